@@ -1,0 +1,1 @@
+//! Lead time: how long before the need a replica must be asked for.

@@ -1,0 +1,170 @@
+//! From observation and forecast to a decision. Total: a decision cannot fail.
+
+pub mod lead;
+pub mod planner;
+pub mod policy;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// What leads to an answer; bounded, used as metric label, log field and page text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Live demand over the stable window.
+    Live,
+    /// Live demand over the panic window, at least twice the stable one.
+    Panic,
+    /// Items waiting.
+    Backlog,
+    /// The forecast over the lead.
+    Forecast,
+    /// A window's floor (in force, or due within the lead).
+    Floor,
+    /// A window's ceiling cut the value.
+    Ceiling,
+    /// Demand has gone, replicas are held for a while.
+    Hold,
+    /// The last arrival is younger than `keepWarm`.
+    KeepWarm,
+    /// Zero is not allowed here: one replica stays.
+    NeverZero,
+    /// Nothing to do: no demand.
+    Idle,
+    /// Sources are down: the last good value is repeated.
+    LastGood,
+    /// Sources have been down too long to vouch for a value.
+    Unavailable,
+    /// No sample has ever been seen.
+    NoData,
+}
+
+impl Reason {
+    /// snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Panic => "panic",
+            Self::Backlog => "backlog",
+            Self::Forecast => "forecast",
+            Self::Floor => "floor",
+            Self::Ceiling => "ceiling",
+            Self::Hold => "hold",
+            Self::KeepWarm => "keep_warm",
+            Self::NeverZero => "never_zero",
+            Self::Idle => "idle",
+            Self::LastGood => "last_good",
+            Self::Unavailable => "unavailable",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
+/// Which row of the answer table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Live demand and forecast are fresh.
+    Fresh,
+    /// Live demand is fresh, there is no fresh forecast: a plain reactive scaler.
+    Reactive,
+    /// Live demand is down, the forecast is fresh.
+    LiveDown,
+    /// Both are down, the last good value is young enough to repeat.
+    LastGood,
+    /// Both are down for too long.
+    Blind,
+    /// No sample has ever been seen.
+    NoData,
+}
+
+impl State {
+    /// snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Reactive => "reactive",
+            Self::LiveDown => "live_down",
+            Self::LastGood => "last_good",
+            Self::Blind => "blind",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
+/// What a caller is told. `IsActive` and `GetMetrics` read the same one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Answer {
+    /// We vouch for this.
+    Value {
+        /// Finite, ≥ 0, three decimals, in the demand's own unit.
+        metric_value: f64,
+        /// Whether at least one replica should run.
+        active: bool,
+    },
+    /// Unknown for too long: hold (`UNAVAILABLE`).
+    Unavailable,
+    /// Never any data: hold (`FAILED_PRECONDITION`).
+    NoData,
+}
+
+/// The numbers that a decision was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Parts {
+    /// The newest sample as observed, in the demand's unit; `None` if the last slot was missing.
+    pub observed: Option<f64>,
+    /// Live demand (stable or panic mean), in the demand's unit; `None` while unknown.
+    pub live: Option<f64>,
+    /// Items waiting, as observed.
+    pub backlog: Option<f64>,
+    /// The backlog's share of the value, in the demand's unit; 0 without backlog.
+    pub backlog_demand: f64,
+    /// Quantile of demand over `[now, now + lead]`, in the demand's unit; `None` without fresh forecast.
+    pub forecast: Option<f64>,
+    /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
+    pub forecast_replicas: u32,
+    /// Whether mode and gate let the forecast act.
+    pub forecast_acts: bool,
+    /// Replicas the windows demand at any instant of `[now, now + lead]`.
+    pub floor: u32,
+    /// Replicas the windows allow now.
+    pub ceiling: Option<u32>,
+    /// Replicas held although demand has gone.
+    pub hold: u32,
+    /// The SLO guard's factor on live demand, ≥ 1.
+    pub latency_factor: f64,
+    /// The lead in force.
+    pub lead: SignedDuration,
+    /// Age of the last good live sample; `None` if there never was one.
+    pub live_age: Option<SignedDuration>,
+    /// What `metric_value` would have been had the forecast acted (shadow mode).
+    pub would_value: Option<f64>,
+}
+
+/// One decision with its reason and its parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decision {
+    /// Replicas the value amounts to: ceil(value / threshold).
+    pub desired_replicas: u32,
+    /// The value, in the demand's unit (what the HPA divides by the threshold).
+    pub metric_value: f64,
+    /// Whether at least one replica should run.
+    pub active: bool,
+    /// The part that prevailed.
+    pub reason: Reason,
+    /// Row of the answer table.
+    pub state: State,
+    /// The numbers behind it.
+    pub parts: Parts,
+}
+
+/// What a planner publishes each slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recommendation {
+    /// The slot it was made for.
+    pub at: Timestamp,
+    /// After this instant nobody may repeat it: the planner itself has stopped ticking.
+    pub valid_until: Timestamp,
+    /// What callers are told.
+    pub answer: Answer,
+    /// How it came about.
+    pub decision: Decision,
+}

@@ -1,0 +1,1 @@
+//! Page, JSON API, metrics, probes.

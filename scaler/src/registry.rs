@@ -1,0 +1,258 @@
+//! Workload → latest recommendation. Callers read; collectors publish; an unknown workload is registered once.
+//!
+//! The answer path takes no lock that anything slow holds: the index is locked for a look-up or an insertion only
+//! (metadata is parsed outside), publishing swaps a `watch` value. Registration is the only message against the stream of data.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::Recommendation;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
+use crate::store::SeriesKey;
+
+/// Transitions that a workload remembers for `explain`.
+const TRAIL: usize = 20;
+
+/// What KEDA names a workload by.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Name of the ScaledObject or ScaledJob.
+    pub name: &'a str,
+    /// The trigger's metadata.
+    pub metadata: &'a HashMap<String, String>,
+}
+
+/// Metadata as last seen and what it means.
+#[derive(Debug)]
+pub struct Registration {
+    /// As sent.
+    metadata: HashMap<String, String>,
+    /// Metric name and target.
+    pub spec: MetricSpec,
+    /// The trigger, or what is wrong with it.
+    pub trigger: Result<Trigger, Vec<metadata::MetadataError>>,
+}
+
+/// One trigger of one ScaledObject or ScaledJob.
+#[derive(Debug)]
+pub struct Workload {
+    key: Arc<SeriesKey>,
+    registration: watch::Sender<Arc<Registration>>,
+    published: watch::Sender<Option<Arc<Recommendation>>>,
+    last_seen: AtomicI64,
+    trail: Mutex<VecDeque<Arc<Recommendation>>>,
+}
+
+impl Workload {
+    fn new(key: Arc<SeriesKey>, registration: Registration, now: Timestamp) -> Self {
+        Self {
+            key,
+            registration: watch::Sender::new(Arc::new(registration)),
+            published: watch::Sender::new(None),
+            last_seen: AtomicI64::new(now.as_second()),
+            trail: Mutex::default(),
+        }
+    }
+
+    /// Its identity.
+    pub fn key(&self) -> &Arc<SeriesKey> {
+        &self.key
+    }
+
+    /// What its metadata says now.
+    pub fn registration(&self) -> Arc<Registration> {
+        self.registration.borrow().clone()
+    }
+
+    /// Follows edits of its metadata.
+    pub fn registrations(&self) -> watch::Receiver<Arc<Registration>> {
+        self.registration.subscribe()
+    }
+
+    /// The latest recommendation; `None` before the first.
+    pub fn recommendation(&self) -> Option<Arc<Recommendation>> {
+        self.published.borrow().clone()
+    }
+
+    /// Follows recommendations; a slow reader sees the latest only.
+    pub fn recommendations(&self) -> watch::Receiver<Option<Arc<Recommendation>>> {
+        self.published.subscribe()
+    }
+
+    /// Replaces the recommendation that callers read. Called by the workload's collector alone.
+    pub fn publish(&self, recommendation: Recommendation) {
+        let recommendation = Arc::new(recommendation);
+        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = trail.back().is_none_or(|last| {
+            last.decision.reason != recommendation.decision.reason
+                || last.decision.state != recommendation.decision.state
+                || last.decision.desired_replicas != recommendation.decision.desired_replicas
+                || last.decision.active != recommendation.decision.active
+        });
+        if changed {
+            if trail.len() == TRAIL {
+                trail.pop_front();
+            }
+            trail.push_back(recommendation.clone());
+        }
+        drop(trail);
+        self.published.send_replace(Some(recommendation));
+    }
+
+    /// The last transitions, oldest first.
+    pub fn trail(&self) -> Vec<Arc<Recommendation>> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// When KEDA last asked (or held a stream open).
+    pub fn last_seen(&self) -> Timestamp {
+        Timestamp::from_second(self.last_seen.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// A sign of life.
+    pub fn touch(&self, now: Timestamp) {
+        self.last_seen.store(now.as_second(), Ordering::Relaxed);
+    }
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A workload; its registration may still say that the trigger is invalid.
+    Workload(Arc<Workload>),
+    /// Not even name and target can be read: nothing to register.
+    Refused(Vec<metadata::MetadataError>),
+    /// The limit on workloads is reached.
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Namespace → name → triggers of that ScaledObject.
+type Index = HashMap<String, HashMap<String, Vec<Arc<Workload>>>>;
+
+/// All workloads.
+#[derive(Debug)]
+pub struct Registry {
+    index: RwLock<Index>,
+    count: AtomicUsize,
+    rules: Rules,
+    limit: usize,
+    clock: Arc<dyn Clock>,
+    arrivals: mpsc::UnboundedSender<Arc<Workload>>,
+}
+
+impl Registry {
+    /// An empty registry; newly registered workloads arrive at the receiver (bounded by `limit`).
+    pub fn new(rules: Rules, limit: usize, clock: Arc<dyn Clock>) -> (Self, mpsc::UnboundedReceiver<Arc<Workload>>) {
+        let (arrivals, receiver) = mpsc::unbounded_channel();
+        let index = RwLock::default();
+        (Self { index, count: AtomicUsize::new(0), rules, limit, clock, arrivals }, receiver)
+    }
+
+    /// The clock that ages answers.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Reads metadata without registering anything: a pure function of its arguments and the configuration.
+    pub fn parse(&self, reference: Reference<'_>) -> Parsed {
+        metadata::parse(reference.namespace, reference.name, reference.metadata, &self.rules)
+    }
+
+    /// Finds the workload, registering it or its edited metadata first where need be.
+    pub fn find(&self, reference: Reference<'_>) -> Found {
+        let workload = match self.unchanged(reference) {
+            Some(workload) => workload,
+            None => match self.register(reference) {
+                Ok(workload) => workload,
+                Err(found) => return found,
+            },
+        };
+        workload.touch(self.clock.now());
+        Found::Workload(workload)
+    }
+
+    fn unchanged(&self, reference: Reference<'_>) -> Option<Arc<Workload>> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let triggers = index.get(reference.namespace)?.get(reference.name)?;
+        triggers.iter().find(|w| w.registration.borrow().metadata == *reference.metadata).cloned()
+    }
+
+    fn register(&self, reference: Reference<'_>) -> Result<Arc<Workload>, Found> {
+        let Parsed { spec, trigger } = self.parse(reference);
+        let spec = spec.map_err(Found::Refused)?;
+        let key = SeriesKey {
+            namespace: reference.namespace.to_owned(),
+            name: reference.name.to_owned(),
+            metric: spec.name.clone(),
+        };
+        let registration = Registration { metadata: reference.metadata.clone(), spec, trigger };
+
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let triggers = index.get(&key.namespace).and_then(|names| names.get(&key.name));
+        if let Some(known) = triggers.and_then(|all| all.iter().find(|w| w.key.metric == key.metric)) {
+            if known.registration.borrow().metadata != registration.metadata {
+                tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "metadata changed");
+                known.registration.send_replace(Arc::new(registration));
+            }
+            return Ok(known.clone());
+        }
+        if self.len() >= self.limit {
+            return Err(Found::Full { limit: self.limit });
+        }
+        let workload = Arc::new(Workload::new(Arc::new(key), registration, self.clock.now()));
+        let triggers = index.entry(reference.namespace.to_owned()).or_default();
+        triggers.entry(reference.name.to_owned()).or_default().push(workload.clone());
+        self.count.fetch_add(1, Ordering::Relaxed);
+        // The receiver is gone only while the process shuts down.
+        let _ = self.arrivals.send(workload.clone());
+        Ok(workload)
+    }
+
+    /// Every workload, in no particular order.
+    pub fn workloads(&self) -> Vec<Arc<Workload>> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.values().flat_map(HashMap::values).flatten().cloned().collect()
+    }
+
+    /// The workloads (triggers) of one ScaledObject; empty if unknown.
+    pub fn triggers(&self, namespace: &str, name: &str) -> Vec<Arc<Workload>> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.get(namespace).and_then(|names| names.get(name)).cloned().unwrap_or_default()
+    }
+
+    /// How many workloads there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets workloads of which nothing was heard for `silence`; returns them.
+    pub fn evict(&self, silence: SignedDuration) -> Vec<Arc<Workload>> {
+        let oldest = self.clock.now() - silence;
+        let mut gone = Vec::new();
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for names in index.values_mut() {
+            for triggers in names.values_mut() {
+                gone.extend(triggers.extract_if(.., |w| w.last_seen() < oldest));
+            }
+            names.retain(|_, triggers| !triggers.is_empty());
+        }
+        index.retain(|_, names| !names.is_empty());
+        self.count.fetch_sub(gone.len(), Ordering::Relaxed);
+        gone
+    }
+}

@@ -1,0 +1,1 @@
+//! Direct scrape of exposition text.

@@ -1,0 +1,141 @@
+//! Where demand is read. An empty result is *missing* (`None`), never zero.
+
+pub mod exposition;
+pub mod preset;
+pub mod prometheus;
+pub mod selector;
+
+use std::fmt::Debug;
+
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+/// Which source a trigger reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceRef {
+    /// A source of the server's configuration.
+    Named(String),
+    /// An address from metadata that the allow-list permits; no credentials are ever sent to it.
+    /// A path that ends in `/metrics` is scraped as exposition text, anything else is a Prometheus API.
+    Address(Url),
+}
+
+/// One thing to ask.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Query {
+    /// PromQL as the user wrote it. An exposition source understands a small subset (see `exposition`).
+    Text(String),
+    /// A preset's expression, selector included; rendered to PromQL, or evaluated on scraped text.
+    Preset(preset::Expression),
+    /// Another trigger of this ScaledObject, by name.
+    Trigger(String),
+}
+
+/// What is asked for one workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signals {
+    /// Offered demand, in the demand's own unit.
+    pub demand: Query,
+    /// Items waiting.
+    pub backlog: Option<Query>,
+    /// Latency in seconds.
+    pub latency: Option<Query>,
+}
+
+/// Where to look and what to ask.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSpec {
+    /// Where.
+    pub at: SourceRef,
+    /// What.
+    pub signals: Signals,
+}
+
+/// What was seen at a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sample {
+    /// Demand; `None` = nothing came back.
+    pub demand: Option<f64>,
+    /// Items waiting.
+    pub backlog: Option<f64>,
+    /// Latency in seconds.
+    pub latency: Option<f64>,
+}
+
+/// Why a source did not answer. Texts name the source and the fix, never a credential or a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No connection, or none in time.
+    #[error("cannot reach {source_name}: {cause}")]
+    Unreachable {
+        /// Which.
+        source_name: String,
+        /// Why.
+        cause: String,
+    },
+    /// It refused our credentials.
+    #[error("{source_name} refused our credentials (HTTP {status})")]
+    Unauthorized {
+        /// Which.
+        source_name: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// It refused the query.
+    #[error("{source_name} refused the query: {cause}")]
+    BadQuery {
+        /// Which.
+        source_name: String,
+        /// Its words, shortened.
+        cause: String,
+    },
+    /// It answered with something that is not an answer.
+    #[error("{source_name} answered with garbage: {cause}")]
+    Garbage {
+        /// Which.
+        source_name: String,
+        /// What.
+        cause: String,
+    },
+    /// The source cannot do this (history of an exposition endpoint, say).
+    #[error("{source_name} cannot {what}")]
+    Unsupported {
+        /// Which.
+        source_name: String,
+        /// What.
+        what: &'static str,
+    },
+}
+
+impl SourceError {
+    /// snake_case kind, for the metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::BadQuery { .. } => "bad_query",
+            Self::Garbage { .. } => "garbage",
+            Self::Unsupported { .. } => "unsupported",
+        }
+    }
+}
+
+/// A place where demand can be read.
+pub trait MetricSource: Debug + Send + Sync + 'static {
+    /// Values as of `at`. `Ok` with `demand: None` is a missing observation; an error of backlog or latency alone
+    /// leaves them `None` and does not fail the demand.
+    fn sample<'a>(&'a self, signals: &'a Signals, at: Timestamp) -> BoxFuture<'a, Result<Sample, SourceError>>;
+
+    /// Values at `from, from + step, … ≤ to`, at most 11,000 of them; instants without a value are left out.
+    fn range<'a>(
+        &'a self,
+        query: &'a Query,
+        from: Timestamp,
+        to: Timestamp,
+        step: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<(Timestamp, f64)>, SourceError>>;
+
+    /// Whether `range` is worth calling: the source remembers the past.
+    fn has_history(&self) -> bool;
+}
