@@ -1,1 +1,50 @@
-//! Command line.
+//! Command line: one file per command.
+
+pub mod check;
+pub mod default_config;
+pub mod demo;
+pub mod explain;
+pub mod serve;
+pub mod windows;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// KEDA external scaler that has GPU replicas ready before the spike.
+#[derive(Debug, Parser)]
+#[command(name = "prewarm", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer KEDA: sample, keep history, decide
+    Serve(serve::Args),
+    /// Show the whole loop on this machine, without a cluster
+    Demo(demo::Args),
+    /// Print when floors and ceilings of a policy hold, in local time and UTC
+    Windows(windows::Args),
+    /// Validate ScaledObjects and policies before they are applied
+    Check(check::Args),
+    /// Ask a running server why its last answers were what they were
+    Explain(explain::Args),
+    /// Print the commented default configuration
+    DefaultConfig,
+}
+
+impl Cli {
+    /// Runs the command; the exit code is 0 on success, 1 where a check found errors.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Windows(args) => windows::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Explain(args) => explain::run(args).await,
+            Command::DefaultConfig => default_config::run(),
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Trigger metadata (strings from a tenant) → policy and source. Every error names key, value, range and fix.
 
+pub mod windows;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

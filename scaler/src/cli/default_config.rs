@@ -1,0 +1,8 @@
+//! `prewarm default-config`.
+
+use std::process::ExitCode;
+
+/// Prints the commented default configuration.
+pub fn run() -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}
