@@ -1,9 +1,14 @@
 //! Where demand is read. An empty result is *missing* (`None`), never zero.
 
+mod complaints;
+mod directory;
 pub mod exposition;
+mod http;
 pub mod preset;
 pub mod prometheus;
 pub mod selector;
+
+pub use directory::Sources;
 
 use std::fmt::Debug;
 
@@ -30,6 +35,17 @@ pub enum Query {
     Preset(preset::Expression),
     /// Another trigger of this ScaledObject, by name.
     Trigger(String),
+}
+
+impl Query {
+    /// The question as PromQL; `None` for another trigger.
+    pub fn promql(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Preset(expression) => Some(expression.promql()),
+            Self::Trigger(_) => None,
+        }
+    }
 }
 
 /// What is asked for one workload.
@@ -106,6 +122,14 @@ pub enum SourceError {
         /// What.
         what: &'static str,
     },
+    /// Its configuration cannot work, or there is none.
+    #[error("source {source_name}: {cause}")]
+    Misconfigured {
+        /// Which.
+        source_name: String,
+        /// What is wrong and what is allowed.
+        cause: String,
+    },
 }
 
 impl SourceError {
@@ -117,6 +141,7 @@ impl SourceError {
             Self::BadQuery { .. } => "bad_query",
             Self::Garbage { .. } => "garbage",
             Self::Unsupported { .. } => "unsupported",
+            Self::Misconfigured { .. } => "misconfigured",
         }
     }
 }
@@ -138,4 +163,24 @@ pub trait MetricSource: Debug + Send + Sync + 'static {
 
     /// Whether `range` is worth calling: the source remembers the past.
     fn has_history(&self) -> bool;
+}
+
+/// At most 200 characters of somebody else's words, on one line.
+fn shorten(words: &str) -> String {
+    let mut short: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(201).collect();
+    if let Some((end, _)) = short.char_indices().nth(200) {
+        short.truncate(end);
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn words_of_others_are_cut_to_200_characters_and_one_line() {
+        assert_eq!(super::shorten("a\nb"), "a b");
+        assert_eq!(super::shorten(&"ü".repeat(200)), "ü".repeat(200));
+        assert_eq!(super::shorten(&"ü".repeat(300)), format!("{}…", "ü".repeat(200)));
+    }
 }

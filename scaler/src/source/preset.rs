@@ -4,7 +4,16 @@ use super::selector::Selector;
 
 /// A preset's expression over series, with its selector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expression {}
+pub struct Expression {
+    promql: String,
+}
+
+impl Expression {
+    /// The expression as PromQL, selector included.
+    pub fn promql(&self) -> &str {
+        &self.promql
+    }
+}
 
 /// What a preset gives for one selector.
 #[derive(Debug, Clone, PartialEq)]
