@@ -1,7 +1,13 @@
 //! History: one row per series and minute, packed by day when finished.
 
+mod compaction;
+mod day;
+mod failure;
 pub mod postgres;
 pub mod queue;
+mod records;
+mod series;
+mod sql;
 pub mod sqlite;
 
 use std::fmt::Debug;
@@ -10,6 +16,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use prewarm_forecaster::Minute;
+
+use crate::config::Secret;
+use day::PackedDay;
 
 /// Identity of a series: the trigger, not its source's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,4 +98,46 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
 
     /// Whether the database answers.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Opens the store that the URL's scheme names and migrates it: `sqlite://path` or `postgres://user@host/database`.
+pub async fn open(url: &Secret) -> Result<Arc<dyn HistoryStore>, StoreError> {
+    match url.expose().split_once(':').map(|(scheme, _)| scheme) {
+        Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url.expose()).await?)),
+        Some(scheme @ ("postgres" | "postgresql")) => Err(StoreError::Url(format!("{scheme}:// is not built yet"))),
+        Some(other) => Err(StoreError::Url(format!("scheme {other:?} is unknown; use sqlite:// or postgres://"))),
+        None => Err(StoreError::Url("no scheme; use sqlite://path or postgres://user@host/database".into())),
+    }
+}
+
+/// What `load` answers: hot rows and packed days in one list. A day that cannot be read is a gap, and an error in the log.
+fn assemble(
+    key: &SeriesKey,
+    hot: Vec<sql::HotRow>,
+    days: &[PackedDay],
+    (from, to): (i64, i64),
+    resolution: Resolution,
+) -> Vec<Minute> {
+    let (mut minutes, mut thinned) = (Vec::new(), Vec::new());
+    for day in days {
+        match day.unpack() {
+            Ok(records) if i64::from(day.step_s) == records::MINUTE_S => minutes.extend(records),
+            Ok(records) => thinned.extend(records),
+            Err(error) => report(key, day.day, &error),
+        }
+    }
+    let minutes = records::merge(minutes, hot.into_iter().map(sql::record).collect());
+    let mut all = match resolution {
+        Resolution::Minute => minutes,
+        Resolution::FiveMinutes => records::merge(thinned, records::five_minutes(&minutes)),
+    };
+    all.retain(|record| (from..to).contains(&record.start.as_second()));
+    all
+}
+
+fn report(key: &SeriesKey, day: i64, error: &day::DayError) {
+    let SeriesKey { namespace, name, metric } = key;
+    let date = records::instant(day).strftime("%F");
+    let error = StoreError::Corrupt(format!("{namespace}/{name}/{metric} of {date}: {error}"));
+    tracing::error!(workload.namespace = namespace, workload.name = name, workload.metric = metric, %error, "day left out");
 }

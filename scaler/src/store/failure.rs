@@ -1,0 +1,39 @@
+//! Which failures are worth another try, and how long anything may take.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgDatabaseError;
+
+use super::StoreError;
+
+/// One operation, waiting for its turn included: a database that accepts and never answers costs no more than this.
+pub(super) const LIMIT: Duration = Duration::from_secs(8);
+
+/// Bounds the time of an operation.
+pub(super) async fn within<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(LIMIT, operation).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", LIMIT.as_secs()))),
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    /// `Refused` only where the row itself is at fault. Everything else (disk full, read-only after a failover, a missing
+    /// privilege, a broken connection) may be mended while the row waits.
+    fn from(error: sqlx::Error) -> Self {
+        let database = error.as_database_error();
+        let row_at_fault = match database.and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) {
+            // Data exception, integrity constraint, program limit; but a missing parent says that the database was restored.
+            Some(error) => {
+                let code = error.code();
+                ["22", "23", "54"].iter().any(|class| code.starts_with(class)) && code != "23503"
+            }
+            // SQLite, primary result codes: too big, constraint, mismatch, range.
+            None => {
+                let code = database.and_then(|e| e.code()?.parse::<i64>().ok());
+                code.is_some_and(|code| [18, 19, 20, 25].contains(&(code & 0xff)))
+            }
+        };
+        if row_at_fault { Self::Refused(error.to_string()) } else { Self::Unavailable(error.to_string()) }
+    }
+}
