@@ -1,0 +1,151 @@
+//! The five RPCs: reference → workload → its latest recommendation → answer. Nothing here waits for network or database.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prewarm_forecaster::Recommendation;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, Vouched};
+use super::proto::external_scaler_server::ExternalScaler;
+use super::proto::{GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, ScaledObjectRef};
+use super::push::{self, Messages};
+use crate::registry::{Found, Reference, Registration, Registry, Workload};
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct Scaler {
+    registry: Arc<Registry>,
+    first_decision: Duration,
+    refusals: Refusals,
+}
+
+impl Scaler {
+    /// Answers from `registry`; a workload's first caller waits up to `first_decision` for its first decision.
+    pub(super) fn new(registry: Arc<Registry>, first_decision: Duration) -> Self {
+        Self { registry, first_decision, refusals: Refusals::default() }
+    }
+
+    fn workload(&self, reference: Reference<'_>) -> Result<(Arc<Workload>, Arc<Registration>), Status> {
+        match self.registry.find(reference) {
+            Found::Workload(workload) => {
+                let registration = workload.registration();
+                Ok((workload, registration))
+            }
+            Found::Refused(errors) => {
+                let status = convert::invalid(&errors);
+                self.refusals.tell(reference, &status);
+                Err(status)
+            }
+            Found::Full { limit } => Err(convert::full(limit)),
+        }
+    }
+
+    /// What we vouch for now; every caller reads the same recommendation.
+    async fn vouched(&self, workload: &Workload, registration: &Registration) -> Result<Vouched, Status> {
+        if let Err(errors) = &registration.trigger {
+            return Err(convert::invalid(errors));
+        }
+        let recommendation = match workload.recommendation() {
+            Some(recommendation) => recommendation,
+            None => self.first(workload).await?,
+        };
+        convert::vouched(&recommendation, self.registry.clock().now())
+    }
+
+    /// Waits a moment for the first recommendation, so that the first question after registration has an answer.
+    async fn first(&self, workload: &Workload) -> Result<Arc<Recommendation>, Status> {
+        let mut recommendations = workload.recommendations();
+        let first = recommendations.wait_for(Option::is_some);
+        let first = tokio::time::timeout(self.first_decision, first).await;
+        first.ok().and_then(Result::ok).and_then(|seen| seen.clone()).ok_or_else(convert::undecided)
+    }
+}
+
+#[tonic::async_trait]
+impl ExternalScaler for Scaler {
+    async fn is_active(&self, request: Request<ScaledObjectRef>) -> Result<Response<IsActiveResponse>, Status> {
+        let (workload, registration) = self.workload(convert::reference(request.get_ref())?)?;
+        let Vouched { active, .. } = self.vouched(&workload, &registration).await?;
+        Ok(Response::new(IsActiveResponse { result: active }))
+    }
+
+    /// A pure function of the reference, whatever the state of everything else: an error here would take the metric
+    /// out of the HPA, and KEDA's fallback would never fire.
+    async fn get_metric_spec(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<GetMetricSpecResponse>, Status> {
+        let reference = convert::reference(request.get_ref())?;
+        let spec = match self.registry.find(reference) {
+            Found::Workload(workload) => convert::metric_spec(&workload.registration().spec),
+            Found::Refused(errors) => {
+                let status = convert::invalid(&errors);
+                self.refusals.tell(reference, &status);
+                return Err(status);
+            }
+            Found::Full { .. } => {
+                let spec = self.registry.parse(reference).spec;
+                convert::metric_spec(&spec.map_err(|errors| convert::invalid(&errors))?)
+            }
+        };
+        Ok(Response::new(spec))
+    }
+
+    async fn get_metrics(&self, request: Request<GetMetricsRequest>) -> Result<Response<GetMetricsResponse>, Status> {
+        let (workload, registration) = self.workload(convert::metrics_reference(request.get_ref())?)?;
+        convert::metric_name(&request.get_ref().metric_name, &registration.spec)?;
+        let Vouched { value, .. } = self.vouched(&workload, &registration).await?;
+        Ok(Response::new(convert::metric_value(request.into_inner().metric_name, value)))
+    }
+
+    type StreamIsActiveStream = Messages<IsActiveResponse>;
+
+    async fn stream_is_active(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<Self::StreamIsActiveStream>, Status> {
+        convert::reference(request.get_ref())?;
+        Ok(Response::new(push::activity(self.registry.clone(), request.into_inner())))
+    }
+
+    type StreamMetricSpecStream = Messages<GetMetricSpecResponse>;
+
+    async fn stream_metric_spec(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<Self::StreamMetricSpecStream>, Status> {
+        convert::reference(request.get_ref())?;
+        Ok(Response::new(push::metric_specs(self.registry.clone(), request.into_inner())))
+    }
+}
+
+/// Triggers that could not even be registered, each logged when its problem is new: KEDA repeats its question for ever
+/// and tells its user no more than "got empty metric spec".
+#[derive(Debug, Default)]
+struct Refusals(Mutex<HashMap<(String, String), String>>);
+
+impl Refusals {
+    /// Forgets everything beyond this: tenants must not fill our memory.
+    const LIMIT: usize = 1024;
+
+    fn tell(&self, reference: Reference<'_>, status: &Status) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (reference.namespace.to_owned(), reference.name.to_owned());
+        if told.get(&key).is_some_and(|before| before == status.message()) {
+            return;
+        }
+        if told.len() >= Self::LIMIT {
+            told.clear();
+        }
+        told.insert(key, status.message().to_owned());
+        drop(told);
+        tracing::warn!(
+            workload.namespace = reference.namespace,
+            workload.name = reference.name,
+            "refused: {}",
+            status.message()
+        );
+    }
+}
