@@ -17,7 +17,16 @@ pub struct Minute {
     pub samples: u16,
 }
 
-/// An evenly spaced series; `values[i]` belongs to `start + i·step`, NaN where nothing was observed.
+/// Which of a minute's figures a series is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistic {
+    /// The level.
+    Mean,
+    /// The peak within the bucket, which is what misses requests.
+    Max,
+}
+
+/// An evenly spaced series; `values[i]` stands for `[start + i·step, start + (i+1)·step)`, NaN where nothing was observed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     start: Timestamp,
@@ -26,15 +35,46 @@ pub struct Series {
 }
 
 impl Series {
-    /// A series from its first instant, its step (> 0) and its values (NaN = gap).
+    /// A series from its first instant, its step (≥ 1 s) and its values (NaN = gap).
     pub fn new(start: Timestamp, step: SignedDuration, values: Vec<f64>) -> Self {
-        debug_assert!(step > SignedDuration::ZERO);
-        Self { start, step, values }
+        Self { start, step: step.max(SignedDuration::from_secs(1)), values }
+    }
+
+    /// Buckets of `step` over minutes (oldest first): the mean of means, or the largest maximum. `None` without any.
+    pub fn from_minutes(minutes: &[Minute], step: SignedDuration, statistic: Statistic) -> Option<Self> {
+        let step_s = step.as_secs().max(60);
+        let bucket = |at: Timestamp| at.as_second().div_euclid(step_s);
+        let (first, last) = (bucket(minutes.first()?.start), bucket(minutes.last()?.start));
+        let mut values = vec![f64::NAN; usize::try_from(last - first).ok()? + 1];
+        let mut counts = vec![0u32; values.len()];
+        for minute in minutes {
+            let Ok(i) = usize::try_from(bucket(minute.start) - first) else { continue };
+            let (Some(value), Some(count)) = (values.get_mut(i), counts.get_mut(i)) else { continue };
+            *count += 1;
+            *value = match statistic {
+                _ if value.is_nan() => {
+                    if statistic == Statistic::Mean {
+                        minute.mean
+                    } else {
+                        minute.max
+                    }
+                }
+                Statistic::Mean => *value + (minute.mean - *value) / f64::from(*count),
+                Statistic::Max => value.max(minute.max),
+            };
+        }
+        let start = Timestamp::from_second(first * step_s).ok()?;
+        Some(Self { start, step: SignedDuration::from_secs(step_s), values })
     }
 
     /// Instant of the first value.
     pub fn start(&self) -> Timestamp {
         self.start
+    }
+
+    /// The first instant that the series does not cover.
+    pub fn end(&self) -> Timestamp {
+        self.instant(self.values.len())
     }
 
     /// Distance between values.
@@ -45,5 +85,65 @@ impl Series {
     /// The values, oldest first; NaN = gap.
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// Start of bucket `i`.
+    pub fn instant(&self, i: usize) -> Timestamp {
+        let offset = i64::try_from(i).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
+        self.start.saturating_add(SignedDuration::from_secs(offset)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The value of the bucket that holds `at`; `None` outside the series or in a gap.
+    pub fn at(&self, at: Timestamp) -> Option<f64> {
+        let offset = at.as_second() - self.start.as_second();
+        let i = usize::try_from(offset.div_euclid(self.step.as_secs())).ok()?;
+        self.values.get(i).copied().filter(|value| !value.is_nan())
+    }
+
+    /// The last `span` of it.
+    pub fn tail(&self, span: SignedDuration) -> Self {
+        let n = usize::try_from(span.as_secs() / self.step.as_secs()).unwrap_or(0).min(self.values.len());
+        let from = self.values.len() - n;
+        Self {
+            start: self.instant(from),
+            step: self.step,
+            values: self.values.get(from..).unwrap_or_default().to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(n: i64, mean: f64, max: f64) -> Minute {
+        Minute { start: Timestamp::from_second(n * 60).unwrap(), mean, max, backlog: None, samples: 4 }
+    }
+
+    #[test]
+    fn a_missing_minute_is_a_gap() {
+        let minutes = [minute(10, 1.0, 2.0), minute(12, 3.0, 9.0)];
+        let series = Series::from_minutes(&minutes, SignedDuration::from_mins(1), Statistic::Mean).unwrap();
+        assert_eq!(series.values().len(), 3);
+        assert!(series.values()[1].is_nan());
+        assert_eq!(series.at(Timestamp::from_second(11 * 60).unwrap()), None);
+        assert_eq!(series.at(Timestamp::from_second(12 * 60 + 59).unwrap()), Some(3.0));
+        assert_eq!(series.end().as_second(), 13 * 60);
+    }
+
+    #[test]
+    fn buckets_take_the_mean_of_means_or_the_largest_maximum() {
+        let minutes: Vec<Minute> = (0..10).map(|n| minute(n, n as f64, 2.0 * n as f64)).collect();
+        let of = |statistic| Series::from_minutes(&minutes, SignedDuration::from_mins(5), statistic).unwrap();
+        assert_eq!(of(Statistic::Mean).values(), [2.0, 7.0]);
+        assert_eq!(of(Statistic::Max).values(), [8.0, 18.0]);
+    }
+
+    #[test]
+    fn the_tail_ends_where_the_series_ends() {
+        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), vec![1.0, 2.0, 3.0]);
+        let tail = series.tail(SignedDuration::from_mins(2));
+        assert_eq!((tail.values(), tail.end()), ([2.0, 3.0].as_slice(), series.end()));
+        assert_eq!(series.tail(SignedDuration::from_hours(9)), series);
     }
 }

@@ -1,8 +1,12 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
+mod combine;
+pub mod hpa;
 pub mod lead;
+mod live;
 pub mod planner;
 pub mod policy;
+pub mod quantity;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,6 +38,8 @@ pub enum Reason {
     LastGood,
     /// Sources have been down too long to vouch for a value.
     Unavailable,
+    /// At zero replicas the metrics are gone, and nothing is expected: zero, until forecast or window say otherwise.
+    Asleep,
     /// No sample has ever been seen.
     NoData,
 }
@@ -54,6 +60,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::LastGood => "last_good",
             Self::Unavailable => "unavailable",
+            Self::Asleep => "asleep",
             Self::NoData => "no_data",
         }
     }
@@ -72,6 +79,8 @@ pub enum State {
     LastGood,
     /// Both are down for too long.
     Blind,
+    /// The workload was let go to zero and its metrics went with it; the source itself answers.
+    Asleep,
     /// No sample has ever been seen.
     NoData,
 }
@@ -85,6 +94,7 @@ impl State {
             Self::LiveDown => "live_down",
             Self::LastGood => "last_good",
             Self::Blind => "blind",
+            Self::Asleep => "asleep",
             Self::NoData => "no_data",
         }
     }

@@ -1,35 +1,34 @@
 //! Forecasts of demand: quantiles over a horizon.
 
 pub mod model;
-pub mod season;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Quantiles of demand at evenly spaced instants after an origin.
+/// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
-    /// Last instant whose observation was used.
     origin: Timestamp,
-    /// Distance between forecast instants.
     step: SignedDuration,
-    /// Ascending, each within (0, 1).
     quantiles: Vec<f64>,
-    /// `values[h][i]`: quantile `i` of demand over `(origin + h·step, origin + (h+1)·step]`, h = 0 …; NaN = unknown.
     values: Vec<Vec<f64>>,
 }
 
 impl Forecast {
-    /// A forecast from its parts; each row of `values` is as long as `quantiles`.
-    pub fn new(origin: Timestamp, step: SignedDuration, quantiles: Vec<f64>, values: Vec<Vec<f64>>) -> Self {
-        Self { origin, step, quantiles, values }
+    /// A forecast from its parts. `quantiles` ascend within (0, 1); row `h` holds them for
+    /// `[origin + h·step, origin + (h+1)·step)`, NaN = unknown. Rows are sorted, so that quantiles never cross.
+    pub fn new(origin: Timestamp, step: SignedDuration, quantiles: Vec<f64>, mut values: Vec<Vec<f64>>) -> Self {
+        for row in &mut values {
+            row.sort_by(f64::total_cmp);
+        }
+        Self { origin, step: step.max(SignedDuration::from_secs(1)), quantiles, values }
     }
 
-    /// Last instant whose observation was used.
+    /// First instant that is forecast; nothing observed at or after it was used.
     pub fn origin(&self) -> Timestamp {
         self.origin
     }
 
-    /// Distance between forecast instants.
+    /// Length of a bucket.
     pub fn step(&self) -> SignedDuration {
         self.step
     }
@@ -39,15 +38,68 @@ impl Forecast {
         &self.quantiles
     }
 
-    /// The rows, one per step after the origin.
+    /// The rows, one per bucket after the origin.
     pub fn values(&self) -> &[Vec<f64>] {
         &self.values
     }
 
-    /// Largest value of quantile `q` at any instant of `[from, to]`; `None` where the horizon does not cover the
-    /// whole span, or a value in it is unknown. Between stored quantiles it interpolates linearly; beyond them
-    /// the outermost one answers.
-    pub fn max_between(&self, _from: Timestamp, _to: Timestamp, _q: f64) -> Option<f64> {
-        None
+    /// Largest value of quantile `q` in any bucket that touches `[from, to]`; `None` where the horizon does not cover the
+    /// whole span, or a value in it is unknown. Between stored quantiles it interpolates linearly; beyond them the
+    /// outermost one answers.
+    pub fn max_between(&self, from: Timestamp, to: Timestamp, q: f64) -> Option<f64> {
+        let step = self.step.as_secs();
+        let bucket = |at: Timestamp| (at.as_second() - self.origin.as_second()).div_euclid(step);
+        let (first, last) = (usize::try_from(bucket(from)).ok()?, usize::try_from(bucket(to)).ok()?);
+        let rows = self.values.get(first..=last)?;
+        rows.iter().map(|row| self.quantile(row, q)).try_fold(0.0f64, |most, value| Some(most.max(value?)))
+    }
+
+    fn quantile(&self, row: &[f64], q: f64) -> Option<f64> {
+        let above = self.quantiles.partition_point(|stored| *stored < q);
+        let known = |i: usize| row.get(i).copied().filter(|value| value.is_finite());
+        if above == 0 {
+            return known(0);
+        }
+        if above == self.quantiles.len() {
+            return known(above - 1);
+        }
+        let (low, high) = (known(above - 1)?, known(above)?);
+        let (below, beyond) = (self.quantiles.get(above - 1)?, self.quantiles.get(above)?);
+        Some(low + (high - low) * (q - below) / (beyond - below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(minute * 60).unwrap()
+    }
+
+    fn forecast() -> Forecast {
+        let rows = vec![vec![1.0, 2.0], vec![5.0, 9.0], vec![f64::NAN, f64::NAN]];
+        Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5, 0.9], rows)
+    }
+
+    #[test]
+    fn the_maximum_is_over_every_bucket_that_is_touched() {
+        assert_eq!(forecast().max_between(at(0), at(0), 0.5), Some(1.0));
+        assert_eq!(forecast().max_between(at(0), at(1), 0.9), Some(9.0));
+        assert_eq!(forecast().max_between(at(0), at(1), 0.7), Some(7.0));
+        assert_eq!(forecast().max_between(at(0), at(1), 0.99), Some(9.0));
+    }
+
+    #[test]
+    fn what_is_not_covered_is_unknown() {
+        assert_eq!(forecast().max_between(at(-1), at(0), 0.5), None);
+        assert_eq!(forecast().max_between(at(0), at(2), 0.5), None);
+        assert_eq!(forecast().max_between(at(0), at(3), 0.5), None);
+    }
+
+    #[test]
+    fn quantiles_never_cross() {
+        let crossed = Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5, 0.9], vec![vec![9.0, 1.0]]);
+        assert_eq!(crossed.values(), [vec![1.0, 9.0]]);
     }
 }

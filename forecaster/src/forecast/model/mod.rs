@@ -1,7 +1,10 @@
 //! Forecasting models, one per file. `Model` is unfitted and cannot predict; `Fitted` can.
 
+mod last_value;
+mod seasonal_naive;
+
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::Forecast;
 use crate::series::Series;
@@ -10,41 +13,92 @@ use crate::series::Series;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Model {
-    /// Demand of the same local time a week ago, else a day ago, corrected by nothing.
+    /// Demand stays as it is.
+    LastValue,
+    /// Demand is that of the same local time last week, else yesterday.
     SeasonalNaive,
 }
 
 /// A fitted model: owns what it needs to predict.
 #[derive(Debug, Clone)]
-pub struct Fitted {
-    /// Which model.
-    pub model: Model,
+#[non_exhaustive]
+pub enum Fitted {
+    /// See [`Model::LastValue`].
+    LastValue(last_value::LastValue),
+    /// See [`Model::SeasonalNaive`].
+    SeasonalNaive(seasonal_naive::SeasonalNaive),
 }
 
 /// Why a model could not be fitted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// The history is too short for the model.
-    #[error("history covers {have}, the model needs {need}")]
+    #[error("history covers {have:#}, the model needs {need:#}")]
     TooShort {
         /// What is there.
         have: SignedDuration,
         /// What is needed.
         need: SignedDuration,
     },
+    /// Too little of the history was observed.
+    #[error("{observed} of {buckets} buckets were observed, the model needs {needed}")]
+    TooSparse {
+        /// Observed.
+        observed: usize,
+        /// All.
+        buckets: usize,
+        /// Needed.
+        needed: usize,
+    },
 }
 
 impl Model {
-    /// Fits on `history` (any step of 1 min … 1 h; NaN = gap), seasons read in `zone`.
-    pub fn fit(self, _history: &Series, _zone: &TimeZone) -> Result<Fitted, FitError> {
-        Ok(Fitted { model: self })
+    /// Fits on `history` (any step that divides a day; NaN = gap), seasons read in `zone`.
+    pub fn fit(self, history: &Series, zone: &TimeZone) -> Result<Fitted, FitError> {
+        match self {
+            Self::LastValue => last_value::LastValue::fit(history).map(Fitted::LastValue),
+            Self::SeasonalNaive => seasonal_naive::SeasonalNaive::fit(history, zone).map(Fitted::SeasonalNaive),
+        }
     }
 }
 
 impl Fitted {
-    /// Quantiles of demand for `horizon` steps after `origin`.
-    pub fn forecast(&self, origin: Timestamp, horizon: usize, quantiles: &[f64]) -> Forecast {
-        let _ = horizon;
-        Forecast::new(origin, SignedDuration::from_mins(1), quantiles.to_vec(), Vec::new())
+    /// Quantiles (ascending, within (0, 1)) of demand for the `horizon` buckets that follow the history. What cannot be
+    /// said is NaN; what is said is finite and within [0, 3 × the largest ever seen].
+    pub fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
+        match self {
+            Self::LastValue(model) => model.forecast(horizon, quantiles),
+            Self::SeasonalNaive(model) => model.forecast(horizon, quantiles),
+        }
+    }
+}
+
+/// No forecast exceeds this multiple of the largest value ever seen.
+const CAP: f64 = 3.0;
+
+/// Largest observed value; 0 without any.
+fn largest(series: &Series) -> f64 {
+    series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
+}
+
+/// Errors of a model on its own history, sorted; answers quantiles by linear interpolation between order statistics
+/// (Hyndman & Fan 1996, type 7).
+#[derive(Debug, Clone, Default)]
+struct Errors(Vec<f64>);
+
+impl Errors {
+    fn new(mut errors: Vec<f64>) -> Self {
+        errors.retain(|error| error.is_finite());
+        errors.sort_by(f64::total_cmp);
+        Self(errors)
+    }
+
+    /// 0 without any errors.
+    fn quantile(&self, q: f64) -> f64 {
+        let Some(last) = self.0.len().checked_sub(1) else { return 0.0 };
+        let place = q.clamp(0.0, 1.0) * last as f64;
+        let at = |i: usize| self.0.get(i.min(last)).copied().unwrap_or(0.0);
+        let low = place.floor();
+        at(low as usize) + (at(low as usize + 1) - at(low as usize)) * (place - low)
     }
 }

@@ -1,0 +1,139 @@
+//! Live demand over Knative's stable and panic windows (knative/serving pkg/autoscaler/scaling/autoscaler.go).
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Knative's `stable-window`.
+pub(super) const STABLE_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
+/// Knative's panic window: 10 % of the stable one. At least one slot.
+const PANIC_WINDOW: SignedDuration = SignedDuration::from_secs(6);
+
+/// Knative's `panic-threshold-percentage`: 200.
+const PANIC_RATIO: f64 = 2.0;
+
+/// Slots without a sample after which live demand is stale.
+const STALE_SLOTS: i32 = 3;
+
+/// Live demand at an instant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Level {
+    /// In the demand's unit.
+    pub(crate) value: f64,
+    /// The panic window prevails.
+    pub(crate) panic: bool,
+}
+
+/// The samples of the stable window and what panic remembers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LiveWindow {
+    samples: VecDeque<(Timestamp, f64)>,
+    panic: Option<Panic>,
+    last: Option<(Timestamp, Level)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Panic {
+    until: Timestamp,
+    peak: f64,
+}
+
+impl LiveWindow {
+    /// Adds the sample of slot `now`; a second one of the same slot replaces it.
+    pub(crate) fn push(&mut self, now: Timestamp, demand: f64) {
+        if self.samples.back().is_some_and(|(at, _)| *at >= now) {
+            self.samples.pop_back();
+        }
+        self.samples.push_back((now, demand));
+        self.forget(now);
+        let stable = mean(self.samples.iter().map(|(_, demand)| *demand));
+        let panic = mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW).map(|(_, d)| *d));
+        if panic > 0.0 && panic >= PANIC_RATIO * stable {
+            let peak = self.panic.map_or(panic, |running| running.peak.max(panic));
+            self.panic = Some(Panic { until: now + STABLE_WINDOW, peak });
+        }
+        self.panic = self.panic.filter(|running| running.until > now);
+        let level = match self.panic {
+            // While panicking the level never falls below its peak, as Knative never scales down in panic mode.
+            Some(running) if running.peak > stable => Level { value: running.peak, panic: true },
+            _ => Level { value: stable, panic: false },
+        };
+        self.last = Some((now, level));
+    }
+
+    /// The level, if a sample is young enough to stand for `now`.
+    pub(crate) fn fresh(&self, now: Timestamp, slot: SignedDuration) -> Option<Level> {
+        let (at, level) = self.last?;
+        (now.duration_since(at) <= slot * STALE_SLOTS).then_some(level)
+    }
+
+    /// The last level and its age (≥ 0), however old.
+    pub(crate) fn last(&self, now: Timestamp) -> Option<(SignedDuration, Level)> {
+        self.last.map(|(at, level)| (now.duration_since(at).max(SignedDuration::ZERO), level))
+    }
+
+    /// After the clock was set back: samples of the future are of no use, the level stays as of now.
+    pub(crate) fn rebase(&mut self, now: Timestamp) {
+        self.samples.clear();
+        self.panic = None;
+        self.last = self.last.map(|(_, level)| (now, level));
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) >= STABLE_WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
+    if n == 0 { 0.0 } else { sum / f64::from(n) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOT: SignedDuration = SignedDuration::from_secs(15);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn window(samples: &[(i64, f64)]) -> LiveWindow {
+        let mut window = LiveWindow::default();
+        for (second, demand) in samples {
+            window.push(at(*second), *demand);
+        }
+        window
+    }
+
+    #[test]
+    fn the_stable_window_is_the_mean_of_its_samples_gaps_left_out() {
+        let window = window(&[(0, 10.0), (15, 20.0), (45, 30.0)]);
+        assert_eq!(window.fresh(at(45), SLOT), Some(Level { value: 20.0, panic: false }));
+    }
+
+    #[test]
+    fn twice_the_stable_mean_is_a_panic_that_lasts_a_stable_window() {
+        let mut window = window(&[(0, 1.0), (15, 1.0), (30, 1.0), (45, 40.0)]);
+        assert_eq!(window.fresh(at(45), SLOT), Some(Level { value: 40.0, panic: true }));
+        window.push(at(60), 5.0);
+        assert_eq!(window.fresh(at(60), SLOT), Some(Level { value: 40.0, panic: true }));
+        for second in [75, 90, 105] {
+            window.push(at(second), 5.0);
+        }
+        assert_eq!(window.fresh(at(105), SLOT), Some(Level { value: 5.0, panic: false }));
+    }
+
+    #[test]
+    fn live_demand_is_stale_after_three_missed_slots() {
+        let window = window(&[(0, 4.0)]);
+        assert!(window.fresh(at(45), SLOT).is_some());
+        assert!(window.fresh(at(46), SLOT).is_none());
+        assert_eq!(window.last(at(100)).map(|(age, _)| age), Some(SignedDuration::from_secs(100)));
+        assert_eq!(window.last(at(-100)).map(|(age, _)| age), Some(SignedDuration::ZERO));
+    }
+}

@@ -1,1 +1,0 @@
-//! Seasons in local time.
