@@ -218,3 +218,101 @@ fn code_name(code: Code) -> &'static str {
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use tokio::time::Instant;
+    use tower::service_fn;
+
+    const LIMIT: Duration = Duration::from_millis(900);
+
+    fn calls(shutdown: &CancellationToken) -> Calls {
+        Calls::new(Arc::default(), LIMIT, shutdown.clone())
+    }
+
+    fn request(path: &str, grpc_timeout: Option<&str>) -> Request<()> {
+        let mut request = Request::builder().uri(format!("http://prewarm{path}"));
+        if let Some(value) = grpc_timeout {
+            request = request.header("grpc-timeout", value);
+        }
+        request.body(()).unwrap()
+    }
+
+    const UNARY: &str = "/externalscaler.ExternalScaler/GetMetrics";
+    const STREAM: &str = "/externalscaler.ExternalScaler/StreamIsActive";
+
+    #[tokio::test(start_paused = true)]
+    async fn c23_a_call_that_hangs_is_answered_at_its_deadline() {
+        let calls = calls(&CancellationToken::new());
+        for (theirs, expected) in [(None, 900), (Some("100m"), 100), (Some("5S"), 900), (Some("soon"), 900)] {
+            let started = Instant::now();
+            let hang = service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
+            let Ok(response) = calls.answer(hang, request(UNARY, theirs)).await;
+            assert_eq!(code(response.headers()), Code::DeadlineExceeded);
+            // Tokio's timer has a resolution of one millisecond.
+            let took = started.elapsed().as_millis();
+            assert!((expected..=expected + 1).contains(&took), "{theirs:?}: {took} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn c24_a_panic_is_an_internal_error_of_its_call() {
+        let calls = calls(&CancellationToken::new());
+        let at_once = service_fn(|_: Request<()>| -> std::future::Pending<_> { panic!("test: in the call") });
+        let Ok(response) = calls.answer(at_once, request(UNARY, None)).await;
+        assert_eq!(code(response.headers()), Code::Internal);
+        let later = service_fn(async |_: Request<()>| -> Result<Response<Body>, Infallible> {
+            tokio::task::yield_now().await;
+            panic!("test: in the future")
+        });
+        let Ok(response) = calls.answer(later, request(UNARY, None)).await;
+        assert_eq!(code(response.headers()), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn c24_a_panic_within_a_stream_ends_that_stream_with_internal() {
+        let calls = calls(&CancellationToken::new());
+        let broken = service_fn(async |_: Request<()>| {
+            let frames =
+                stream::poll_fn(|_| -> Poll<Option<Result<Frame<_>, Status>>> { panic!("test: in the stream") });
+            Ok(Response::new(Body::new(http_body_util::StreamBody::new(frames))))
+        });
+        let Ok(response) = calls.answer(broken, request(STREAM, None)).await;
+        let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap();
+        assert_eq!(code(&trailers), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn c27_a_stream_outlives_the_deadline_and_ends_with_ok_at_shutdown() {
+        tokio::time::pause();
+        let shutdown = CancellationToken::new();
+        let endless = service_fn(async |_: Request<()>| {
+            let frames = stream::pending::<Result<Frame<_>, Status>>();
+            Ok(Response::new(Body::new(http_body_util::StreamBody::new(frames))))
+        });
+        let Ok(response) = calls(&shutdown).answer(endless, request(STREAM, Some("100m"))).await;
+        let mut body = response.into_body();
+        assert!(tokio::time::timeout(Duration::from_secs(3600), body.frame()).await.is_err(), "it ended by itself");
+        shutdown.cancel();
+        let trailers = body.collect().await.unwrap().trailers().cloned().unwrap();
+        assert_eq!(code(&trailers), Code::Ok);
+    }
+
+    #[test]
+    fn grpc_timeouts_are_read_as_the_protocol_says() {
+        let parse = |value: &str| grpc_timeout(request(UNARY, Some(value)).headers());
+        assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(parse("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(parse("99999999S"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(parse("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(parse("250u"), Some(Duration::from_micros(250)));
+        assert_eq!(parse("1n"), Some(Duration::from_nanos(1)));
+        for wrong in ["", "m", "10", "-1S", "+1S", "1.5S", "999999999S", "10s", "10 S"] {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -132,7 +132,7 @@ fn bounded(mut text: String) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::HashMap;
 
     use prewarm_forecaster::decide::policy::Threshold;
@@ -146,7 +146,8 @@ mod tests {
         MetricSpec { name: "llama-demand".into(), threshold: Threshold::new(threshold).unwrap() }
     }
 
-    fn recommendation(answer: Answer) -> Recommendation {
+    /// Made at noon, valid for a minute.
+    pub(in crate::grpc) fn recommendation(answer: Answer) -> Recommendation {
         let decision = Decision {
             desired_replicas: 0,
             metric_value: 0.0,
@@ -155,7 +156,7 @@ mod tests {
             state: State::Fresh,
             parts: Parts::default(),
         };
-        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let at: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
         Recommendation { at, valid_until: at + jiff::SignedDuration::from_secs(60), answer, decision }
     }
 
