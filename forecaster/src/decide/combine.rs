@@ -40,13 +40,17 @@ pub(crate) fn combine(asked: &Asked, bounds: &Bounds, activation: f64, threshold
     let live = sanitise(asked.live + asked.backlog);
     // Queued items are never left to a fleet of zero.
     let queued = u32::from(asked.backlog > 0.0);
+    // What merely keeps replicas steps back behind live demand that needs as many: the value stays in raw units. Floors
+    // and forecasts do not, because the HPA's tolerance would swallow a replica of them.
+    let needed = if live > activation { replicas_of(live, threshold) } else { 0 };
+    let keeping = |replicas: u32| if replicas > needed { replicas } else { 0 };
     let ours = [
+        (keeping(queued), Reason::Backlog),
         (asked.floor, Reason::Floor),
         (asked.forecast, Reason::Forecast),
-        (asked.hold, Reason::Hold),
-        (asked.keep_warm, Reason::KeepWarm),
-        (asked.never_zero, Reason::NeverZero),
-        (queued, Reason::Backlog),
+        (keeping(asked.hold), Reason::Hold),
+        (keeping(asked.keep_warm), Reason::KeepWarm),
+        (keeping(asked.never_zero), Reason::NeverZero),
     ];
     let (replicas, mut reason) =
         ours.into_iter().fold((0, Reason::Idle), |best, part| if part.0 > best.0 { part } else { best });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::combine::{Asked, combine, replicas_of, with_forecast};
+use super::combine::{Asked, Combined, combine, replicas_of, with_forecast};
 use super::lead::{Node, StartUps, lead};
 use super::live::{Level, LiveWindow, STABLE_WINDOW};
 use super::policy::{Mode, OnNoData, Policy, Quantile, ScaleToZero};
@@ -230,7 +230,7 @@ impl Planner {
         if !acts && wanted.is_some() && policy.mode == Mode::Shadow {
             parts.would_value = Some(with_forecast(&asked, &parts, &bounds, policy.activation, policy.threshold));
         }
-        let answer = self.answer(state, &mut combined, known);
+        let answer = self.answer(state, &mut combined, floor, known);
         if matches!(answer, Answer::Value { .. }) {
             self.settle(now, state, combined.value, combined.active);
         }
@@ -385,9 +385,12 @@ impl Planner {
     }
 
     /// The answer table, row by row. Zero is vouched for only on a fresh observation, or asleep.
-    fn answer(&self, state: State, combined: &mut super::combine::Combined, known: Option<u32>) -> Answer {
+    fn answer(&self, state: State, combined: &mut Combined, floor: u32, known: Option<u32>) -> Answer {
         let value = Answer::Value { metric_value: combined.value, active: combined.active };
         let asked = combined.active;
+        // Only a window's floor is answered blindly, and only where it cannot scale in what runs.
+        let enough = replicas_of(combined.value, self.policy.threshold);
+        let floor = asked && floor > 0 && known.is_none_or(|running| running <= enough);
         let answer = match state {
             State::Fresh | State::Reactive | State::LastGood => value,
             State::Asleep => {
@@ -397,12 +400,7 @@ impl Planner {
                 value
             }
             State::LiveDown if asked => value,
-            // What is asked for would scale in replicas that we know to run: hold them instead.
-            State::Blind | State::NoData
-                if asked && known.is_none_or(|n| n <= replicas_of(combined.value, self.policy.threshold)) =>
-            {
-                value
-            }
+            State::Blind | State::NoData if floor => value,
             State::NoData if !asked && self.policy.on_no_data == OnNoData::Zero => value,
             State::NoData => Answer::NoData,
             State::Blind | State::LiveDown => Answer::Unavailable,
@@ -440,3 +438,6 @@ impl Planner {
         self.good = Some(Good { value, inactive_since });
     }
 }
+
+#[cfg(test)]
+mod tests;
