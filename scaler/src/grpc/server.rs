@@ -128,7 +128,7 @@ impl Server {
         let _ = stream.set_nodelay(true);
         match tls {
             None => {
-                let first_byte = async { stream.readable().await.map(|()| stream) };
+                let first_byte = async { stream.peek(&mut [0]).await.map(|_| stream) };
                 if let Some(stream) = self.handshake(peer, first_byte).await {
                     self.http2(stream, peer).await;
                 }

@@ -180,3 +180,107 @@ fn certificates(what: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<Certi
     let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     if chain.is_empty() { Err(wrong(pem::Error::NoItemsFound)) } else { Ok(chain) }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(1);
+
+    struct Mount {
+        directory: TempDir,
+        files: TlsFiles,
+    }
+
+    impl Mount {
+        fn new() -> Self {
+            let directory = TempDir::new().unwrap();
+            let path = |name| directory.path().join(name);
+            let files = TlsFiles { cert: path("tls.crt"), key: path("tls.key"), client_ca: Some(path("ca.crt")) };
+            let mount = Self { directory, files };
+            let pair = pair();
+            mount.write("tls.crt", &pair.cert.pem());
+            mount.write("tls.key", &pair.signing_key.serialize_pem());
+            mount.write("ca.crt", &pair.cert.pem());
+            mount
+        }
+
+        fn write(&self, name: &str, contents: &str) {
+            std::fs::write(self.directory.path().join(name), contents).unwrap();
+        }
+    }
+
+    fn pair() -> CertifiedKey<KeyPair> {
+        generate_simple_self_signed(["prewarm".to_owned()]).unwrap()
+    }
+
+    /// What is in force after the files have been looked at a few times.
+    async fn settled(certificates: &Certificates) -> Arc<ServerConfig> {
+        let metrics = Metrics::default();
+        let following = follow(Some(certificates), EVERY, &metrics);
+        assert!(tokio::time::timeout(EVERY * 3, following).await.is_err(), "it never completes");
+        certificates.current()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c36_a_set_that_does_not_fit_together_is_left_alone_until_it_does() {
+        let mount = Mount::new();
+        let certificates = Certificates::load(mount.files.clone()).await.unwrap();
+        let first = certificates.current();
+        assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "nothing has changed");
+
+        let next = pair();
+        let (cert, key) = (next.cert.pem(), next.signing_key.serialize_pem());
+        for (name, contents) in [
+            ("tls.crt", &cert[..cert.len() / 2]),
+            ("tls.crt", ""),
+            // Whole, but the key is still the old one.
+            ("tls.crt", &cert),
+            ("tls.key", &key[..key.len() / 2]),
+            ("ca.crt", "-----BEGIN CERTIFICATE-----"),
+        ] {
+            mount.write(name, contents);
+            assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "{name} was taken over half done");
+        }
+        std::fs::remove_file(&mount.files.key).unwrap();
+        assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "the key is gone");
+        mount.write("tls.key", &key);
+        assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "the client CA is still cut off");
+        mount.write("ca.crt", &cert);
+        assert!(!Arc::ptr_eq(&settled(&certificates).await, &first), "everything fits and nothing was reloaded");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c36_a_secret_mounted_by_kubernetes_is_followed() {
+        let (old, new, mount) = (Mount::new(), Mount::new(), TempDir::new().unwrap());
+        // Kubernetes replaces the link `..data`, on which the files' own links rest.
+        let data = mount.path().join("..data");
+        std::os::unix::fs::symlink(old.directory.path(), &data).unwrap();
+        let link = |name: &str| {
+            let path = mount.path().join(name);
+            std::os::unix::fs::symlink(Path::new("..data").join(name), &path).unwrap();
+            path
+        };
+        let files = TlsFiles { cert: link("tls.crt"), key: link("tls.key"), client_ca: None };
+        let certificates = Certificates::load(files).await.unwrap();
+        let first = certificates.current();
+        let staged = mount.path().join("..data_tmp");
+        std::os::unix::fs::symlink(new.directory.path(), &staged).unwrap();
+        std::fs::rename(&staged, &data).unwrap();
+        assert!(!Arc::ptr_eq(&settled(&certificates).await, &first));
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_file_and_never_the_key() {
+        let mount = Mount::new();
+        mount.write("tls.key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+        let error = Certificates::load(mount.files.clone()).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("tls.key") && !text.contains("c2VjcmV0") && !text.contains("secret"), "{text}");
+        let contents = Contents::read(&mount.files).await.unwrap();
+        assert_eq!(format!("{contents:?}"), "[redacted]");
+    }
+}

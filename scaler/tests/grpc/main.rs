@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's support may")]
 
+mod connections;
 mod contract;
+mod failure;
+mod old_clients;
 mod probes;
 mod served;
+mod streams;
+mod tls;

@@ -97,12 +97,32 @@ impl Served {
 
     /// Does a collector's work once.
     pub(crate) fn publish(&self, reference: &ScaledObjectRef, answer: Answer) {
-        let at = self.registry.clock().now();
+        self.publish_at(self.registry.clock().now(), reference, answer);
+    }
+
+    pub(crate) fn publish_at(&self, at: Timestamp, reference: &ScaledObjectRef, answer: Answer) {
         let triggers = self.registry.triggers(&reference.namespace, &reference.name);
         assert!(!triggers.is_empty(), "{} is not registered", reference.name);
         for workload in triggers {
             workload.publish(recommendation(at, answer));
         }
+    }
+}
+
+impl Served {
+    /// How many hold the registry: each open stream is one of them.
+    pub(crate) fn holders_now(&self) -> usize {
+        Arc::strong_count(&self.registry)
+    }
+
+    /// Waits until so many hold the registry.
+    pub(crate) async fn holders(&self, expected: usize) {
+        let reached = async {
+            while self.holders_now() != expected {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        soon(reached).await;
     }
 }
 
