@@ -1,16 +1,30 @@
 //! Trigger metadata (strings from a tenant) → policy and source. Every error names key, value, range and fix.
+//!
+//! Keys are matched exactly; the whole list is [`keys::ALL`]. A misspelt key is an error, an unknown one a warning.
+//! A query may ask a source for anything that the source holds: a source that not every tenant may read is restricted to
+//! namespaces in the server's configuration.
 
+mod demand;
+mod fields;
+pub mod keys;
+mod look_ahead;
+mod name;
 pub mod windows;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::{Calendar, Policy, Window};
+use prewarm_forecaster::decide::policy::{OnNoData, Threshold};
+use prewarm_forecaster::{Policy, Window};
 
-use crate::config::Allow;
-use crate::source::{Query, Signals, SourceRef, SourceSpec};
+use crate::config::{Allow, SourceKind};
+use crate::source::SourceSpec;
+use demand::Demand;
+use fields::Fields;
+use keys::{
+    ACTIVATION_THRESHOLD, BACKLOG_THRESHOLD, LATENCY_QUERY, LATENCY_TARGET, METRIC_NAME, ON_NO_DATA, THRESHOLD,
+};
 
 /// One thing that is wrong with a trigger's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +50,8 @@ pub struct MetricSpec {
 pub struct Trigger {
     /// How to decide.
     pub policy: Arc<Policy>,
-    /// Where to look.
-    pub source: SourceSpec,
+    /// Where to look; `None` = windows alone decide, and demand is zero by definition, not by observation.
+    pub source: Option<SourceSpec>,
     /// Accepted, yet worth a word: unknown keys, a floor above a ceiling.
     pub warnings: Vec<String>,
 }
@@ -62,13 +76,23 @@ pub struct SharedPolicy {
     pub holidays: Vec<jiff::civil::Date>,
 }
 
+/// What metadata must know of a configured source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRule {
+    /// Whether it reads queries, presets or other triggers.
+    pub kind: SourceKind,
+    /// Namespaces whose triggers may use it; empty = all.
+    pub namespaces: Vec<String>,
+}
+
 /// What the server's configuration lets metadata refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// Addresses that metadata may name.
     pub allow: Allow,
-    /// Names of configured sources.
-    pub sources: Vec<String>,
+    /// Configured sources. `None` = the configuration is not at hand (`check` without `--config`, tests): names are taken
+    /// on trust.
+    pub sources: Option<BTreeMap<String, SourceRule>>,
     /// Shared windows by name.
     pub policies: BTreeMap<String, SharedPolicy>,
     /// Named holiday calendars.
@@ -76,24 +100,76 @@ pub struct Rules {
 }
 
 /// Reads a trigger's metadata. Pure: the same arguments give the same answer on every replica.
-pub fn parse(_namespace: &str, _name: &str, metadata: &HashMap<String, String>, _rules: &Rules) -> Parsed {
-    let threshold = metadata.get("threshold").and_then(|t| t.parse().ok()).and_then(|t| Threshold::new(t).ok());
-    let Some(threshold) = threshold else {
-        let errors = vec![MetadataError { key: "threshold".into(), problem: format!("must be {}", Threshold::RANGE) }];
-        return Parsed { spec: Err(errors.clone()), trigger: Err(errors) };
+pub fn parse(namespace: &str, _name: &str, metadata: &HashMap<String, String>, rules: &Rules) -> Parsed {
+    let mut fields = match Fields::new(metadata) {
+        Ok(fields) => fields,
+        Err(error) => return Parsed { spec: Err(vec![error.clone()]), trigger: Err(vec![error]) },
     };
-    let spec = MetricSpec { name: "prewarm-demand".into(), threshold };
-    let trigger = Trigger {
-        policy: Arc::new(Policy::new(threshold, Calendar::empty(TimeZone::UTC))),
-        source: SourceSpec {
-            at: SourceRef::Named("default".into()),
-            signals: Signals {
-                demand: Query::Text(metadata.get("query").cloned().unwrap_or_default()),
-                backlog: None,
-                latency: None,
-            },
-        },
-        warnings: Vec::new(),
+    let misspelt = fields.errors.len();
+    let demand = demand::read(&mut fields, namespace, rules);
+    let before_spec = fields.errors.len();
+    let threshold = threshold(&mut fields, &demand);
+    let name = metric_name(&mut fields, &demand);
+    let spec = match (name, threshold) {
+        (Some(name), Some(threshold)) => Ok(MetricSpec { name, threshold }),
+        _ => {
+            // Misspelt keys may be the cause, a wrong preset is one.
+            let spelling = &fields.errors[..misspelt];
+            Err(spelling.iter().chain(&fields.errors[before_spec..]).cloned().collect::<Vec<_>>())
+        }
     };
-    Parsed { spec: Ok(spec), trigger: Ok(trigger) }
+    // Everything is read even without a threshold, so that all errors are told at once.
+    let placeholder = Threshold::new(1.0);
+    let policy = threshold.or(placeholder.ok()).map(|threshold| read_policy(&mut fields, rules, threshold, &demand));
+    let Fields { errors, warnings, .. } = fields;
+    let trigger = match policy {
+        Some(policy) if errors.is_empty() => Ok(Trigger { policy: Arc::new(policy), source: demand.source, warnings }),
+        _ => Err(errors),
+    };
+    Parsed { spec, trigger }
+}
+
+fn threshold(fields: &mut Fields<'_>, demand: &Demand<'_>) -> Option<Threshold> {
+    if fields.has(&THRESHOLD) {
+        return fields.threshold(&THRESHOLD);
+    }
+    let value = demand::default_threshold(fields, demand)?;
+    Threshold::new(value).map_err(|error| fields.error(&THRESHOLD, error)).ok()
+}
+
+fn metric_name(fields: &mut Fields<'_>, demand: &Demand<'_>) -> Option<String> {
+    if !fields.has(&METRIC_NAME) {
+        // A misspelt metricName must not become another name for a while: histories hang on it.
+        return (!fields.misspelt(&METRIC_NAME)).then(|| name::derive(demand.text));
+    }
+    let given = fields.text(&METRIC_NAME)?;
+    name::parse(given).map_err(|problem| fields.error(&METRIC_NAME, problem)).ok()
+}
+
+fn read_policy(fields: &mut Fields<'_>, rules: &Rules, threshold: Threshold, demand: &Demand<'_>) -> Policy {
+    let calendar = look_ahead::calendar(fields, rules);
+    let mut policy = Policy::new(threshold, calendar);
+    if let Some(Some(activation)) = fields.number(&ACTIVATION_THRESHOLD) {
+        policy.activation = activation;
+    }
+    read_backlog_and_latency(fields, &mut policy, demand);
+    if fields.word(&ON_NO_DATA) == Some("zero") {
+        policy.on_no_data = OnNoData::Zero;
+    }
+    look_ahead::read(fields, &mut policy);
+    policy
+}
+
+fn read_backlog_and_latency(fields: &mut Fields<'_>, policy: &mut Policy, demand: &Demand<'_>) {
+    policy.backlog_threshold = fields.threshold(&BACKLOG_THRESHOLD);
+    policy.latency_target = fields.number(&LATENCY_TARGET).flatten();
+    let signals = demand.source.as_ref().map(|source| &source.signals);
+    if fields.has(&BACKLOG_THRESHOLD) && signals.is_some_and(|signals| signals.backlog.is_none()) {
+        fields.warn(&BACKLOG_THRESHOLD, "has no effect without backlogQuery");
+    }
+    if fields.has(&LATENCY_QUERY) && !fields.has(&LATENCY_TARGET) {
+        fields.missing(&LATENCY_TARGET, "latencyQuery needs it: seconds above which live demand is scaled up");
+    } else if fields.has(&LATENCY_TARGET) && signals.is_some_and(|signals| signals.latency.is_none()) {
+        fields.warn(&LATENCY_TARGET, "has no effect without latencyQuery");
+    }
 }

@@ -1,5 +1,10 @@
 //! Process configuration: TOML and environment, parsed to meaning. Secrets are redacted in `Debug`.
 
+mod allow;
+pub mod duration;
+
+pub use allow::{AddressPattern, Allow};
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,13 +32,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
     }
-}
-
-/// What trigger metadata may name beyond the configured sources.
-#[derive(Debug, Clone, Default)]
-pub struct Allow {
-    /// Patterns such as `http://*.models.svc.cluster.local:*`; `*` stands for one or more characters without `/`.
-    pub server_addresses: Vec<String>,
 }
 
 /// What kind of thing a source is.
