@@ -19,7 +19,7 @@ use crate::store::SeriesKey;
 const TRAIL: usize = 20;
 
 /// What KEDA names a workload by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reference<'a> {
     /// Namespace.
     pub namespace: &'a str,
@@ -30,7 +30,6 @@ pub struct Reference<'a> {
 }
 
 /// Metadata as last seen and what it means.
-#[derive(Debug)]
 pub struct Registration {
     /// As sent.
     metadata: HashMap<String, String>,
@@ -38,6 +37,22 @@ pub struct Registration {
     pub spec: MetricSpec,
     /// The trigger, or what is wrong with it.
     pub trigger: Result<Trigger, Vec<metadata::MetadataError>>,
+}
+
+// Metadata may hold secrets (`…FromEnv`, `tlsClientKey`): it never shows.
+impl std::fmt::Debug for Reference<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reference")
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registration").field("spec", &self.spec).field("trigger", &self.trigger).finish_non_exhaustive()
+    }
 }
 
 /// One trigger of one ScaledObject or ScaledJob.

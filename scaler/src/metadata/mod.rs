@@ -173,3 +173,6 @@ fn read_backlog_and_latency(fields: &mut Fields<'_>, policy: &mut Policy, demand
         fields.warn(&LATENCY_TARGET, "has no effect without latencyQuery");
     }
 }
+
+#[cfg(test)]
+mod tests;
