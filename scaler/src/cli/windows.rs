@@ -1,12 +1,229 @@
-//! `prewarm windows --policy FILE --from TIME --days N`.
+//! `prewarm windows`: when floors and ceilings of a policy hold.
 
+use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Arguments of `prewarm windows --policy FILE --from TIME --days N`.
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::Calendar;
+use prewarm_forecaster::calendar::Span;
+use serde::Serialize;
+
+use crate::clock::{Clock, SystemClock};
+use crate::metadata::windows::parse_policy_file;
+
+/// Arguments of `prewarm windows`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// First instant: RFC 3339, a local date, or now
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    from: String,
+    /// How many days to show (1 … 400)
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=400))]
+    days: u16,
+    /// Start-up time, to see from when on a floor's replicas are asked for, e.g. 6m
+    #[arg(long, value_name = "DURATION")]
+    lead: Option<SignedDuration>,
+    /// Zone, where the policy names none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: String,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A span in which something holds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    from: Timestamp,
+    to: Timestamp,
+    local_from: String,
+    local_to: String,
+    windows: Vec<String>,
+    min_replicas: u32,
+    max_replicas: Option<u32>,
+    scale_to_zero: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready_by_asked_at: Option<Timestamp>,
+    notes: Vec<String>,
+}
 
 /// Runs the command.
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let file = args.policy.display();
+    let text = std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {file}"))?;
+    let policy = match parse_policy_file(&text) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            for error in errors {
+                eprintln!("{file}: {error}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let zone = match policy.zone {
+        Some(zone) => zone,
+        None => TimeZone::get(&args.timezone).with_context(|| format!("--timezone {}", args.timezone))?,
+    };
+    let from = instant(&args.from, &zone)?;
+    let to = from.saturating_add(SignedDuration::from_hours(24 * i64::from(args.days)))?;
+    let calendar = Calendar::new(zone, policy.windows, policy.holidays);
+    let rows = rows(&calendar, from, to, args.lead);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        print!("{}", table(&calendar, &rows, args.lead));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn instant(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
+    if text == "now" {
+        return Ok(SystemClock.now());
+    }
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    match text.parse::<Date>() {
+        Ok(date) => Ok(date.to_zoned(zone.clone())?.timestamp()),
+        Err(_) => bail!("--from {text:?} is no time: write it like 2026-11-24T08:00:00Z, 2026-11-24 (local) or now"),
+    }
+}
+
+fn rows(calendar: &Calendar, from: Timestamp, to: Timestamp, lead: Option<SignedDuration>) -> Vec<Row> {
+    let spans = calendar.spans(from, to);
+    spans.iter().filter(|span| !span.names.is_empty()).map(|span| row(calendar, span, lead)).collect()
+}
+
+fn row(calendar: &Calendar, span: &Span, lead: Option<SignedDuration>) -> Row {
+    let local = |t: Timestamp| t.to_zoned(calendar.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string();
+    let offset = |t: Timestamp| calendar.zone().to_offset(t);
+    let bounds = span.bounds;
+    let before = span.from.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(span.from);
+    let floor_before = calendar.at(before).floor;
+    let mut notes = Vec::new();
+    if bounds.conflict {
+        notes.push("floor above ceiling: the floor wins".to_owned());
+    }
+    let just_before = span.to.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(span.to);
+    if offset(span.from) != offset(just_before) {
+        notes.push("clocks change".to_owned());
+    }
+    Row {
+        from: span.from,
+        to: span.to,
+        local_from: local(span.from),
+        local_to: local(span.to),
+        windows: span.names.clone(),
+        min_replicas: bounds.floor,
+        max_replicas: bounds.ceiling,
+        scale_to_zero: match (bounds.zero_forbidden, bounds.zero_allowed) {
+            (true, _) => Some("never"),
+            (_, true) => Some("allowed"),
+            _ => None,
+        },
+        // Replicas are asked for ahead of time only where the floor rises.
+        ready_by_asked_at: lead
+            .filter(|_| bounds.floor > floor_before)
+            .and_then(|lead| span.from.checked_sub(lead).ok()),
+        notes,
+    }
+}
+
+/// Aligned columns; a header above.
+fn table(calendar: &Calendar, rows: &[Row], lead: Option<SignedDuration>) -> String {
+    let zone = calendar.zone().iana_name().unwrap_or("UTC").to_owned();
+    let mut head = vec![format!("from ({zone})"), "to".into(), "UTC".into()];
+    if lead.is_some() {
+        head.push("asked from".into());
+    }
+    head.extend(["min", "max", "zero", "windows"].map(str::to_owned));
+    let mut lines = vec![head];
+    for row in rows {
+        let mut line = vec![row.local_from.clone(), row.local_to.clone(), utc(row)];
+        if lead.is_some() {
+            line.push(
+                row.ready_by_asked_at.map_or_else(String::new, |at| {
+                    at.to_zoned(calendar.zone().clone()).strftime("%a %H:%M").to_string()
+                }),
+            );
+        }
+        let bound = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        line.push(bound(Some(row.min_replicas).filter(|n| *n > 0)));
+        line.push(bound(row.max_replicas));
+        line.push(row.scale_to_zero.unwrap_or("-").to_owned());
+        let notes = if row.notes.is_empty() { String::new() } else { format!("  ({})", row.notes.join("; ")) };
+        line.push(format!("{}{notes}", row.windows.join(", ")));
+        lines.push(line);
+    }
+    if rows.is_empty() {
+        return format!("no window is in force in this time ({zone})\n");
+    }
+    aligned(&lines)
+}
+
+fn utc(row: &Row) -> String {
+    format!("{} – {}", row.from.strftime("%m-%d %H:%M"), row.to.strftime("%m-%d %H:%M"))
+}
+
+/// Pads every column but the last to its widest cell.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut padded = String::new();
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(padded, "{cell:<width$}  ");
+        }
+        text.push_str(padded.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"
+timezone: Europe/Berlin
+windows:
+- {name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 2, maxReplicas: 12}
+- {name: backup, days: Sun, from: "01:30", to: "03:30", maxReplicas: 1, scaleToZero: allowed}
+- {name: standup, days: Mon, from: "09:00", to: "10:00", minReplicas: 20}
+"#;
+
+    #[test]
+    fn the_table_reads_well_over_a_change_of_clocks() {
+        let policy = parse_policy_file(POLICY).unwrap();
+        let calendar = Calendar::new(policy.zone.unwrap(), policy.windows, policy.holidays);
+        let from = instant("2026-10-24", calendar.zone()).unwrap();
+        let lead = Some(SignedDuration::from_mins(6));
+        let rows = rows(&calendar, from, from + SignedDuration::from_hours(72), lead);
+        insta::assert_snapshot!(table(&calendar, &rows, lead), @r"
+        from (Europe/Berlin)       to                        UTC                        asked from  min  max  zero     windows
+        Sun 2026-10-25 01:30 CEST  Sun 2026-10-25 03:30 CET  10-24 23:30 – 10-25 02:30              -    1    allowed  backup  (clocks change)
+        Mon 2026-10-26 08:00 CET   Mon 2026-10-26 09:00 CET  10-26 07:00 – 10-26 08:00  Mon 07:54   2    12   -        office
+        Mon 2026-10-26 09:00 CET   Mon 2026-10-26 10:00 CET  10-26 08:00 – 10-26 09:00  Mon 08:54   20   20   -        office, standup  (floor above ceiling: the floor wins)
+        Mon 2026-10-26 10:00 CET   Mon 2026-10-26 18:00 CET  10-26 09:00 – 10-26 17:00              2    12   -        office
+        ");
+    }
+
+    #[test]
+    fn a_wrong_time_says_how_to_write_it() {
+        let error = instant("tomorrow", &TimeZone::UTC).unwrap_err().to_string();
+        assert!(error.contains("--from \"tomorrow\" is no time: write it like"), "{error}");
+    }
 }

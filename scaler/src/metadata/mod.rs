@@ -6,6 +6,7 @@
 
 mod demand;
 mod fields;
+pub mod ical;
 pub mod keys;
 mod look_ahead;
 mod name;
