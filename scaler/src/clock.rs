@@ -107,3 +107,42 @@ impl Clock for ManualClock {
         })
     }
 }
+
+/// The latest multiple of `step` since the epoch at or before `t`.
+pub fn floor(t: Timestamp, step: SignedDuration) -> Timestamp {
+    let step = step.as_millis().max(1) as i64;
+    let ms = t.as_millisecond();
+    Timestamp::from_millisecond(ms - ms.rem_euclid(step)).unwrap_or(t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_floored_towards_the_past_before_1970_too() {
+        let step = SignedDuration::from_secs(15);
+        let floored = |second: i64| floor(Timestamp::from_second(second).unwrap(), step).as_second();
+        assert_eq!([floored(14), floored(15), floored(29), floored(-1)], [0, 15, 15, -15]);
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_those_whose_time_has_come() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let sleeper = tokio::spawn(clock.sleep_until(Timestamp::from_second(10).unwrap()));
+        clock.advance(SignedDuration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(SignedDuration::from_secs(1));
+        sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_accelerated_clock_runs_ahead_of_ours() {
+        let clock = AcceleratedClock::new(Timestamp::UNIX_EPOCH, 1000.0);
+        let started = Instant::now();
+        clock.sleep_until(Timestamp::from_second(20).unwrap()).await;
+        assert!(clock.now().as_second() >= 20);
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}

@@ -218,6 +218,9 @@ impl Registry {
             if known.registration.borrow().metadata != registration.metadata {
                 tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "metadata changed");
                 known.registration.send_replace(Arc::new(registration));
+                // What was decided under the old metadata is no answer to the new: callers wait for the next tick,
+                // which the collector makes at once from memory.
+                known.published.send_replace(None);
             }
             return Ok(known.clone());
         }

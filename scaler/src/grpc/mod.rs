@@ -4,6 +4,7 @@
 //! (recommendation → message or status). `push` holds the two streams.
 
 mod calls;
+pub mod client;
 mod convert;
 mod push;
 mod server;
