@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::SignedDuration;
 use url::Url;
 
+use super::exposition::ExpositionSource;
 use super::prometheus::PrometheusSource;
 use super::{MetricSource, SourceError, SourceRef};
 use crate::config::{Credentials, SourceConfig, SourceKind, SourceTls};
@@ -82,7 +83,7 @@ fn build(name: &str, config: &SourceConfig) -> Result<Arc<dyn MetricSource>, Sou
     }
     match config.kind {
         SourceKind::Prometheus => Ok(Arc::new(PrometheusSource::new(name, config)?)),
-        _ => Err(SourceError::Unsupported { source_name: name.into(), what: "be scraped yet" }),
+        _ => Ok(Arc::new(ExpositionSource::new(name, config)?)),
     }
 }
 
@@ -141,6 +142,8 @@ mod tests {
         let one = sources.resolve(&address("http://prometheus.team-a:9090/prefix")).unwrap();
         let two = sources.resolve(&address("http://prometheus.team-a:9090/prefix")).unwrap();
         assert!(Arc::ptr_eq(&one, &two));
+        let scraped = sources.resolve(&address("http://llama.team-a:8000/metrics")).unwrap();
+        assert!(one.has_history() && !scraped.has_history());
         let error = sources.resolve(&address("http://me:hunter2@prometheus:9090")).unwrap_err().to_string();
         assert!(error.starts_with("source http://prometheus:9090/: an address in metadata must not"), "{error}");
         assert!(!error.contains("hunter2"));

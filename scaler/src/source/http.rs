@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, RequestBuilder, StatusCode, redirect};
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
@@ -28,6 +28,7 @@ pub(super) struct Http {
 /// What came back, after decompression; never a redirect, never 401 or 403.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
+    pub(super) content_type: String,
     pub(super) body: Vec<u8>,
 }
 
@@ -94,6 +95,8 @@ impl Http {
                 status.as_u16()
             )));
         }
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().to_owned();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(chain(error)))? {
             if body.len() + chunk.len() > limit {
@@ -101,7 +104,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body })
+        Ok(Reply { status, content_type, body })
     }
 
     pub(super) fn unreachable(&self, cause: String) -> SourceError {

@@ -144,6 +144,19 @@ impl SourceError {
             Self::Misconfigured { .. } => "misconfigured",
         }
     }
+
+    /// The same, told of one of the source's endpoints.
+    fn at_endpoint(mut self, endpoint: &str) -> Self {
+        match &mut self {
+            Self::Unreachable { source_name, .. }
+            | Self::Unauthorized { source_name, .. }
+            | Self::BadQuery { source_name, .. }
+            | Self::Garbage { source_name, .. }
+            | Self::Unsupported { source_name, .. }
+            | Self::Misconfigured { source_name, .. } => *source_name = format!("{source_name} ({endpoint})"),
+        }
+        self
+    }
 }
 
 /// A place where demand can be read.
@@ -165,6 +178,17 @@ pub trait MetricSource: Debug + Send + Sync + 'static {
     fn has_history(&self) -> bool;
 }
 
+/// What a number says of demand, backlog or latency. NaN and ±Inf are missing. A negative number counts as 0, as KEDA
+/// itself takes it: none of them can be negative, while a `deriv` dips below 0 at idle.
+fn observed(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value.max(0.0))
+}
+
+/// Why `count` (> 1) series are no answer.
+fn several(count: usize) -> String {
+    format!("it returns {count} series where one is needed; wrap it in sum(…)")
+}
+
 /// At most 200 characters of somebody else's words, on one line.
 fn shorten(words: &str) -> String {
     let mut short: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(201).collect();
@@ -177,6 +201,12 @@ fn shorten(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_no_number_is_missing_and_what_is_negative_is_nothing() {
+        let seen = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 0.0, 2.5].map(super::observed);
+        assert_eq!(seen, [None, None, None, Some(0.0), Some(0.0), Some(2.5)]);
+    }
+
     #[test]
     fn words_of_others_are_cut_to_200_characters_and_one_line() {
         assert_eq!(super::shorten("a\nb"), "a b");

@@ -1,7 +1,7 @@
 //! Prometheus HTTP API, and what speaks it: Thanos, Mimir, VictoriaMetrics.
 //!
 //! One number comes of a query: a scalar, or a vector of exactly one sample. An empty vector, NaN and ±Inf are missing.
-//! A negative number counts as 0, as KEDA itself does: demand cannot be negative, while a `deriv` dips below 0 at idle.
+//! A negative number counts as 0.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::complaints::Complaints;
 use super::http::{Http, Reply, join};
-use super::{MetricSource, Query, Sample, Signals, SourceError, shorten};
+use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
 use crate::config::SourceConfig;
 
 /// A Prometheus server.
@@ -51,7 +51,7 @@ impl PrometheusSource {
                 [] => Ok(None),
                 [Instant { value: Some(point) }] => self.number(point),
                 [_] => Err(self.http.bad_query("it returns a native histogram; use histogram_quantile(…)".into())),
-                _ => Err(self.several(series.len())),
+                _ => Err(self.http.bad_query(several(series.len()))),
             },
             Answer::Matrix(_) => Err(self.http.bad_query("it returns a range; use rate(…) or such".into())),
             Answer::String(_) => Err(self.http.bad_query("it returns text instead of a number".into())),
@@ -79,7 +79,7 @@ impl PrometheusSource {
         ];
         let points = match self.ask(&self.range, form, RANGE_LIMIT).await? {
             Answer::Matrix(mut series) if series.len() <= 1 => series.pop().unwrap_or_default().values,
-            Answer::Matrix(series) => return Err(self.several(series.len())),
+            Answer::Matrix(series) => return Err(self.http.bad_query(several(series.len()))),
             _ => return Err(self.http.garbage("a range query was answered with something else".into())),
         };
         let mut values = Vec::with_capacity(points.len());
@@ -137,15 +137,11 @@ impl PrometheusSource {
     fn number(&self, Point(_, text): &Point) -> Result<Option<f64>, SourceError> {
         let value: f64 =
             text.parse().map_err(|_| self.http.garbage(format!("\"{}\" is not a number", shorten(text))))?;
-        Ok(value.is_finite().then_some(value.max(0.0)))
+        Ok(observed(value))
     }
 
     fn promql<'a>(&self, query: &'a Query) -> Result<&'a str, SourceError> {
         query.promql().ok_or_else(|| self.unsupported("read another trigger; that comes later"))
-    }
-
-    fn several(&self, count: usize) -> SourceError {
-        self.http.bad_query(format!("it returns {count} series where one is needed; wrap it in sum(…)"))
     }
 
     fn unsupported(&self, what: &'static str) -> SourceError {

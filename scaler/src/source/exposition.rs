@@ -1,1 +1,0 @@
-//! Direct scrape of exposition text.

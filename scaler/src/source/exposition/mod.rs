@@ -1,0 +1,158 @@
+//! Direct scrape of exposition text, for where no Prometheus is: the endpoints' series are summed, divided and compared
+//! by a part of PromQL (see `plan`), with PromQL's meaning.
+//!
+//! Each endpoint is scraped once a slot, however many workloads read it, and stamped with the slot. A host name of a
+//! plain HTTP endpoint stands for all its addresses, so a headless Service is scraped pod by pod. An `instance` label
+//! (`host:port`) tells them apart; labels that a Prometheus would add (`namespace`, `pod`, `job`) do not exist here.
+//!
+//! If one endpoint does not answer, nothing is observed at this slot: the sum of the others would look like falling
+//! demand. Pods that have gone leave a headless Service within seconds; a list of fixed addresses has no such excuse.
+//! A counter needs two scrapes for its first rate; until then it is missing.
+
+mod evaluate;
+mod plan;
+mod scrape;
+pub mod text;
+mod window;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use self::evaluate::evaluate;
+use self::plan::Plan;
+use self::scrape::Scraper;
+use self::window::Window;
+use super::complaints::Complaints;
+use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several};
+use crate::config::SourceConfig;
+
+/// Endpoints that are scraped directly.
+pub struct ExpositionSource {
+    scraper: Scraper,
+    state: Mutex<State>,
+    plans: std::sync::Mutex<HashMap<String, Result<Arc<Plan>, String>>>,
+    complaints: Complaints,
+}
+
+#[derive(Default)]
+struct State {
+    window: Window,
+    last: Option<(Timestamp, Result<(), SourceError>)>,
+}
+
+impl ExpositionSource {
+    /// A source of this name over all addresses of its configuration.
+    pub fn new(name: &str, config: &SourceConfig) -> Result<Self, SourceError> {
+        Ok(Self {
+            scraper: Scraper::new(name, config)?,
+            state: Mutex::default(),
+            plans: std::sync::Mutex::default(),
+            complaints: Complaints::default(),
+        })
+    }
+
+    async fn observe(&self, signals: &Signals, at: Timestamp) -> Result<Sample, SourceError> {
+        let demand = self.plan(&signals.demand)?;
+        let backlog = signals.backlog.as_ref().map(|query| (query, self.plan(query)));
+        let latency = signals.latency.as_ref().map(|query| (query, self.plan(query)));
+        let plans: Vec<Arc<Plan>> = [&backlog, &latency]
+            .into_iter()
+            .filter_map(|side| side.as_ref()?.1.as_ref().ok().cloned())
+            .chain([demand.clone()])
+            .collect();
+
+        // Whoever is first in a slot scrapes; the others wait here and find the scrape done.
+        let mut state = self.state.lock().await;
+        state.bring_to(at, &plans, &self.scraper).await?;
+        let value = |plan: &Plan| self.number(plan, &state.window, at);
+        let side = |signal, side: Option<(&Query, Result<Arc<Plan>, SourceError>)>| {
+            let (query, plan) = side?;
+            self.complaints.heed(self.scraper.name(), signal, query, plan.and_then(|plan| value(&plan)))
+        };
+        Ok(Sample { demand: value(&demand)?, backlog: side("backlog", backlog), latency: side("latency", latency) })
+    }
+
+    fn number(&self, plan: &Plan, window: &Window, at: Timestamp) -> Result<Option<f64>, SourceError> {
+        match evaluate(plan, window, at).into_vector().as_slice() {
+            [] => Ok(None),
+            [(_, value)] => Ok(observed(*value)),
+            series => Err(self.bad_query(several(series.len()))),
+        }
+    }
+
+    fn plan(&self, query: &Query) -> Result<Arc<Plan>, SourceError> {
+        let Some(promql) = query.promql() else {
+            return Err(self.unsupported("read another trigger; that comes later"));
+        };
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= MAX_PLANS && !plans.contains_key(promql) {
+            plans.clear();
+        }
+        let plan = plans.entry(promql.into()).or_insert_with(|| Plan::parse(promql).map(Arc::new));
+        plan.clone().map_err(|cause| self.bad_query(cause))
+    }
+
+    fn bad_query(&self, cause: String) -> SourceError {
+        SourceError::BadQuery { source_name: self.scraper.name().into(), cause }
+    }
+
+    fn unsupported(&self, what: &'static str) -> SourceError {
+        SourceError::Unsupported { source_name: self.scraper.name().into(), what }
+    }
+}
+
+impl State {
+    /// Scrapes unless this slot has been, with all that these plans read.
+    async fn bring_to(&mut self, at: Timestamp, plans: &[Arc<Plan>], scraper: &Scraper) -> Result<(), SourceError> {
+        let mut unknown = false;
+        for (metric, range) in plans.iter().flat_map(|plan| plan.metrics()) {
+            unknown |= self.window.want(metric, range, at);
+        }
+        match &self.last {
+            // Late: what the window still holds of that slot has to do.
+            Some((slot, _)) if *slot > at => return Ok(()),
+            Some((slot, outcome)) if *slot == at && !unknown => return outcome.clone(),
+            _ => {}
+        }
+        let outcome = scraper.scrape(self.window.wanted()).await.map(|scraped| self.window.record(at, scraped));
+        self.last = Some((at, outcome.clone()));
+        outcome
+    }
+}
+
+impl MetricSource for ExpositionSource {
+    fn sample<'a>(&'a self, signals: &'a Signals, at: Timestamp) -> BoxFuture<'a, Result<Sample, SourceError>> {
+        Box::pin(self.observe(signals, at))
+    }
+
+    fn range<'a>(
+        &'a self,
+        _query: &'a Query,
+        _from: Timestamp,
+        _to: Timestamp,
+        _step: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<(Timestamp, f64)>, SourceError>> {
+        Box::pin(async { Err(self.unsupported("tell the past; only a Prometheus keeps it")) })
+    }
+
+    fn has_history(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for ExpositionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExpositionSource").field("name", &self.scraper.name()).finish_non_exhaustive()
+    }
+}
+
+/// Three for each of a few thousand workloads; beyond, they are parsed again.
+const MAX_PLANS: usize = 10_000;
+
+#[cfg(test)]
+mod tests;
