@@ -1,6 +1,5 @@
 //! A private Prometheus on the loopback, loaded with traces or scraping a target.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,9 +26,14 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts one that holds `metrics`, whatever their age.
     pub async fn holding(metrics: &[Metric]) -> Self {
+        Self::holding_text(&metrics.iter().map(Metric::openmetrics).collect::<String>()).await
+    }
+
+    /// Starts one that holds these samples: OpenMetrics lines with timestamps, without the final `# EOF`.
+    pub async fn holding_text(samples: &str) -> Self {
         let prometheus = Self::prepare("");
-        if !metrics.is_empty() {
-            prometheus.load(metrics);
+        if !samples.is_empty() {
+            prometheus.load(samples);
         }
         prometheus.started().await
     }
@@ -108,13 +112,8 @@ impl Prometheus {
     }
 
     /// Writes blocks before the first start: samples of any age, which no scrape could give.
-    fn load(&self, metrics: &[Metric]) {
-        let mut text = String::new();
-        for metric in metrics {
-            text.push_str(&metric.openmetrics());
-        }
-        writeln!(text, "# EOF").expect("writing to a string");
-        std::fs::write(self.file("traces.om"), text).expect("write the traces");
+    fn load(&self, samples: &str) {
+        std::fs::write(self.file("traces.om"), format!("{samples}# EOF\n")).expect("write the traces");
         // One large block: the default of two hours reads the whole text once for each.
         let mut promtool = Command::new(program("promtool"));
         promtool.args(["tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=1000h"]);

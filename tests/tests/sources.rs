@@ -1,0 +1,9 @@
+//! Sources against a real Prometheus: the numbers are PromQL's, the failures are those of a real server, and what is
+//! evaluated on scraped text agrees with it.
+
+mod sources {
+    mod agreement;
+    mod history;
+    mod presets;
+    mod series;
+}
