@@ -1,6 +1,7 @@
 //! Sources against a real Prometheus: the numbers are PromQL's, the failures are those of a real server, and what is
 //! evaluated on scraped text agrees with it.
 
+#[cfg(test)]
 mod sources {
     mod agreement;
     mod history;
