@@ -92,6 +92,28 @@ async fn c07_a_bad_target_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn c07_bad_metadata_beside_a_good_target_holds_and_names_every_key() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let good = scaled_object("llama");
+    let expected = spec(&mut client, &good).await.unwrap();
+    served.publish(&good, value(8.0));
+
+    let bad = with(with(good.clone(), "quantile", "2"), "keepWarm", "soon");
+    assert_eq!(spec(&mut client, &bad).await.unwrap(), expected, "the HPA keeps our metric");
+    for status in [
+        metric(&mut client, &bad, &expected.metric_name).await.unwrap_err(),
+        active(&mut client, &bad).await.unwrap_err(),
+    ] {
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let keys: Vec<_> = status.message().lines().skip(1).filter_map(|line| line.split(':').next()).collect();
+        assert!(keys.contains(&"quantile") && keys.contains(&"keepWarm"), "{}", status.message());
+    }
+    // What was decided before the edit is not answered after it, and counts again once the edit is undone.
+    assert_eq!(metric(&mut client, &good, &expected.metric_name).await.unwrap().metric_value_float, 8.0);
+}
+
+#[tokio::test]
 async fn c07_an_empty_reference_is_refused() {
     let served = Served::start().await;
     let mut client = served.client().await;

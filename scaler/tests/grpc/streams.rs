@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::future::join_all;
 use prewarm::grpc::proto::{GetMetricSpecResponse, IsActiveResponse};
 use prewarm_forecaster::Answer;
 use tokio_stream::StreamExt;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::served::{Client, Served, active, metric, scaled_object, soon, spec, value};
+use crate::served::{Client, Served, active, metric, scaled_object, soon, spec, value, with};
 
 #[tokio::test]
 async fn c03_the_streamed_spec_is_the_one_that_is_asked_for() {
@@ -44,6 +45,19 @@ async fn c28_a_stream_that_came_before_the_data_starts_with_it() {
     let mut stream = client.stream_is_active(reference.clone()).await.unwrap().into_inner();
     served.publish(&reference, Answer::NoData);
     served.publish(&reference, value(8.0));
+    assert!(soon(stream.next()).await.unwrap().unwrap().result);
+}
+
+#[tokio::test]
+async fn c28_a_stream_with_bad_metadata_is_silent_until_an_edit() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let bad = with(scaled_object("llama"), "quantile", "2");
+    let mut stream = client.stream_is_active(bad.clone()).await.unwrap().into_inner();
+    served.publish(&bad, value(8.0));
+    assert_eq!(active(&mut client, &bad).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(stream.next().now_or_never().is_none(), "said something about a trigger that it cannot read");
+    active(&mut client, &scaled_object("llama")).await.unwrap();
     assert!(soon(stream.next()).await.unwrap().unwrap().result);
 }
 
