@@ -35,14 +35,14 @@ async fn c37_what_arrives_from_the_environment_shows_nowhere_and_refusals_show_o
     let served = Served::start().await;
     let mut client = served.client().await;
     let secret = "hunter2-and-a-half";
-    for (key, value) in [("tokenFromEnv", secret), ("threshold", "none"), ("quantile", "2"), ("mode", "off")] {
-        let reference = with(with(scaled_object("llama"), "tokenFromEnv", secret), key, value);
+    for (key, text) in [("tokenFromEnv", secret), ("threshold", "none"), ("quantile", "2"), ("mode", "off")] {
+        let reference = with(with(scaled_object("llama"), "tokenFromEnv", secret), key, text);
         let name = spec(&mut client, &reference).await.map_or("none".into(), |spec| spec.metric_name);
         if !served.registry.is_empty() {
             served.publish(&reference, value(8.0));
         }
         for error in [metric(&mut client, &reference, &name).await.err(), active(&mut client, &reference).await.err()] {
-            assert!(!error.is_some_and(|status| format!("{status:?}").contains(secret)), "{key} = {value}");
+            assert!(!error.is_some_and(|status| format!("{status:?}").contains(secret)), "{key} = {text}");
         }
         for workload in served.registry.workloads() {
             assert!(!format!("{workload:?}").contains(secret));
