@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::later;
+
 /// Knative's `stable-window`.
-pub(super) const STABLE_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const STABLE_WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Knative's panic window: 10 % of the stable one. At least one slot.
 const PANIC_WINDOW: SignedDuration = SignedDuration::from_secs(6);
@@ -42,7 +44,7 @@ struct Panic {
 impl LiveWindow {
     /// Adds the sample of slot `now`; a second one of the same slot replaces it.
     pub(crate) fn push(&mut self, now: Timestamp, demand: f64) {
-        if self.samples.back().is_some_and(|(at, _)| *at >= now) {
+        while self.samples.back().is_some_and(|(at, _)| *at >= now) {
             self.samples.pop_back();
         }
         self.samples.push_back((now, demand));
@@ -51,7 +53,7 @@ impl LiveWindow {
         let panic = mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW).map(|(_, d)| *d));
         if panic > 0.0 && panic >= PANIC_RATIO * stable {
             let peak = self.panic.map_or(panic, |running| running.peak.max(panic));
-            self.panic = Some(Panic { until: now + STABLE_WINDOW, peak });
+            self.panic = Some(Panic { until: later(now, STABLE_WINDOW), peak });
         }
         self.panic = self.panic.filter(|running| running.until > now);
         let level = match self.panic {
@@ -60,6 +62,24 @@ impl LiveWindow {
             _ => Level { value: stable, panic: false },
         };
         self.last = Some((now, level));
+    }
+
+    /// Takes over a minute of history that ended at `end`, as if its mean had been sampled at every slot. A peak of twice
+    /// the mean has been a panic, and still is one if it is young enough.
+    pub(crate) fn restore(&mut self, end: Timestamp, slot: SignedDuration, mean: f64, peak: f64) {
+        let slots = (STABLE_WINDOW.as_secs() / slot.as_secs().max(1)).clamp(1, 60) as i32;
+        for back in (0..slots).rev() {
+            self.push(end.checked_sub(slot * back).unwrap_or(end), mean);
+        }
+        if peak > 0.0 && peak >= PANIC_RATIO * mean {
+            self.panic = Some(Panic { until: later(end, STABLE_WINDOW), peak });
+            self.last = Some((end, Level { value: peak, panic: true }));
+        }
+    }
+
+    /// The newest sample, however old.
+    pub(crate) fn newest(&self) -> Option<f64> {
+        self.samples.back().map(|(_, demand)| *demand)
     }
 
     /// The level, if a sample is young enough to stand for `now`.
@@ -126,6 +146,23 @@ mod tests {
             window.push(at(second), 5.0);
         }
         assert_eq!(window.fresh(at(105), SLOT), Some(Level { value: 5.0, panic: false }));
+    }
+
+    #[test]
+    fn a_slot_that_comes_twice_counts_once() {
+        let window = window(&[(0, 10.0), (15, 50.0), (15, 20.0)]);
+        assert_eq!(window.fresh(at(15), SLOT), Some(Level { value: 15.0, panic: false }));
+    }
+
+    #[test]
+    fn a_restored_panic_goes_on() {
+        let mut window = LiveWindow::default();
+        window.restore(at(45), SLOT, 10.0, 40.0);
+        assert_eq!(window.fresh(at(60), SLOT), Some(Level { value: 40.0, panic: true }));
+        window.push(at(60), 10.0);
+        assert_eq!(window.fresh(at(60), SLOT), Some(Level { value: 40.0, panic: true }));
+        window.push(at(105), 10.0);
+        assert_eq!(window.fresh(at(105), SLOT), Some(Level { value: 10.0, panic: false }));
     }
 
     #[test]

@@ -178,3 +178,8 @@ pub struct Recommendation {
     /// How it came about.
     pub decision: Decision,
 }
+
+/// `now + span`, at the latest the end of time: policies may name spans that no clock reaches.
+fn later(now: Timestamp, span: SignedDuration) -> Timestamp {
+    now.checked_add(span).unwrap_or(if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+}

@@ -1,43 +1,54 @@
 //! Values as KEDA writes them: `resource.MustParse(fmt.Sprintf("%.3f", v))` (pkg/scalers/scaler.go).
 
+use super::hpa;
 use super::policy::Threshold;
 
 /// Largest value that leaves the process. The HPA reads thousandths as int64: 1e13 leaves room for 10,000 replicas at the
 /// largest threshold and stays far below the 9.2e15 at which KEDA before v2.20 overflowed.
 pub const MAX_VALUE: f64 = 1e13;
 
-/// Up to here a double is finer than a thousandth, so that rounding to three decimals is exact.
-const EXACT_MILLI: u128 = 1 << 52;
-
-/// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]. NaN and negatives become 0, as KEDA would make them.
+/// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]; never negative zero. NaN and negatives become 0, as KEDA
+/// would make them.
 pub fn sanitise(value: f64) -> f64 {
-    if value.is_nan() || value <= 0.0 {
-        return 0.0;
-    }
-    (value.min(MAX_VALUE) * 1000.0).round() / 1000.0
+    if value.is_nan() { 0.0 } else { milli(value.min(MAX_VALUE)) as f64 / 1000.0 }
 }
 
-/// Thousandths of a value, exactly as KEDA's `%.3f` and the HPA's `MilliValue` see them; 0 for what KEDA turns into 0.
-pub fn milli(value: f64) -> u128 {
+/// Thousandths of a value, exactly as `%.3f` and the HPA's `MilliValue` see them: the double's exact value, rounded half to
+/// even. 0 for what KEDA turns into 0 (NaN, infinities, negatives); saturates.
+pub fn milli(value: f64) -> u64 {
     if !value.is_finite() || value <= 0.0 {
         return 0;
     }
-    format!("{value:.3}").bytes().filter(u8::is_ascii_digit).fold(0, |n, digit| n * 10 + u128::from(digit - b'0'))
+    // value = mantissa · 2^exponent, so thousandths = 1000 · mantissa shifted: integers, hence no second rounding.
+    let bits = value.to_bits();
+    let (biased, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (mantissa, exponent) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased as i32 - 1075) };
+    let scaled = u128::from(mantissa) * 1000;
+    let rounded = match exponent {
+        // The largest scaled mantissa has 63 bits: what is shifted by more is less than half a thousandth.
+        ..=-65 => 0,
+        -64..0 => {
+            let shift = exponent.unsigned_abs();
+            let (whole, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1 << (shift - 1));
+            whole + u128::from(rest > half || (rest == half && whole % 2 == 1))
+        }
+        0..=64 => scaled << exponent,
+        _ => u128::MAX,
+    };
+    u64::try_from(rounded).unwrap_or(u64::MAX)
 }
 
-/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double whose `%.3f` is at most
-/// `n × threshold`, because any residue above it costs a whole replica.
+/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double that does not exceed
+/// `n × threshold` after KEDA's rounding and the HPA's division, because any residue above it costs a whole replica.
+/// Exact for every `n` ≤ 10,000; beyond that it is cut at [`MAX_VALUE`].
 pub fn whole_replicas(n: u32, threshold: Threshold) -> f64 {
     let target = u128::from(n) * u128::from(threshold.milli());
-    let mut value = target as f64 / 1000.0;
-    if target > EXACT_MILLI {
-        // The HPA divides as doubles: neither the thousandths nor their quotient may come out above.
-        let above = |value: f64| milli(value) > target || milli(value) as f64 / threshold.milli() as f64 > f64::from(n);
-        while above(value) {
-            value = value.next_down();
-        }
+    let mut value = (target as f64 / 1000.0).min(MAX_VALUE);
+    // Above 2⁵² thousandths neither they nor their quotient are exact doubles: step down to where both fit.
+    while u128::from(milli(value)) > target || hpa::replicas(value, threshold) > n {
+        value = value.next_down();
     }
-    value.min(MAX_VALUE)
+    value
 }
 
 #[cfg(test)]
@@ -56,17 +67,32 @@ mod tests {
     }
 
     #[test]
-    fn thousandths_are_read_as_keda_prints_them() {
-        assert_eq!((milli(6.111), milli(22.222), milli(0.0004), milli(f64::NAN)), (6111, 22222, 0, 0));
+    fn ties_go_to_even_as_printf_has_it() {
+        // 1.0005 has no double: the nearest lies below it.
+        assert_eq!([0.0625, 0.1875, 1.0005, 2.5].map(milli), [62, 188, 1000, 2500]);
+        assert_eq!([f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 5e-324].map(milli), [0; 4]);
+        assert_eq!(milli(f64::MAX), u64::MAX);
+    }
+
+    /// `%.3f` by way of text; the standard library rounds the exact value half to even, as Go does.
+    fn printed(value: f64) -> u128 {
+        format!("{value:.3}").bytes().filter(u8::is_ascii_digit).fold(0, |n, digit| n * 10 + u128::from(digit - b'0'))
     }
 
     proptest! {
         #[test]
-        fn a_double_is_never_above_the_replicas_it_stands_for(
-            n in 1u32..=10_000, threshold in 1u64..=1_000_000_000_000,
-        ) {
+        fn thousandths_are_what_is_printed(mantissa in 1.0f64..10.0, exponent in -12i32..13, eighths in 0u32..80_000_000) {
+            for value in [mantissa * 10f64.powi(exponent), f64::from(eighths) / 16.0, f64::from(eighths) / 2000.0] {
+                prop_assert_eq!(u128::from(milli(value)), printed(value), "{}", value);
+                let once = sanitise(value);
+                prop_assert_eq!(once.to_bits(), sanitise(once).to_bits());
+            }
+        }
+
+        #[test]
+        fn whole_replicas_lie_within_the_last_replica(n in 1u32..=10_000, threshold in 1u64..=1_000_000_000_000) {
             let threshold = Threshold::new(threshold as f64 / 1000.0).unwrap();
-            let value = milli(whole_replicas(n, threshold));
+            let value = u128::from(milli(whole_replicas(n, threshold)));
             let exact = u128::from(n) * u128::from(threshold.milli());
             prop_assert!(value <= exact && value > exact - u128::from(threshold.milli()));
         }

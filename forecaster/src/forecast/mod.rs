@@ -28,6 +28,12 @@ impl Forecast {
         self.origin
     }
 
+    /// First instant that is not forecast.
+    pub fn end(&self) -> Timestamp {
+        let offset = i64::try_from(self.values.len()).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
+        self.origin.checked_add(SignedDuration::from_secs(offset)).unwrap_or(Timestamp::MAX)
+    }
+
     /// Length of a bucket.
     pub fn step(&self) -> SignedDuration {
         self.step
@@ -49,7 +55,7 @@ impl Forecast {
     pub fn max_between(&self, from: Timestamp, to: Timestamp, q: f64) -> Option<f64> {
         let step = self.step.as_secs();
         let bucket = |at: Timestamp| (at.as_second() - self.origin.as_second()).div_euclid(step);
-        let (first, last) = (usize::try_from(bucket(from)).ok()?, usize::try_from(bucket(to)).ok()?);
+        let (first, last) = (usize::try_from(bucket(from)).ok()?, usize::try_from(bucket(to.max(from))).ok()?);
         let rows = self.values.get(first..=last)?;
         rows.iter().map(|row| self.quantile(row, q)).try_fold(0.0f64, |most, value| Some(most.max(value?)))
     }

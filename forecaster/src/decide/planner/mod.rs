@@ -1,30 +1,33 @@
 //! One workload's state between ticks. One owner; live, in replay, in the demo and in the tests it is the same.
 
+mod activity;
+mod ahead;
+mod table;
+mod warm;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::combine::{Asked, Combined, combine, replicas_of, with_forecast};
-use super::lead::{Node, StartUps, lead};
-use super::live::{Level, LiveWindow, STABLE_WINDOW};
-use super::policy::{Mode, OnNoData, Policy, Quantile, ScaleToZero};
-use super::{Answer, Decision, Parts, Reason, Recommendation, State};
-use crate::calendar::Bounds;
+use activity::{Activity, Patience};
+use ahead::Ahead;
+use table::Sight;
+
+use super::combine::{Asked, Limits, combine};
+use super::lead::{Lead, Node, StartUps};
+use super::live::{Level, LiveWindow};
+use super::policy::{Mode, Policy};
+use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
 use crate::forecast::Forecast;
-use crate::series::Minute;
-
-/// How far beyond the lead the forecast holds what runs (deciding.md: ten minutes was best on every trace).
-const FORECAST_HOLD: SignedDuration = SignedDuration::from_mins(10);
-
-/// Demand must have fitted on one replica for so long before a workload may go inactive, because KEDA drops N → 0 in
-/// one step past the HPA's behaviour; the HPA's own scale-down stabilisation, so that it has stepped down by then.
-const DOWN_HOLD: SignedDuration = SignedDuration::from_secs(300);
 
 /// The SLO guard at most doubles live demand: latency does not fall in proportion to replicas.
 const MAX_LATENCY_FACTOR: f64 = 2.0;
 
-/// A start-up that takes longer than twice its cold start is stuck and holds nothing.
-const STUCK: i32 = 2;
+/// The HPA's default scale-down stabilisation: for so long after the last need it still wants what was needed.
+const HPA_STABILISATION: SignedDuration = SignedDuration::from_secs(300);
+
+/// Slots that a latency bridges, and after which a pause in ticking counts as one.
+const BRIDGED_SLOTS: i32 = 3;
 
 /// Replicas as seen in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +95,7 @@ pub enum Gate {
 }
 
 /// One workload's state between ticks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planner {
     policy: Arc<Policy>,
     rhythm: Rhythm,
@@ -101,22 +104,44 @@ pub struct Planner {
     start_ups: StartUps,
     live: LiveWindow,
     backlog: Option<(Timestamp, f64)>,
+    latency: Option<(Timestamp, f64)>,
+    activity: Activity,
+    last_good: Option<LastGood>,
     last_tick: Option<Timestamp>,
-    /// Demand above activation, or a backlog, was last seen here.
-    last_arrival: Option<Timestamp>,
-    /// More than one replica's worth was last asked for here.
-    last_above_one: Option<Timestamp>,
-    starting_since: Option<Timestamp>,
-    /// The last value that stood on fresh observations.
-    good: Option<Good>,
+    /// Replicas that the last answer with a value asked for.
     desired: u32,
+    lead: Option<Lead>,
 }
 
+/// The last answer that stood on fresh live demand.
 #[derive(Debug, Clone, Copy)]
-struct Good {
+struct LastGood {
+    /// When demand was seen.
+    at: Timestamp,
+    /// Live demand with the SLO guard's factor.
+    live: f64,
+    /// The backlog's share.
+    backlog: f64,
+    /// The whole of it, forecast and floors included.
     value: f64,
-    /// Since when every fresh answer has been inactive.
-    inactive_since: Option<Timestamp>,
+    active: bool,
+}
+
+/// One slot, and what is known of live demand in it.
+#[derive(Debug, Clone, Copy)]
+struct Slot<'a> {
+    now: Timestamp,
+    observation: &'a Observation,
+    /// Demand was seen in this very slot.
+    seen: bool,
+    /// Replicas ready or starting, if the cluster can be read.
+    running: Option<u32>,
+    /// Live demand, if a sample is young enough.
+    fresh: Option<Level>,
+    /// The last good answer, if it is young enough to repeat.
+    young: Option<LastGood>,
+    /// At zero replicas, with the metrics gone.
+    asleep: bool,
 }
 
 impl Planner {
@@ -130,12 +155,12 @@ impl Planner {
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
             backlog: None,
+            latency: None,
+            activity: Activity::default(),
+            last_good: None,
             last_tick: None,
-            last_arrival: None,
-            last_above_one: None,
-            starting_since: None,
-            good: None,
             desired: 0,
+            lead: None,
         }
     }
 
@@ -164,278 +189,266 @@ impl Planner {
         self.start_ups.observe(node, took);
     }
 
-    /// Restores what a restart would lose: live demand, the last arrival, the hold. `recent` is oldest first and ends
-    /// before `now`; it should reach back at least `keepWarm`.
-    pub fn warm(&mut self, now: Timestamp, recent: &[Minute]) {
-        let threshold = self.policy.threshold.get();
-        for minute in recent.iter().filter(|minute| minute.start < now) {
-            // A record of the running minute stands for now at the latest.
-            let end = (minute.start + STABLE_WINDOW - self.rhythm.slot).min(now - self.rhythm.slot);
-            if minute.max > self.policy.activation || minute.backlog.is_some_and(|items| items > 0.0) {
-                self.last_arrival = Some(end);
-            }
-            if minute.max > threshold {
-                self.last_above_one = Some(end);
-            }
-            self.live.push(end, minute.mean);
-            self.backlog = minute.backlog.map(|items| (end, items));
-            self.desired = replicas_of(minute.mean, self.policy.threshold);
-            let active = minute.mean > self.policy.activation;
-            self.remember_good(end, minute.mean, active);
-        }
+    /// Remembers a start-up that was given up after `so_far`.
+    pub fn observe_unfinished_start_up(&mut self, node: Node, so_far: SignedDuration) {
+        self.start_ups.observe_unfinished(node, so_far);
+    }
+
+    /// Start-ups seen.
+    pub fn start_ups(&self) -> &StartUps {
+        &self.start_ups
+    }
+
+    /// What the lead of the last tick was made of.
+    pub fn lead(&self) -> Option<&Lead> {
+        self.lead.as_ref()
     }
 
     /// Decides for the slot `now`. Cannot fail. When `now` runs backwards by more than a slot, the windows start anew.
     pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Recommendation {
-        self.take_in(now, observation);
-        let policy = self.policy.clone();
-        let fresh = self.live.fresh(now, self.rhythm.slot);
-        let last = self.live.last(now);
-        let known = observation.replicas.map(Replicas::total);
-        let current = known.unwrap_or(self.desired);
+        self.follow_clock(now);
+        let seen = self.take_in(now, observation);
+        let slot = self.slot(now, observation, seen);
+        let mut parts = self.parts(&slot);
+        let ahead = self.look_ahead(now, self.base(&slot, &parts), slot.running.unwrap_or(self.desired));
+        self.lead = Some(ahead.lead);
+        parts.lead = ahead.lead.total();
+        parts.forecast = ahead.forecast;
+        parts.forecast_replicas = ahead.forecast_replicas;
+        parts.forecast_acts = ahead.acts && ahead.forecast.is_some();
+        parts.floor = ahead.floor;
+        parts.ceiling = ahead.bounds.ceiling;
 
-        let (lead, wanted) = self.forecast_over_lead(now, current);
-        let bounds = policy.calendar.at(now);
-        let floor = if policy.scaled_job { 0 } else { policy.calendar.floor_within(now, lead) };
-        let acts = policy.mode == Mode::Auto && self.gate == Gate::Open && !policy.scaled_job;
-        let asleep = fresh.is_none() && self.asleep(now, observation);
-
-        let young = last.filter(|(age, _)| *age <= self.rhythm.last_good).map(|(_, level)| level);
-        let level = fresh.or(young).filter(|_| !asleep);
-        let mut parts = self.parts(now, observation, level);
-        parts.live_age = last.map(|(age, _)| age);
-        parts.lead = lead;
-        parts.forecast = wanted;
-        parts.forecast_replicas = self.forecast_replicas(wanted, parts.live.unwrap_or(0.0));
-        parts.forecast_acts = acts && wanted.is_some();
-        parts.floor = floor;
-        parts.ceiling = bounds.ceiling;
-
-        let state = match (fresh, last) {
-            (Some(_), _) if wanted.is_some() && acts => State::Fresh,
-            (Some(_), _) => State::Reactive,
-            _ if asleep => State::Asleep,
-            (None, _) if parts.forecast_acts && parts.forecast_replicas > 0 => State::LiveDown,
-            (None, Some(_)) if young.is_some() => State::LastGood,
-            (None, Some(_)) => State::Blind,
-            (None, None) => State::NoData,
+        let state = self.state(&slot, &parts);
+        let asked = self.asked(state, &slot, &parts, &ahead);
+        parts.hold = asked.hold.max(u32::from(asked.keep.is_some()));
+        let limits = Limits {
+            threshold: self.policy.threshold,
+            activation: self.policy.activation,
+            ceiling: ahead.bounds.ceiling,
+            stepping_down: self.activity.stepping_down(now, &self.patience()),
         };
-        let mut asked = self.asked(now, observation, &parts, level, &bounds, current);
-        parts.hold = asked.hold;
-        if state == State::Blind && floor > 0 && known.is_none() {
-            // Nobody can say how many run: neither the floor nor the last good value may be undercut.
-            asked.live = asked.live.max(self.good.map_or(0.0, |good| good.value));
+        if self.policy.mode == Mode::Shadow && ahead.forecast.is_some() {
+            let hold = asked.hold.max(ahead.hold_replicas);
+            let acting = Asked { forecast: ahead.forecast_replicas, hold, ..asked };
+            parts.would_value = Some(combine(&acting, &limits).value);
         }
-        let mut combined = combine(&asked, &bounds, policy.activation, policy.threshold);
-        if !acts && wanted.is_some() && policy.mode == Mode::Shadow {
-            parts.would_value = Some(with_forecast(&asked, &parts, &bounds, policy.activation, policy.threshold));
-        }
-        let answer = self.answer(state, &mut combined, floor, known);
-        if matches!(answer, Answer::Value { .. }) {
-            self.settle(now, state, combined.value, combined.active);
-        }
+        let sight = Sight {
+            policy: &self.policy,
+            state,
+            young: slot.young,
+            asked_blindly: asked.floor > 0 || asked.backlog > 0.0,
+            never_zero: asked.never_zero,
+            running: slot.running,
+        };
+        let (answer, combined) = table::answer(&sight, combine(&asked, &limits));
         let decision = Decision {
-            desired_replicas: replicas_of(combined.value, policy.threshold),
+            desired_replicas: hpa::replicas(combined.value, self.policy.threshold),
             metric_value: combined.value,
             active: combined.active,
             reason: combined.reason,
             state,
             parts,
         };
-        Recommendation { at: now, valid_until: now + self.rhythm.last_good, answer, decision }
+        self.remember(now, &answer, &decision);
+        Recommendation { at: now, valid_until: self.valid_until(state, &slot), answer, decision }
     }
 
-    /// Takes the observation in.
-    fn take_in(&mut self, now: Timestamp, observation: &Observation) {
-        if self.last_tick.is_some_and(|last| last.duration_since(now) > self.rhythm.slot) {
+    /// After a jump of the clock no age is negative and nothing is taken for granted that was not seen.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let Some(last) = self.last_tick.replace(now) else { return };
+        let step = now.duration_since(last);
+        if step < -self.rhythm.slot {
             self.live.rebase(now);
-            self.backlog = self.backlog.map(|(_, items)| (now, items));
-            for past in [&mut self.last_arrival, &mut self.last_above_one, &mut self.starting_since] {
-                *past = past.map(|at| at.min(now));
-            }
+            self.activity.rewind(now);
+            self.latency = None;
+            self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
+            self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
+        } else if step > self.rhythm.slot * BRIDGED_SLOTS {
+            self.activity.lose_sight();
         }
-        self.last_tick = Some(now);
+    }
+
+    /// Takes the observation in; whether demand was seen. What is not a number ≥ 0 is missing.
+    fn take_in(&mut self, now: Timestamp, observation: &Observation) -> bool {
         let usable = |value: &f64| value.is_finite() && *value >= 0.0;
-        if let Some(demand) = observation.demand.filter(usable) {
+        let first = self.live.last(now).is_none();
+        self.activity.follow(now, observation.replicas, first);
+        // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
+        let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
+        let demand = observation.demand.filter(usable).or(gone.then_some(0.0));
+        if let Some(demand) = demand {
             self.live.push(now, demand);
             if demand > self.policy.activation {
-                self.last_arrival = Some(now);
+                self.activity.arrive(now);
             }
-        } else if observation.replicas.is_some_and(|replicas| replicas.total() == 0) && observation.absent {
-            // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
-            self.live.push(now, 0.0);
         }
         if let Some(items) = observation.backlog.filter(usable) {
             self.backlog = Some((now, items));
             if items > 0.0 {
-                self.last_arrival = Some(now);
+                self.activity.arrive(now);
             }
         }
-        match observation.replicas {
-            Some(Replicas { starting, .. }) if starting > 0 => {
-                self.starting_since.get_or_insert(now);
-            }
-            _ => self.starting_since = None,
+        if let Some(latency) = observation.latency.filter(usable) {
+            self.latency = Some((now, latency));
+        }
+        demand.is_some()
+    }
+
+    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, seen: bool) -> Slot<'a> {
+        let fresh = self.live.fresh(now, self.rhythm.slot);
+        Slot {
+            now,
+            observation,
+            seen,
+            running: observation.replicas.map(Replicas::total),
+            fresh,
+            young: self.last_good.filter(|good| self.repeatable(now, good.at)),
+            asleep: fresh.is_none() && self.asleep(now, observation),
         }
     }
 
-    /// The lead and the quantile of demand over it; the ramp in the lead depends on what is asked for.
-    fn forecast_over_lead(&self, now: Timestamp, current: u32) -> (SignedDuration, Option<f64>) {
-        let learned = self.start_ups.cold_start();
-        let shortest = lead(&self.policy, &self.rhythm, learned, current, current);
-        let Some(first) = self.forecast_over(now, shortest) else { return (shortest, None) };
-        let target = replicas_of(first, self.policy.threshold);
-        let full = lead(&self.policy, &self.rhythm, learned, current, target);
-        (full, self.forecast_over(now, full))
-    }
-
-    fn forecast_over(&self, now: Timestamp, span: SignedDuration) -> Option<f64> {
-        self.forecast.as_ref()?.max_between(now, now + span, self.quantile())
-    }
-
-    /// The newsvendor's quantile: being short costs ρ, being long costs 1, so be ready for ρ / (1 + ρ) of what may come.
-    fn quantile(&self) -> f64 {
-        match self.policy.quantile {
-            Quantile::Fixed(q) => q,
-            Quantile::Auto => (self.policy.cost_ratio / (1.0 + self.policy.cost_ratio)).clamp(0.5, 0.99),
-        }
-    }
-
-    /// Whole replicas for a forecast; 0 where it does not reach activation; never more than `maxPrewarmReplicas` beyond live.
-    fn forecast_replicas(&self, forecast: Option<f64>, live: f64) -> u32 {
-        let Some(demand) = forecast.filter(|demand| *demand > self.policy.activation) else { return 0 };
-        let replicas = replicas_of(demand, self.policy.threshold);
-        match self.policy.max_prewarm_replicas {
-            Some(most) => replicas.min(replicas_of(live, self.policy.threshold).saturating_add(most)),
-            None => replicas,
-        }
-    }
-
-    fn parts(&self, now: Timestamp, observation: &Observation, level: Option<Level>) -> Parts {
+    fn parts(&self, slot: &Slot<'_>) -> Parts {
         let policy = &self.policy;
-        let fresh_backlog = self.backlog.filter(|(at, _)| now.duration_since(*at) <= self.rhythm.last_good);
+        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at));
         let per_item = policy.threshold.get() / policy.backlog_threshold.unwrap_or(policy.threshold).get();
-        let latency_factor = match (policy.latency_target, observation.latency) {
-            (Some(target), Some(seen)) if seen.is_finite() => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
+        let bridged = self.rhythm.slot * BRIDGED_SLOTS;
+        let latency = self.latency.filter(|(at, _)| slot.now.duration_since(*at) <= bridged);
+        let latency_factor = match (policy.latency_target, latency, slot.fresh) {
+            (Some(target), Some((_, seen)), Some(_)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
             _ => 1.0,
         };
         Parts {
-            observed: observation.demand,
-            live: level.map(|level| level.value),
-            backlog: observation.backlog,
-            backlog_demand: fresh_backlog.map_or(0.0, |(_, items)| items * per_item),
+            observed: slot.observation.demand,
+            live: slot.fresh.map(|level| level.value),
+            backlog: slot.observation.backlog,
+            backlog_demand: backlog.map_or(0.0, |(_, items)| items * per_item),
             latency_factor,
+            live_age: self.live.last(slot.now).map(|(age, _)| age),
             ..Parts::default()
         }
     }
 
-    fn asked(
-        &self,
-        now: Timestamp,
-        observation: &Observation,
-        parts: &Parts,
-        level: Option<Level>,
-        bounds: &Bounds,
-        current: u32,
-    ) -> Asked {
-        let policy = &self.policy;
-        let live = Asked {
-            live: parts.live.unwrap_or(0.0) * parts.latency_factor,
-            panic: level.is_some_and(|level| level.panic),
-            backlog: parts.backlog_demand,
-            ..Asked::default()
-        };
-        if policy.scaled_job {
-            // Every unit becomes a real job: nothing that is not there may be asked for.
-            return live;
+    /// What a forecast's cap counts from: live demand, as last known where it is unknown now.
+    fn base(&self, slot: &Slot<'_>, parts: &Parts) -> f64 {
+        match slot.fresh {
+            Some(level) => level.value * parts.latency_factor + parts.backlog_demand,
+            None if slot.asleep => 0.0,
+            None => self.last_good.map_or(0.0, |good| good.live + good.backlog),
         }
-        let forecast = if parts.forecast_acts { parts.forecast_replicas } else { 0 };
-        // Keep what runs while the forecast sees it needed again soon.
-        let soon = if parts.forecast_acts { self.forecast_over(now, parts.lead + FORECAST_HOLD) } else { None };
-        let by_forecast = self.forecast_replicas(soon, parts.live.unwrap_or(0.0)).min(current);
-        let younger =
-            |past: Option<Timestamp>, than: SignedDuration| past.is_some_and(|at| now.duration_since(at) < than);
-        let starting = observation.replicas.is_some_and(|replicas| replicas.starting > 0)
-            && younger(self.starting_since, self.start_ups.cold_start().unwrap_or(policy.cold_start) * STUCK);
-        let stepping_down = younger(self.last_above_one, DOWN_HOLD);
-        let zero_allowed = !bounds.zero_forbidden
-            && match policy.scale_to_zero {
-                ScaleToZero::Auto => true,
-                ScaleToZero::Never => false,
-                ScaleToZero::Windows => bounds.zero_allowed,
-            };
+    }
+
+    fn state(&self, slot: &Slot<'_>, parts: &Parts) -> State {
+        match slot.fresh {
+            Some(_) if parts.forecast_acts => State::Fresh,
+            Some(_) => State::Reactive,
+            None if slot.asleep => State::Asleep,
+            // A forecast alone does not vouch for zero.
+            None if parts.forecast_acts && parts.forecast_replicas > 0 => State::LiveDown,
+            // Every unit of a job's queue becomes a job: an old one is never repeated.
+            None if slot.young.is_some() && !self.policy.scaled_job => State::LastGood,
+            None if self.live.last(slot.now).is_some() => State::Blind,
+            None => State::NoData,
+        }
+    }
+
+    /// What each part asks for in a row of the answer table.
+    fn asked(&self, state: State, slot: &Slot<'_>, parts: &Parts, ahead: &Ahead) -> Asked {
+        let live = self.asked_by_demand(state, slot, parts);
+        if self.policy.scaled_job {
+            // Every unit becomes a real job: nothing that is not there may be asked for.
+            let newest = slot.fresh.and_then(|_| self.live.newest()).unwrap_or(0.0);
+            return Asked { live: newest, panic: false, ..live };
+        }
+        let seen = slot.seen || state == State::Asleep;
+        let keep = |settled: bool| self.activity.keep(slot.now, &self.patience(), seen, settled);
+        let keep = match (state, slot.young) {
+            (State::Fresh | State::Reactive | State::Asleep, _) => keep(self.queue_settled(slot.now)),
+            (State::LiveDown | State::LastGood, Some(good)) if good.active => keep(true),
+            _ => None,
+        };
+        let by_forecast = if ahead.acts { (ahead.forecast_replicas, ahead.hold_replicas) } else { (0, 0) };
+        // Live demand is gone for long: the forecast may add, it does not take away what is known to run.
+        let unseen = match (state, slot.young, self.last_good, slot.running) {
+            (State::LiveDown, None, Some(good), Some(running)) => {
+                running.min(hpa::replicas(good.value, self.policy.threshold))
+            }
+            _ => 0,
+        };
         Asked {
-            forecast,
-            floor: parts.floor,
-            hold: by_forecast.max(u32::from(starting || stepping_down)),
-            keep_warm: u32::from(younger(self.last_arrival, policy.keep_warm)),
-            never_zero: u32::from(!zero_allowed),
+            forecast: by_forecast.0,
+            floor: ahead.floor,
+            hold: by_forecast.1.max(unseen),
+            keep,
+            never_zero: ahead.never_zero,
             ..live
         }
+    }
+
+    fn asked_by_demand(&self, state: State, slot: &Slot<'_>, parts: &Parts) -> Asked {
+        let backlog = parts.backlog_demand;
+        // A last good value holds the backlog of its time already; only what has come since is added to it.
+        let again = |good: LastGood| (good.value, (backlog - good.backlog).max(0.0));
+        let (live, backlog) = match (state, slot.fresh, slot.young, self.last_good) {
+            (State::Fresh | State::Reactive, Some(level), ..) => (level.value * parts.latency_factor, backlog),
+            (State::LiveDown, _, Some(good), _) => (good.live, backlog.max(good.backlog)),
+            (State::LastGood, _, Some(good), _) => again(good),
+            // Nobody can say how many run: neither floor nor queue may undercut the last good value.
+            (State::Blind, _, _, Some(good)) if slot.running.is_none() => again(good),
+            _ => (0.0, backlog),
+        };
+        Asked { live, panic: slot.fresh.is_some_and(|level| level.panic), backlog, ..Asked::default() }
     }
 
     /// At zero replicas a model server's metrics are gone. That is not an outage where the source itself answers and we
     /// have said "inactive", on fresh observations, for as long as a last good value may be repeated.
     fn asleep(&self, now: Timestamp, observation: &Observation) -> bool {
-        observation.absent
-            && self
-                .good
-                .and_then(|good| good.inactive_since)
-                .is_some_and(|since| now.duration_since(since) > self.rhythm.last_good)
+        observation.absent && self.activity.resting(now).is_some_and(|rested| rested > self.rhythm.last_good)
     }
 
-    /// The answer table, row by row. Zero is vouched for only on a fresh observation, or asleep.
-    fn answer(&self, state: State, combined: &mut Combined, floor: u32, known: Option<u32>) -> Answer {
-        let value = Answer::Value { metric_value: combined.value, active: combined.active };
-        let asked = combined.active;
-        // Only a window's floor is answered blindly, and only where it cannot scale in what runs.
-        let enough = replicas_of(combined.value, self.policy.threshold);
-        let floor = asked && floor > 0 && known.is_none_or(|running| running <= enough);
-        let answer = match state {
-            State::Fresh | State::Reactive | State::LastGood => value,
-            State::Asleep => {
-                if !asked {
-                    combined.reason = Reason::Asleep;
-                }
-                value
-            }
-            State::LiveDown if asked => value,
-            State::Blind | State::NoData if floor => value,
-            State::NoData if !asked && self.policy.on_no_data == OnNoData::Zero => value,
-            State::NoData => Answer::NoData,
-            State::Blind | State::LiveDown => Answer::Unavailable,
-        };
-        match answer {
-            Answer::Unavailable => combined.reason = Reason::Unavailable,
-            Answer::NoData => combined.reason = Reason::NoData,
-            Answer::Value { .. }
-                if state == State::LastGood
-                    && matches!(combined.reason, Reason::Live | Reason::Panic | Reason::Idle) =>
-            {
-                combined.reason = Reason::LastGood;
-            }
-            Answer::Value { .. } => {}
+    /// Whether the queue, if there ever was one, was empty when it was last seen, or is still seen.
+    fn queue_settled(&self, now: Timestamp) -> bool {
+        self.backlog.is_none_or(|(at, items)| items == 0.0 || self.repeatable(now, at))
+    }
+
+    fn repeatable(&self, now: Timestamp, at: Timestamp) -> bool {
+        now.duration_since(at) <= self.rhythm.last_good
+    }
+
+    fn patience(&self) -> Patience {
+        let Rhythm { keda_poll, hpa_sync, .. } = self.rhythm;
+        Patience {
+            keep_warm: self.policy.keep_warm,
+            // The HPA must have seen the need go, waited, and acted.
+            step_down: HPA_STABILISATION + keda_poll + hpa_sync * 2,
+            cold_start: self.start_ups.cold_start().unwrap_or(self.policy.cold_start),
         }
-        answer
     }
 
     /// Remembers what was answered.
-    fn settle(&mut self, now: Timestamp, state: State, value: f64, active: bool) {
-        self.desired = replicas_of(value, self.policy.threshold);
-        if matches!(state, State::Fresh | State::Reactive) {
-            if self.desired > 1 {
-                self.last_above_one = Some(now);
-            }
-            self.remember_good(now, value, active);
-        } else if active && let Some(good) = &mut self.good {
-            good.inactive_since = None;
+    fn remember(&mut self, now: Timestamp, answer: &Answer, decision: &Decision) {
+        let Answer::Value { metric_value, active } = *answer else {
+            return self.activity.lose_sight();
+        };
+        let fresh = matches!(decision.state, State::Fresh | State::Reactive);
+        self.desired = decision.desired_replicas;
+        self.activity.settle(now, active, self.desired, fresh);
+        if fresh {
+            let parts = &decision.parts;
+            let at = later(now, -parts.live_age.unwrap_or(SignedDuration::ZERO));
+            let live = parts.live.unwrap_or(0.0) * parts.latency_factor;
+            self.last_good = Some(LastGood { at, live, backlog: parts.backlog_demand, value: metric_value, active });
         }
     }
 
-    fn remember_good(&mut self, now: Timestamp, value: f64, active: bool) {
-        let before = self.good.and_then(|good| good.inactive_since);
-        let inactive_since = if active { None } else { Some(before.unwrap_or(now)) };
-        self.good = Some(Good { value, inactive_since });
+    /// Until when an answer may be repeated if ticking stops: a last good one no longer than if it had not.
+    fn valid_until(&self, state: State, slot: &Slot<'_>) -> Timestamp {
+        match (state, slot.young) {
+            (State::LastGood, Some(good)) => {
+                later(good.at, self.rhythm.last_good).max(later(slot.now, self.rhythm.slot))
+            }
+            _ => later(slot.now, self.rhythm.last_good),
+        }
     }
 }
 

@@ -2,14 +2,13 @@
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
-use proptest::prelude::*;
+mod outages;
+mod properties;
 
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window, ZeroRule};
-use crate::decide::policy::{LeadTime, Threshold};
-use crate::decide::quantity::MAX_VALUE;
-
-const SLOT: SignedDuration = SignedDuration::from_secs(15);
+use crate::decide::Reason;
+use crate::decide::policy::{LeadTime, OnNoData, ScaleToZero, Threshold};
 
 /// 2026-11-24, 00:00 UTC, and so many seconds.
 fn at(second: i64) -> Timestamp {
@@ -48,10 +47,18 @@ fn forecast(origin: i64, from: i64, to: i64, value: f64) -> Forecast {
 struct Timeline(Planner, Recommendation);
 
 impl Timeline {
+    /// One slot without anything lies behind it.
     fn new(policy: Policy) -> Self {
-        let mut planner = Planner::new(Arc::new(policy), Rhythm::default());
-        let first = planner.tick(at(-15), &Observation::default());
-        Self(planner, first)
+        let mut line = Self::unseen(policy);
+        line.tick(-15, Observation::default());
+        line
+    }
+
+    /// Nothing lies behind it.
+    fn unseen(policy: Policy) -> Self {
+        let planner = Planner::new(Arc::new(policy), Rhythm::default());
+        let nothing = planner.clone().tick(at(0), &Observation::default());
+        Self(planner, nothing)
     }
 
     fn tick(&mut self, second: i64, observation: Observation) -> &Recommendation {
@@ -97,7 +104,7 @@ fn demand_goes_first_down_to_one_replica_then_to_none() {
     line.hold(0, 600, demand(45.0));
     line.hold(615, 720, demand(0.0));
     line.check(10.0, true, Reason::Hold);
-    // Five minutes after the last need of more than one; the last arrival counts for ten.
+    // Until the HPA has stepped down after the last need of more than one; the last arrival counts for ten minutes.
     line.hold(735, 1185, demand(0.0));
     line.check(10.0, true, Reason::KeepWarm);
     line.hold(1200, 1215, demand(0.0));
@@ -108,7 +115,7 @@ fn demand_goes_first_down_to_one_replica_then_to_none() {
 fn a_trickle_below_activation_does_not_wake() {
     let mut line = Timeline::new(Policy { activation: 2.0, ..policy() });
     line.hold(0, 60, demand(1.5));
-    line.check(1.5, false, Reason::Live);
+    line.check(1.5, false, Reason::Idle);
     line.tick(75, demand(2.5));
     assert!(matches!(line.1.answer, Answer::Value { active: true, .. }));
 }
@@ -197,7 +204,9 @@ fn a_floor_is_asked_for_a_lead_before_its_window_and_released_at_its_end() {
     // C18: released, first to one replica, then to none.
     line.tick(18 * 3600, demand(0.0));
     line.check(10.0, true, Reason::Hold);
-    line.hold(18 * 3600 + 15, 18 * 3600 + 300, demand(0.0));
+    line.hold(18 * 3600 + 15, 18 * 3600 + 345, demand(0.0));
+    line.check(10.0, true, Reason::Hold);
+    line.tick(18 * 3600 + 360, demand(0.0));
     line.check(0.0, false, Reason::Idle);
 }
 
@@ -222,86 +231,8 @@ fn zero_needs_permission() {
     let mut windows = Timeline::new(Policy { scale_to_zero: ScaleToZero::Windows, calendar, ..policy() });
     windows.tick(0, demand(0.0));
     windows.check(10.0, true, Reason::NeverZero);
-    windows.tick(36_000, demand(0.0));
+    windows.hold(36_000, 36_360, demand(0.0));
     windows.check(0.0, false, Reason::Idle);
-}
-
-#[test]
-fn c20_c21_the_ladder_of_an_outage() {
-    let mut line = Timeline::new(policy());
-    assert_eq!(line.1.answer, Answer::NoData);
-    line.hold(0, 60, demand(25.0));
-    // Three missed slots are bridged, then the last good value is repeated for five minutes.
-    line.hold(75, 105, Observation::default());
-    line.check(25.0, true, Reason::Live);
-    line.hold(120, 360, Observation::default());
-    line.check(25.0, true, Reason::LastGood);
-    line.tick(375, Observation::default());
-    assert_eq!((line.1.answer, line.1.decision.reason), (Answer::Unavailable, Reason::Unavailable));
-    line.tick(390, demand(25.0));
-    assert!(matches!(line.1.answer, Answer::Value { active: true, .. }));
-    let mut zero = Timeline::new(Policy { on_no_data: OnNoData::Zero, ..policy() });
-    zero.tick(0, Observation::default());
-    zero.check(0.0, false, Reason::Idle);
-}
-
-#[test]
-fn live_down_and_forecast_fresh_never_scales_in_falsely() {
-    let mut line = Timeline::new(policy());
-    line.0.install(forecast(0, 0, 3600, 35.0));
-    line.hold(0, 60, demand(80.0));
-    line.hold(75, 360, Observation::default());
-    assert_eq!((line.1.decision.metric_value, line.1.decision.state), (80.0, State::LiveDown));
-    line.hold(375, 600, Observation::default());
-    assert_eq!(line.1.decision.state, State::LiveDown);
-    assert!(line.1.decision.metric_value >= 40.0);
-    // The forecast alone does not vouch for zero.
-    line.tick(80_000, Observation::default());
-    assert_eq!(line.1.answer, Answer::Unavailable);
-}
-
-#[test]
-fn c17_inside_a_window_everything_down() {
-    let policy = || Policy { calendar: office(Some(3), None, None), ..policy() };
-    let blind = |seen: f64, replicas: Option<u32>| {
-        let mut line = Timeline::new(policy());
-        line.hold(36_000, 36_060, demand(seen));
-        let replicas = replicas.map(|ready| Replicas { ready, starting: 0 });
-        line.hold(36_075, 36_600, Observation { replicas, ..Observation::default() }).answer
-    };
-    let floor = Answer::Value { metric_value: 30.0, active: true };
-    assert_eq!(blind(5.0, Some(0)), floor);
-    assert_eq!(blind(5.0, Some(3)), floor);
-    assert_eq!(blind(80.0, Some(8)), Answer::Unavailable);
-    assert_eq!(blind(80.0, None), Answer::Value { metric_value: 80.0, active: true });
-    assert_eq!(blind(5.0, None), floor);
-    // Nothing ever seen: the floor all the same.
-    let mut line = Timeline::new(policy());
-    line.tick(36_000, Observation::default());
-    line.check(30.0, true, Reason::Floor);
-}
-
-#[test]
-fn metrics_that_vanish_with_the_last_replica_are_no_outage() {
-    let absent = Observation { absent: true, ..Observation::default() };
-    let mut line = Timeline::new(Policy { keep_warm: SignedDuration::from_mins(1), ..policy() });
-    line.hold(0, 60, demand(5.0));
-    line.hold(75, 900, demand(0.0));
-    line.check(0.0, false, Reason::Idle);
-    line.hold(915, 1800, absent);
-    line.check(0.0, false, Reason::Asleep);
-    // A source that cannot be asked says nothing at all.
-    line.tick(1815, Observation::default());
-    assert_eq!(line.1.answer, Answer::Unavailable);
-    // Metrics that vanish under load are an outage.
-    let mut loaded = Timeline::new(policy());
-    loaded.hold(0, 600, demand(50.0));
-    loaded.hold(615, 1200, absent);
-    assert_eq!(loaded.1.answer, Answer::Unavailable);
-    // With the cluster's word that nothing runs, nothing there is zero.
-    let none = Some(Replicas { ready: 0, starting: 0 });
-    loaded.hold(1215, 2400, Observation { replicas: none, ..absent });
-    loaded.check(0.0, false, Reason::Idle);
 }
 
 #[test]
@@ -317,101 +248,78 @@ fn a_start_up_in_progress_keeps_a_workload_active_but_a_stuck_one_does_not() {
 }
 
 #[test]
-fn a_restart_gives_no_dip() {
-    let minutes: Vec<Minute> =
-        (-30..0).map(|n| Minute { start: at(n * 60), mean: 42.0, max: 55.0, backlog: Some(0.0), samples: 4 }).collect();
-    let mut planner = Planner::new(Arc::new(policy()), Rhythm::default());
-    planner.warm(at(5), &minutes);
-    let first = planner.tick(at(0), &Observation::default());
-    assert_eq!(first.answer, Answer::Value { metric_value: 42.0, active: true });
-    // Demand that ended during the restart is still stepped down from.
-    let next = planner.tick(at(75), &demand(0.0));
-    assert_eq!((next.decision.reason, next.decision.active), (Reason::Hold, true));
+fn replicas_that_run_before_our_first_answer_are_stepped_down() {
+    let running = |ready| Observation { replicas: Some(Replicas { ready, starting: 0 }), ..demand(0.0) };
+    let mut line = Timeline::new(policy());
+    line.tick(0, running(6));
+    line.check(10.0, true, Reason::Hold);
+    line.hold(15, 360, running(1));
+    line.check(0.0, false, Reason::Idle);
 }
 
 #[test]
-fn an_edit_takes_effect_at_the_next_tick_and_keeps_what_was_seen() {
+fn a_replica_that_a_forecast_woke_gets_to_start_before_it_is_let_go() {
     let mut line = Timeline::new(policy());
-    line.hold(0, 60, demand(20.0));
-    line.0.revise(Arc::new(Policy { calendar: office(Some(3), None, None), ..policy() }));
-    line.tick(36_000, Observation::default());
-    line.check(30.0, true, Reason::Floor);
+    line.hold(-600, -15, demand(0.0));
+    line.0.install(forecast(0, 0, 3600, 8.0));
+    line.tick(0, demand(0.0));
+    line.check(10.0, true, Reason::Forecast);
+    line.0.install(forecast(0, 0, 0, 0.0));
+    line.hold(15, 165, demand(0.0));
+    line.check(10.0, true, Reason::Hold);
+    line.hold(180, 195, demand(0.0));
+    line.check(0.0, false, Reason::Idle);
 }
 
 #[test]
-fn c42_clocks_that_jump() {
-    let mut line = Timeline::new(policy());
-    line.0.install(forecast(3600, 0, 3600, 95.0));
-    line.hold(3600, 3660, demand(20.0));
-    // An hour back: the forecast is not for this time, ages start anew, nothing is negative.
-    line.tick(60, Observation::default());
-    let parts = line.1.decision.parts;
-    assert_eq!((parts.forecast, parts.live_age), (None, Some(SignedDuration::ZERO)));
-    assert!(matches!(line.1.answer, Answer::Value { active: true, .. }));
-    // Two hours ahead: old samples are old.
-    line.tick(7260, Observation::default());
-    assert_eq!(line.1.answer, Answer::Unavailable);
+fn a_floor_that_is_due_wins_over_the_ceiling_that_still_holds() {
+    let [mut night, day] = [office(None, Some(2), None), office(Some(5), None, None)].map(|c| c.windows()[0].clone());
+    (night.name, night.from, night.to) = ("night".into(), time(18, 0, 0, 0), time(8, 0, 0, 0));
+    let calendar = Calendar::new(TimeZone::UTC, vec![night, day], Vec::new());
+    let mut line = Timeline::new(Policy { calendar, ..policy() });
+    line.tick(8 * 3600 - 315, demand(95.0));
+    line.check(20.0, true, Reason::Ceiling);
+    line.tick(8 * 3600 - 300, demand(0.0));
+    line.check(50.0, true, Reason::Floor);
 }
 
-fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let number =
-        prop_oneof![4 => (0.0f64..200.0).prop_map(Some), 2 => Just(None), 1 => prop::num::f64::ANY.prop_map(Some)];
-    let one = (number.clone(), prop::option::of(0.0f64..50.0), number, any::<bool>());
-    let one = one.prop_map(|(demand, backlog, latency, absent)| Observation {
-        demand,
-        backlog,
-        latency,
-        absent,
-        replicas: None,
-    });
-    prop::collection::vec(one, 1..80)
+#[test]
+fn a_window_that_forbids_zero_finds_its_replica_ready() {
+    let mut line = Timeline::new(Policy { calendar: office(None, None, Some(ZeroRule::Never)), ..policy() });
+    line.tick(8 * 3600 - 315, demand(0.0));
+    line.check(0.0, false, Reason::Idle);
+    line.tick(8 * 3600 - 300, demand(0.0));
+    line.check(10.0, true, Reason::NeverZero);
 }
 
-proptest! {
-    #[test]
-    fn c11_c13_whatever_is_seen_the_answer_is_sane(
-        seen in observations(), activation in 0.0f64..20.0, threshold in 0.001f64..100.0, floor in prop::option::of(0u32..5),
-    ) {
-        let threshold = Threshold::new(threshold).unwrap();
-        let policy = Policy { activation, threshold, calendar: office(floor, None, None), latency_target: Some(1.0), ..policy() };
-        let mut line = Timeline::new(policy);
-        line.0.install(forecast(28_000, 0, 86_000, 55.0));
-        for (i, observation) in seen.iter().enumerate() {
-            let recommendation = line.tick(28_000 + 15 * i as i64, *observation);
-            if let Answer::Value { metric_value, active } = recommendation.answer {
-                prop_assert!(metric_value.is_finite() && (0.0..=MAX_VALUE).contains(&metric_value));
-                prop_assert_eq!(metric_value, (metric_value * 1000.0).round() / 1000.0);
-                prop_assert!(active || metric_value <= activation);
-                prop_assert!(!active || metric_value > 0.0);
-                let live = recommendation.decision.parts.live.unwrap_or(0.0);
-                prop_assert!(metric_value >= (live.min(MAX_VALUE) * 1000.0).round() / 1000.0 - 1e-9, "C15: never below live demand");
-            }
-        }
-    }
+#[test]
+fn hard_off_comes_down_by_way_of_one_replica() {
+    let mut line = Timeline::new(Policy { calendar: office(None, Some(0), None), ..policy() });
+    line.hold(8 * 3600 - 60, 8 * 3600 - 15, demand(80.0));
+    line.check(80.0, true, Reason::Live);
+    line.hold(8 * 3600, 8 * 3600 + 345, demand(80.0));
+    line.check(10.0, true, Reason::Ceiling);
+    line.tick(8 * 3600 + 360, demand(80.0));
+    line.check(0.0, false, Reason::Ceiling);
+}
 
-    #[test]
-    fn c15_more_demand_never_gives_fewer_replicas(levels in prop::collection::vec(0.0f64..200.0, 1..60), more in 1.0f64..3.0) {
-        let mut less_line = Timeline::new(policy());
-        let mut more_line = Timeline::new(policy());
-        for (i, level) in levels.iter().enumerate() {
-            let second = 15 * i as i64;
-            let less = less_line.tick(second, demand(*level)).decision;
-            // The same shape, scaled: panics fall on the same slots.
-            let more = more_line.tick(second, demand(*level * more)).decision;
-            prop_assert!(more.desired_replicas >= less.desired_replicas, "{less:?} {more:?}");
-        }
-    }
+#[test]
+fn a_latency_that_is_missed_once_does_not_let_go() {
+    let mut line = Timeline::new(Policy { latency_target: Some(2.0), ..policy() });
+    line.tick(0, Observation { latency: Some(3.0), ..demand(20.0) });
+    line.hold(15, 45, demand(20.0));
+    line.check(30.0, true, Reason::Live);
+    line.tick(60, demand(20.0));
+    line.check(20.0, true, Reason::Live);
+}
 
-    /// An outage never becomes "no demand": after demand, missing observations alone never lead to inactive.
-    #[test]
-    fn missing_observations_never_lead_to_zero(level in 0.1f64..200.0, gap in 1i64..4000, absent in any::<bool>()) {
-        let mut line = Timeline::new(policy());
-        line.hold(0, 60, demand(level));
-        for slot in 0..gap {
-            let observation = Observation { absent, ..Observation::default() };
-            let answer = line.tick(75 + slot * SLOT.as_secs(), observation).answer;
-            let inactive = matches!(answer, Answer::Value { active: false, .. });
-            prop_assert!(!inactive, "{answer:?} after {slot} slots");
-        }
-    }
+#[test]
+fn the_lead_grows_with_the_ramp_and_is_explained() {
+    let mut line = Timeline::new(Policy { lead_time: LeadTime::Auto, ..policy() });
+    (0..5).for_each(|_| line.0.observe_start_up(Node::Warm, SignedDuration::from_mins(4)));
+    line.0.install(forecast(0, 0, 3600, 310.0));
+    line.tick(0, demand(5.0));
+    // 1 → 4 → 8 → 16 → 32: four syncs of the HPA.
+    assert!(matches!(line.0.lead(), Some(Lead::Sum { learned: true, hpa_ramp, .. }) if hpa_ramp.as_secs() == 60));
+    assert_eq!(line.1.decision.parts.lead, SignedDuration::from_secs(240 + 30 + 15 + 60 + 15));
 }
