@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, RequestBuilder, StatusCode, redirect};
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{SourceError, shorten};
@@ -68,19 +69,19 @@ impl Http {
         limit: usize,
         request: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Reply, SourceError> {
-        let deadline = tokio::time::Instant::now() + self.timeout;
-        let Ok(permit) = tokio::time::timeout_at(deadline, self.permits.acquire()).await else {
+        let deadline = Instant::now() + self.timeout;
+        let Ok(permit) = timeout_at(deadline, self.permits.acquire()).await else {
             return Err(self.unreachable(format!("every connection was busy for {:?}", self.timeout)));
         };
         let _permit = permit.map_err(|_| self.unreachable("closed".into()))?;
-        match tokio::time::timeout_at(deadline, self.send(limit, request)).await {
+        match timeout_at(deadline, self.send(limit, request)).await {
             Ok(reply) => reply,
             Err(_) => Err(self.unreachable(format!("no complete answer within {:?}", self.timeout))),
         }
     }
 
     async fn send(&self, limit: usize, request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Reply, SourceError> {
-        let client = self.client.current().await.map_err(|cause| self.misconfigured(cause))?;
+        let client = self.client.current(&self.name).await;
         let request = request(&client).headers(self.headers.clone());
         let request = self.credentials.apply(request).await.map_err(|cause| self.misconfigured(cause))?;
         let mut response = request.send().await.map_err(|error| self.unreachable(chain(error)))?;
@@ -222,26 +223,31 @@ impl Reloading {
         })
     }
 
-    async fn current(&self) -> Result<Arc<Client>, String> {
+    async fn current(&self, source: &str) -> Arc<Client> {
         // Whoever finds the lock taken uses the client that is there.
         if let Ok(mut seen) = self.seen.try_lock()
             && seen.0.elapsed() >= CERTIFICATE_AGE
         {
-            let (tls, encrypted) = (self.tls.clone(), self.encrypted);
-            let before = seen.1.clone();
+            seen.0 = Instant::now();
+            let (tls, encrypted, before) = (self.tls.clone(), self.encrypted, seen.1.clone());
             let rebuilt = tokio::task::spawn_blocking(move || {
                 let now = stamps(&tls);
-                if now == before { Ok(None) } else { build(&tls, encrypted).map(|client| Some((client, now))) }
-            })
-            .await
-            .map_err(|error| error.to_string())?;
-            seen.0 = Instant::now();
-            if let Some((client, now)) = rebuilt? {
-                self.client.store(Arc::new(client));
+                (now != before).then(|| (build(&tls, encrypted), now))
+            });
+            if let Ok(Some((client, now))) = rebuilt.await {
                 seen.1 = now;
+                match client {
+                    Ok(client) => self.client.store(Arc::new(client)),
+                    // They may be half written; the next change is looked at again.
+                    Err(cause) => tracing::warn!(
+                        source.name = source,
+                        error.message = cause,
+                        "changed certificates cannot be used; going on with those from before"
+                    ),
+                }
             }
         }
-        Ok(self.client.load_full())
+        self.client.load_full()
     }
 }
 
@@ -324,3 +330,6 @@ const CERTIFICATE_AGE: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than a slot, so that connections live from slot to slot; shorter than common servers' own limits.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+#[cfg(test)]
+mod tests;
