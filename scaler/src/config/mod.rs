@@ -2,15 +2,26 @@
 
 mod allow;
 pub mod duration;
+mod load;
+mod reader;
+mod shared;
 
 pub use allow::{AddressPattern, Allow};
+pub use load::ConfigError;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use prewarm_forecaster::decide::planner::Rhythm;
 use url::Url;
+
+use crate::metadata::{Rules, SharedPolicy, SourceRule};
+
+/// The commented default configuration, as `prewarm default-config` prints it.
+pub const DEFAULT: &str = include_str!("default.toml");
 
 /// Text that never shows in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +56,18 @@ pub enum SourceKind {
     Sql,
     /// Another trigger of the same ScaledObject, read through KEDA.
     Keda,
+}
+
+impl SourceKind {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "prometheus" => Self::Prometheus,
+            "exposition" => Self::Exposition,
+            "sql" => Self::Sql,
+            "keda" => Self::Keda,
+            _ => return None,
+        })
+    }
 }
 
 /// Credentials of a source; files are read again when they change (rotated tokens).
@@ -87,7 +110,7 @@ pub struct SourceTls {
 }
 
 /// One named source.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SourceConfig {
     /// What it is.
     pub kind: SourceKind,
@@ -107,6 +130,30 @@ pub struct SourceConfig {
     pub namespaces: Vec<String>,
 }
 
+impl SourceConfig {
+    /// Limit of one request, if none is given.
+    pub const TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
+    /// Requests under way at once, if nothing else is given.
+    pub const CONCURRENCY: usize = 16;
+}
+
+// A database's address may hold a password.
+impl std::fmt::Debug for SourceConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let urls = self.urls.iter().map(|url| format!("{}{}", url.origin().ascii_serialization(), url.path()));
+        f.debug_struct("SourceConfig")
+            .field("kind", &self.kind)
+            .field("urls", &urls.collect::<Vec<_>>())
+            .field("credentials", &self.credentials)
+            .field("headers", &self.headers)
+            .field("tls", &self.tls)
+            .field("timeout", &self.timeout)
+            .field("concurrency", &self.concurrency)
+            .field("namespaces", &self.namespaces)
+            .finish()
+    }
+}
+
 /// TLS of our gRPC server; present client CA = mutual TLS. Files are read again when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -118,6 +165,26 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "json" => Some(Self::Json),
+            "text" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
 /// The process's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -127,8 +194,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// `sqlite://…` or `postgres://…`; may hold a password, hence redacted.
     pub database: Secret,
-    /// Distance between samples; divides a minute.
-    pub slot: SignedDuration,
+    /// Slot, KEDA's and the HPA's rhythm, how long a last good value is repeated. The slot divides a minute.
+    pub rhythm: Rhythm,
     /// Sources by name.
     pub sources: BTreeMap<String, SourceConfig>,
     /// What metadata may name.
@@ -139,4 +206,68 @@ pub struct Config {
     pub max_workloads: usize,
     /// A workload of which nothing was heard for so long is forgotten (its history stays until retention).
     pub evict_after: SignedDuration,
+    /// Windows that triggers share, by name.
+    pub policies: BTreeMap<String, SharedPolicy>,
+    /// Holiday calendars that triggers share, by name.
+    pub holidays: BTreeMap<String, Vec<Date>>,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which lines are written, like `info,prewarm=debug`.
+    pub log_filter: String,
 }
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Self {
+            listen: any(9090),
+            http: any(9091),
+            database: Secret::new("sqlite://prewarm.db"),
+            rhythm: Rhythm::default(),
+            sources: BTreeMap::new(),
+            allow: Allow::default(),
+            tls: None,
+            max_workloads: 20_000,
+            evict_after: SignedDuration::from_hours(7 * 24),
+            policies: BTreeMap::new(),
+            holidays: BTreeMap::new(),
+            log_format: LogFormat::default(),
+            log_filter: "info".to_owned(),
+        }
+    }
+}
+
+/// What the command line says in place of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// gRPC address.
+    pub listen: Option<SocketAddr>,
+    /// HTTP address.
+    pub http: Option<SocketAddr>,
+    /// Database.
+    pub database: Option<Secret>,
+}
+
+impl Config {
+    /// The command line has the last word.
+    pub fn with_overrides(mut self, overrides: Overrides) -> Self {
+        self.listen = overrides.listen.unwrap_or(self.listen);
+        self.http = overrides.http.unwrap_or(self.http);
+        self.database = overrides.database.unwrap_or(self.database);
+        self
+    }
+
+    /// What trigger metadata may refer to.
+    pub fn rules(&self) -> Rules {
+        let rule = |source: &SourceConfig| SourceRule { kind: source.kind, namespaces: source.namespaces.clone() };
+        Rules {
+            allow: self.allow.clone(),
+            sources: Some(self.sources.iter().map(|(name, source)| (name.clone(), rule(source))).collect()),
+            policies: self.policies.clone(),
+            holidays: self.holidays.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
         }
         let text = fields.text(&SERVER_ADDRESS)?;
         let url = rules.allow.address(text).map_err(|problem| fields.error(&SERVER_ADDRESS, problem)).ok()?;
-        let exposition = url.path().ends_with("/metrics");
+        let exposition = url.path().trim_end_matches('/').ends_with("/metrics");
         return Some(Place { at: SourceRef::Address(url), exposition });
     }
     let through_keda = fields.has(&TRIGGER_NAME);

@@ -1,0 +1,385 @@
+//! Reads typed values out of a TOML file and the environment, and collects everything that is wrong with them.
+//!
+//! Nobody lists the keys twice: a key is known because somebody asked for it, and what is left when a section is finished
+//! is unknown. Environment variables are found the same way: `PREWARM_TLS__CLIENT_CA` is `tls.clientCa`, because both
+//! are `TLS.CLIENTCA` without case and underscores.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use toml::{Table, Value};
+
+use super::duration::{self, quoted};
+use crate::metadata::keys::nearest;
+
+/// Prefix of our environment variables.
+const PREFIX: &str = "PREWARM_";
+
+/// Both sources of configuration while they are read.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// The file's name, for errors.
+    file: String,
+    /// Variables nobody has asked for yet, by path.
+    variables: RefCell<BTreeMap<Vec<String>, Variable>>,
+    problems: RefCell<Vec<String>>,
+    /// Full names of the keys that were asked for.
+    asked: RefCell<Vec<String>>,
+}
+
+/// An environment variable.
+#[derive(Clone)]
+struct Variable {
+    name: String,
+    value: String,
+}
+
+// Values may be secret.
+impl std::fmt::Debug for Variable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Reader {
+    /// A reader of `PREWARM_…` variables and of the file called `file`.
+    pub(super) fn new(file: String, variables: impl Iterator<Item = (String, String)>) -> Self {
+        let ours = variables.filter_map(|(name, value)| {
+            let path = name.strip_prefix(PREFIX)?;
+            let path = path.split("__").map(plain).collect();
+            Some((path, Variable { name, value }))
+        });
+        Self { file, variables: RefCell::new(ours.collect()), ..Self::default() }
+    }
+
+    /// The whole configuration.
+    pub(super) fn root(&self, table: Table) -> Section<'_> {
+        Section { reader: self, path: Vec::new(), table, known: Vec::new() }
+    }
+
+    /// Notes what is wrong.
+    pub(super) fn problem(&self, text: String) {
+        self.problems.borrow_mut().push(text);
+    }
+
+    /// Everything that is wrong, variables that nobody asked for included.
+    pub(super) fn finish(self) -> Vec<String> {
+        let mut problems = self.problems.into_inner();
+        let asked = self.asked.into_inner();
+        for (path, Variable { name, .. }) in self.variables.into_inner() {
+            let written = path.join(".");
+            let near = nearest(&written, asked.iter().map(|key| (key.as_str(), key)));
+            // One underscore is what others use, too: Kubernetes announces a Service called "prewarm" as PREWARM_PORT. Two
+            // can only be meant for us.
+            let below =
+                asked.iter().find(|key| key.split_once('.').is_some_and(|(section, _)| plain(section) == written));
+            match near.or(below) {
+                Some(key) => problems.push(format!("{name}: no such key; did you mean {}?", variable(key))),
+                None if path.len() > 1 => {
+                    problems.push(format!("{name}: no such key; `prewarm default-config` prints them all"));
+                }
+                None => {}
+            }
+        }
+        problems
+    }
+}
+
+/// A name without case and separators.
+fn plain(name: &str) -> String {
+    name.replace(['_', '-'], "").to_ascii_uppercase()
+}
+
+/// The environment variable of a key: `tls.clientCa` → `PREWARM_TLS__CLIENT_CA`.
+fn variable(key: &str) -> String {
+    let mut name = PREFIX.to_owned();
+    for c in key.chars() {
+        match c {
+            '.' => name += "__",
+            '-' => name.push('_'),
+            c if c.is_ascii_uppercase() => name.extend(['_', c]),
+            c => name.push(c.to_ascii_uppercase()),
+        }
+    }
+    name
+}
+
+/// A value and where it came from.
+#[derive(Debug)]
+pub(super) struct Given {
+    value: Value,
+    /// `prewarm.toml: tls.cert` or `PREWARM_TLS__CERT`.
+    place: String,
+    from_environment: bool,
+}
+
+/// One table of the configuration.
+#[derive(Debug)]
+pub(super) struct Section<'r> {
+    reader: &'r Reader,
+    path: Vec<String>,
+    table: Table,
+    known: Vec<&'static str>,
+}
+
+impl<'r> Section<'r> {
+    /// A key's full name.
+    pub(super) fn full(&self, key: &str) -> String {
+        self.path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
+    }
+
+    /// Notes what is wrong with a key of this section.
+    pub(super) fn problem(&self, key: &str, problem: impl std::fmt::Display) {
+        self.reader.problem(format!("{}{}: {problem}", self.reader.file, self.full(key)));
+    }
+
+    /// The raw value, the environment's first.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Given> {
+        self.known.push(key);
+        self.reader.asked.borrow_mut().push(self.full(key));
+        let in_file = self.table.remove(key);
+        let path = self.path.iter().map(String::as_str).chain([key]).map(plain).collect::<Vec<_>>();
+        if let Some(variable) = self.reader.variables.borrow_mut().remove(&path) {
+            return Some(Given { value: Value::String(variable.value), place: variable.name, from_environment: true });
+        }
+        let place = format!("{}{}", self.reader.file, self.full(key));
+        in_file.map(|value| Given { value, place, from_environment: false })
+    }
+
+    fn reject<T>(&self, given: &Given, expected: &str) -> Option<T> {
+        let value = match &given.value {
+            Value::String(text) => quoted(text),
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Boolean(flag) => flag.to_string(),
+            other => format!("({})", other.type_str()),
+        };
+        self.reader.problem(format!("{} = {value}: must be {expected}", given.place));
+        None
+    }
+
+    /// Like `reject`, for values that may hold a secret.
+    fn reject_unseen<T>(&self, given: &Given, expected: &str) -> Option<T> {
+        self.reader.problem(format!("{}: must be {expected}", given.place));
+        None
+    }
+
+    /// Text that is not empty.
+    pub(super) fn text(&mut self, key: &'static str, expected: &str) -> Option<String> {
+        let given = self.take(key)?;
+        match given.value.as_str().map(str::trim) {
+            Some(text) if !text.is_empty() => Some(text.to_owned()),
+            _ => self.reject(&given, expected),
+        }
+    }
+
+    /// Text that `parse` understands and that must not be shown.
+    pub(super) fn unseen<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.take(key)?;
+        given.value.as_str().and_then(parse).or_else(|| self.reject_unseen(&given, expected))
+    }
+
+    /// A secret that must not stand in the file.
+    pub(super) fn secret_variable(&mut self, key: &'static str, instead: &str) -> Option<String> {
+        let given = self.take(key)?;
+        if given.from_environment {
+            let text = given.value.as_str().filter(|text| !text.is_empty());
+            return text.map(str::to_owned).or_else(|| self.reject_unseen(&given, "text that is not empty"));
+        }
+        self.problem(
+            key,
+            format!("a secret does not belong in this file: use {instead}, or {}", variable(&self.full(key))),
+        );
+        None
+    }
+
+    /// The path of a file.
+    pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.text(key, "the path of a file").map(PathBuf::from)
+    }
+
+    /// Text that `parse` understands.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.take(key)?;
+        given.value.as_str().and_then(|text| parse(text.trim())).or_else(|| self.reject(&given, expected))
+    }
+
+    /// A duration within bounds.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<SignedDuration>,
+    ) -> Option<SignedDuration> {
+        let given = self.take(key)?;
+        let bounds = format!("a duration from {} to {}", duration::text(*range.start()), duration::text(*range.end()));
+        match given.value.as_str().map(|text| duration::parse(text.trim())) {
+            Some(Ok(duration)) if range.contains(&duration) => Some(duration),
+            Some(Err(problem)) => {
+                self.reader.problem(format!("{}: {problem} ({bounds})", given.place));
+                None
+            }
+            Some(Ok(_)) => self.reject(&given, &bounds),
+            None => self.reject(&given, &format!("{bounds}, quoted and with its unit (\"90s\")")),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn whole(&mut self, key: &'static str, range: RangeInclusive<usize>) -> Option<usize> {
+        let given = self.take(key)?;
+        let number = match &given.value {
+            Value::Integer(number) => usize::try_from(*number).ok(),
+            Value::String(text) if given.from_environment => text.trim().parse().ok(),
+            _ => None,
+        };
+        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+        number.filter(|number| range.contains(number)).or_else(|| self.reject(&given, &expected()))
+    }
+
+    /// True or false.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let given = self.take(key)?;
+        match &given.value {
+            Value::Boolean(flag) => Some(*flag),
+            Value::String(text) if given.from_environment && text == "true" => Some(true),
+            Value::String(text) if given.from_environment && text == "false" => Some(false),
+            _ => self.reject(&given, "true or false"),
+        }
+    }
+
+    /// A list of texts; in the environment they are separated by commas.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let given = self.take(key)?;
+        match &given.value {
+            Value::Array(list) => match list.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
+                Some(texts) => Some(texts),
+                None => self.reject(&given, "a list of texts"),
+            },
+            Value::String(text) if given.from_environment => {
+                Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+            }
+            _ => self.reject(&given, "a list of texts"),
+        }
+    }
+
+    /// Whatever stands there, as a tree.
+    pub(super) fn tree(&mut self, key: &'static str) -> Option<serde_json::Value> {
+        self.take(key).map(|given| super::shared::json(given.value))
+    }
+
+    /// A table of the file by key, and all variables below it.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'r> {
+        self.known.push(key);
+        let table = self.table_of(key);
+        self.child(key, table)
+    }
+
+    /// The tables below a key, by a name that people choose; variables may add to them or make new ones.
+    pub(super) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'r>)> {
+        self.section(key).children()
+    }
+
+    /// Every entry as a section of its own.
+    fn children(mut self) -> Vec<(String, Section<'r>)> {
+        let mut names: Vec<String> = self.table.keys().cloned().collect();
+        let here: Vec<String> = self.path.iter().map(|part| plain(part)).collect();
+        for (path, variable) in self.reader.variables.borrow().iter() {
+            let below = path.len() > here.len() + 1 && path.starts_with(&here);
+            if below && !names.iter().any(|name| plain(name) == path[here.len()]) {
+                let written = variable.name[PREFIX.len()..].split("__").nth(here.len()).unwrap_or_default();
+                names.push(written.to_ascii_lowercase().replace('_', "-"));
+            }
+        }
+        let name_fits = |name: &str| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            (1..=63).contains(&name.len()) && name.chars().all(fits)
+        };
+        let mut children = Vec::new();
+        for name in names {
+            if name_fits(&name) {
+                let table = self.table_of(&name);
+                children.push((name.clone(), self.child(&name, table)));
+            } else {
+                self.problem(&quoted(&name), "a name must be 1 to 63 of a-z, A-Z, 0-9, - and _");
+            }
+        }
+        children
+    }
+
+    /// Texts by a name that people choose, like HTTP headers; the values must not be shown.
+    pub(super) fn secrets(&mut self, key: &'static str) -> Vec<(String, String)> {
+        let section = self.section(key);
+        let here: Vec<String> = section.path.iter().map(|part| plain(part)).collect();
+        let mut variables = section.reader.variables.borrow_mut();
+        let below: Vec<_> =
+            variables.keys().filter(|path| path.len() == here.len() + 1 && path.starts_with(&here)).cloned().collect();
+        let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for (name, value) in &section.table {
+            match value.as_str() {
+                Some(value) => drop(texts.insert(plain(name), (name.clone(), value.to_owned()))),
+                None => section.problem(name, "must be text"),
+            }
+        }
+        for path in below {
+            let Some(variable) = variables.remove(&path) else { continue };
+            let written = variable.name.rsplit("__").next().unwrap_or_default();
+            let name = written.to_ascii_lowercase().replace('_', "-");
+            texts.insert(path[here.len()].clone(), (name, variable.value));
+        }
+        section.reader.asked.borrow_mut().push(section.path.join("."));
+        texts.into_values().collect()
+    }
+
+    fn table_of(&mut self, key: &str) -> Table {
+        match self.table.remove(key) {
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                self.problem(
+                    key,
+                    format!("must be a section ({} given): write [{}]", other.type_str(), self.full(key)),
+                );
+                Table::new()
+            }
+            None => Table::new(),
+        }
+    }
+
+    fn child(&self, key: &str, table: Table) -> Section<'r> {
+        let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
+        Section { reader: self.reader, path, table, known: Vec::new() }
+    }
+
+    /// Whether anything stands here, in the file or in the environment.
+    pub(super) fn is_empty(&self) -> bool {
+        let here: Vec<String> = self.path.iter().map(|part| plain(part)).collect();
+        self.table.is_empty() && !self.reader.variables.borrow().keys().any(|path| path.starts_with(&here))
+    }
+
+    /// Reports what nobody asked for.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let hint = match nearest(key, self.known.iter().map(|known| (*known, known))) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("known here: {}", self.known.join(", ")),
+            };
+            self.problem(&shown(key), format!("no such key; {hint}"));
+        }
+    }
+}
+
+fn shown(key: &str) -> String {
+    let plain = key.len() <= 60 && key.chars().all(|c| c.is_ascii_graphic());
+    if plain { key.to_owned() } else { quoted(key) }
+}
