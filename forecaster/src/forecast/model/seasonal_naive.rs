@@ -2,8 +2,8 @@
 //!
 //! Mimir's rule of "same time last week" (mimir PR 7775) already pays; here with local time, gaps and honest quantiles.
 //! A bucket's season is the largest of the buckets within ± [`SMEAR`] of it: a peak that comes a minute later than last
-//! week is still the same peak. Quantiles are those of past errors, part of them relative to the level, so that they hold
-//! on a workload that is quiet at night.
+//! week is still the same peak. Quantiles are those of past errors: relative to the level where there was one, absolute
+//! where the season says nothing, so that nights which were always empty are forecast empty.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -39,8 +39,10 @@ pub struct SeasonalNaive {
     cap: f64,
     /// Scale below which an error counts as absolute: a tenth of the mean.
     unit: f64,
-    /// Errors divided by (season + unit).
-    errors: Errors,
+    /// Errors where the season was above zero, divided by (season + unit).
+    busy: Errors,
+    /// Errors where the season was zero, as they were.
+    quiet: Errors,
 }
 
 impl SeasonalNaive {
@@ -62,22 +64,30 @@ impl SeasonalNaive {
             cap: CAP * largest(history),
             // Any positive unit will do where all is zero: then so are the errors.
             unit: if mean > 0.0 { 0.1 * mean } else { 1.0 },
-            errors: Errors::default(),
+            busy: Errors::default(),
+            quiet: Errors::default(),
         };
-        model.errors = model.learn_errors(day);
+        let (busy, quiet) = model.learn_errors(day);
+        (model.busy, model.quiet) = (Errors::new(busy), Errors::new(quiet));
         Ok(model)
     }
 
-    fn learn_errors(&self, day: usize) -> Errors {
+    /// Errors over the last days: relative ones of busy seasons, absolute ones of quiet seasons.
+    fn learn_errors(&self, day: usize) -> (Vec<f64>, Vec<f64>) {
         let values = self.history.values();
         let from = values.len().saturating_sub(day * ERROR_DAYS as usize);
         let every = (values.len() - from).div_ceil(ERROR_SAMPLES).max(1);
-        let error = |i: usize| {
-            let seen = values.get(i).copied().filter(|value| value.is_finite())?;
-            let season = self.season(self.history.instant(i))?;
-            Some((seen - season) / (season + self.unit))
-        };
-        Errors::new((from..values.len()).step_by(every).filter_map(error).collect())
+        let (mut busy, mut quiet) = (Vec::new(), Vec::new());
+        for i in (from..values.len()).step_by(every) {
+            let seen = values.get(i).copied().filter(|value| value.is_finite());
+            let (Some(seen), Some(season)) = (seen, self.season(self.history.instant(i))) else { continue };
+            if season > 0.0 {
+                busy.push((seen - season) / (season + self.unit));
+            } else {
+                quiet.push(seen);
+            }
+        }
+        (busy, quiet)
     }
 
     /// What the season says of the bucket at `at`, from what lies before `at` alone.
@@ -106,12 +116,12 @@ impl SeasonalNaive {
 
     pub(super) fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
         let origin = self.history.end();
-        let errors: Vec<f64> = quantiles.iter().map(|q| self.errors.quantile(*q)).collect();
+        let errors: Vec<_> = quantiles.iter().map(|q| (self.busy.quantile(*q), self.quiet.quantile(*q))).collect();
         let row = |h: usize| {
             let at = self.history.instant(self.history.values().len() + h);
             let season = self.season(at).unwrap_or(f64::NAN);
-            let value = |error: &f64| {
-                let value = season + error * (season + self.unit);
+            let value = |(busy, quiet): &(f64, f64)| {
+                let value = if season == 0.0 { *quiet } else { season + busy * (season + self.unit) };
                 if value.is_nan() { value } else { value.clamp(0.0, self.cap) }
             };
             errors.iter().map(value).collect()
@@ -198,6 +208,14 @@ mod tests {
         let once = median(&history(end, 15, office), 240);
         let four = median(&history(end, 15, |at| 4.0 * office(at)), 240);
         assert!(once.iter().zip(&four).all(|(a, b)| (4.0 * a - b).abs() < 1e-9));
+    }
+
+    #[test]
+    fn empty_nights_are_forecast_empty_at_every_quantile() {
+        let noisy = |at: DateTime| if office(at) > 5.0 { 60.0 + f64::from(at.minute() % 7) * 9.0 } else { 0.0 };
+        let series = history(local(2026, 11, 25, 1), 15, noisy);
+        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(300, &[0.5, 0.99]);
+        assert!(forecast.values().iter().all(|row| *row == [0.0, 0.0]));
     }
 
     #[test]
