@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use prewarm_forecaster::decide::quantity::{MAX_VALUE, sanitise};
 use prewarm_forecaster::{Answer, Recommendation};
 use tonic::Status;
 
@@ -10,16 +11,13 @@ use super::proto;
 use crate::metadata::{MetadataError, MetricSpec};
 use crate::registry::Reference;
 
-/// The HPA reads values as 64-bit thousandths; this keeps far away from its edge.
-const CAP: f64 = 1e12;
-
 /// Bytes of a status message: percent-encoded it must fit into the 16 KiB of headers that a careful client accepts.
 const MESSAGE_LIMIT: usize = 4096;
 
 /// What we vouch for at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Vouched {
-    /// Finite, 0 … 1e12, three decimals.
+    /// Finite, 0 … [`MAX_VALUE`], three decimals.
     pub(super) value: f64,
     /// Whether at least one replica should run.
     pub(super) active: bool,
@@ -117,9 +115,9 @@ pub(super) fn full(limit: usize) -> Status {
     Status::resource_exhausted(format!("{limit} workloads are registered, which is the limit (maxWorkloads)"))
 }
 
-/// Three decimals, as KEDA sends values on, within [0, `CAP`]; `None` if there is no number to speak of.
+/// Three decimals, as KEDA sends values on, within [0, [`MAX_VALUE`]]; `None` if there is no number to speak of.
 fn wire_value(value: f64) -> Option<f64> {
-    value.is_finite().then(|| (value.clamp(0.0, CAP) * 1000.0).round() / 1000.0)
+    value.is_finite().then(|| sanitise(value))
 }
 
 fn bounded(mut text: String) -> String {
@@ -174,7 +172,7 @@ pub(super) mod tests {
             match vouched(&recommendation, recommendation.at) {
                 Ok(vouched) => {
                     prop_assert!(metric_value.is_finite());
-                    prop_assert!((0.0..=CAP).contains(&vouched.value));
+                    prop_assert!((0.0..=MAX_VALUE).contains(&vouched.value));
                     let sent = metric_value_of(vouched.value);
                     prop_assert_eq!(sent.metric_value, sent.metric_value_float.ceil() as i64);
                     prop_assert_eq!(sent.metric_value == 0, sent.metric_value_float == 0.0);
@@ -225,7 +223,7 @@ pub(super) mod tests {
             (0.0006, 0.001, 1),
             (22.2222, 22.222, 23),
             (-3.0, 0.0, 0),
-            (1e15, CAP, 1_000_000_000_000),
+            (1e15, MAX_VALUE, 10_000_000_000_000),
         ] {
             let sent = metric_value_of(wire_value(value).unwrap());
             assert_eq!((sent.metric_value_float, sent.metric_value), (float, int), "{value}");
