@@ -48,8 +48,7 @@ fn main() -> Outcome {
     let ours = servers.block_on(prewarm_server(registry.clone()))?;
     let bare = servers.block_on(echo_server())?;
     let (mut ours, mut bare) = (clients.block_on(connect(ours))?, clients.block_on(connect(bare))?);
-    let metric = clients.block_on(register(&mut ours, &registry))?;
-    let questions: Arc<[GetMetricsRequest]> = (0..WORKLOADS).map(|i| question(i, &metric)).collect();
+    let questions: Arc<[GetMetricsRequest]> = clients.block_on(register(&mut ours, &registry))?.into();
 
     println!("GetMetrics, {WORKLOADS} workloads, one connection, {rounds} × {cell:?} of each in turn");
     println!("in flight   prewarm/s    p50 µs    p99 µs      echo/s    p50 µs    p99 µs   ratio");
@@ -74,7 +73,7 @@ fn main() -> Outcome {
         "\nKEDA with {SCALED_OBJECTS} ScaledObjects: all polled in the same instant, two HPA rounds over {cycle:?}"
     );
     println!("              calls    p50 ms    p99 ms    max ms");
-    let (polls, syncs) = clients.block_on(rhythm(&ours, &metric, cycle))?;
+    let (polls, syncs) = clients.block_on(rhythm(&ours, &questions, cycle))?;
     let mut all = Cell::default();
     for (name, mut cell) in [("polls", polls), ("HPA", syncs)] {
         cell.print(name);
@@ -163,16 +162,13 @@ fn reference(i: usize) -> ScaledObjectRef {
     }
 }
 
-fn question(i: usize, metric: &str) -> GetMetricsRequest {
-    GetMetricsRequest { scaled_object_ref: Some(reference(i)), metric_name: metric.to_owned() }
-}
-
-/// Registers every workload over the wire and gives each an answer; returns the metric's name.
-async fn register(client: &mut Client, registry: &Registry) -> Outcome<String> {
-    let mut name = String::new();
+/// Registers every workload over the wire and gives each an answer; returns what to ask about them.
+async fn register(client: &mut Client, registry: &Registry) -> Outcome<Vec<GetMetricsRequest>> {
+    let mut questions = Vec::with_capacity(WORKLOADS);
     for i in 0..WORKLOADS {
-        let specs = client.get_metric_spec(reference(i)).await?.into_inner().metric_specs;
-        name.clone_from(&specs.first().ok_or("no spec")?.metric_name);
+        let mut specs = client.get_metric_spec(reference(i)).await?.into_inner().metric_specs;
+        let metric_name = specs.pop().ok_or("no spec")?.metric_name;
+        questions.push(GetMetricsRequest { scaled_object_ref: Some(reference(i)), metric_name });
     }
     let at = SystemClock.now();
     let decision = Decision {
@@ -188,7 +184,7 @@ async fn register(client: &mut Client, registry: &Registry) -> Outcome<String> {
         workload.publish(Recommendation { at, valid_until: at + SignedDuration::from_hours(1), answer, decision });
     }
     assert_eq!(registry.len(), WORKLOADS);
-    Ok(name)
+    Ok(questions)
 }
 
 /// Keeps `in_flight` calls under way for the length of the cell; every answer is checked.
@@ -224,18 +220,18 @@ async fn load(
 
 /// KEDA polls every ScaledObject in the same instant (three calls, one after the other), and within a polling interval
 /// the HPA controller's five workers go round twice. Returns the latencies of both.
-async fn rhythm(client: &Client, metric: &str, cycle: Duration) -> Outcome<(Cell, Cell)> {
+async fn rhythm(client: &Client, questions: &Arc<[GetMetricsRequest]>, cycle: Duration) -> Outcome<(Cell, Cell)> {
     let started = Instant::now();
-    let polls = (0..SCALED_OBJECTS).map(|i| tokio::spawn(three_calls(client.clone(), i, metric.to_owned())));
+    let polls = (0..SCALED_OBJECTS).map(|i| tokio::spawn(three_calls(client.clone(), questions[i].clone())));
     let polls = try_join_all(polls);
     let pace = cycle / (2 * SCALED_OBJECTS) as u32;
     let workers = try_join_all((0..5).map(|worker| {
-        let (client, metric) = (client.clone(), metric.to_owned());
+        let (client, questions) = (client.clone(), questions.clone());
         tokio::spawn(async move {
             let mut latencies = Vec::new();
             for turn in (worker..2 * SCALED_OBJECTS).step_by(5) {
                 tokio::time::sleep_until((started + pace * turn as u32).into()).await;
-                latencies.extend(three_calls(client.clone(), turn % SCALED_OBJECTS, metric.clone()).await?);
+                latencies.extend(three_calls(client.clone(), questions[turn % SCALED_OBJECTS].clone()).await?);
             }
             Ok::<_, Status>(latencies)
         })
@@ -251,16 +247,17 @@ async fn rhythm(client: &Client, metric: &str, cycle: Duration) -> Outcome<(Cell
     Ok(cells)
 }
 
-async fn three_calls(mut client: Client, i: usize, metric: String) -> Result<Vec<Duration>, Status> {
+async fn three_calls(mut client: Client, question: GetMetricsRequest) -> Result<Vec<Duration>, Status> {
     let mut latencies = Vec::with_capacity(3);
+    let reference = || question.scaled_object_ref.clone().unwrap_or_default();
     let asked = Instant::now();
-    client.get_metric_spec(reference(i)).await?;
+    client.get_metric_spec(reference()).await?;
     latencies.push(asked.elapsed());
     let asked = Instant::now();
-    client.get_metrics(question(i, &metric)).await?;
+    client.get_metrics(question.clone()).await?;
     latencies.push(asked.elapsed());
     let asked = Instant::now();
-    client.is_active(reference(i)).await?;
+    client.is_active(reference()).await?;
     latencies.push(asked.elapsed());
     Ok(latencies)
 }

@@ -105,9 +105,9 @@ pub(super) fn invalid(errors: &[MetadataError]) -> Status {
     Status::invalid_argument(bounded(text))
 }
 
-/// A new workload was just registered and its first decision is not there yet.
+/// The first decision under this metadata is not there yet.
 pub(super) fn undecided() -> Status {
-    Status::unavailable("just registered, the first decision is not made yet; hold")
+    Status::unavailable("new or just edited, and the first decision is not made yet; hold")
 }
 
 /// The registry takes no more workloads.

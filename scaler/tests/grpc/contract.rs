@@ -109,7 +109,9 @@ async fn c07_bad_metadata_beside_a_good_target_holds_and_names_every_key() {
         let keys: Vec<_> = status.message().lines().skip(1).filter_map(|line| line.split(':').next()).collect();
         assert!(keys.contains(&"quantile") && keys.contains(&"keepWarm"), "{}", status.message());
     }
-    // What was decided before the edit is not answered after it, and counts again once the edit is undone.
+    // The edit undone: what is decided under the good metadata answers again.
+    assert_eq!(spec(&mut client, &good).await.unwrap(), expected);
+    served.publish(&good, value(8.0));
     assert_eq!(metric(&mut client, &good, &expected.metric_name).await.unwrap().metric_value_float, 8.0);
 }
 
@@ -221,7 +223,24 @@ async fn c38_an_edit_takes_effect_at_the_next_call_and_keeps_the_workload() {
     let after = with(before, "threshold", "16");
     let spec = spec(&mut client, &after).await.unwrap();
     assert_eq!((spec.metric_name.as_str(), spec.target_size), (name.as_str(), 16));
-    assert_eq!(metric(&mut client, &after, &name).await.unwrap().metric_value_float, 8.0);
+    let status = metric(&mut client, &after, &name).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "answered with what was decided before the edit");
+    served.publish(&after, value(16.0));
+    assert_eq!(metric(&mut client, &after, &name).await.unwrap().metric_value_float, 16.0);
     assert_eq!(served.registry.len(), 1);
     assert!(served.arrivals.recv().await.is_some() && served.arrivals.try_recv().is_err(), "it arrives once");
+}
+
+#[tokio::test]
+async fn c44_asking_for_the_spec_is_a_sign_of_life() {
+    let clock = Arc::new(ManualClock::new(noon()));
+    let served = Served::with(Setting { clock: clock.clone(), ..Setting::default() }).await;
+    let mut client = served.client().await;
+    let reference = scaled_object("llama");
+    spec(&mut client, &reference).await.unwrap();
+    clock.advance(SignedDuration::from_hours(1));
+    spec(&mut client, &reference).await.unwrap();
+    assert!(served.registry.evict(SignedDuration::from_mins(30)).is_empty(), "forgotten although KEDA has just asked");
+    clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(served.registry.evict(SignedDuration::from_mins(30)).len(), 1);
 }

@@ -1,5 +1,7 @@
 //! Health, reflection, the end.
 
+use std::time::Duration;
+
 use prewarm_forecaster::Answer;
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -12,7 +14,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 use tonic_reflection::pb::v1alpha;
 
-use crate::served::{Served, scaled_object, soon};
+use crate::served::{Served, metric, scaled_object, soon, value, with};
 
 const SCALER: &str = "externalscaler.ExternalScaler";
 
@@ -70,6 +72,47 @@ async fn reflection_names_the_services_in_both_versions() {
     let found = v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse;
     let Some(reply) = reply else { panic!("no answer") };
     assert_eq!(std::mem::discriminant(&reply), std::mem::discriminant(&found(Default::default())), "{reply:?}");
+}
+
+#[tokio::test]
+async fn every_call_is_counted_once_by_its_end() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let reference = scaled_object("llama");
+    let name = served.answering(&mut client, &reference, value(8.0)).await;
+    metric(&mut client, &reference, &name).await.unwrap();
+    metric(&mut client, &reference, "other").await.unwrap_err();
+    client.stream_is_active(with(reference.clone(), "threshold", "none")).await.unwrap();
+    let given_up = client.stream_is_active(reference.clone()).await.unwrap();
+    let kept = client.stream_is_active(reference.clone()).await.unwrap();
+    drop(given_up);
+    let expected = [
+        r#"grpc_started_total{method="GetMetrics"} 2"#,
+        r#"grpc_handled_total{method="GetMetrics",code="OK"} 1"#,
+        r#"grpc_handled_total{method="GetMetrics",code="NOT_FOUND"} 1"#,
+        r#"grpc_handled_total{method="StreamIsActive",code="CANCELLED"} 2"#,
+        r#"grpc_streams{method="StreamIsActive"} 1"#,
+    ];
+    shows(&served, &expected).await;
+    served.shutdown.cancel();
+    let expected =
+        [r#"grpc_handled_total{method="StreamIsActive",code="OK"} 1"#, r#"grpc_streams{method="StreamIsActive"} 0"#];
+    shows(&served, &expected).await;
+    drop(kept);
+}
+
+/// Waits until the metrics say so: a client knows the end of a call before it is counted.
+async fn shows(served: &Served, expected: &[&str]) {
+    let mut text = String::new();
+    let shown = async {
+        while !expected.iter().all(|line| text.contains(line)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            text = served.metrics.encode(&served.registry).unwrap();
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(10), shown).await.is_err() {
+        panic!("expected {expected:#?} in\n{text}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(crate) fn noon() -> Timestamp {
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) ready: watch::Sender<bool>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) running: JoinHandle<Result<(), ServeError>>,
@@ -73,10 +74,17 @@ impl Served {
         let (registry, metrics) = (Arc::new(registry), Arc::new(Metrics::default()));
         let (ready, readiness) = watch::channel(false);
         let shutdown = CancellationToken::new();
-        let serving =
-            prewarm::grpc::serve_with(listener, registry.clone(), metrics, tls, readiness, timing, shutdown.clone());
+        let serving = prewarm::grpc::serve_with(
+            listener,
+            registry.clone(),
+            metrics.clone(),
+            tls,
+            readiness,
+            timing,
+            shutdown.clone(),
+        );
         let running = tokio::spawn(serving);
-        Self { address, registry, ready, shutdown, running, arrivals }
+        Self { address, registry, metrics, ready, shutdown, running, arrivals }
     }
 
     /// A connection of its own.

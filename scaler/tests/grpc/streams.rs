@@ -57,7 +57,8 @@ async fn c28_a_stream_with_bad_metadata_is_silent_until_an_edit() {
     served.publish(&bad, value(8.0));
     assert_eq!(active(&mut client, &bad).await.unwrap_err().code(), Code::InvalidArgument);
     assert!(stream.next().now_or_never().is_none(), "said something about a trigger that it cannot read");
-    active(&mut client, &scaled_object("llama")).await.unwrap();
+    spec(&mut client, &scaled_object("llama")).await.unwrap();
+    served.publish(&bad, value(8.0));
     assert!(soon(stream.next()).await.unwrap().unwrap().result);
 }
 
