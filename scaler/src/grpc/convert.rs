@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use prewarm_forecaster::decide::quantity::{MAX_VALUE, sanitise};
+use prewarm_forecaster::decide::quantity::sanitise;
 use prewarm_forecaster::{Answer, Recommendation};
 use tonic::Status;
 
@@ -17,7 +17,7 @@ const MESSAGE_LIMIT: usize = 4096;
 /// What we vouch for at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Vouched {
-    /// Finite, 0 … [`MAX_VALUE`], three decimals.
+    /// Finite, 0 … 1e13, three decimals.
     pub(super) value: f64,
     /// Whether at least one replica should run.
     pub(super) active: bool,
@@ -115,7 +115,7 @@ pub(super) fn full(limit: usize) -> Status {
     Status::resource_exhausted(format!("{limit} workloads are registered, which is the limit (maxWorkloads)"))
 }
 
-/// Three decimals, as KEDA sends values on, within [0, [`MAX_VALUE`]]; `None` if there is no number to speak of.
+/// Three decimals, as KEDA sends values on, within [0, 1e13]; `None` if there is no number to speak of.
 fn wire_value(value: f64) -> Option<f64> {
     value.is_finite().then(|| sanitise(value))
 }
@@ -139,6 +139,7 @@ pub(super) mod tests {
     use tonic::Code;
 
     use super::*;
+    use prewarm_forecaster::decide::quantity::MAX_VALUE;
 
     fn spec(threshold: f64) -> MetricSpec {
         MetricSpec { name: "llama-demand".into(), threshold: Threshold::new(threshold).unwrap() }
