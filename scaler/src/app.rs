@@ -1,1 +1,208 @@
-//! app.
+//! Puts the house together: the only place that knows every module.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::collector::Collector;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::refit::Refitter;
+use crate::registry::{Registry, Workload};
+use crate::source::Sources;
+use crate::store::queue::HistoryQueue;
+use crate::store::{self, HistoryStore};
+use crate::{dashboard, grpc};
+
+/// Rows that wait for an absent store: an hour of 10,000 workloads.
+const QUEUE_ROWS: usize = 600_000;
+
+/// Finished days are packed this often.
+const COMPACTION_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The first compaction waits for the bustle of a start to pass.
+const FIRST_COMPACTION: SignedDuration = SignedDuration::from_mins(2);
+
+/// While the store cannot be reached after a start.
+const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// Streams, requests and the last rows have this long after SIGTERM; KEDA's pods and ours have 30 s.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
+
+/// Of which the last rows may take this.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a caller brings from outside: time and bound listeners (tests bind port 0).
+#[derive(Debug)]
+pub struct Seams {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// gRPC.
+    pub grpc: TcpListener,
+    /// HTTP.
+    pub http: TcpListener,
+}
+
+/// The service, assembled and not yet running.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    seams: Seams,
+    registry: Arc<Registry>,
+    arrivals: mpsc::UnboundedReceiver<Arc<Workload>>,
+    sources: Arc<Sources>,
+    store: Arc<dyn HistoryStore>,
+    metrics: Arc<Metrics>,
+}
+
+impl App {
+    /// Assembles the service. Fails on what cannot mend itself: a bad address, an unreadable certificate, a database
+    /// URL that names no store. A database that is merely down is waited for while running.
+    pub async fn build(config: Config, seams: Seams) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let (registry, arrivals) = Registry::new(config.rules(), config.max_workloads, seams.clock.clone());
+        let sources = Arc::new(Sources::new(&config.sources).context("sources")?);
+        let store = store::open(&config.database).await.context("database")?;
+        Ok(Self { config, seams, registry: Arc::new(registry), arrivals, sources, store, metrics })
+    }
+
+    /// The registry that answers are read from.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The history.
+    pub fn store(&self) -> &Arc<dyn HistoryStore> {
+        &self.store
+    }
+
+    /// Where gRPC listens.
+    pub fn grpc_address(&self) -> std::io::Result<SocketAddr> {
+        self.seams.grpc.local_addr()
+    }
+
+    /// Where HTTP listens.
+    pub fn http_address(&self) -> std::io::Result<SocketAddr> {
+        self.seams.http.local_addr()
+    }
+
+    /// Serves until `shutdown`; then not ready, streams ended, last rows written, within ten seconds.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, seams, registry, arrivals, sources, store, metrics } = self;
+        let clock = seams.clock.clone();
+        let (ready, readiness) = watch::channel(false);
+        let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
+        let collector = Collector {
+            registry: registry.clone(),
+            sources,
+            store: store.clone(),
+            queue: queue.clone(),
+            refitter: Arc::new(Refitter::new(store.clone(), metrics.clone(), clock.clone())),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            rhythm: config.rhythm,
+            evict_after: config.evict_after,
+        };
+
+        // Probes and metrics outlive the rest, so that a shutdown can be watched.
+        let probes_end = CancellationToken::new();
+        let router = dashboard::router(registry.clone(), metrics.clone(), readiness.clone());
+        let http = tokio::spawn(dashboard::serve(seams.http, router, probes_end.clone()));
+        let rpc = tokio::spawn(grpc::serve(
+            seams.grpc,
+            registry,
+            metrics.clone(),
+            config.tls.clone(),
+            readiness,
+            shutdown.clone(),
+        ));
+        let collecting = tokio::spawn(collector.run(arrivals, shutdown.clone()));
+        let compacting = tokio::spawn(compact(store.clone(), metrics, clock, shutdown.clone()));
+        let becoming_ready = tokio::spawn(become_ready(store, ready, shutdown.clone()));
+
+        let mut rpc = rpc;
+        let failed = tokio::select! {
+            () = shutdown.cancelled() => None,
+            ended = &mut rpc => Some(ended),
+        };
+        shutdown.cancel();
+        let orderly = async {
+            let ended = match failed {
+                Some(ended) => ended,
+                None => rpc.await,
+            };
+            let _ = tokio::join!(collecting, compacting, becoming_ready);
+            queue.close(FLUSH_LIMIT).await;
+            ended
+        };
+        let ended = tokio::time::timeout(SHUTDOWN_LIMIT, orderly).await;
+        probes_end.cancel();
+        let _ = tokio::time::timeout(Duration::from_millis(500), http).await;
+        match ended {
+            Ok(Ok(served)) => served.context("gRPC server"),
+            Ok(Err(panic)) => Err(panic).context("gRPC server"),
+            Err(_) => {
+                tracing::warn!("shutdown took too long: leaving what is still open");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Ready once the store has answered: from then on its outages are survived from memory. Not ready while shutting down.
+async fn become_ready(store: Arc<dyn HistoryStore>, ready: watch::Sender<bool>, shutdown: CancellationToken) {
+    let answered = async {
+        let mut told = false;
+        while let Err(error) = store.ping().await {
+            if !told {
+                tracing::warn!(error = %error, "not ready: the store does not answer");
+                told = true;
+            }
+            tokio::time::sleep(STORE_RETRY).await;
+        }
+    };
+    tokio::select! {
+        () = answered => {
+            ready.send_replace(true);
+            tracing::info!("ready");
+            shutdown.cancelled().await;
+        }
+        () = shutdown.cancelled() => {}
+    }
+    ready.send_replace(false);
+}
+
+/// Packs finished days, thins and drops old ones, every hour.
+async fn compact(
+    store: Arc<dyn HistoryStore>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) {
+    let mut due = clock.now() + FIRST_COMPACTION;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = clock.sleep_until(due) => {}
+        }
+        // Safe to be cut off anywhere: each day is one transaction.
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            done = store.compact(clock.now()) => match done {
+                Ok(done) => metrics.compacted(done),
+                Err(error) => {
+                    metrics.store_error("compact");
+                    tracing::warn!(error = %error, "cannot compact history; tried again in an hour");
+                }
+            },
+        }
+        due = clock.now() + COMPACTION_EVERY;
+    }
+}
