@@ -15,5 +15,6 @@ pub mod metrics;
 pub mod refit;
 pub mod registry;
 pub mod source;
+pub mod standing;
 pub mod store;
 pub mod telemetry;

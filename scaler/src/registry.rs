@@ -137,6 +137,14 @@ impl Workload {
     }
 }
 
+impl Registration {
+    /// A value of the metadata as sent. It may hold a secret (`…FromEnv` arrives resolved): show it for keys only that
+    /// are known to hold none.
+    pub fn sent(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+}
+
 /// What a reference leads to.
 #[derive(Debug, Clone)]
 pub enum Found {

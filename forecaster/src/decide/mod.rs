@@ -129,6 +129,8 @@ pub struct Parts {
     pub backlog_demand: f64,
     /// Quantile of demand over `[now, now + lead]`, in the demand's unit; `None` without fresh forecast.
     pub forecast: Option<f64>,
+    /// Which quantile the forecast is asked for, within (0, 1).
+    pub forecast_quantile: f64,
     /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
     pub forecast_replicas: u32,
     /// Whether mode and gate let the forecast act.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::planner::Rhythm;
-use prewarm_forecaster::{Forecast, Observation, Planner};
+use prewarm_forecaster::{Forecast, Observation, Planner, Recommendation};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -140,7 +140,7 @@ impl Collector {
             Some(planner) => {
                 // An edit takes effect at once, from memory; the sample of this slot follows.
                 planner.revise(trigger.policy.clone());
-                workload.publish(planner.tick(self.clock.now(), &Observation::default()));
+                self.publish(workload, planner.tick(self.clock.now(), &Observation::default()));
                 seat.last_slot = None;
                 planner
             }
@@ -223,7 +223,13 @@ impl Collector {
             self.append(workload, seat.open.add(current, &sample));
         }
         let Sample { demand, backlog, latency } = sample;
-        workload.publish(planner.tick(current, &Observation { demand, backlog, latency, replicas: None, absent }));
+        let observation = Observation { demand, backlog, latency, replicas: None, absent };
+        self.publish(workload, planner.tick(current, &observation));
+    }
+
+    fn publish(&self, workload: &Workload, recommendation: Recommendation) {
+        self.metrics.decided(recommendation.decision.reason);
+        workload.publish(recommendation);
     }
 
     /// Asks the source; a failure is `None`, told once per outage.

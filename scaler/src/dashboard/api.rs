@@ -1,197 +1,218 @@
-//! The API's own types: what leaves the process has a type at its edge. Durations in seconds, instants in RFC 3339.
+//! The JSON of `/api/v1`. Instants are RFC 3339, durations seconds, names camelCase; what is unknown is `null`.
 //!
-//! Metadata is shown as what it means, never as it was sent: a value may have been resolved from a secret.
+//! These are types of the edge: the server writes them, `prewarm explain` reads them, the core knows nothing of them.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use prewarm_forecaster::{Answer, Recommendation};
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{Registry, Workload};
-
-/// All workloads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// `GET /api/v1/workloads`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workloads {
-    /// Sorted by namespace, name, metric.
-    pub workloads: Vec<Trigger>,
-}
-
-/// One ScaledObject with its triggers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ScaledObject {
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Now.
+    /// When this was read.
     pub now: Timestamp,
-    /// Its triggers that are ours.
-    pub triggers: Vec<Trigger>,
+    /// Sorted by namespace, name and metric.
+    pub workloads: Vec<Summary>,
 }
 
-/// One trigger.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One trigger in one line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Trigger {
+pub struct Summary {
     /// Namespace.
     pub namespace: String,
     /// Name of the ScaledObject or ScaledJob.
     pub name: String,
-    /// Metric without KEDA's `sN-`.
+    /// Metric, without KEDA's `sN-`.
     pub metric: String,
-    /// Demand that one replica carries.
-    pub threshold: f64,
-    /// When KEDA last asked.
+    /// Where it stands: `fresh`, `reactive`, `live_down`, `last_good`, `blind`, `asleep`, `no_data`, or `pending` (no
+    /// decision yet), `expired` (no longer sampled), `invalid` (its metadata is wrong).
+    pub state: String,
+    /// The part that prevailed.
+    pub reason: Option<String>,
+    /// Replicas that the answer amounts to; null while callers are told to hold.
+    pub desired_replicas: Option<u32>,
+    /// Value answered, in the demand's unit; null while callers are told to hold.
+    pub metric_value: Option<f64>,
+    /// Whether at least one replica should run; null while callers are told to hold.
+    pub active: Option<bool>,
+    /// Age of the latest decision.
+    pub answer_age_seconds: Option<f64>,
+    /// When KEDA last asked, or held a stream open.
     pub last_seen: Timestamp,
     /// What is wrong with the metadata.
-    pub errors: Vec<String>,
-    /// What is odd about it.
-    pub warnings: Vec<String>,
-    /// The latest decision; absent before the first.
-    pub latest: Option<Decision>,
-    /// The last changes, oldest first.
-    pub trail: Vec<Decision>,
+    pub errors: Vec<Problem>,
 }
 
-/// One decision.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One thing that is wrong with a trigger's metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The key, as KEDA spells it.
+    pub key: String,
+    /// What is wrong, what is allowed, how to fix it.
+    pub problem: String,
+}
+
+/// `GET /api/v1/workloads/{namespace}/{name}`: why the last answers were what they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// When this was read.
+    pub now: Timestamp,
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the ScaledObject or ScaledJob.
+    pub name: String,
+    /// Its triggers that are ours, sorted by metric.
+    pub triggers: Vec<Trigger>,
+}
+
+/// One trigger, explained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trigger {
+    /// Where it stands, and what is answered.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Demand that one replica carries.
+    pub threshold: f64,
+    /// What its metadata says, where that is valid.
+    pub policy: Option<Policy>,
+    /// Its metadata as sent: only keys that hold no secret.
+    pub metadata: BTreeMap<String, String>,
+    /// Accepted, yet worth a word.
+    pub warnings: Vec<String>,
+    /// The latest decision.
+    pub latest: Option<Decision>,
+    /// The latest changes of desired replicas, activity, reason or state, oldest first.
+    pub transitions: Vec<Decision>,
+}
+
+/// What a trigger's metadata comes to, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// `auto`, `shadow` or `off`.
+    pub mode: String,
+    /// Live demand at or below this does not wake a workload from zero.
+    pub activation_threshold: f64,
+    /// Queued items that one replica may have waiting.
+    pub backlog_threshold: Option<f64>,
+    /// Latency above which live demand is scaled up.
+    pub latency_target_seconds: Option<f64>,
+    /// Fixed lead; null = learned.
+    pub lead_time_seconds: Option<f64>,
+    /// Cold start until enough start-ups were seen.
+    pub cold_start_seconds: f64,
+    /// Fixed quantile; null = from the cost ratio.
+    pub quantile: Option<f64>,
+    /// One missed replica-hour costs as much as this many idle GPU-hours.
+    pub cost_ratio: f64,
+    /// `cost`, `safe` or a share of late demand (`1%`).
+    pub objective: String,
+    /// How much history forecasts use.
+    pub history_window_seconds: f64,
+    /// The forecast asks for no more than this beyond live demand.
+    pub max_prewarm_replicas: Option<u32>,
+    /// `auto`, `never` or `windows`.
+    pub scale_to_zero: String,
+    /// How long after the last arrival one replica stays.
+    pub keep_warm_seconds: f64,
+    /// Live demand only.
+    pub scaled_job: bool,
+    /// `error` or `zero`.
+    pub on_no_data: String,
+    /// IANA name of the windows' time zone.
+    pub timezone: Option<String>,
+    /// Windows in local time.
+    pub windows: Vec<Window>,
+}
+
+/// A recurring window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// Name.
+    pub name: String,
+    /// Local start, `HH:MM`.
+    pub from: String,
+    /// Local end, `HH:MM`, exclusive.
+    pub to: String,
+    /// Replicas that must be Ready while it is in force.
+    pub min_replicas: Option<u32>,
+    /// Replicas that may not be exceeded while it is in force.
+    pub max_replicas: Option<u32>,
+}
+
+/// One decision with everything that led to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// Its slot.
+    /// The slot that it was made for.
     pub at: Timestamp,
-    /// `value`, `unavailable` or `noData`.
+    /// Until when it may be repeated.
+    pub valid_until: Timestamp,
+    /// What callers are told: `value`, `unavailable` (hold) or `no_data` (hold).
     pub answer: String,
     /// Row of the answer table.
     pub state: String,
     /// The part that prevailed.
     pub reason: String,
-    /// Value told to KEDA, if any.
-    pub metric_value: Option<f64>,
-    /// Activity told to KEDA, if any.
-    pub active: Option<bool>,
-    /// Replicas that the parts come to.
+    /// Value that the parts come to, in the demand's unit; told to callers only if `answer` is `value`.
+    pub metric_value: f64,
+    /// Activity that the parts come to.
+    pub active: bool,
+    /// Replicas that the value amounts to.
     pub desired_replicas: u32,
-    /// Newest sample.
+    /// The numbers behind it.
+    pub parts: Parts,
+}
+
+/// The numbers behind a decision. Demands are in the demand's own unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parts {
+    /// The newest sample; null if the slot was missing.
     pub observed: Option<f64>,
-    /// Live demand over its window.
+    /// Live demand over the stable or panic window.
     pub live: Option<f64>,
-    /// Age of the last good live sample.
+    /// Age of the last good sample when this was decided.
     pub live_age_seconds: Option<f64>,
     /// Items waiting.
     pub backlog: Option<f64>,
     /// The backlog's share of the value.
     pub backlog_demand: f64,
-    /// Quantile of demand over the lead.
+    /// The SLO guard's factor on live demand, ≥ 1.
+    pub latency_factor: f64,
+    /// Which quantile the forecast is asked for, within (0, 1).
+    pub forecast_quantile: f64,
+    /// That quantile of demand over the lead; null without a fresh forecast.
     pub forecast: Option<f64>,
     /// Replicas that the forecast asks for.
     pub forecast_replicas: u32,
-    /// Whether it may act.
+    /// Whether mode and gate let it act.
     pub forecast_acts: bool,
-    /// The value had the forecast acted (shadow mode).
+    /// What the value would have been had it acted (shadow mode).
     pub would_value: Option<f64>,
-    /// Floor within the lead.
-    pub floor: u32,
-    /// Ceiling now.
-    pub ceiling: Option<u32>,
-    /// Replicas held.
-    pub hold: u32,
-    /// The SLO guard's factor.
-    pub latency_factor: f64,
-    /// The lead.
+    /// Replicas that windows want at any time within the lead.
+    pub floor_replicas: u32,
+    /// Replicas that windows allow now.
+    pub ceiling_replicas: Option<u32>,
+    /// Replicas held although demand has gone.
+    pub hold_replicas: u32,
+    /// How far ahead replicas are asked for.
     pub lead_seconds: f64,
 }
 
-/// An unknown workload.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Why there is no explanation (404).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unknown {
-    /// What is wrong and what to do.
+    /// What is wrong and what to look at.
     pub error: String,
-    /// Workloads that there are, nearest first.
+    /// Up to five workloads (`namespace/name`), nearest first.
     pub near: Vec<String>,
-}
-
-/// Lists every workload, without trails.
-pub fn workloads(registry: &Registry) -> Workloads {
-    let mut all: Vec<_> = registry.workloads().iter().map(|w| trigger(w, false)).collect();
-    all.sort_by(|a, b| (&a.namespace, &a.name, &a.metric).cmp(&(&b.namespace, &b.name, &b.metric)));
-    Workloads { workloads: all }
-}
-
-/// Explains one ScaledObject; `None` if nobody has asked for it.
-pub fn scaled_object(registry: &Registry, namespace: &str, name: &str) -> Option<ScaledObject> {
-    let triggers: Vec<_> = registry.triggers(namespace, name).iter().map(|w| trigger(w, true)).collect();
-    let now = registry.clock().now();
-    let (namespace, name) = (namespace.to_owned(), name.to_owned());
-    (!triggers.is_empty()).then_some(ScaledObject { namespace, name, now, triggers })
-}
-
-/// Says what else there is.
-pub fn unknown(registry: &Registry, namespace: &str, name: &str) -> Unknown {
-    let asked = format!("{namespace}/{name}");
-    let mut near: Vec<_> =
-        registry.workloads().iter().map(|w| format!("{}/{}", w.key().namespace, w.key().name)).collect();
-    near.sort_by_cached_key(|known| (strsim::levenshtein(known, &asked), known.clone()));
-    near.dedup();
-    near.truncate(5);
-    Unknown {
-        error: format!(
-            "KEDA has not asked for {asked} since this server started: is its ScaledObject applied, and its scalerAddress ours?"
-        ),
-        near,
-    }
-}
-
-fn trigger(workload: &Workload, with_trail: bool) -> Trigger {
-    let registration = workload.registration();
-    let key = workload.key();
-    let (errors, warnings) = match &registration.trigger {
-        Ok(trigger) => (Vec::new(), trigger.warnings.clone()),
-        Err(errors) => (errors.iter().map(ToString::to_string).collect(), Vec::new()),
-    };
-    Trigger {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-        metric: key.metric.clone(),
-        threshold: registration.spec.threshold.get(),
-        last_seen: workload.last_seen(),
-        errors,
-        warnings,
-        latest: workload.recommendation().map(|latest| decision(&latest)),
-        trail: if with_trail { workload.trail().iter().map(|past| decision(past)).collect() } else { Vec::new() },
-    }
-}
-
-fn decision(recommendation: &Recommendation) -> Decision {
-    let of = &recommendation.decision;
-    let parts = &of.parts;
-    let (answer, metric_value, active) = match recommendation.answer {
-        Answer::Value { metric_value, active } => ("value", Some(metric_value), Some(active)),
-        Answer::Unavailable => ("unavailable", None, None),
-        Answer::NoData => ("noData", None, None),
-    };
-    Decision {
-        at: recommendation.at,
-        answer: answer.to_owned(),
-        state: of.state.as_str().to_owned(),
-        reason: of.reason.as_str().to_owned(),
-        metric_value,
-        active,
-        desired_replicas: of.desired_replicas,
-        observed: parts.observed,
-        live: parts.live,
-        live_age_seconds: parts.live_age.map(|age| age.as_secs_f64()),
-        backlog: parts.backlog,
-        backlog_demand: parts.backlog_demand,
-        forecast: parts.forecast,
-        forecast_replicas: parts.forecast_replicas,
-        forecast_acts: parts.forecast_acts,
-        would_value: parts.would_value,
-        floor: parts.floor,
-        ceiling: parts.ceiling,
-        hold: parts.hold,
-        latency_factor: parts.latency_factor,
-        lead_seconds: parts.lead.as_secs_f64(),
-    }
 }

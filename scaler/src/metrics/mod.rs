@@ -1,27 +1,188 @@
 //! Our own metrics. Counters are counted where things happen; gauges are computed on scrape from the registry.
 
+mod plain;
+#[cfg(test)]
+mod tests;
 mod workloads;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use prewarm_forecaster::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry as Exposed, Unit};
+use prometheus_client::registry::Registry as Exposition;
 
+use crate::clock::{Clock, SystemClock};
 use crate::registry::Registry;
 use crate::store::Compacted;
 
-/// From an answer out of memory (tens of microseconds) to the deadline of a call.
-const CALL_BUCKETS: [f64; 9] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+pub use plain::plain;
 
-/// From a Prometheus next door to one that hangs.
-const SOURCE_BUCKETS: [f64; 8] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+/// Counters and histograms of the process. Gauges of workloads come from the registry, see [`Metrics::encode`].
+#[derive(Debug)]
+pub struct Metrics {
+    exposition: Exposition,
+    rpc_started: Family<Method, Counter>,
+    rpc_handled: Family<Handled, Counter>,
+    rpc_seconds: Family<Method, Histogram, Buckets>,
+    streams: Family<Method, Gauge>,
+    decisions: Family<Because, Counter>,
+    samples: Family<Sampled, Counter>,
+    sample_seconds: Family<Source, Histogram, Buckets>,
+    queue_rows: Gauge,
+    rows_written: Counter,
+    rows_dropped: Counter,
+    store_errors: Family<Operation, Counter>,
+    days_packed: Counter,
+    days_thinned: Counter,
+    days_dropped: Counter,
+    refits: Family<Outcome, Counter>,
+    refit_seconds: Histogram,
+    tls_reloads: Family<Outcome, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            exposition: Exposition::default(),
+            rpc_started: Family::default(),
+            rpc_handled: Family::default(),
+            rpc_seconds: Family::new_with_constructor(Buckets(&CALL_SECONDS)),
+            streams: Family::default(),
+            decisions: Family::default(),
+            samples: Family::default(),
+            sample_seconds: Family::new_with_constructor(Buckets(&SAMPLE_SECONDS)),
+            queue_rows: Gauge::default(),
+            rows_written: Counter::default(),
+            rows_dropped: Counter::default(),
+            store_errors: Family::default(),
+            days_packed: Counter::default(),
+            days_thinned: Counter::default(),
+            days_dropped: Counter::default(),
+            refits: Family::default(),
+            refit_seconds: Histogram::new(REFIT_SECONDS),
+            tls_reloads: Family::default(),
+        };
+        metrics.expose();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn expose(&mut self) {
+        let started = ConstGauge::new(SystemClock.now().as_duration().as_secs_f64());
+        self.exposition.register("process_start_time_seconds", "Start of the process, seconds since 1970", started);
+
+        let build = [("version", VERSION), ("revision", REVISION)];
+        let all = self.exposition.sub_registry_with_prefix("prewarm");
+        all.register("build", "Version of this process", Info::new(build));
+        all.register("grpc_started", "gRPC calls begun", self.rpc_started.clone());
+        all.register("grpc_handled", "gRPC calls ended, by code", self.rpc_handled.clone());
+        all.register("grpc_handling_seconds", "From request to end of answer", self.rpc_seconds.clone());
+        all.register("grpc_streams", "Streams open now", self.streams.clone());
+        all.register("decisions", "Decisions published, by the part that prevailed", self.decisions.clone());
+        all.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
+        all.register("source_sample_seconds", "How long a source took to answer", self.sample_seconds.clone());
+        all.register("store_queue_rows", "Finished minutes waiting to be written", self.queue_rows.clone());
+        all.register("store_rows_written", "Finished minutes written", self.rows_written.clone());
+        all.register(
+            "store_rows_dropped",
+            "Finished minutes given up: queue full, or refused",
+            self.rows_dropped.clone(),
+        );
+        all.register("store_errors", "Store operations that failed", self.store_errors.clone());
+        all.register("store_days_packed", "Finished days packed", self.days_packed.clone());
+        all.register("store_days_thinned", "Days thinned to five minutes", self.days_thinned.clone());
+        all.register("store_days_dropped", "Days dropped by retention", self.days_dropped.clone());
+        all.register("refits", "Refits ended, by outcome", self.refits.clone());
+        all.register("refit_seconds", "How long a refit took", self.refit_seconds.clone());
+        all.register("tls_reloads", "Certificates read again, by outcome", self.tls_reloads.clone());
+    }
+
+    /// A call has begun (`prewarm_grpc_started_total{method}`).
+    pub fn rpc_started(&self, method: &'static str) {
+        self.rpc_started.get_or_create(&Method { method }).inc();
+    }
+
+    /// A call has ended (`prewarm_grpc_handled_total{method,code}`, `prewarm_grpc_handling_seconds{method}`).
+    pub fn rpc_handled(&self, method: &'static str, code: &'static str, took: Duration) {
+        self.rpc_handled.get_or_create(&Handled { method, code }).inc();
+        self.rpc_seconds.get_or_create(&Method { method }).observe(took.as_secs_f64());
+    }
+
+    /// A stream was opened (+1) or has ended (−1) (`prewarm_grpc_streams{method}`).
+    pub fn streams(&self, method: &'static str, change: i64) {
+        self.streams.get_or_create(&Method { method }).inc_by(change);
+    }
+
+    /// A recommendation was published (`prewarm_decisions_total{reason}`).
+    pub fn decided(&self, reason: Reason) {
+        self.decisions.get_or_create(&Because { reason: reason.as_str() }).inc();
+    }
+
+    /// A sample was asked for (`prewarm_source_samples_total{source,outcome}`, `prewarm_source_sample_seconds{source}`).
+    /// `source` is a name of the configuration, anything else shows as `address`: what triggers name is unbounded.
+    /// `outcome` is ok, missing or an error kind.
+    pub fn sampled(&self, source: &str, outcome: &'static str, took: Duration) {
+        let source = if source.contains("://") { "address" } else { source };
+        self.samples.get_or_create(&Sampled { source: source.to_owned(), outcome }).inc();
+        self.sample_seconds.get_or_create(&Source { source: source.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// Rows waiting for the store (`prewarm_store_queue_rows`).
+    pub fn store_queue(&self, rows: usize) {
+        self.queue_rows.set(i64::try_from(rows).unwrap_or(i64::MAX));
+    }
+
+    /// Rows written (`prewarm_store_rows_written_total`).
+    pub fn store_written(&self, rows: usize) {
+        self.rows_written.inc_by(rows as u64);
+    }
+
+    /// Rows given up because the queue was full, oldest first (`prewarm_store_rows_dropped_total`).
+    pub fn store_dropped(&self, rows: usize) {
+        self.rows_dropped.inc_by(rows as u64);
+    }
+
+    /// A store operation failed (`prewarm_store_errors_total{operation}`).
+    pub fn store_error(&self, operation: &'static str) {
+        self.store_errors.get_or_create(&Operation { operation }).inc();
+    }
+
+    /// A compaction has ended (`prewarm_store_days_{packed,thinned,dropped}_total`).
+    pub fn compacted(&self, done: Compacted) {
+        self.days_packed.inc_by(done.days_packed);
+        self.days_thinned.inc_by(done.days_thinned);
+        self.days_dropped.inc_by(done.days_dropped);
+    }
+
+    /// A refit has ended (`prewarm_refits_total{outcome}`, `prewarm_refit_seconds`).
+    pub fn refitted(&self, outcome: &'static str, took: Duration) {
+        self.refits.get_or_create(&Outcome { outcome }).inc();
+        self.refit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// TLS certificates were read again (`prewarm_tls_reloads_total{outcome}`).
+    pub fn tls_reloaded(&self, outcome: &'static str) {
+        self.tls_reloads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Everything, as of now, in OpenMetrics text 1.0; [`plain`] turns it into Prometheus' older text.
+    pub fn encode(&self, registry: &Registry) -> Result<String, std::fmt::Error> {
+        let mut gauges = Exposition::with_prefix("prewarm");
+        gauges.register_collector(Box::new(workloads::Workloads::of(registry)));
+        let mut text = String::new();
+        encode_registry(&mut text, &self.exposition)?;
+        encode_registry(&mut text, &gauges)?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Method {
@@ -32,6 +193,16 @@ struct Method {
 struct Handled {
     method: &'static str,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Because {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,8 +221,8 @@ struct Outcome {
     outcome: &'static str,
 }
 
-/// Histograms of one set of buckets.
-#[derive(Debug, Clone)]
+/// Upper bounds of a histogram's buckets.
+#[derive(Debug, Clone, Copy)]
 struct Buckets(&'static [f64]);
 
 impl MetricConstructor<Histogram> for Buckets {
@@ -60,172 +231,19 @@ impl MetricConstructor<Histogram> for Buckets {
     }
 }
 
-/// Counters and histograms of the process. Gauges of workloads come from the registry, see [`Metrics::encode`].
-#[derive(Debug)]
-pub struct Metrics {
-    started: Family<Method, Counter>,
-    handled: Family<Handled, Counter>,
-    handling: Family<Method, Histogram, Buckets>,
-    streams: Family<Method, Gauge>,
-    samples: Family<Sampled, Counter>,
-    sampling: Family<Outcome, Histogram, Buckets>,
-    queue_rows: Gauge,
-    rows_written: Counter,
-    rows_dropped: Counter,
-    store_errors: Family<Operation, Counter>,
-    days_packed: Counter,
-    days_thinned: Counter,
-    days_dropped: Counter,
-    refits: Family<Outcome, Counter>,
-    refitting: Histogram,
-    tls_reloads: Family<Outcome, Counter>,
-}
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            started: Family::default(),
-            handled: Family::default(),
-            handling: Family::new_with_constructor(Buckets(&CALL_BUCKETS)),
-            streams: Family::default(),
-            samples: Family::default(),
-            sampling: Family::new_with_constructor(Buckets(&SOURCE_BUCKETS)),
-            queue_rows: Gauge::default(),
-            rows_written: Counter::default(),
-            rows_dropped: Counter::default(),
-            store_errors: Family::default(),
-            days_packed: Counter::default(),
-            days_thinned: Counter::default(),
-            days_dropped: Counter::default(),
-            refits: Family::default(),
-            refitting: Histogram::new(SOURCE_BUCKETS),
-            tls_reloads: Family::default(),
-        }
-    }
-}
+/// The commit, where the build names it.
+const REVISION: &str = match option_env!("PREWARM_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
 
-impl Metrics {
-    /// A call has begun.
-    pub fn rpc_started(&self, method: &'static str) {
-        self.started.get_or_create(&Method { method }).inc();
-    }
+/// From an answer out of memory to the deadline of a call; 10 and 50 ms are what we promise KEDA (p99, in a burst).
+const CALL_SECONDS: [f64; 9] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.05, 0.1, 0.3, 1.0];
 
-    /// A call has ended.
-    pub fn rpc_handled(&self, method: &'static str, code: &'static str, took: Duration) {
-        self.handled.get_or_create(&Handled { method, code }).inc();
-        self.handling.get_or_create(&Method { method }).observe(took.as_secs_f64());
-    }
+/// From a source next door to one that hangs until its timeout.
+const SAMPLE_SECONDS: [f64; 9] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
-    /// A stream was opened (+1) or has ended (−1).
-    pub fn streams(&self, method: &'static str, change: i64) {
-        self.streams.get_or_create(&Method { method }).inc_by(change);
-    }
-
-    /// A sample was asked for; `outcome` is ok, missing or an error's kind.
-    pub fn sampled(&self, source: &str, outcome: &'static str, took: Duration) {
-        self.samples.get_or_create(&Sampled { source: source.to_owned(), outcome }).inc();
-        self.sampling.get_or_create(&Outcome { outcome }).observe(took.as_secs_f64());
-    }
-
-    /// Rows waiting for the store.
-    pub fn store_queue(&self, rows: usize) {
-        self.queue_rows.set(i64::try_from(rows).unwrap_or(i64::MAX));
-    }
-
-    /// Rows written.
-    pub fn store_written(&self, rows: usize) {
-        self.rows_written.inc_by(rows as u64);
-    }
-
-    /// Rows given up because the queue was full, oldest first, or because the store refused them.
-    pub fn store_dropped(&self, rows: usize) {
-        self.rows_dropped.inc_by(rows as u64);
-    }
-
-    /// A store operation failed.
-    pub fn store_error(&self, operation: &'static str) {
-        self.store_errors.get_or_create(&Operation { operation }).inc();
-    }
-
-    /// A compaction has ended.
-    pub fn compacted(&self, done: Compacted) {
-        self.days_packed.inc_by(done.days_packed);
-        self.days_thinned.inc_by(done.days_thinned);
-        self.days_dropped.inc_by(done.days_dropped);
-    }
-
-    /// A refit has ended.
-    pub fn refitted(&self, outcome: &'static str, took: Duration) {
-        self.refits.get_or_create(&Outcome { outcome }).inc();
-        self.refitting.observe(took.as_secs_f64());
-    }
-
-    /// TLS certificates were read again.
-    pub fn tls_reloaded(&self, outcome: &'static str) {
-        self.tls_reloads.get_or_create(&Outcome { outcome }).inc();
-    }
-
-    /// Everything in OpenMetrics text, which Prometheus reads as well.
-    pub fn encode(&self, registry: &Arc<Registry>) -> Result<String, std::fmt::Error> {
-        let mut exposed = Exposed::with_prefix("prewarm");
-        let of = &mut exposed;
-        of.register("build", "Version of this process", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        of.register("grpc_started", "Calls begun", self.started.clone());
-        of.register("grpc_handled", "Calls ended, by gRPC code", self.handled.clone());
-        of.register_with_unit("grpc_handling", "Time to answer", Unit::Seconds, self.handling.clone());
-        of.register("grpc_streams", "Open streams", self.streams.clone());
-        of.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
-        of.register_with_unit("source_sampling", "Time a sample took", Unit::Seconds, self.sampling.clone());
-        of.register("store_queue_rows", "Minutes waiting to be written", self.queue_rows.clone());
-        of.register("store_rows_written", "Minutes written", self.rows_written.clone());
-        of.register("store_rows_dropped", "Minutes given up: queue full, or refused", self.rows_dropped.clone());
-        of.register("store_errors", "Store operations that failed", self.store_errors.clone());
-        of.register("store_days_packed", "Days packed", self.days_packed.clone());
-        of.register("store_days_thinned", "Days thinned to five minutes", self.days_thinned.clone());
-        of.register("store_days_dropped", "Days dropped by retention", self.days_dropped.clone());
-        of.register("refits", "Refits, by outcome", self.refits.clone());
-        of.register_with_unit("refit", "Time a refit took", Unit::Seconds, self.refitting.clone());
-        of.register("tls_reloads", "Certificates read again, by outcome", self.tls_reloads.clone());
-        of.register_collector(Box::new(workloads::Workloads::new(registry.clone())));
-        let mut text = String::new();
-        encode(&mut text, &exposed)?;
-        Ok(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use std::collections::HashMap;
-
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::metadata::Rules;
-    use crate::registry::{Found, Reference};
-
-    #[test]
-    fn what_happened_is_exposed_with_units_and_bounded_labels() {
-        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-        let (registry, _arrivals) = Registry::new(Rules::default(), 10, clock);
-        let registry = Arc::new(registry);
-        let metadata = HashMap::from([("query".into(), "x".into()), ("threshold".into(), "4".into())]);
-        let found = registry.find(Reference { namespace: "llm", name: "llama", metadata: &metadata });
-        assert!(matches!(found, Found::Workload(_)), "{found:?}");
-        let metrics = Metrics::default();
-        metrics.rpc_started("GetMetrics");
-        metrics.rpc_handled("GetMetrics", "OK", Duration::from_micros(50));
-        metrics.sampled("default", "missing", Duration::from_millis(5));
-        metrics.store_dropped(3);
-        let text = metrics.encode(&registry).unwrap();
-        for line in [
-            "prewarm_grpc_handled_total{method=\"GetMetrics\",code=\"OK\"} 1",
-            "prewarm_grpc_handling_seconds_bucket{le=\"0.0001\",method=\"GetMetrics\"} 1",
-            "prewarm_source_samples_total{source=\"default\",outcome=\"missing\"} 1",
-            "prewarm_store_rows_dropped_total 3",
-            "prewarm_workloads 1",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
-        }
-        assert!(text.ends_with("# EOF\n"));
-    }
-}
+/// From a naive model on a week to a tuned one on a year, in a crowd.
+const REFIT_SECONDS: [f64; 9] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];

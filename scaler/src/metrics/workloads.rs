@@ -1,101 +1,98 @@
-//! Gauges of workloads, read from the registry at the moment of the scrape.
+//! Gauges of workloads, read from the registry at the moment of the scrape: none can be forgotten or go stale.
 
 use std::fmt::Error;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prewarm_forecaster::{Answer, Recommendation};
+use prewarm_forecaster::Recommendation;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::registry::{Registry, Workload};
+use crate::standing::Standing;
 
-/// One gauge: name, what it says, and how it is read; `None` leaves the series out (missing is not zero).
-type Read = fn(&Recommendation, Timestamp) -> Option<f64>;
-
-const GAUGES: [(&str, &str, Read); 12] = [
-    ("workload_demand", "Newest sample of demand, in its own unit", |r, _| r.decision.parts.observed),
-    ("workload_live", "Live demand over the stable or panic window", |r, _| r.decision.parts.live),
-    ("workload_backlog", "Items waiting", |r, _| r.decision.parts.backlog),
-    ("workload_forecast", "Quantile of demand over the lead", |r, _| r.decision.parts.forecast),
-    ("workload_forecast_acts", "1 while the forecast may act", |r, _| {
-        Some(f64::from(u8::from(r.decision.parts.forecast_acts)))
-    }),
-    ("workload_metric_value", "Value answered to KEDA; absent while unknown", |r, _| value(r).map(|(value, _)| value)),
-    ("workload_active", "1 while at least one replica should run; absent while unknown", |r, _| {
-        value(r).map(|(_, active)| f64::from(u8::from(active)))
-    }),
-    ("workload_desired_replicas", "Replicas that the value amounts to; absent while unknown", |r, _| {
-        value(r).map(|_| f64::from(r.decision.desired_replicas))
-    }),
-    ("workload_floor_replicas", "Replicas that windows want within the lead", |r, _| {
-        Some(f64::from(r.decision.parts.floor))
-    }),
-    ("workload_ceiling_replicas", "Replicas that windows allow now", |r, _| r.decision.parts.ceiling.map(f64::from)),
-    ("workload_lead_seconds", "How far ahead replicas are asked for", |r, _| Some(r.decision.parts.lead.as_secs_f64())),
-    ("workload_answer_age_seconds", "Age of the answer", |r, now| Some(now.duration_since(r.at).as_secs_f64())),
-];
-
-fn value(recommendation: &Recommendation) -> Option<(f64, bool)> {
-    match recommendation.answer {
-        Answer::Value { metric_value, active } => Some((metric_value, active)),
-        Answer::Unavailable | Answer::NoData => None,
-    }
-}
-
-/// The registry as a collector.
+/// Every workload as of one instant, so that the gauges of one scrape agree.
 #[derive(Debug)]
 pub(super) struct Workloads {
-    registry: Arc<Registry>,
+    now: Timestamp,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    workload: Arc<Workload>,
+    latest: Option<Arc<Recommendation>>,
+    standing: Standing,
 }
 
 impl Workloads {
-    pub(super) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+    /// What `registry` holds now, sorted by key.
+    pub(super) fn of(registry: &Registry) -> Self {
+        let now = registry.clock().now();
+        let mut workloads = registry.workloads();
+        workloads.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+        let row = |workload: Arc<Workload>| {
+            let latest = workload.recommendation();
+            let standing = Standing::of(&workload, latest.as_deref(), now);
+            Row { workload, latest, standing }
+        };
+        Self { now, rows: workloads.into_iter().map(row).collect() }
     }
 }
 
 impl Collector for Workloads {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let now = self.registry.clock().now();
-        let workloads = self.registry.workloads();
-        let known: Vec<_> = workloads.iter().filter_map(|w| Some((w, w.recommendation()?))).collect();
-        let count = encoder.encode_descriptor("workloads", "Workloads registered", None, MetricType::Gauge)?;
-        ConstGauge::new(workloads.len() as i64).encode(count)?;
-        for (name, help, read) in GAUGES {
-            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for (workload, recommendation) in &known {
-                if let Some(value) = read(recommendation, now) {
-                    ConstGauge::new(value).encode(metric.encode_family(&labels(workload))?)?;
-                }
+        let known = encoder.encode_descriptor("workloads", "Workloads registered", None, MetricType::Gauge)?;
+        ConstGauge::new(self.rows.len() as u64).encode(known)?;
+
+        for (name, help, read) in OF_WORKLOADS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for row in &self.rows {
+                sample(&mut family, &labels(&row.workload), read(row, self.now))?;
             }
         }
-        let mut state = encoder.encode_descriptor(
-            "workload_state",
-            "1 for the state and reason of the answer",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (workload, recommendation) in &known {
-            let [namespace, name, metric] = labels(workload);
-            let decision = &recommendation.decision;
-            let labels =
-                [namespace, name, metric, ("state", decision.state.as_str()), ("reason", decision.reason.as_str())];
-            ConstGauge::new(1i64).encode(state.encode_family(&labels)?)?;
+        for (name, help, read) in OF_DECISIONS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (row, latest) in self.decided() {
+                sample(&mut family, &labels(&row.workload), read(latest, self.now))?;
+            }
         }
-        let mut invalid = encoder.encode_descriptor(
-            "workload_metadata_errors",
-            "Errors in the trigger's metadata",
-            None,
-            MetricType::Gauge,
-        )?;
-        for workload in &workloads {
-            let errors = workload.registration().trigger.as_ref().err().map_or(0, Vec::len);
-            ConstGauge::new(errors as i64).encode(invalid.encode_family(&labels(workload))?)?;
+        let help = "Quantile of demand over the lead, in the demand's unit; absent without a fresh forecast";
+        let mut family = encoder.encode_descriptor("workload_forecast", help, None, MetricType::Gauge)?;
+        for (row, latest) in self.decided() {
+            let parts = &latest.decision.parts;
+            let quantile = format!("{:.3}", parts.forecast_quantile);
+            let [namespace, name, metric] = labels(&row.workload);
+            sample(&mut family, &[namespace, name, metric, ("quantile", &quantile)], parts.forecast)?;
+        }
+        let help = "1 for where the workload stands, 0 for the rest";
+        let mut family = encoder.encode_descriptor("workload_state", help, None, MetricType::Gauge)?;
+        for row in &self.rows {
+            let [namespace, name, metric] = labels(&row.workload);
+            for standing in Standing::ALL {
+                let labels = [namespace, name, metric, ("state", standing.as_str())];
+                sample(&mut family, &labels, Some(flag(row.standing == standing)))?;
+            }
         }
         Ok(())
+    }
+}
+
+impl Workloads {
+    /// The decisions that stand; those of before an edit that broke the metadata, or too old to repeat, do not.
+    fn decided(&self) -> impl Iterator<Item = (&Row, &Recommendation)> {
+        let stands = |row: &&Row| matches!(row.standing, Standing::Decided(_));
+        self.rows.iter().filter(stands).filter_map(|row| Some((row, row.latest.as_deref()?)))
+    }
+}
+
+/// One sample, or none: what is missing is absent, never zero.
+fn sample(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: Option<f64>) -> Result<(), Error> {
+    match value {
+        Some(value) => ConstGauge::new(value).encode(family.encode_family(labels)?),
+        None => Ok(()),
     }
 }
 
@@ -103,3 +100,73 @@ fn labels(workload: &Workload) -> [(&'static str, &str); 3] {
     let key = workload.key();
     [("namespace", &key.namespace), ("name", &key.name), ("metric", &key.metric)]
 }
+
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+fn value(row: &Row) -> Option<(f64, bool)> {
+    row.standing.vouched(row.latest.as_deref())
+}
+
+/// Name, help and reading of a gauge.
+type Gauge<From> = (&'static str, &'static str, fn(&From, Timestamp) -> Option<f64>);
+
+const OF_WORKLOADS: [Gauge<Row>; 7] = [
+    ("workload_threshold", "Demand that one replica carries, in the demand's unit", |row, _| {
+        Some(row.workload.registration().spec.threshold.get())
+    }),
+    ("workload_metadata_errors", "Errors in the trigger's metadata", |row, _| {
+        Some(row.workload.registration().trigger.as_ref().err().map_or(0, Vec::len) as f64)
+    }),
+    ("workload_last_seen_timestamp_seconds", "When KEDA last asked, or held a stream open", |row, _| {
+        Some(row.workload.last_seen().as_second() as f64)
+    }),
+    (
+        "workload_metric_value",
+        "Value answered, in the demand's unit; absent while callers are told to hold",
+        |row, _| value(row).map(|(value, _)| value),
+    ),
+    ("workload_active", "1 while at least one replica should run; absent while callers are told to hold", |row, _| {
+        value(row).map(|(_, active)| flag(active))
+    }),
+    (
+        "workload_desired_replicas",
+        "Replicas that the answer amounts to; absent while callers are told to hold",
+        |row, _| value(row).and(row.latest.as_deref()).map(|latest| f64::from(latest.decision.desired_replicas)),
+    ),
+    ("workload_answer_age_seconds", "Age of the latest decision", |row, now| {
+        row.latest.as_deref().map(|latest| now.duration_since(latest.at).as_secs_f64())
+    }),
+];
+
+const OF_DECISIONS: [Gauge<Recommendation>; 10] = [
+    ("workload_demand", "Newest sample of demand, in its own unit; absent if the slot was missing", |latest, _| {
+        latest.decision.parts.observed
+    }),
+    ("workload_live_demand", "Mean over the stable or panic window, in the demand's unit", |latest, _| {
+        latest.decision.parts.live
+    }),
+    ("workload_live_age_seconds", "Age of the last good sample of demand", |latest, now| {
+        latest.decision.parts.live_age.map(|age| (now.duration_since(latest.at) + age).as_secs_f64())
+    }),
+    ("workload_backlog", "Items waiting", |latest, _| latest.decision.parts.backlog),
+    ("workload_forecast_replicas", "Replicas that the forecast asks for", |latest, _| {
+        latest.decision.parts.forecast.map(|_| f64::from(latest.decision.parts.forecast_replicas))
+    }),
+    ("workload_forecast_acts", "1 while the forecast may act", |latest, _| {
+        Some(flag(latest.decision.parts.forecast_acts))
+    }),
+    ("workload_shadow_value", "Value had the forecast acted (shadow mode), in the demand's unit", |latest, _| {
+        latest.decision.parts.would_value
+    }),
+    ("workload_lead_seconds", "How far ahead replicas are asked for", |latest, _| {
+        Some(latest.decision.parts.lead.as_secs_f64())
+    }),
+    ("workload_floor_replicas", "Replicas that windows want at any time within the lead", |latest, _| {
+        Some(f64::from(latest.decision.parts.floor))
+    }),
+    ("workload_ceiling_replicas", "Replicas that windows allow now; absent without a ceiling", |latest, _| {
+        latest.decision.parts.ceiling.map(f64::from)
+    }),
+];

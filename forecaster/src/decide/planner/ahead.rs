@@ -73,7 +73,7 @@ impl Planner {
     }
 
     /// The newsvendor's quantile: being short costs ρ, being long costs 1, so be ready for ρ / (1 + ρ) of what may come.
-    fn quantile(&self) -> f64 {
+    pub(super) fn quantile(&self) -> f64 {
         match self.policy.quantile {
             Quantile::Fixed(q) => q,
             Quantile::Auto => (self.policy.cost_ratio / (1.0 + self.policy.cost_ratio)).clamp(0.5, 0.99),

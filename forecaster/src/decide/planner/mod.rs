@@ -214,6 +214,7 @@ impl Planner {
         self.lead = Some(ahead.lead);
         parts.lead = ahead.lead.total();
         parts.forecast = ahead.forecast;
+        parts.forecast_quantile = self.quantile();
         parts.forecast_replicas = ahead.forecast_replicas;
         parts.forecast_acts = ahead.acts && ahead.forecast.is_some();
         parts.floor = ahead.floor;

@@ -1,0 +1,265 @@
+//! An explanation as people read it: the answer, why, what each part asked for, what changed.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::dashboard::api::{Decision, Explanation, Policy, Trigger};
+
+/// The story of every trigger.
+pub(super) fn tell(explanation: &Explanation) -> String {
+    let stories = explanation.triggers.iter().map(|trigger| trigger_story(trigger, explanation.now));
+    stories.collect::<Vec<_>>().join("\n")
+}
+
+fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
+    let summary = &trigger.summary;
+    let mut story = format!("{}/{}  {}\n\n", summary.namespace, summary.name, summary.metric);
+    paragraph(&mut story, &answer(trigger));
+    for error in &summary.errors {
+        paragraph(&mut story, &format!("error    {}: {}", error.key, error.problem));
+    }
+    for warning in &trigger.warnings {
+        paragraph(&mut story, &format!("warning  {warning}"));
+    }
+    if let Some(latest) = &trigger.latest {
+        if summary.errors.is_empty() {
+            paragraph(&mut story, &because(latest, trigger.policy.as_ref(), now));
+        }
+        paragraph(&mut story, &format!("Decided {} ago.{}", age(now, latest.at), asked(trigger, now)));
+        story.push('\n');
+        story.push_str(&parts(latest, trigger.threshold));
+    } else {
+        paragraph(&mut story, asked(trigger, now).trim());
+    }
+    if !trigger.transitions.is_empty() {
+        story.push('\n');
+        story.push_str(&transitions(trigger, now));
+    }
+    story
+}
+
+/// What callers are told.
+fn answer(trigger: &Trigger) -> String {
+    let summary = &trigger.summary;
+    match (summary.desired_replicas, summary.metric_value, summary.active) {
+        (Some(replicas), Some(value), Some(active)) => format!(
+            "{}: KEDA is told {} at {} per replica, {}.",
+            count(replicas),
+            number(value),
+            number(trigger.threshold),
+            if active { "active" } else { "inactive" },
+        ),
+        _ => match summary.state.as_str() {
+            "invalid" => "The metadata is wrong: KEDA is told INVALID_ARGUMENT and holds.",
+            "pending" => "Registered; the first decision comes with the next slot.",
+            "expired" => "No longer sampled here: KEDA is told UNAVAILABLE and holds.",
+            "no_data" => "No sample has ever been seen: KEDA is told FAILED_PRECONDITION and holds.",
+            _ => "Nothing can be vouched for: KEDA is told UNAVAILABLE and holds.",
+        }
+        .to_owned(),
+    }
+}
+
+/// Which part prevailed, and what state that was decided in.
+fn because(latest: &Decision, policy: Option<&Policy>, now: Timestamp) -> String {
+    let parts = &latest.parts;
+    let within = span(parts.lead_seconds);
+    let why = match latest.reason.as_str() {
+        "live" => "Live demand prevails.".to_owned(),
+        "panic" => "Live demand has jumped to at least twice its level: the last seconds count.".to_owned(),
+        "backlog" => "What is waiting prevails.".to_owned(),
+        "forecast" => {
+            let (forecast, quantile) = (parts.forecast.unwrap_or_default(), percentile(parts.forecast_quantile));
+            format!("The forecast prevails: demand may reach {} ({quantile}) within {within}.", number(forecast))
+        }
+        "floor" => format!("A window's floor prevails: {} to be Ready within {within}.", count(parts.floor_replicas)),
+        "ceiling" => format!("A window's ceiling cuts it: at most {} now.", optional(parts.ceiling_replicas)),
+        "hold" => "Demand has gone; replicas are held for a while.".to_owned(),
+        "keep_warm" => {
+            let keep = policy.map(|policy| format!(" less than {} ago", span(policy.keep_warm_seconds)));
+            format!("The last arrival was{}: one replica stays warm.", keep.unwrap_or_else(|| " recent".to_owned()))
+        }
+        "never_zero" => "There is no demand, and zero is not allowed here: one replica stays.".to_owned(),
+        "idle" => format!("There is no demand, and none is expected within {within}."),
+        "last_good" => "The source is down: the last good value is repeated.".to_owned(),
+        "unavailable" => "The source has been down for too long.".to_owned(),
+        "asleep" => "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned(),
+        "no_data" => "Does the query give a value? Try it on the source.".to_owned(),
+        other => format!("Reason: {other}."),
+    };
+    let state = match latest.state.as_str() {
+        "reactive" => match (parts.forecast, policy.map(|policy| policy.mode.as_str())) {
+            (_, Some("off")) => " Mode is off: the forecast does not act.".to_owned(),
+            (Some(_), Some("shadow")) => shadow(latest),
+            (Some(_), _) => " The forecast may not act yet: it has not earned it.".to_owned(),
+            (None, _) => " There is no fresh forecast: plain reactive scaling.".to_owned(),
+        },
+        "live_down" => " The source is down: forecast and last good value answer.".to_owned(),
+        "blind" => match parts.live_age_seconds {
+            Some(age) => {
+                let since = now.duration_since(latest.at).as_secs_f64();
+                format!(" The last good sample is {} old.", span(age + since))
+            }
+            None => String::new(),
+        },
+        _ => String::new(),
+    };
+    why + &state
+}
+
+fn shadow(latest: &Decision) -> String {
+    let would = latest.parts.would_value;
+    would.map_or_else(String::new, |value| format!(" Shadow mode: with the forecast it would be {}.", number(value)))
+}
+
+fn asked(trigger: &Trigger, now: Timestamp) -> String {
+    format!(" KEDA asked {} ago.", age(now, trigger.summary.last_seen))
+}
+
+/// What each part asked for; the one that prevailed is marked.
+fn parts(latest: &Decision, threshold: f64) -> String {
+    let parts = &latest.parts;
+    let ceil = |demand: f64| (demand / threshold).ceil().to_string();
+    let row = |of: &str, demand: String, replicas: String, note: String| {
+        let prevailed = of == latest.reason || matches!((of, latest.reason.as_str()), ("live", "panic" | "last_good"));
+        let mark = if prevailed { "▸" } else { " " };
+        [format!("{mark} {of}"), demand, replicas, note]
+    };
+    let observed = parts
+        .observed
+        .map_or("the newest sample is missing".to_owned(), |seen| format!("newest sample {}", number(seen)));
+    let mut rows = vec![["  part", "demand", "replicas", ""].map(str::to_owned)];
+    let live = parts.live.map_or(NONE.to_owned(), number);
+    rows.push(row("live", live, parts.live.map_or(NONE.to_owned(), ceil), observed));
+    if parts.latency_factor > 1.0 {
+        let (factor, note) = (parts.latency_factor, "latency is above its target".to_owned());
+        rows.push(row("latency", format!("× {}", number(factor)), NONE.to_owned(), note));
+    }
+    if parts.backlog.is_some() || parts.backlog_demand > 0.0 {
+        let items = parts.backlog.map_or(NONE.to_owned(), number);
+        let sum = parts.live.unwrap_or_default() * parts.latency_factor + parts.backlog_demand;
+        let note = format!("{items} waiting; with live {}", number(sum));
+        rows.push(row("backlog", format!("+ {}", number(parts.backlog_demand)), ceil(sum), note));
+    }
+    let (forecast, replicas, note) = match parts.forecast {
+        Some(forecast) => {
+            let role = if parts.forecast_acts { "" } else { ", recorded only" };
+            let note = format!("{} within {}{role}", percentile(parts.forecast_quantile), span(parts.lead_seconds));
+            (number(forecast), parts.forecast_replicas.to_string(), note)
+        }
+        None => (NONE.to_owned(), NONE.to_owned(), "none, or too old".to_owned()),
+    };
+    rows.push(row("forecast", forecast, replicas, note));
+    let within = format!("windows, within {}", span(parts.lead_seconds));
+    rows.push(row("floor", NONE.to_owned(), parts.floor_replicas.to_string(), within));
+    rows.push(row("hold", NONE.to_owned(), parts.hold_replicas.to_string(), String::new()));
+    rows.push(row("ceiling", NONE.to_owned(), optional(parts.ceiling_replicas), "windows, now".to_owned()));
+    table(&rows, [Align::Left, Align::Right, Align::Right, Align::Left])
+}
+
+/// The last changes, oldest first, in the zone of the windows.
+fn transitions(trigger: &Trigger, now: Timestamp) -> String {
+    let named = trigger.policy.as_ref().and_then(|policy| policy.timezone.as_deref());
+    let zone = named.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let title = format!("  changed ({})", zone.iana_name().unwrap_or("UTC"));
+    let head = [&title, "replicas", "active", "reason", "state", "live", "forecast", "value"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for past in &trigger.transitions {
+        let told = past.answer == "value";
+        let at = past.at.to_zoned(zone.clone());
+        let day = if now.duration_since(past.at).as_hours() < 12 { "%H:%M:%S" } else { "%b %d %H:%M:%S" };
+        rows.push([
+            format!("  {}", at.strftime(day)),
+            if told { past.desired_replicas.to_string() } else { "hold".to_owned() },
+            if told { yes_no(past.active).to_owned() } else { NONE.to_owned() },
+            past.reason.clone(),
+            past.state.clone(),
+            past.parts.live.map_or(NONE.to_owned(), number),
+            past.parts.forecast.map_or(NONE.to_owned(), number),
+            if told { number(past.metric_value) } else { NONE.to_owned() },
+        ]);
+    }
+    use Align::{Left, Right};
+    table(&rows, [Left, Right, Left, Left, Left, Right, Right, Right])
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Columns as wide as their widest cell, two spaces between; a last column on the left is not padded.
+fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, align)) in row.iter().zip(align).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            let width = width(column).unwrap_or_default();
+            // Writing to a string cannot fail.
+            let _ = match align {
+                Align::Left => write!(line, "{gap}{cell:<width$}"),
+                Align::Right => write!(line, "{gap}{cell:>width$}"),
+            };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn paragraph(story: &mut String, text: &str) {
+    story.push_str("  ");
+    story.push_str(text);
+    story.push('\n');
+}
+
+fn count(replicas: u32) -> String {
+    format!("{replicas} replica{}", if replicas == 1 { "" } else { "s" })
+}
+
+fn optional(replicas: Option<u32>) -> String {
+    replicas.map_or(NONE.to_owned(), |replicas| replicas.to_string())
+}
+
+fn yes_no(holds: bool) -> &'static str {
+    if holds { "yes" } else { "no" }
+}
+
+/// At most three decimals, the HPA's own resolution.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn percentile(quantile: f64) -> String {
+    let percent = format!("{:.1}", quantile * 100.0);
+    format!("P{}", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn age(now: Timestamp, then: Timestamp) -> String {
+    span(now.duration_since(then).as_secs_f64())
+}
+
+/// The two largest units: `45 s`, `4 min 45 s`, `2 h 5 min`, `3 d 4 h`.
+fn span(seconds: f64) -> String {
+    let total = seconds.max(0.0).round() as u64;
+    let (days, hours, minutes, seconds) = (total / 86_400, total / 3600 % 24, total / 60 % 60, total % 60);
+    let (large, small) = match total {
+        86_400.. => ((days, "d"), (hours, "h")),
+        3600.. => ((hours, "h"), (minutes, "min")),
+        60.. => ((minutes, "min"), (seconds, "s")),
+        _ => return format!("{seconds} s"),
+    };
+    match small.0 {
+        0 => format!("{} {}", large.0, large.1),
+        _ => format!("{} {} {} {}", large.0, large.1, small.0, small.1),
+    }
+}
+
+/// What is unknown, or does not apply.
+const NONE: &str = "–";

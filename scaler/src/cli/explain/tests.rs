@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::dashboard::{self, scenes};
+
+/// The API of a real server, over HTTP.
+async fn served() -> (Url, tokio_util::sync::DropGuard) {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let router = dashboard::router(scenes::morning(), Arc::default(), watch::channel(true).1);
+    let shutdown = CancellationToken::new();
+    tokio::spawn(dashboard::serve(listener, router, shutdown.clone()));
+    (url, shutdown.drop_guard())
+}
+
+fn about(server: &Url, name: &str) -> Args {
+    Args { scaled_object: ("llm".into(), name.into()), server: server.clone(), json: false }
+}
+
+async fn story_of(name: &str) -> String {
+    let (server, _serving) = served().await;
+    story::tell(&serde_json::from_str(&fetch(&about(&server, name)).await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn a_forecast_that_prevails() {
+    insta::assert_snapshot!(story_of("llama").await);
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_for_long() {
+    insta::assert_snapshot!(story_of("blind").await);
+}
+
+#[tokio::test]
+async fn metadata_that_an_edit_broke() {
+    insta::assert_snapshot!(story_of("broken").await);
+}
+
+#[tokio::test]
+async fn no_decision_yet() {
+    insta::assert_snapshot!(story_of("asks").await);
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_an_error_with_the_nearest() {
+    let (server, _serving) = served().await;
+    let error = fetch(&about(&server, "lama")).await.unwrap_err().to_string();
+    assert!(error.starts_with("llm/lama is not known") && error.contains("Nearest:\n  llm/llama\n"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_that_says_where_we_looked() {
+    let (server, serving) = served().await;
+    drop(serving);
+    let nobody: Url = "http://127.0.0.1:1".parse().unwrap();
+    let error = fetch(&about(&nobody, "llama")).await.unwrap_err().to_string();
+    assert!(error.contains("http://127.0.0.1:1") && error.contains("port-forward"), "{error}");
+    let mailbox = about(&"mailto:a@b".parse().unwrap(), "llama");
+    assert!(fetch(&mailbox).await.unwrap_err().to_string().contains("http://localhost:9091"), "{server}");
+}
+
+#[test]
+fn the_name_is_namespace_and_name() {
+    assert_eq!(scaled_object("llm/llama"), Ok(("llm".into(), "llama".into())));
+    for wrong in ["llama", "/llama", "llm/", "a/b/c"] {
+        assert!(scaled_object(wrong).is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Registries as tests of what we show like them: one workload for each way to stand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
+
+use crate::clock::ManualClock;
+use crate::metadata::Rules;
+use crate::registry::{Found, Reference, Registry, Workload};
+
+/// Tuesday, half past seven.
+pub(crate) const NOW: &str = "2026-11-24T07:30:00Z";
+
+/// A registry at [`NOW`]:
+/// - `llm/llama` is `fresh`; at 7:30 the forecast has just taken over from live demand,
+/// - `llm/asks` is `pending`, `llm/gone` is `expired`, `llm/blind` is `blind` and holds, `llm/broken` is `invalid` after an
+///   edit.
+pub(crate) fn morning() -> Arc<Registry> {
+    let now: Timestamp = NOW.parse().unwrap();
+    let (registry, _arrivals) = Registry::new(Rules::default(), 100_000, Arc::new(ManualClock::new(now)));
+    register(&registry, "asks");
+
+    let llama = register(&registry, "llama");
+    let quiet = Parts { observed: Some(3.0), live: Some(3.2), ..parts() };
+    llama.publish(recommend(now - SignedDuration::from_mins(30), Reason::KeepWarm, 1, quiet));
+    let early = Parts { observed: Some(4.0), live: Some(5.1), backlog: Some(2.0), backlog_demand: 1.0, ..parts() };
+    llama.publish(recommend(now - SignedDuration::from_mins(5), Reason::Live, 2, early));
+    let ahead = Parts { forecast: Some(30.4), forecast_replicas: 8, forecast_acts: true, ceiling: Some(12), ..early };
+    llama.publish(recommend(now, Reason::Forecast, 8, ahead));
+
+    let gone = register(&registry, "gone");
+    gone.publish(recommend(now - SignedDuration::from_mins(20), Reason::Live, 1, early));
+
+    let blind = register(&registry, "blind");
+    let lost = Parts { live_age: Some(SignedDuration::from_mins(9)), ..parts() };
+    let mut held = recommend(now, Reason::Unavailable, 0, lost);
+    held.answer = Answer::Unavailable;
+    held.decision.state = State::Blind;
+    blind.publish(held);
+
+    let broken = register(&registry, "broken");
+    broken.publish(recommend(now, Reason::Live, 1, early));
+    edit(&registry, "broken", &[("mode", "sometimes"), ("treshold", "5")]);
+    Arc::new(registry)
+}
+
+/// A workload of namespace `llm` with threshold 4 and a secret in its metadata.
+pub(crate) fn register(registry: &Registry, name: &str) -> Arc<Workload> {
+    edit(registry, name, &[])
+}
+
+fn edit(registry: &Registry, name: &str, more: &[(&str, &str)]) -> Arc<Workload> {
+    let metadata = [
+        ("query", "sum(vllm:num_requests_running)"),
+        ("threshold", "4"),
+        ("metricName", "prewarm-demand"),
+        ("connectionFromEnv", "postgres://admin:Hunter2@db"),
+        ("tlsClientKey", "Hunter2"),
+    ];
+    let all = metadata.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    match registry.find(Reference { namespace: "llm", name, metadata: &all.collect::<HashMap<_, _>>() }) {
+        Found::Workload(workload) => workload,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// A fresh decision for `replicas` replicas of 4.
+pub(crate) fn recommend(at: Timestamp, reason: Reason, replicas: u32, parts: Parts) -> Recommendation {
+    let metric_value = f64::from(replicas) * 4.0;
+    let active = replicas > 0;
+    let decision = Decision { desired_replicas: replicas, metric_value, active, reason, state: State::Fresh, parts };
+    let valid_until = at + SignedDuration::from_mins(5);
+    Recommendation { at, valid_until, answer: Answer::Value { metric_value, active }, decision }
+}
+
+fn parts() -> Parts {
+    let lead = SignedDuration::from_secs(285);
+    Parts { lead, latency_factor: 1.0, forecast_quantile: 0.968, ..Parts::default() }
+}
