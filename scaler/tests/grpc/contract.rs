@@ -161,7 +161,7 @@ async fn c10_value_is_finite_rounded_and_zero_in_both_fields_together() {
     let reference = scaled_object("llama");
     let name = served.answering(&mut client, &reference, value(0.0)).await;
     for (published, float, int) in
-        [(0.0, 0.0, 0), (0.0004, 0.0, 0), (22.2222, 22.222, 23), (5.0, 5.0, 5), (1e300, 1e12, 1_000_000_000_000)]
+        [(0.0, 0.0, 0), (0.0004, 0.0, 0), (22.2222, 22.222, 23), (5.0, 5.0, 5), (1e300, 1e13, 10_000_000_000_000)]
     {
         served.publish(&reference, value(published));
         let value = metric(&mut client, &reference, &name).await.unwrap();
