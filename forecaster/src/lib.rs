@@ -1,11 +1,24 @@
 //! The brain of Prewarm. Pure: no I/O, no clock, no environment, no logging, no async.
 //!
-//! An autoscaler that reacts at *t* has replicas at *t + cold start*. So the answer at *t* must be the capacity for which
-//! demand will be there at *t + lead*: the calibrated upper quantile of demand over the lead, never less than live demand
-//! and backlog ask for, within the floors and ceilings of the policy's windows.
+//! **Why look ahead.** An autoscaler that reacts at *t* has replicas at *t + lead*: the metric must rise, KEDA and the HPA
+//! must ask, a node may have to come, a model must load. So the answer at *t* is the capacity for which demand will be
+//! there at any instant of *[t, t + lead]*, and the lead is learned from start-ups ([`decide::lead`]).
 //!
-//! Data goes one way: *observation → history → fitted model → decision → recommendation*. Missing data is absent, never
-//! zero; a decision cannot fail; every call that depends on time takes `now`.
+//! **How much.** Being one replica-hour short costs ρ (`costRatio`) times what an idle one costs, so the capacity to have
+//! is the ρ / (1 + ρ) quantile of demand, the newsvendor's: ρ = 30 means the 97th. A [`Forecast`] holds quantiles, learned
+//! from what the model has missed by so far.
+//!
+//! **What is answered.** min(ceiling, max(live + backlog, forecast, floor, hold)), in the demand's own unit. Live demand
+//! stays raw, so that the HPA's tolerance and behaviour stay in charge of it; what is ours is whole replicas × threshold,
+//! so that the HPA's ceil gives exactly as many ([`decide::quantity`], [`decide::hpa`]). The forecast only adds. To zero it
+//! goes step by step: first one replica, then, when nothing has come and nothing is expected, none.
+//!
+//! **What is not known** is absent, never zero. An error means "hold", a value means that we vouch for it; which of them
+//! where is the answer table ([`State`]). A decision cannot fail.
+//!
+//! Data goes one way: *observation → history ([`series`]) → fitted model ([`forecast`]) → decision ([`decide`]) →
+//! recommendation*. Every call that depends on time takes `now`; windows are read in local time ([`calendar`]). The same
+//! [`Planner`] runs live, in replay, in the demo and in the tests.
 //!
 //! ```
 //! use std::sync::Arc;

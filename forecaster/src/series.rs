@@ -34,37 +34,48 @@ pub struct Series {
     values: Vec<f64>,
 }
 
+/// More buckets than this are not made of minutes: 13 months of them, so that one wild timestamp costs nothing.
+const MAX_BUCKETS: i64 = 570_000;
+
 impl Series {
     /// A series from its first instant, its step (≥ 1 s) and its values (NaN = gap).
     pub fn new(start: Timestamp, step: SignedDuration, values: Vec<f64>) -> Self {
         Self { start, step: step.max(SignedDuration::from_secs(1)), values }
     }
 
-    /// Buckets of `step` over minutes (oldest first): the mean of means, or the largest maximum. `None` without any.
+    /// Buckets of `step` (whole minutes, aligned to the epoch) over minutes in any order, one record a minute: the mean of
+    /// means, or the largest maximum. Figures that are not finite are left out, and so is what lies more than 570,000 buckets
+    /// before the newest minute. `None` without any.
     pub fn from_minutes(minutes: &[Minute], step: SignedDuration, statistic: Statistic) -> Option<Self> {
+        let figure = |minute: &Minute| match statistic {
+            Statistic::Mean => minute.mean,
+            Statistic::Max => minute.max,
+        };
         let step_s = step.as_secs().max(60);
-        let bucket = |at: Timestamp| at.as_second().div_euclid(step_s);
-        let (first, last) = (bucket(minutes.first()?.start), bucket(minutes.last()?.start));
-        let mut values = vec![f64::NAN; usize::try_from(last - first).ok()? + 1];
-        let mut counts = vec![0u32; values.len()];
-        for minute in minutes {
-            let Ok(i) = usize::try_from(bucket(minute.start) - first) else { continue };
-            let (Some(value), Some(count)) = (values.get_mut(i), counts.get_mut(i)) else { continue };
-            *count += 1;
-            *value = match statistic {
-                _ if value.is_nan() => {
-                    if statistic == Statistic::Mean {
-                        minute.mean
-                    } else {
-                        minute.max
-                    }
-                }
-                Statistic::Mean => *value + (minute.mean - *value) / f64::from(*count),
-                Statistic::Max => value.max(minute.max),
-            };
+        let bucket = |minute: &Minute| minute.start.as_second().div_euclid(step_s);
+        let usable = || minutes.iter().filter(|minute| figure(minute).is_finite());
+        let newest = usable().map(bucket).max()?;
+        let oldest = newest - (MAX_BUCKETS - 1);
+        let first = usable().map(bucket).filter(|bucket| *bucket >= oldest).min()?;
+        let mut buckets = Buckets::new(usize::try_from(newest - first).ok()? + 1, statistic);
+        for minute in usable() {
+            if let Ok(i) = usize::try_from(bucket(minute) - first) {
+                buckets.add(i, figure(minute));
+            }
         }
-        let start = Timestamp::from_second(first * step_s).ok()?;
-        Some(Self { start, step: SignedDuration::from_secs(step_s), values })
+        let start = Timestamp::from_second(first.checked_mul(step_s)?).ok()?;
+        Some(Self { start, step: SignedDuration::from_secs(step_s), values: buckets.values })
+    }
+
+    /// The same in buckets of `step`, a multiple of its own step (rounded down to one); gaps only where all was a gap.
+    pub fn resample(&self, step: SignedDuration, statistic: Statistic) -> Self {
+        let times = usize::try_from(step.as_secs() / self.step.as_secs()).unwrap_or(1).max(1);
+        let mut buckets = Buckets::new(self.values.len().div_ceil(times), statistic);
+        for (i, value) in self.values.iter().enumerate() {
+            buckets.add(i / times, *value);
+        }
+        let step = self.step.checked_mul(i32::try_from(times).unwrap_or(i32::MAX)).unwrap_or(self.step);
+        Self { start: self.start, step, values: buckets.values }
     }
 
     /// Instant of the first value.
@@ -112,6 +123,33 @@ impl Series {
     }
 }
 
+/// Means or maxima in the making.
+struct Buckets {
+    statistic: Statistic,
+    values: Vec<f64>,
+    counts: Vec<u32>,
+}
+
+impl Buckets {
+    fn new(n: usize, statistic: Statistic) -> Self {
+        Self { statistic, values: vec![f64::NAN; n], counts: vec![0; n] }
+    }
+
+    /// NaN counts for nothing.
+    fn add(&mut self, i: usize, figure: f64) {
+        let (Some(value), Some(count)) = (self.values.get_mut(i), self.counts.get_mut(i)) else { return };
+        if figure.is_nan() {
+            return;
+        }
+        *count += 1;
+        *value = match self.statistic {
+            _ if value.is_nan() => figure,
+            Statistic::Mean => *value + (figure - *value) / f64::from(*count),
+            Statistic::Max => value.max(figure),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +175,32 @@ mod tests {
         let of = |statistic| Series::from_minutes(&minutes, SignedDuration::from_mins(5), statistic).unwrap();
         assert_eq!(of(Statistic::Mean).values(), [2.0, 7.0]);
         assert_eq!(of(Statistic::Max).values(), [8.0, 18.0]);
+    }
+
+    #[test]
+    fn minutes_may_come_in_any_order_and_wild_ones_cost_nothing() {
+        let mut minutes = vec![minute(12, 3.0, 9.0), minute(10, 1.0, 2.0), minute(11, f64::NAN, f64::NAN)];
+        let of = |minutes: &[Minute]| Series::from_minutes(minutes, SignedDuration::from_mins(1), Statistic::Mean);
+        let tame = of(&minutes).unwrap();
+        assert!(tame.values()[1].is_nan() && tame.at(Timestamp::from_second(600).unwrap()) == Some(1.0));
+        minutes.push(Minute { start: Timestamp::MIN, ..minute(0, 7.0, 7.0) });
+        assert_eq!(of(&minutes).unwrap().values().len(), tame.values().len());
+        minutes.push(Minute { start: Timestamp::MAX, ..minute(0, 7.0, 7.0) });
+        assert_eq!(of(&minutes).unwrap().values(), [7.0]);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn coarser_buckets_keep_levels_and_peaks_and_the_gaps_that_are_whole() {
+        let nan = f64::NAN;
+        let values = vec![1.0, nan, 3.0, nan, nan, nan, 5.0];
+        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), values);
+        let three = SignedDuration::from_mins(3);
+        let (mean, max) = (series.resample(three, Statistic::Mean), series.resample(three, Statistic::Max));
+        assert_eq!((mean.step(), mean.values()[0], mean.values()[2]), (three, 2.0, 5.0));
+        assert_eq!((max.values()[0], max.values().len()), (3.0, 3));
+        assert!(mean.values()[1].is_nan() && max.values()[1].is_nan());
+        assert_eq!(series.resample(SignedDuration::from_secs(1), Statistic::Mean).step(), series.step());
     }
 
     #[test]

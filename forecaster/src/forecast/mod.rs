@@ -71,6 +71,7 @@ impl Forecast {
         }
         let (low, high) = (known(above - 1)?, known(above)?);
         let (below, beyond) = (self.quantiles.get(above - 1)?, self.quantiles.get(above)?);
+        // `below` < q ≤ `beyond`: they are never equal.
         Some(low + (high - low) * (q - below) / (beyond - below))
     }
 }
@@ -101,6 +102,15 @@ mod tests {
         assert_eq!(forecast().max_between(at(-1), at(0), 0.5), None);
         assert_eq!(forecast().max_between(at(0), at(2), 0.5), None);
         assert_eq!(forecast().max_between(at(0), at(3), 0.5), None);
+    }
+
+    #[test]
+    fn the_end_of_time_is_not_covered() {
+        let whole = forecast().max_between(Timestamp::MIN, Timestamp::MAX, 0.5);
+        assert_eq!((whole, forecast().max_between(at(0), Timestamp::MAX, 0.5)), (None, None));
+        assert_eq!(forecast().max_between(at(1), at(0), 0.5), Some(5.0));
+        assert_eq!(forecast().end(), at(3));
+        assert_eq!(Forecast::new(at(0), SignedDuration::ZERO, vec![0.5], vec![]).max_between(at(0), at(0), 0.5), None);
     }
 
     #[test]

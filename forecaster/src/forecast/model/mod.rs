@@ -81,24 +81,41 @@ fn largest(series: &Series) -> f64 {
     series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
 }
 
-/// Errors of a model on its own history, sorted; answers quantiles by linear interpolation between order statistics
-/// (Hyndman & Fan 1996, type 7).
+/// Errors of a model on its own history, each with its weight; answers weighted quantiles, interpolated between the
+/// mid-points of the weights (with equal weights Hyndman & Fan 1996, type 5).
 #[derive(Debug, Clone, Default)]
-struct Errors(Vec<f64>);
+struct Errors {
+    sorted: Vec<f64>,
+    /// Share of the weight below the middle of each error, ascending within (0, 1).
+    places: Vec<f64>,
+}
 
 impl Errors {
-    fn new(mut errors: Vec<f64>) -> Self {
-        errors.retain(|error| error.is_finite());
-        errors.sort_by(f64::total_cmp);
-        Self(errors)
+    /// From errors and weights (> 0); errors that are not finite are left out.
+    fn new(mut errors: Vec<(f64, f64)>) -> Self {
+        errors.retain(|(error, _)| error.is_finite());
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let all: f64 = errors.iter().map(|(_, weight)| weight).sum();
+        let mut below = 0.0;
+        let place = |weight: f64| {
+            let middle = (below + weight / 2.0) / all;
+            below += weight;
+            middle
+        };
+        let places = errors.iter().map(|(_, weight)| *weight).map(place).collect();
+        Self { sorted: errors.into_iter().map(|(error, _)| error).collect(), places }
     }
 
-    /// 0 without any errors.
-    fn quantile(&self, q: f64) -> f64 {
-        let Some(last) = self.0.len().checked_sub(1) else { return 0.0 };
-        let place = q.clamp(0.0, 1.0) * last as f64;
-        let at = |i: usize| self.0.get(i.min(last)).copied().unwrap_or(0.0);
-        let low = place.floor();
-        at(low as usize) + (at(low as usize + 1) - at(low as usize)) * (place - low)
+    fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// `None` without errors. Beyond the outermost mid-points the outermost error answers.
+    fn quantile(&self, q: f64) -> Option<f64> {
+        let above = self.places.partition_point(|place| *place < q);
+        let at = |i: usize| Some((*self.places.get(i)?, *self.sorted.get(i)?));
+        let Some((high_place, high)) = at(above) else { return self.sorted.last().copied() };
+        let Some((low_place, low)) = above.checked_sub(1).and_then(at) else { return Some(high) };
+        Some(low + (high - low) * (q - low_place) / (high_place - low_place))
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Mimir's rule of "same time last week" (mimir PR 7775) already pays; here with local time, gaps and honest quantiles.
 //! A bucket's season is the largest of the buckets within ± [`SMEAR`] of it: a peak that comes a minute later than last
-//! week is still the same peak. Quantiles are those of past errors: relative to the level where there was one, absolute
-//! where the season says nothing, so that nights which were always empty are forecast empty.
+//! week is still the same peak. Quantiles are those of what the same rule has missed by so far, relative to the level
+//! plus a tenth of the mean. Young errors weigh more. "Last week" and "yesterday" have errors of their own, and so have
+//! quiet seasons: nights that were always empty are forecast empty.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -25,11 +26,28 @@ const OBSERVED: f64 = 0.5;
 /// Peaks may come so much earlier or later than in the season before.
 const SMEAR: SignedDuration = SignedDuration::from_mins(3);
 
-/// Errors are learnt from the last so many days.
-const ERROR_DAYS: i64 = 7;
+/// Errors are learnt from the last three weeks …
+const ERROR_SPAN: SignedDuration = SignedDuration::from_hours(21 * 24);
 
-/// At most so many errors: one in `n` buckets is looked at on long histories.
+/// … and lose half of their weight in one.
+const HALF_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// At most so many buckets are looked at: one in `n` on long histories.
 const ERROR_SAMPLES: usize = 2_000;
+
+/// A kind of season with fewer errors than this borrows those of all kinds.
+const ENOUGH: usize = 60;
+
+/// Errors divided by (season + unit).
+#[derive(Debug, Clone, Default)]
+struct Kinds {
+    /// Of last week as season.
+    week: Errors,
+    /// Of yesterday.
+    day: Errors,
+    /// Of the season that answered.
+    all: Errors,
+}
 
 /// A fitted seasonal-naive model.
 #[derive(Debug, Clone)]
@@ -39,10 +57,9 @@ pub struct SeasonalNaive {
     cap: f64,
     /// Scale below which an error counts as absolute: a tenth of the mean.
     unit: f64,
-    /// Errors where the season was above zero, divided by (season + unit).
-    busy: Errors,
-    /// Errors where the season was zero, as they were.
-    quiet: Errors,
+    /// Errors of seasons above the unit, and of quiet ones.
+    busy: Kinds,
+    quiet: Kinds,
 }
 
 impl SeasonalNaive {
@@ -64,36 +81,48 @@ impl SeasonalNaive {
             cap: CAP * largest(history),
             // Any positive unit will do where all is zero: then so are the errors.
             unit: if mean > 0.0 { 0.1 * mean } else { 1.0 },
-            busy: Errors::default(),
-            quiet: Errors::default(),
+            busy: Kinds::default(),
+            quiet: Kinds::default(),
         };
-        let (busy, quiet) = model.learn_errors(day);
-        (model.busy, model.quiet) = (Errors::new(busy), Errors::new(quiet));
+        let [busy, quiet] = model.learn();
+        if busy.all.len() + quiet.all.len() == 0 {
+            // No bucket has both itself and its season: nothing could be said about any quantile.
+            return Err(FitError::TooSparse { observed: observed.len(), buckets: history.values().len(), needed: day });
+        }
+        (model.busy, model.quiet) = (busy, quiet);
         Ok(model)
     }
 
-    /// Errors over the last days: relative ones of busy seasons, absolute ones of quiet seasons.
-    fn learn_errors(&self, day: usize) -> (Vec<f64>, Vec<f64>) {
+    /// What busy and quiet seasons have missed by.
+    fn learn(&self) -> [Kinds; 2] {
         let values = self.history.values();
-        let from = values.len().saturating_sub(day * ERROR_DAYS as usize);
-        let every = (values.len() - from).div_ceil(ERROR_SAMPLES).max(1);
-        let (mut busy, mut quiet) = (Vec::new(), Vec::new());
-        for i in (from..values.len()).step_by(every) {
-            let seen = values.get(i).copied().filter(|value| value.is_finite());
-            let (Some(seen), Some(season)) = (seen, self.season(self.history.instant(i))) else { continue };
-            if season > 0.0 {
-                busy.push((seen - season) / (season + self.unit));
-            } else {
-                quiet.push(seen);
+        let from = values.len() - self.history.tail(ERROR_SPAN).values().len();
+        let half_life = HALF_LIFE.as_secs_f64() / self.history.step().as_secs_f64();
+        let mut missed: [[Vec<(f64, f64)>; 3]; 2] = Default::default();
+        for i in (from..values.len()).rev().step_by(stride(values.len() - from)) {
+            let Some(seen) = values.get(i).copied().filter(|value| value.is_finite()) else { continue };
+            let at = self.history.instant(i);
+            let local = self.zone.to_datetime(at);
+            let weight = 0.5f64.powf((values.len() - i) as f64 / half_life);
+            let (by_week, by_day) = (self.around(local, 7, at), self.around(local, 1, at));
+            let by_any = by_week.or(by_day).or_else(|| self.season(at).map(|(season, _)| season));
+            for (kind, season) in [by_week, by_day, by_any].into_iter().enumerate() {
+                if let Some(season) = season {
+                    let error = (seen - season) / (season + self.unit);
+                    missed[usize::from(season <= self.unit)][kind].push((error, weight));
+                }
             }
         }
-        (busy, quiet)
+        missed.map(|kinds| {
+            let [week, day, all] = kinds.map(Errors::new);
+            Kinds { week, day, all }
+        })
     }
 
-    /// What the season says of the bucket at `at`, from what lies before `at` alone.
-    fn season(&self, at: Timestamp) -> Option<f64> {
-        let local = at.to_zoned(self.zone.clone()).datetime();
-        DAYS_BACK.iter().find_map(|days| self.around(local, *days, at))
+    /// What the season says of the bucket at `at`, from what lies before `at` alone, and from how many days back.
+    fn season(&self, at: Timestamp) -> Option<(f64, i64)> {
+        let local = self.zone.to_datetime(at);
+        DAYS_BACK.iter().find_map(|days| Some((self.around(local, *days, at)?, *days)))
     }
 
     /// The largest bucket around the same local time `days` ago; `None` if the bucket itself was not observed.
@@ -114,20 +143,41 @@ impl SeasonalNaive {
         Some(most)
     }
 
+    /// What a season of this level, from so many days back, has missed by.
+    fn errors_of(&self, season: f64, days: i64) -> &Errors {
+        let (like, unlike) = if season > self.unit { (&self.busy, &self.quiet) } else { (&self.quiet, &self.busy) };
+        match days {
+            7 if like.week.len() >= ENOUGH => &like.week,
+            1 if like.day.len() >= ENOUGH => &like.day,
+            _ if like.all.len() > 0 => &like.all,
+            _ => &unlike.all,
+        }
+    }
+
     pub(super) fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
-        let origin = self.history.end();
-        let errors: Vec<_> = quantiles.iter().map(|q| (self.busy.quantile(*q), self.quiet.quantile(*q))).collect();
         let row = |h: usize| {
             let at = self.history.instant(self.history.values().len() + h);
-            let season = self.season(at).unwrap_or(f64::NAN);
-            let value = |(busy, quiet): &(f64, f64)| {
-                let value = if season == 0.0 { *quiet } else { season + busy * (season + self.unit) };
+            let Some((season, days)) = self.season(at) else { return vec![f64::NAN; quantiles.len()] };
+            let errors = self.errors_of(season, days);
+            let value = |q: &f64| {
+                let error = errors.quantile(*q).unwrap_or(f64::NAN);
+                let value = season + error * (season + self.unit);
                 if value.is_nan() { value } else { value.clamp(0.0, self.cap) }
             };
-            errors.iter().map(value).collect()
+            quantiles.iter().map(value).collect()
         };
-        Forecast::new(origin, self.history.step(), quantiles.to_vec(), (0..horizon).map(row).collect())
+        let rows = (0..horizon).map(row).collect();
+        Forecast::new(self.history.end(), self.history.step(), quantiles.to_vec(), rows)
     }
+}
+
+/// Every how many buckets are looked at: prime to the hour, so that no minute of it is left out.
+fn stride(buckets: usize) -> usize {
+    let mut every = buckets.div_ceil(ERROR_SAMPLES).max(1);
+    while every > 1 && [2usize, 3, 5].iter().any(|prime| every.is_multiple_of(*prime)) {
+        every += 1;
+    }
+    every
 }
 
 #[cfg(test)]
@@ -194,12 +244,87 @@ mod tests {
         assert_eq!(median(&Series::new(full.start(), full.step(), values), 120)[90], 100.0);
     }
 
+    /// Evenly spread over (0, 1), the same for the same number.
+    fn chance(n: i64) -> f64 {
+        let mixed = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// The office with noise of half to double its level.
+    fn noisy(at: DateTime) -> f64 {
+        let minute = at.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
+        office(at) * 4f64.powf(chance(minute) - 0.5)
+    }
+
     #[test]
-    fn upper_quantiles_cover_what_has_happened() {
-        let noisy = |at: DateTime| 50.0 + f64::from((i32::from(at.minute()) * 7 + i32::from(at.day()) * 13) % 20);
-        let series = history(local(2026, 11, 25, 8), 15, noisy);
-        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.99]);
-        assert!(forecast.values().iter().all(|row| row[0] <= row[1] && row[1] <= 3.0 * 70.0));
+    fn upper_quantiles_cover_what_they_say() {
+        let end = local(2026, 11, 25, 8);
+        let quantiles = [0.75, 0.9, 0.99];
+        let series = history(end, 15, noisy);
+        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(1440, &quantiles);
+        let truth = history(end + SignedDuration::from_hours(24), 1, noisy);
+        for (i, quantile) in quantiles.iter().enumerate() {
+            let covered = forecast.values().iter().zip(truth.values()).filter(|(row, seen)| row[i] >= **seen).count();
+            let share = covered as f64 / 1440.0;
+            assert!((share - quantile).abs() < 0.03, "{share} of what should be {quantile}");
+        }
+    }
+
+    #[test]
+    fn an_old_regime_loses_its_say() {
+        // Three weeks ago every other minute was tenfold; since then all is calm.
+        let end = local(2026, 11, 25, 8);
+        let calm = date(2026, 11, 11).at(0, 0, 0, 0);
+        let wild = move |at: DateTime| if at < calm && at.minute() % 2 == 0 { 500.0 } else { 50.0 };
+        let forecast = Model::SeasonalNaive.fit(&history(end, 28, wild), &berlin()).unwrap().forecast(60, &[0.5, 0.9]);
+        assert!(forecast.values().iter().all(|row| row[0] == 50.0 && row[1] == 50.0), "{:?}", forecast.values());
+    }
+
+    #[test]
+    fn a_week_later_all_is_a_week_later() {
+        let week = SignedDuration::from_hours(7 * 24);
+        let series = history(local(2026, 11, 18, 8), 15, office);
+        let shifted = Series::new(series.start() + week, series.step(), series.values().to_vec());
+        let of =
+            |series: &Series| Model::SeasonalNaive.fit(series, &berlin()).unwrap().forecast(2000, &[0.1, 0.5, 0.99]);
+        assert_eq!(of(&series).values(), of(&shifted).values());
+        assert_eq!(of(&shifted).origin(), of(&series).origin() + week);
+    }
+
+    #[test]
+    fn a_season_looks_back_only() {
+        // A forecast begins where its history ends: the future cannot be seen. Nor is it seen when errors are learnt.
+        let end = local(2026, 11, 25, 8);
+        let [calm, wild] = [1.0, 1e6].map(|times| {
+            let series = history(end, 15, noisy);
+            let values = series.values().iter().enumerate();
+            let values = values.map(|(i, v)| if i >= 14 * 1440 { v * times } else { *v }).collect();
+            Series::new(series.start(), series.step(), values)
+        });
+        let season = |series: &Series, i: usize| {
+            SeasonalNaive::fit(series, &berlin()).unwrap().season(series.instant(i)).map(|(season, _)| season.to_bits())
+        };
+        for i in [3000, 14 * 1440 - 1, 14 * 1440, 15 * 1440 - 1] {
+            assert_eq!(season(&calm, i), season(&wild, i));
+        }
+    }
+
+    #[test]
+    fn beyond_a_day_yesterday_is_not_known_yet() {
+        // Three days of history: the day after tomorrow stands on two days back.
+        let forecast = median(&history(local(2026, 11, 25, 8), 3, office), 2 * 1440);
+        assert_eq!((forecast[1440 + 30], forecast[1440 + 90]), (5.0, 100.0));
+    }
+
+    #[test]
+    fn a_season_without_a_single_pair_is_no_season() {
+        // Fifteen hours, then nothing, then nothing that lies on them.
+        let end = local(2026, 11, 25, 8);
+        let early = date(2026, 11, 23).at(23, 0, 0, 0);
+        let gappy = move |at: DateTime| if at < early { 5.0 } else { f64::NAN };
+        let fitted = Model::SeasonalNaive.fit(&history(end, 2, gappy), &berlin());
+        assert!(matches!(fitted, Err(FitError::TooSparse { .. })), "{fitted:?}");
     }
 
     #[test]
@@ -212,8 +337,8 @@ mod tests {
 
     #[test]
     fn empty_nights_are_forecast_empty_at_every_quantile() {
-        let noisy = |at: DateTime| if office(at) > 5.0 { 60.0 + f64::from(at.minute() % 7) * 9.0 } else { 0.0 };
-        let series = history(local(2026, 11, 25, 1), 15, noisy);
+        let empty = |at: DateTime| if office(at) > 5.0 { noisy(at) } else { 0.0 };
+        let series = history(local(2026, 11, 25, 1), 15, empty);
         let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(300, &[0.5, 0.99]);
         assert!(forecast.values().iter().all(|row| *row == [0.0, 0.0]));
     }
