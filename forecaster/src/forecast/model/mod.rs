@@ -26,7 +26,7 @@ pub enum Fitted {
     /// See [`Model::LastValue`].
     LastValue(last_value::LastValue),
     /// See [`Model::SeasonalNaive`].
-    SeasonalNaive(seasonal_naive::SeasonalNaive),
+    SeasonalNaive(Box<seasonal_naive::SeasonalNaive>),
 }
 
 /// Why a model could not be fitted.
@@ -57,7 +57,9 @@ impl Model {
     pub fn fit(self, history: &Series, zone: &TimeZone) -> Result<Fitted, FitError> {
         match self {
             Self::LastValue => last_value::LastValue::fit(history).map(Fitted::LastValue),
-            Self::SeasonalNaive => seasonal_naive::SeasonalNaive::fit(history, zone).map(Fitted::SeasonalNaive),
+            Self::SeasonalNaive => {
+                seasonal_naive::SeasonalNaive::fit(history, zone).map(|model| Fitted::SeasonalNaive(Box::new(model)))
+            }
         }
     }
 }
