@@ -30,4 +30,4 @@ CREATE TABLE days (
 ) STRICT;
 
 -- Retention asks for the old days of one step.
-CREATE INDEX days_by_age ON days (step_s, day);
+CREATE INDEX days_by_age ON days (step_s, day, series_id);

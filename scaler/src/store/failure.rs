@@ -1,4 +1,4 @@
-//! Which failures are worth another try, and how long anything may take.
+//! Which failures are worth another try.
 
 use std::time::Duration;
 
@@ -6,15 +6,24 @@ use sqlx::postgres::PgDatabaseError;
 
 use super::StoreError;
 
-/// One operation, waiting for its turn included: a database that accepts and never answers costs no more than this.
-pub(super) const LIMIT: Duration = Duration::from_secs(8);
-
 /// Bounds the time of an operation.
-pub(super) async fn within<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(LIMIT, operation).await {
+pub(super) async fn within<T>(
+    limit: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, operation).await {
         Ok(result) => result,
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", LIMIT.as_secs()))),
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))),
     }
+}
+
+/// What is wrong with a URL; sqlx wraps it in "error with configuration" several times, and never quotes a password.
+pub(super) fn bad_url(error: sqlx::Error) -> StoreError {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    StoreError::Url(cause.to_string())
 }
 
 impl From<sqlx::Error> for StoreError {

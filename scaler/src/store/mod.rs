@@ -100,11 +100,13 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-/// Opens the store that the URL's scheme names and migrates it: `sqlite://path` or `postgres://user@host/database`.
+/// Opens the store that the URL's scheme names and migrates it: `sqlite://path`, or `postgres://user@host/database` with
+/// libpq's parameters for TLS (`?sslmode=verify-full&sslrootcert=…`). An error means that waiting does not help: a PostgreSQL
+/// that is only unreachable is opened nevertheless, and answers `Unavailable` until it is back.
 pub async fn open(url: &Secret) -> Result<Arc<dyn HistoryStore>, StoreError> {
     match url.expose().split_once(':').map(|(scheme, _)| scheme) {
         Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url.expose()).await?)),
-        Some(scheme @ ("postgres" | "postgresql")) => Err(StoreError::Url(format!("{scheme}:// is not built yet"))),
+        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::PostgresStore::open(url.expose()).await?)),
         Some(other) => Err(StoreError::Url(format!("scheme {other:?} is unknown; use sqlite:// or postgres://"))),
         None => Err(StoreError::Url("no scheme; use sqlite://path or postgres://user@host/database".into())),
     }

@@ -1,40 +1,24 @@
-//! Write-behind queue: collectors push and never wait; one writer appends in batches and survives outages of the store.
+//! Write-behind queue between collectors and store: collectors never wait, and an outage of the store costs nothing as long as
+//! its rows fit into memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prewarm_forecaster::Minute;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{HistoryStore, Row, SeriesKey, StoreError};
+use super::{HistoryStore, Resolution, Row, SeriesKey, StoreError, records};
 use crate::metrics::Metrics;
 
-/// Rows wait so long for others to share their transaction.
-const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// One hour at 10,000 series; 64 bytes a row, hence 38 MB when full.
+pub const CAPACITY: usize = 600_000;
 
-/// Rows of one transaction: large enough to be cheap, small enough to be retried.
-const BATCH: usize = 5_000;
-
-/// First wait while the store is out of reach; doubles up to [`LONGEST_BACKOFF`].
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-struct Shared {
-    /// Oldest first; the writer's batch stays at the front until it is written.
-    rows: Mutex<VecDeque<Row>>,
-    capacity: usize,
-    /// Enough rows for a batch.
-    full: Notify,
-    closing: CancellationToken,
-    store: Arc<dyn HistoryStore>,
-    metrics: Arc<Metrics>,
-}
-
-/// A bounded queue before a store. A row takes about 64 bytes: 600,000 of them, an hour of 10,000 workloads, 40 MB.
+/// Rows on their way to the store, oldest first.
 #[derive(Debug)]
 pub struct HistoryQueue {
     shared: Arc<Shared>,
@@ -42,142 +26,271 @@ pub struct HistoryQueue {
 }
 
 impl HistoryQueue {
-    /// A queue of at most `capacity` rows (≥ 1) with its writer; to be called within a tokio runtime.
+    /// An empty queue for at most `capacity` rows, and the task that writes them. Must be called within a Tokio runtime.
     pub fn new(store: Arc<dyn HistoryStore>, metrics: Arc<Metrics>, capacity: usize) -> Self {
         let shared = Arc::new(Shared {
-            rows: Mutex::default(),
-            capacity: capacity.max(1),
-            full: Notify::new(),
-            closing: CancellationToken::new(),
             store,
             metrics,
+            capacity: capacity.max(1),
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            closing: CancellationToken::new(),
         });
-        let writer = tokio::spawn(shared.clone().write());
+        let writer = tokio::spawn(write(shared.clone()));
         Self { shared, writer: Mutex::new(Some(writer)) }
     }
 
-    /// Adds a row; never waits. When the queue is full the oldest row is given up and counted.
+    /// Hands a row over. Never waits: if the queue is full the oldest row is given up.
     pub fn push(&self, row: Row) {
-        let mut rows = self.shared.rows();
-        if rows.len() >= self.shared.capacity {
-            rows.pop_front();
-            self.shared.metrics.store_dropped(1);
-        }
-        rows.push_back(row);
-        self.shared.metrics.store_queue(rows.len());
-        if rows.len() >= BATCH {
-            self.shared.full.notify_one();
-        }
+        self.shared.push(row);
     }
 
-    /// Minutes of a series that are not written yet, oldest first.
+    /// Rows of a series that the store may not have yet, oldest first, each minute once.
     pub fn pending(&self, key: &SeriesKey) -> Vec<Minute> {
-        self.shared.rows().iter().filter(|row| *row.key == *key).map(|row| row.minute).collect()
+        let waiting = self.shared.waiting();
+        let rows = waiting.rows.iter().filter(|row| *row.key == *key && records::check(row).is_ok());
+        records::ordered(rows.map(|row| row.minute).collect())
     }
 
-    /// Writes what is left, for at most `limit`; rows that the store does not take by then are lost, and said to be.
-    pub async fn close(&self, limit: Duration) {
-        self.shared.closing.cancel();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let abort = writer.abort_handle();
-            if tokio::time::timeout(limit, writer).await.is_err() {
-                abort.abort();
+    /// [`HistoryStore::load`], with the rows that wait here.
+    pub async fn load(
+        &self,
+        key: &SeriesKey,
+        from: Timestamp,
+        to: Timestamp,
+        resolution: Resolution,
+    ) -> Result<Vec<Minute>, StoreError> {
+        // First what waits here: a row that is written in between is then seen twice, not missed.
+        let mut pending = self.pending(key);
+        let (first, end) = records::seconds(from, to, resolution);
+        pending.retain(|record| (first..end).contains(&record.start.as_second()));
+        let stored = self.shared.store.load(key, from, to, resolution).await?;
+        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(stored) };
+        match resolution {
+            Resolution::Minute => Ok(records::merge(stored, pending)),
+            Resolution::FiveMinutes => {
+                // A bucket may lie half here and half there: it is made anew of its minutes.
+                let (first, end) = (records::bucket(first), records::bucket(last) + records::FIVE_MINUTES_S);
+                let (first, end) = (records::instant(first), records::instant(end));
+                let minutes = self.shared.store.load(key, first, end, Resolution::Minute).await?;
+                Ok(records::merge(stored, records::five_minutes(&records::merge(minutes, pending))))
             }
         }
-        let left = self.shared.rows().len();
-        if left > 0 {
-            self.shared.metrics.store_dropped(left);
-            tracing::error!(rows = left, "the store did not take the last minutes before the end: they are lost");
+    }
+
+    /// Writes what waits and ends, at the latest after `limit`; answers how many rows are lost. Later rows are lost as well.
+    pub async fn close(&self, limit: Duration) -> usize {
+        self.shared.closing.cancel();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut writer) = writer
+            && timeout(limit, &mut writer).await.is_err()
+        {
+            writer.abort();
+        }
+        let lost = self.shared.waiting().rows.len();
+        if lost > 0 {
+            self.shared.metrics.store_dropped(lost);
+            tracing::error!(rows = lost, "history lost: the database did not take it before the end");
+        }
+        lost
+    }
+}
+
+impl Drop for HistoryQueue {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            writer.abort();
         }
     }
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn HistoryStore>,
+    metrics: Arc<Metrics>,
+    capacity: usize,
+    waiting: Mutex<Waiting>,
+    /// The first row of a batch has come, or its last.
+    arrived: Notify,
+    closing: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: VecDeque<Row>,
+    /// Number of the first row; the numbers of rows never change.
+    first: u64,
+    /// Rows were given up since the last success; said once.
+    overflowing: bool,
 }
 
 impl Shared {
-    fn rows(&self) -> MutexGuard<'_, VecDeque<Row>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The writer: returns once closing and empty.
-    async fn write(self: Arc<Self>) {
-        let mut backoff = FIRST_BACKOFF;
-        let mut down = false;
-        loop {
-            let batch: Vec<Row> = self.rows().iter().take(BATCH).cloned().collect();
-            if batch.is_empty() && self.closing.is_cancelled() {
-                return;
+    fn push(&self, row: Row) {
+        let mut waiting = self.waiting();
+        if waiting.rows.len() == self.capacity {
+            // If it is just being written it may arrive all the same: the count is an upper bound.
+            waiting.rows.pop_front();
+            waiting.first += 1;
+            self.metrics.store_dropped(1);
+            if !std::mem::replace(&mut waiting.overflowing, true) {
+                tracing::error!(rows = self.capacity, "history queue is full: the oldest rows are given up");
             }
-            if batch.len() < BATCH && !self.closing.is_cancelled() && !down {
-                // Rows that arrive meanwhile share the transaction.
-                tokio::select! {
-                    () = tokio::time::sleep(FLUSH_EVERY) => {}
-                    () = self.full.notified() => {}
-                    () = self.closing.cancelled() => {}
-                }
-                if self.rows().len() == batch.len() && batch.is_empty() {
-                    continue;
-                }
-            }
-            let batch: Vec<Row> = self.rows().iter().take(BATCH).cloned().collect();
-            match self.append(&batch).await {
-                Ok(()) => {
-                    if down {
-                        tracing::info!("the store takes history again");
-                    }
-                    (backoff, down) = (FIRST_BACKOFF, false);
-                    self.forget(&batch);
-                }
-                Err(error) => {
-                    self.metrics.store_error("append");
-                    if !down {
-                        tracing::warn!(error = %error, "the store is out of reach: history waits in memory");
-                    }
-                    down = true;
-                    let waited = tokio::time::timeout(backoff, self.closing.cancelled()).await.is_err();
-                    if !waited {
-                        // Closing: keep trying, without a busy loop, until the caller's limit.
-                        tokio::time::sleep(FIRST_BACKOFF).await;
-                    }
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
-                }
-            }
+        }
+        let rows = waiting.rows.len();
+        if rows == waiting.rows.capacity() {
+            // Doubling, but not beyond what is ever used.
+            waiting.rows.reserve_exact(rows.max(1_024).min(self.capacity - rows));
+        }
+        waiting.rows.push_back(row);
+        let rows = rows + 1;
+        drop(waiting);
+        self.metrics.store_queue(rows);
+        if rows == 1 || rows == BATCH {
+            self.arrived.notify_one();
         }
     }
 
-    /// Appends; rows that the store refuses are found by halving, given up and counted, so that they block no others.
-    async fn append(&self, batch: &[Row]) -> Result<(), StoreError> {
-        let mut parts = vec![batch];
-        while let Some(part) = parts.pop() {
-            match self.store.append(part).await {
-                Ok(()) => self.metrics.store_written(part.len()),
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                Err(error) if part.len() == 1 => {
-                    self.metrics.store_dropped(1);
-                    let key = part.first().map(|row| row.key.clone());
-                    tracing::error!(error = %error, series = ?key, "the store refuses a minute: it is given up");
-                }
-                Err(_) => {
-                    let (left, right) = part.split_at(part.len() / 2);
-                    parts.extend([right, left]);
-                }
-            }
-        }
-        Ok(())
+    fn len(&self) -> usize {
+        self.waiting().rows.len()
     }
 
-    /// Takes a written batch from the front. Rows may have been given up there meanwhile: compare, do not count.
-    fn forget(&self, batch: &[Row]) {
-        let mut rows = self.rows();
-        let mut written = batch.iter();
-        while let Some(front) = rows.front() {
-            if !written.any(|row| row == front) {
-                break;
-            }
-            rows.pop_front();
+    /// The oldest rows, at most `limit`, and the number of the first.
+    fn front(&self, limit: usize) -> (u64, Vec<Row>) {
+        let waiting = self.waiting();
+        (waiting.first, waiting.rows.iter().take(limit).cloned().collect())
+    }
+
+    /// Removes all rows before that number: they are written, or refused.
+    fn settle(&self, before: u64) {
+        let mut waiting = self.waiting();
+        let settled = before.saturating_sub(waiting.first).min(waiting.rows.len() as u64);
+        waiting.rows.drain(..settled as usize);
+        waiting.first += settled;
+        waiting.overflowing = false;
+        if waiting.rows.is_empty() {
+            waiting.rows.shrink_to(2 * BATCH);
         }
-        self.metrics.store_queue(rows.len());
+        self.metrics.store_queue(waiting.rows.len());
     }
 }
+
+/// Writes batch after batch until the queue is closed and empty.
+async fn write(shared: Arc<Shared>) {
+    let mut trouble: Option<Trouble> = None;
+    let mut size = BATCH;
+    loop {
+        while shared.len() == 0 {
+            tokio::select! {
+                () = shared.arrived.notified() => {}
+                () = shared.closing.cancelled() => return,
+            }
+        }
+        if trouble.is_none() {
+            gather(&shared).await;
+        }
+        let (first, batch) = shared.front(size);
+        match write_batch(&shared, first, &batch).await {
+            Ok(()) => {
+                size = BATCH.min(2 * size);
+                if let Some(trouble) = trouble.take() {
+                    let outage_s = trouble.since.elapsed().as_secs();
+                    tracing::info!(outage_s, rows = shared.len(), "history is being written again");
+                }
+            }
+            Err(error) => {
+                shared.metrics.store_error("append");
+                // Perhaps it is the size that takes too long.
+                size = SMALLEST.max(size / 2);
+                let trouble = trouble.get_or_insert_with(|| {
+                    tracing::warn!(%error, "history cannot be written; it waits in memory");
+                    Trouble { since: Instant::now(), pause: PAUSE }
+                });
+                trouble.pause(&shared.closing).await;
+            }
+        }
+    }
+}
+
+/// Waits until a batch is full or has waited long enough.
+async fn gather(shared: &Shared) {
+    let full = async {
+        while shared.len() < BATCH {
+            shared.arrived.notified().await;
+        }
+    };
+    tokio::select! {
+        _ = timeout(FLUSH_EVERY, full) => {}
+        () = shared.closing.cancelled() => {}
+    }
+}
+
+/// Writes rows in order. Rows that the store refuses are singled out by halving, and given up.
+async fn write_batch(shared: &Shared, first: u64, batch: &[Row]) -> Result<(), StoreError> {
+    let (mut refused, mut example) = (0, None);
+    // Parts still to be written, the next one last.
+    let mut todo = Vec::from([(0, batch.len())]);
+    let result = loop {
+        let Some((start, end)) = todo.pop() else { break Ok(()) };
+        let rows = &batch[start..end];
+        match shared.store.append(rows).await {
+            Ok(()) => shared.metrics.store_written(rows.len()),
+            Err(StoreError::Refused(why)) if rows.len() == 1 => {
+                shared.metrics.store_dropped(1);
+                refused += 1;
+                example.get_or_insert(why);
+            }
+            Err(StoreError::Refused(_)) => {
+                let middle = start + rows.len() / 2;
+                todo.extend([(middle, end), (start, middle)]);
+                continue;
+            }
+            Err(error) => break Err(error),
+        }
+        shared.settle(first + end as u64);
+    };
+    if let Some(error) = example {
+        tracing::error!(
+            rows = refused,
+            error,
+            "history refused by the database and given up; the first of them is named"
+        );
+    }
+    result
+}
+
+/// An outage under way.
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Trouble {
+    /// Waits before the next attempt, longer each time; not for long while the queue is closing.
+    async fn pause(&mut self, closing: &CancellationToken) {
+        if closing.is_cancelled() {
+            tokio::time::sleep(PAUSE).await;
+        } else {
+            // An error means that it is over: try again.
+            let _ = timeout(self.pause, closing.cancelled()).await;
+            self.pause = LONGEST_PAUSE.min(2 * self.pause);
+        }
+    }
+}
+
+/// Rows of one transaction: enough to make its costs small, few enough to take well under a second.
+const BATCH: usize = 5_000;
+/// Where halving after failures ends.
+const SMALLEST: usize = 100;
+/// A row waits at most so long for others, in real time whatever the service's clock does.
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(250);
+/// How late the end of an outage may be noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -271,12 +384,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn rows_given_up_while_their_batch_is_under_way_do_not_take_others_along() {
         let queue = HistoryQueue::new(Arc::new(Fickle::default()), Arc::default(), 3);
-        let batch: Vec<Row> = (0..3).map(row).collect();
-        for n in 1..4 {
+        for n in 0..3 {
             queue.push(row(n));
         }
-        queue.shared.forget(&batch);
-        assert_eq!(queue.pending(&row(0).key).iter().map(|m| m.mean).collect::<Vec<_>>(), [3.0]);
+        let (first, batch) = queue.shared.front(2);
+        assert_eq!((first, batch.len()), (0, 2));
+        queue.push(row(3));
+        queue.shared.settle(first + 2);
+        assert_eq!(queue.pending(&row(0).key).iter().map(|m| m.mean).collect::<Vec<_>>(), [2.0, 3.0]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -297,7 +412,37 @@ mod tests {
         let queue = HistoryQueue::new(store, Arc::default(), 100);
         queue.push(row(1));
         let before = tokio::time::Instant::now();
-        queue.close(Duration::from_secs(5)).await;
+        assert_eq!(queue.close(Duration::from_secs(5)).await, 1);
         assert_eq!(before.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_share_a_transaction_for_two_seconds_at_most() {
+        let store = Arc::new(Fickle::default());
+        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100_000);
+        queue.push(row(100));
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        assert_eq!(means(&store).len(), 0);
+        queue.push(row(101));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(means(&store), [100.0, 101.0]);
+
+        // A full batch waits for nobody.
+        (200..200 + BATCH as i64).for_each(|n| queue.push(row(n)));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(means(&store).len(), BATCH + 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_ordered_and_whole() {
+        let store = Arc::new(Fickle::default());
+        store.down.store(true, Ordering::Relaxed);
+        let queue = HistoryQueue::new(store, Arc::default(), 100);
+        let thin = Row { minute: Minute { samples: 1, mean: 9.0, ..row(2).minute }, ..row(2) };
+        let broken = Row { minute: Minute { mean: f64::NAN, ..row(3).minute }, ..row(3) };
+        for row in [row(2), row(1), thin, broken] {
+            queue.push(row);
+        }
+        assert_eq!(queue.pending(&row(0).key), [row(1).minute, row(2).minute]);
     }
 }

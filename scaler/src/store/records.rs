@@ -34,7 +34,8 @@ pub(super) fn distinct(rows: &[Row]) -> Result<BTreeMap<(&SeriesKey, i64), &Minu
     Ok(kept)
 }
 
-fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
+/// Whether a row may be stored; the error says why not.
+pub(super) fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
     let length = key.namespace.len() + key.name.len() + key.metric.len();
     let refuse = |what: String| {
         let shown: String = format!("{}/{}/{}", key.namespace, key.name, key.metric).chars().take(200).collect();
@@ -85,14 +86,29 @@ pub(super) fn merge(older: Vec<Minute>, newer: Vec<Minute>) -> Vec<Minute> {
     merged
 }
 
+/// Records in any order as a list ordered by time, each instant once; of two of one instant the fuller stays, of equals the
+/// one that came later.
+pub(super) fn ordered(mut records: Vec<Minute>) -> Vec<Minute> {
+    records.sort_by_key(|record| record.start);
+    records.dedup_by(|later, kept| {
+        let same = later.start == kept.start;
+        if same && replaces(later, kept) {
+            *kept = *later;
+        }
+        same
+    });
+    records
+}
+
 /// Minutes, ordered by time, as records of five minutes: mean of all samples (a minute counts by its samples), largest
 /// maximum, mean backlog of the minutes that have one, sum of samples. Gaps stay gaps.
 pub(super) fn five_minutes(minutes: &[Minute]) -> Vec<Minute> {
     minutes.chunk_by(|a, b| bucket(a) == bucket(b)).map(thin).collect()
 }
 
-fn bucket(minute: &Minute) -> i64 {
-    minute.start.as_second().div_euclid(FIVE_MINUTES_S)
+/// Start of the five minutes that a minute belongs to, epoch seconds.
+pub(super) fn bucket(minute: &Minute) -> i64 {
+    minute.start.as_second().div_euclid(FIVE_MINUTES_S) * FIVE_MINUTES_S
 }
 
 fn thin(minutes: &[Minute]) -> Minute {
@@ -101,7 +117,7 @@ fn thin(minutes: &[Minute]) -> Minute {
     let max = minutes.iter().map(|m| m.max).fold(0.0, f64::max);
     let mean = weighted(minutes.iter().map(|m| (m.mean, m.samples))).unwrap_or(first.mean);
     Minute {
-        start: instant(bucket(first) * FIVE_MINUTES_S),
+        start: instant(bucket(first)),
         mean,
         max,
         backlog: weighted(minutes.iter().filter_map(|m| Some((m.backlog?, m.samples)))),

@@ -22,7 +22,6 @@ impl SeriesIds {
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
-    #[expect(dead_code, reason = "PostgreSQL reconnects")]
     /// Forgets all: the database may be another one now.
     pub(super) fn forget(&self) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).clear();

@@ -15,9 +15,12 @@ pub(super) const DAYS: &str =
 /// Id of a series.
 pub(super) const SERIES: &str = "SELECT id FROM series WHERE namespace = $1 AND name = $2 AND metric = $3";
 
-/// What happens to a hot row that is there already: the fuller stays, of equals the newer.
+/// What happens to a hot row that is there already: the fuller stays, of equals the newer. Nothing is written where nothing
+/// changes, which is the rule where a second replica sees the same numbers.
 pub(super) const FULLER_STAYS: &str = " ON CONFLICT (series_id, minute) DO UPDATE SET mean = excluded.mean, \
-     max = excluded.max, backlog = excluded.backlog, samples = excluded.samples WHERE excluded.samples >= minutes.samples";
+     max = excluded.max, backlog = excluded.backlog, samples = excluded.samples WHERE excluded.samples >= minutes.samples \
+     AND (excluded.mean, excluded.max, excluded.backlog, excluded.samples) \
+     IS DISTINCT FROM (minutes.mean, minutes.max, minutes.backlog, minutes.samples)";
 
 /// The next `$2` series after `$1`, each with its first hot minute.
 pub(super) const SERIES_AFTER: &str = "SELECT s.id, (SELECT min(minute) FROM minutes WHERE series_id = s.id) \

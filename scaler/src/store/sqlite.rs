@@ -12,12 +12,17 @@ use sqlx::{ConnectOptions, Sqlite, Transaction};
 
 use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
 use super::day::PackedDay;
-use super::failure::{LIMIT, within};
+use super::failure::{bad_url, within};
 use super::records::{self, DAY_S};
 use super::series::SeriesIds;
 use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+/// A newer schema is fine: a replica of the next version may have migrated already (see migrations/README.md).
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("../migrations/sqlite");
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// History in SQLite.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ impl SqliteStore {
     /// `sqlite::memory:` (lost with the process; tests).
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let memory = url == "sqlite::memory:";
-        let options: SqliteConnectOptions = url.parse().map_err(|e: sqlx::Error| StoreError::Url(e.to_string()))?;
+        let options: SqliteConnectOptions = url.parse().map_err(bad_url)?;
         let options = options
             .create_if_missing(true)
             .page_size(PAGE)
@@ -134,7 +139,7 @@ impl SqliteStore {
 
 impl HistoryStore for SqliteStore {
     fn append<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(within(self.write(rows)))
+        Box::pin(within(LIMIT, self.write(rows)))
     }
 
     fn load<'a>(
@@ -144,7 +149,7 @@ impl HistoryStore for SqliteStore {
         to: Timestamp,
         resolution: Resolution,
     ) -> BoxFuture<'a, Result<Vec<Minute>, StoreError>> {
-        Box::pin(within(self.read(key, records::seconds(from, to, resolution), resolution)))
+        Box::pin(within(LIMIT, self.read(key, records::seconds(from, to, resolution), resolution)))
     }
 
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
@@ -152,7 +157,7 @@ impl HistoryStore for SqliteStore {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(within(async {
+        Box::pin(within(LIMIT, async {
             sqlx::query("SELECT 1").execute(&self.readers).await?;
             Ok(())
         }))
@@ -162,26 +167,26 @@ impl HistoryStore for SqliteStore {
 impl Shelf for SqliteStore {
     async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
         let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit).execute(&self.writer);
-        within(async { Ok(deleted.await?.rows_affected()) }).await
+        within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
     }
 
     async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
         let found = sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit).fetch_all(&self.readers);
-        within(async { Ok(found.await?) }).await
+        within(LIMIT, async { Ok(found.await?) }).await
     }
 
     async fn hot_days(&self, series: i64, before: i64) -> Result<Vec<i64>, StoreError> {
         let found = sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before).fetch_all(&self.readers);
-        within(async { Ok(found.await?) }).await
+        within(LIMIT, async { Ok(found.await?) }).await
     }
 
     async fn days_to_thin(&self, before: i64, after: (i64, i64), limit: i64) -> Result<Vec<(i64, i64)>, StoreError> {
         let found = sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
-        within(async { Ok(found.fetch_all(&self.readers).await?) }).await
+        within(LIMIT, async { Ok(found.fetch_all(&self.readers).await?) }).await
     }
 
     async fn repack(&self, series: i64, day: i64, horizon: Horizon) -> Result<Compacted, StoreError> {
-        within(async {
+        within(LIMIT, async {
             let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let hot: Vec<sql::HotRow> =
                 sqlx::query_as(sql::HOT).bind(series).bind(day).bind(day + DAY_S).fetch_all(&mut *tx).await?;
@@ -264,6 +269,8 @@ fn upsert(rows: usize) -> Arc<str> {
 
 /// Another process may hold the file for a moment (backup, a second replica).
 const BUSY: Duration = Duration::from_secs(5);
+/// One operation, waiting for its turn included.
+const LIMIT: Duration = Duration::from_secs(8);
 const READERS: u32 = 4;
 const PAGE: u32 = 4096;
 /// Six values each; SQLite takes 32,766.

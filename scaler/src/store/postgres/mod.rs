@@ -1,0 +1,278 @@
+//! History in PostgreSQL (15 or newer), shared by all replicas.
+
+mod connections;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use prewarm_forecaster::Minute;
+use sqlx::{Connection, PgConnection};
+
+use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
+use super::day::PackedDay;
+use super::failure::within;
+use super::records::{self, DAY_S};
+use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
+use connections::Connections;
+
+/// History in PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresStore {
+    connections: Connections,
+}
+
+impl PostgresStore {
+    /// Opens the database: checks its version and migrates it. If it cannot be reached now, that is done once it can, and until
+    /// then every operation answers [`StoreError::Unavailable`]. An error says that waiting does not help.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self { connections: Connections::new(url)? };
+        match store.connections.connect().await {
+            Err(StoreError::Unavailable(why)) => {
+                tracing::warn!(error = why, "database unavailable at start; history waits in memory");
+            }
+            other => drop(other?),
+        }
+        Ok(store)
+    }
+
+    async fn write(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let kept = records::distinct(rows)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let mut lease = self.connections.lease().await?;
+        within(ANSWER, async {
+            let connection = lease.connection()?;
+            let unknown: BTreeSet<&SeriesKey> =
+                kept.keys().map(|&(key, _)| key).filter(|key| self.connections.ids.find(key).is_none()).collect();
+            if !unknown.is_empty() {
+                self.connections.ids.learn(assign(connection, &unknown).await?);
+            }
+            let mut columns = Columns::default();
+            for (&(key, _), minute) in &kept {
+                let id = self.connections.ids.find(key);
+                // Forgotten in this very moment, because another connection was opened.
+                let id = id.ok_or_else(|| StoreError::Unavailable("series ids are being read again".into()))?;
+                columns.push(id, minute);
+            }
+            columns.write(connection).await
+        })
+        .await?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        key: &SeriesKey,
+        (from, to): (i64, i64),
+        resolution: Resolution,
+    ) -> Result<Vec<Minute>, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let found = within(ANSWER, async {
+            let connection = lease.connection()?;
+            let Some(id) = self.id(connection, key).await? else { return Ok(None) };
+            // Hot rows first: compaction moves rows from here to there, so none can slip through between the two.
+            let hot: Vec<sql::HotRow> =
+                sqlx::query_as(sql::HOT).bind(id).bind(from).bind(to).fetch_all(&mut *connection).await?;
+            let first = from.div_euclid(DAY_S) * DAY_S;
+            let days: Vec<PackedDay> =
+                sqlx::query_as(sql::DAYS).bind(id).bind(first).bind(to).fetch_all(connection).await?;
+            Ok(Some((hot, days)))
+        })
+        .await?;
+        lease.give_back();
+        Ok(found.map_or(Vec::new(), |(hot, days)| assemble(key, hot, &days, (from, to), resolution)))
+    }
+
+    async fn id(&self, connection: &mut PgConnection, key: &SeriesKey) -> Result<Option<i64>, StoreError> {
+        if let Some(id) = self.connections.ids.find(key) {
+            return Ok(Some(id));
+        }
+        let names = [&key.namespace, &key.name, &key.metric];
+        let found = names.iter().fold(sqlx::query_scalar(sql::SERIES), |query, name| query.bind(*name));
+        let found: Option<i64> = found.fetch_optional(connection).await?;
+        self.connections.ids.learn(found.map(|id| (key.clone(), id)));
+        Ok(found)
+    }
+}
+
+impl HistoryStore for PostgresStore {
+    fn append<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.write(rows))
+    }
+
+    fn load<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        from: Timestamp,
+        to: Timestamp,
+        resolution: Resolution,
+    ) -> BoxFuture<'a, Result<Vec<Minute>, StoreError>> {
+        Box::pin(self.read(key, records::seconds(from, to, resolution), resolution))
+    }
+
+    fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
+        Box::pin(compaction::compact(self, now))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            let mut lease = self.connections.lease().await?;
+            within(ANSWER, async { Ok(lease.connection()?.ping().await?) }).await?;
+            lease.give_back();
+            Ok(())
+        })
+    }
+}
+
+impl Shelf for PostgresStore {
+    async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit);
+        let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(deleted.rows_affected())
+    }
+
+    async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let found = sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit);
+        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
+    async fn hot_days(&self, series: i64, before: i64) -> Result<Vec<i64>, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let found = sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before);
+        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
+    async fn days_to_thin(&self, before: i64, after: (i64, i64), limit: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let found = sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
+        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
+    async fn repack(&self, series: i64, day: i64, horizon: Horizon) -> Result<Compacted, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let done = within(ANSWER, repack(lease.connection()?, series, day, horizon)).await?;
+        lease.give_back();
+        Ok(done)
+    }
+}
+
+async fn repack(
+    connection: &mut PgConnection,
+    series: i64,
+    day: i64,
+    horizon: Horizon,
+) -> Result<Compacted, StoreError> {
+    let mut tx = connection.begin().await?;
+    // One replica packs a series at a time: two that took different late rows would each write a day without the other's.
+    // NO KEY: appends, which only look at the key, go on meanwhile.
+    let key = sqlx::query_as("SELECT namespace, name, metric FROM series WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED");
+    let Some((namespace, name, metric)) = key.bind(series).fetch_optional(&mut *tx).await? else {
+        return Ok(Compacted::default());
+    };
+    // Takes what is there: a row that changes in this moment is waited for, one that comes later stays for the next run.
+    let taken = "DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3 \
+                 RETURNING minute, mean, max, backlog, samples";
+    let mut hot: Vec<sql::HotRow> =
+        sqlx::query_as(taken).bind(series).bind(day).bind(day + DAY_S).fetch_all(&mut *tx).await?;
+    hot.sort_by_key(|row| row.0);
+    let packed: Option<PackedDay> =
+        sqlx::query_as(sql::DAYS).bind(series).bind(day).bind(day + 1).fetch_optional(&mut *tx).await?;
+    let hot = hot.into_iter().map(sql::record).collect();
+    let (fate, done) = match compaction::fate(day, packed.as_ref(), hot, horizon) {
+        Ok(fate) => fate,
+        Err(error) => {
+            report(&SeriesKey { namespace, name, metric }, day, &error);
+            tx.rollback().await?;
+            return Ok(Compacted::default());
+        }
+    };
+    if let Fate::Packed(packed) = fate {
+        let PackedDay { day, step_s, n, codec, data } = packed;
+        let put = sqlx::query(sql::PUT_DAY).bind(series).bind(day).bind(step_s).bind(n).bind(codec).bind(data);
+        put.execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// Ids of series, assigned where they have none yet. Ordered, so that two replicas do not wait for each other crosswise.
+async fn assign(
+    connection: &mut PgConnection,
+    keys: &BTreeSet<&SeriesKey>,
+) -> Result<Vec<(SeriesKey, i64)>, StoreError> {
+    let column = |part: fn(&SeriesKey) -> &String| keys.iter().map(|key| part(key).clone()).collect::<Vec<_>>();
+    let (namespaces, names, metrics) = (column(|k| &k.namespace), column(|k| &k.name), column(|k| &k.metric));
+    sqlx::query(
+        "INSERT INTO series (namespace, name, metric) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[]) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&namespaces)
+    .bind(&names)
+    .bind(&metrics)
+    .execute(&mut *connection)
+    .await?;
+    let ids: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT namespace, name, metric, id FROM series \
+         JOIN UNNEST($1::text[], $2::text[], $3::text[]) AS wanted (namespace, name, metric) \
+         USING (namespace, name, metric)",
+    )
+    .bind(&namespaces)
+    .bind(&names)
+    .bind(&metrics)
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(|(namespace, name, metric, id)| (SeriesKey { namespace, name, metric }, id)).collect())
+}
+
+/// Rows as one array a column: a batch is one statement, and so one transaction.
+#[derive(Debug, Default)]
+struct Columns {
+    series: Vec<i64>,
+    minute: Vec<i64>,
+    mean: Vec<f64>,
+    max: Vec<f64>,
+    backlog: Vec<Option<f64>>,
+    samples: Vec<i32>,
+}
+
+impl Columns {
+    fn push(&mut self, series: i64, record: &Minute) {
+        self.series.push(series);
+        self.minute.push(record.start.as_second());
+        self.mean.push(record.mean);
+        self.max.push(record.max);
+        self.backlog.push(record.backlog);
+        self.samples.push(record.samples.into());
+    }
+
+    async fn write(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let insert = "INSERT INTO minutes (series_id, minute, mean, max, backlog, samples) \
+             SELECT * FROM UNNEST($1::int8[], $2::int8[], $3::float8[], $4::float8[], $5::float8[], $6::int4[])";
+        sqlx::query(sqlx::AssertSqlSafe(format!("{insert}{}", sql::FULLER_STAYS)))
+            .bind(&self.series)
+            .bind(&self.minute)
+            .bind(&self.mean)
+            .bind(&self.max)
+            .bind(&self.backlog)
+            .bind(&self.samples)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// One operation on a connection; with the time to connect, ten seconds at most.
+const ANSWER: Duration = Duration::from_secs(6);
