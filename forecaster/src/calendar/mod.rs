@@ -1,66 +1,21 @@
 //! Local time: windows, DST, holidays, one-off dates; what holds at an instant, and when it changes next.
 //!
-//! Zones are looked up by the caller; nothing here reads a zone database.
+//! Zones are looked up by the caller; nothing here reads a zone database. Instants are half-open: what ends at `t` is not
+//! in force at `t`. The rule for changes of the clocks stands at [`Window`].
 
-use jiff::civil::{Date, Time, Weekday};
+mod wall;
+mod window;
+
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-/// On which local dates a window *starts*.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Days {
-    /// Weekdays, indexed Monday = 0 … Sunday = 6.
-    pub weekdays: [bool; 7],
-    /// Dates on which the window starts whatever their weekday.
-    pub dates: Vec<Date>,
-    /// What holidays of the calendar do to this window.
-    pub holidays: HolidayRule,
-}
-
-/// What a holiday does to a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum HolidayRule {
-    /// The window does not start on a holiday (default; `days: Mon-Fri` means working days).
-    #[default]
-    Skip,
-    /// Holidays are ordinary days for this window.
-    Ignore,
-    /// The window starts on holidays only (`days: holidays`).
-    Only,
-}
-
-/// Whether zero replicas are allowed while a window is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ZeroRule {
-    /// Zero is allowed (what `scaleToZero: windows` waits for).
-    Allowed,
-    /// At least one replica stays.
-    Never,
-}
-
-/// A recurring window in local time with a floor, a ceiling or both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// For people; unique within a policy.
-    pub name: String,
-    /// On which local dates it starts.
-    pub days: Days,
-    /// Local start; in a DST gap it shifts forward to the first instant that exists.
-    pub from: Time,
-    /// Local end, exclusive; before or equal to `from` it lies on the next day (`from == to` is 24 hours).
-    pub to: Time,
-    /// Replicas that must be Ready while it is in force.
-    pub min_replicas: Option<u32>,
-    /// Replicas that may not be exceeded while it is in force.
-    pub max_replicas: Option<u32>,
-    /// Its word on zero.
-    pub scale_to_zero: Option<ZeroRule>,
-}
+pub use window::{Days, HolidayRule, Window, ZeroRule, weekday_index};
 
 /// What the windows demand at an instant, or over a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bounds {
-    /// Highest floor of the windows in force; 0 without one.
+    /// Highest floor of the windows in force ([`Window::floor`]); 0 without one.
     pub floor: u32,
     /// Lowest ceiling of the windows in force, never below `floor` (floor wins).
     pub ceiling: Option<u32>,
@@ -72,7 +27,7 @@ pub struct Bounds {
     pub conflict: bool,
 }
 
-/// A stretch of time over which the bounds do not change.
+/// A stretch of time over which the same windows are in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
     /// First instant.
@@ -83,6 +38,21 @@ pub struct Span {
     pub bounds: Bounds,
     /// Names of the windows in force, in the policy's order.
     pub names: Vec<String>,
+}
+
+/// One time that a window is in force: as written, and as it comes out. Half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Index into [`Calendar::windows`].
+    pub window: usize,
+    /// Local start as written.
+    pub from: DateTime,
+    /// Local end as written.
+    pub to: DateTime,
+    /// First instant.
+    pub start: Timestamp,
+    /// First instant after it.
+    pub end: Timestamp,
 }
 
 /// Windows and holidays in one time zone.
@@ -121,132 +91,144 @@ impl Calendar {
         &self.holidays
     }
 
-    /// What holds at `t`.
+    /// What holds at `t`. Allocates nothing; under a microsecond for a handful of windows.
     pub fn at(&self, t: Timestamp) -> Bounds {
-        let day = self.day(t);
-        let force = self
-            .windows
-            .iter()
-            .filter(|window| self.occurrences(window, day, day).any(|occurrence| occurrence.contains(t)));
-        bounds(force)
+        bounds(self.touching(t, t))
     }
 
-    /// Highest floor in force at any instant of `[from, from + lead]`: what must be *starting* at `from`.
+    /// The windows in force at `t`, in the policy's order.
+    pub fn in_force(&self, t: Timestamp) -> impl Iterator<Item = &Window> {
+        self.touching(t, t)
+    }
+
+    /// Highest floor in force at any instant of `[from, from + lead]`: what must be *starting* at `from`. A lead below 0
+    /// is read as 0, one beyond [`LONGEST_LEAD`] as that.
     pub fn floor_within(&self, from: Timestamp, lead: SignedDuration) -> u32 {
-        let to = from.saturating_add(lead).unwrap_or(Timestamp::MAX).max(from);
-        let (first, last) = (self.day(from), self.day(to));
-        let due = |window: &&Window| {
-            self.occurrences(window, first, last).any(|occurrence| occurrence.start <= to && from < occurrence.end)
-        };
-        self.windows
-            .iter()
-            .filter(|window| window.min_replicas > Some(0))
-            .filter(due)
-            .filter_map(|w| w.min_replicas)
-            .max()
-            .unwrap_or(0)
+        let lead = lead.clamp(SignedDuration::ZERO, LONGEST_LEAD);
+        let to = from.checked_add(lead).unwrap_or(Timestamp::MAX);
+        self.touching(from, to).map(Window::floor).max().unwrap_or(0)
     }
 
-    /// First instant after `t` at which a window begins or ends; `None` where none does within [`HORIZON_DAYS`].
+    /// First instant after `t` at which a window begins or ends; `None` where none ever does again.
     pub fn next_change(&self, t: Timestamp) -> Option<Timestamp> {
-        let today = self.day(t);
-        let edges = |offset: i64| {
-            let day = today.saturating_add(offset.days());
-            self.windows
-                .iter()
-                .flat_map(move |window| self.occurrences(window, day, day))
-                .flat_map(|o| [o.start, o.end])
-        };
-        // An edge of one day may lie before one of the day before (windows cross midnight): look one day further.
-        let first = (0..=HORIZON_DAYS).find(|offset| edges(*offset).any(|edge| edge > t))?;
-        edges(first).chain(edges(first + 1)).filter(|edge| *edge > t).min()
+        let first = self.local(t).date().saturating_sub(REACH.days());
+        let edges = (0..self.windows.len()).flat_map(|window| {
+            let mut begun = false;
+            // The first start after `t` comes before every later edge of the same window.
+            self.starting(window, first).take_while(move |it| !std::mem::replace(&mut begun, it.start > t))
+        });
+        edges.filter(|it| it.start < it.end).flat_map(|it| [it.start, it.end]).filter(|edge| *edge > t).min()
     }
 
-    /// The spans of constant bounds that partition `[from, to)`.
+    /// The spans that partition `[from, to)`, each with the windows in force; neighbours differ. Work and memory grow
+    /// with the number of days; empty where `from >= to`.
     pub fn spans(&self, from: Timestamp, to: Timestamp) -> Vec<Span> {
-        let (first, last) = (self.day(from), self.day(to));
-        let mut edges: Vec<Timestamp> = self
-            .windows
+        if from >= to {
+            return Vec::new();
+        }
+        let occurrences = self.occurrences(from, to);
+        let mut edges: Vec<(Timestamp, usize, bool)> = occurrences
             .iter()
-            .flat_map(|window| self.occurrences(window, first, last))
-            .flat_map(|occurrence| [occurrence.start, occurrence.end])
-            .filter(|edge| from < *edge && *edge < to)
-            .chain((from < to).then_some(from))
+            .flat_map(|it| [(it.start.max(from), it.window, true), (it.end, it.window, false)])
+            .filter(|(edge, ..)| *edge < to)
             .collect();
-        edges.sort_unstable();
-        edges.dedup();
-        let ends = edges.iter().copied().skip(1).chain([to]).collect::<Vec<_>>();
-        let mut spans: Vec<Span> = Vec::with_capacity(edges.len());
-        for (from, to) in edges.into_iter().zip(ends) {
-            let names = self.names_at(from);
-            match spans.last_mut() {
-                // One window ends where the same one begins again (24 hours a day): that is no change.
-                Some(last) if last.names == names => last.to = to,
-                _ => spans.push(Span { from, to, bounds: self.at(from), names }),
+        edges.sort_unstable_by_key(|(edge, ..)| *edge);
+        // A window may touch itself (24 hours a day): count, so that its end does not hide its next start.
+        let mut running = vec![0_u32; self.windows.len()];
+        let mut spans: Vec<Span> = Vec::new();
+        let mut since = from;
+        for group in edges.chunk_by(|a, b| a.0 == b.0).map(Some).chain([None]) {
+            let until = group.and_then(<[_]>::first).map_or(to, |(edge, ..)| *edge);
+            if since < until {
+                let force = || self.windows.iter().zip(&running).filter(|(_, count)| **count > 0).map(|(it, _)| it);
+                let names: Vec<String> = force().map(|window| window.name.clone()).collect();
+                match spans.last_mut() {
+                    Some(last) if last.names == names => last.to = until,
+                    _ => spans.push(Span { from: since, to: until, bounds: bounds(force()), names }),
+                }
+                since = until;
+            }
+            for (_, window, begins) in group.unwrap_or_default() {
+                if let Some(count) = running.get_mut(*window) {
+                    *count = if *begins { *count + 1 } else { count.saturating_sub(1) };
+                }
             }
         }
         spans
     }
 
-    fn names_at(&self, t: Timestamp) -> Vec<String> {
-        let day = self.day(t);
-        let force = |window: &&Window| self.occurrences(window, day, day).any(|occurrence| occurrence.contains(t));
-        self.windows.iter().filter(force).map(|window| window.name.clone()).collect()
+    /// The times that windows are in force at some instant of `[from, to)`, ordered by start, then by window. Work and
+    /// memory grow with the number of days.
+    pub fn occurrences(&self, from: Timestamp, to: Timestamp) -> Vec<Occurrence> {
+        let first = self.local(from).date().saturating_sub(REACH.days());
+        let mut found: Vec<Occurrence> = (0..self.windows.len())
+            .flat_map(|window| self.starting(window, first).take_while(|it| it.start < to))
+            .filter(|it| it.start < it.end && from < it.end)
+            .collect();
+        found.sort_by_key(|it| (it.start, it.window));
+        found
     }
 
-    /// The local date of an instant.
-    fn day(&self, t: Timestamp) -> Date {
-        self.zone.to_datetime(t).date()
+    /// The windows in force at some instant of the closed `[lo, hi]`.
+    fn touching(&self, lo: Timestamp, hi: Timestamp) -> impl Iterator<Item = &Window> {
+        let (from, to) = (self.local(lo), self.local(hi));
+        let calm = self.calm(lo, hi);
+        let reach = if calm { 1 } else { REACH };
+        let first = from.date().saturating_sub(reach.days());
+        let last = if calm { to.date() } else { to.date().saturating_add(1.day()) };
+        let touches = move |window: &Window, day: Date| {
+            let local = window.local(day);
+            if calm {
+                // Far from a change of the clocks, readings order as instants do.
+                return local.0 <= to && from < local.1;
+            }
+            let (start, end) = self.resolve(local);
+            start <= hi && lo < end
+        };
+        self.windows.iter().filter(move |window| {
+            days_from(first)
+                .take_while(|day| *day <= last)
+                .any(|day| window.starts_on(day, &self.holidays) && touches(window, day))
+        })
     }
 
-    /// Occurrences that may touch the local days `first..=last`: a window is at most 24 hours long (25 when clocks go
-    /// back), so one that started the day before may still be in force.
-    fn occurrences<'a>(&'a self, window: &'a Window, first: Date, last: Date) -> impl Iterator<Item = Occurrence> + 'a {
-        let from = first.saturating_sub(1.day());
-        from.series(1.day())
-            .take_while(move |day| *day <= last)
-            .filter(|day| self.starts_on(window, *day))
-            .filter_map(|day| self.occurrence(window, day))
+    /// Whether clocks do not change so near to `[lo, hi]` that an occurrence could be moved into it or out of it.
+    fn calm(&self, lo: Timestamp, hi: Timestamp) -> bool {
+        let since = lo.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
+        let until = hi.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+        self.zone.following(since).next().is_none_or(|change| change.timestamp() > until)
     }
 
-    fn starts_on(&self, window: &Window, day: Date) -> bool {
-        let days = &window.days;
-        if days.dates.contains(&day) {
-            return true;
+    /// The occurrences of a window that start on the local date `first` or later, in order.
+    fn starting(&self, window: usize, first: Date) -> impl Iterator<Item = Occurrence> {
+        let mut from = Some(first);
+        std::iter::from_fn(move || {
+            let written = self.windows.get(window)?;
+            let day = written.next_start(from?, &self.holidays)?;
+            from = day.tomorrow().ok();
+            let local = written.local(day);
+            let (start, end) = self.resolve(local);
+            Some(Occurrence { window, from: local.0, to: local.1, start, end })
+        })
+    }
+
+    /// Instants of an occurrence: see [`Window`].
+    fn resolve(&self, (from, to): (DateTime, DateTime)) -> (Timestamp, Timestamp) {
+        let (start, end) = (wall::first_reading(&self.zone, from), wall::last_reading(&self.zone, to));
+        if start < end {
+            return (start, end);
         }
-        let weekday = days.weekdays.get(weekday_index(day.weekday())).copied().unwrap_or(false);
-        let holiday = || self.holidays.binary_search(&day).is_ok();
-        match days.holidays {
-            HolidayRule::Skip => weekday && !holiday(),
-            HolidayRule::Ignore => weekday,
-            HolidayRule::Only => holiday(),
-        }
+        (start, start.checked_add(to.duration_since(from)).unwrap_or(Timestamp::MAX))
     }
 
-    /// Local to absolute time. In a DST gap both ends shift forward by the gap; in an overlap the window runs from the
-    /// first occurrence of its start to the last of its end: once, unbroken. `None` at the ends of representable time.
-    fn occurrence(&self, window: &Window, day: Date) -> Option<Occurrence> {
-        let ends_on = if window.to <= window.from { day.tomorrow().ok()? } else { day };
-        let start = self.zone.to_ambiguous_timestamp(day.to_datetime(window.from)).compatible().ok()?;
-        let end = self.zone.to_ambiguous_timestamp(ends_on.to_datetime(window.to)).later().ok()?;
-        (start < end).then_some(Occurrence { start, end })
+    fn local(&self, t: Timestamp) -> DateTime {
+        self.zone.to_datetime(t)
     }
 }
 
-/// How far ahead a change is looked for: a window on one date of the year is found.
-const HORIZON_DAYS: i64 = 366;
-
-/// One occurrence of a window, half-open.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Occurrence {
-    start: Timestamp,
-    end: Timestamp,
-}
-
-impl Occurrence {
-    fn contains(self, t: Timestamp) -> bool {
-        self.start <= t && t < self.end
-    }
+/// Local dates from `first` on.
+fn days_from(first: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(first), |day| day.tomorrow().ok())
 }
 
 /// What windows in force come to: highest floor, lowest ceiling, floor wins over ceiling.
@@ -254,28 +236,28 @@ fn bounds<'a>(force: impl Iterator<Item = &'a Window>) -> Bounds {
     let mut bounds = Bounds::default();
     let mut allowed = false;
     for window in force {
-        bounds.floor = bounds.floor.max(window.min_replicas.unwrap_or(0));
-        bounds.ceiling = match (bounds.ceiling, window.max_replicas) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        bounds.floor = bounds.floor.max(window.floor());
+        bounds.ceiling = [bounds.ceiling, window.max_replicas].into_iter().flatten().min();
         allowed |= window.scale_to_zero == Some(ZeroRule::Allowed);
         bounds.zero_forbidden |= window.scale_to_zero == Some(ZeroRule::Never);
     }
     bounds.zero_allowed = allowed && !bounds.zero_forbidden;
-    if let Some(ceiling) = &mut bounds.ceiling
-        && *ceiling < bounds.floor
-    {
-        *ceiling = bounds.floor;
-        bounds.conflict = true;
-    }
+    bounds.conflict = bounds.ceiling.is_some_and(|ceiling| ceiling < bounds.floor);
+    bounds.ceiling = bounds.ceiling.map(|ceiling| ceiling.max(bounds.floor));
     bounds
 }
 
-/// The index of a weekday in [`Days::weekdays`].
-pub fn weekday_index(weekday: Weekday) -> usize {
-    weekday.to_monday_zero_offset() as usize
-}
+/// The longest lead that is looked ahead: keeps the work of a call bounded whatever it is given.
+pub const LONGEST_LEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
 
+/// Local days before an instant on which an occurrence that touches it may start: one for midnight, one for the largest
+/// jump of clocks on record (a whole day, where a country changes sides of the date line).
+const REACH: i64 = 2;
+
+/// The same in time: a window lasts 24 hours as written, and clocks jump by 24 at most.
+const NEAR: SignedDuration = SignedDuration::from_hours(48);
+
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
