@@ -117,13 +117,16 @@ fn shared_policy<'r>(fields: &mut Fields<'_>, rules: &'r Rules, name: &str) -> O
     found
 }
 
+/// Whether `holidays` means a named calendar: a list of dates has digits first, a name is one word.
+pub(crate) fn names_calendar(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([',', '\n', ' ', ':'])
+}
+
 fn holidays_of(text: &str, rules: &Rules) -> Result<Vec<jiff::civil::Date>, Vec<MetadataError>> {
     if let Some(dates) = rules.holidays.get(text) {
         return Ok(dates.clone());
     }
-    // Every list of dates has digits first; a calendar's name is one word.
-    let name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([',', '\n', ' ', ':']);
-    if !name {
+    if !names_calendar(text) {
         return parse_dates(text);
     }
     let hint = match nearest(text, rules.holidays.keys().map(|other| (other.as_str(), other))) {

@@ -21,6 +21,8 @@ use prewarm_forecaster::{Policy, Window};
 
 use crate::config::{Allow, SourceKind};
 use crate::source::SourceSpec;
+pub(crate) use look_ahead::names_calendar;
+
 use demand::Demand;
 use fields::Fields;
 use keys::{

@@ -1,0 +1,278 @@
+//! `prewarm check FILE.yaml…`: ScaledObjects, ScaledJobs and policies, before they are applied.
+
+mod finding;
+mod pace;
+mod ramp;
+mod resource;
+mod traps;
+mod tree;
+
+use std::io::{IsTerminal, Read as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use prewarm_forecaster::decide::planner::Rhythm;
+
+use crate::config::Config;
+use crate::metadata::windows::shared_policy;
+use crate::metadata::{self, Rules, SharedPolicy, keys};
+use finding::{Checked, Finding, Level, Report};
+use resource::Resource;
+use traps::Read;
+use tree::Tree;
+
+/// Arguments of `prewarm check FILE.yaml…`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// YAML files with ScaledObjects, ScaledJobs or policies; - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "keys")]
+    files: Vec<PathBuf>,
+    /// The server's configuration, to check sources, addresses and shared policies as well
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// List the keys of trigger metadata instead
+    #[arg(long, conflicts_with_all = ["files", "config"])]
+    keys: bool,
+}
+
+/// Runs the command; fails if there is an error, or nothing to check.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.keys {
+        print!("{}", if args.json { keys_json() } else { keys_text() });
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = match &args.config {
+        Some(path) => Some(Config::load(Some(path), std::env::vars())?),
+        None => None,
+    };
+    let mut texts = Vec::new();
+    for file in &args.files {
+        if file.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+            texts.push(("standard input".to_owned(), text));
+        } else {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            texts.push((file.display().to_string(), text));
+        }
+    }
+    let report = check(&texts, config.as_ref());
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        print!("{}", report.text(coloured));
+    }
+    let failed = report.count(Level::Error) > 0 || report.resources.is_empty();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One document of a file.
+struct Document {
+    file: String,
+    number: usize,
+    tree: Tree,
+}
+
+/// Checks texts by their file names.
+fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
+    let mut report = Report::default();
+    let mut documents = Vec::new();
+    for (file, text) in texts {
+        match tree::documents(text) {
+            Ok(trees) => documents.extend(trees.into_iter().zip(1..).flat_map(|(tree, number)| {
+                unlisted(tree).into_iter().map(move |tree| Document { file: file.clone(), number, tree })
+            })),
+            Err((line, problem)) => report.resources.push(unreadable(file, line, problem, text)),
+        }
+    }
+    let mut rules = config.map(Config::rules).unwrap_or_default();
+    for Document { file, number, tree } in &documents {
+        if let Some((checked, policy)) = check_policy(file, *number, tree) {
+            if let Some(policy) = policy {
+                rules.policies.insert(checked.name.clone(), policy);
+            }
+            report.resources.push(checked);
+        }
+    }
+    let rhythm = config.map(|config| config.rhythm).unwrap_or_default();
+    let mut unverified = false;
+    let mut strangers = 0;
+    for Document { file, number, tree } in &documents {
+        let Some(mut resource) = Resource::read(tree) else { continue };
+        let ours = resource.triggers.iter().filter(|trigger| trigger.ours).count();
+        strangers += resource.triggers.iter().filter(|trigger| !trigger.ours && is_external(trigger.tree)).count();
+        if ours == 0 {
+            continue;
+        }
+        if config.is_none() {
+            unverified |= take_on_trust(&resource, &mut rules);
+        }
+        check_resource(&mut resource, &rules, &rhythm);
+        resource.findings.sort_by_key(|finding| (finding.line, std::cmp::Reverse(finding.level)));
+        report.resources.push(Checked {
+            file: file.clone(),
+            document: *number,
+            kind: format!("{:?}", resource.kind),
+            namespace: resource.namespace.map(str::to_owned),
+            name: resource.name.to_owned(),
+            triggers: ours,
+            findings: resource.findings,
+        });
+    }
+    if unverified {
+        let note = "sources, addresses and shared policies are taken on trust: give --config FILE to check them, too";
+        report.notes.push(note.to_owned());
+    }
+    if strangers > 0 {
+        report.notes.push(format!("external triggers of other scalers, not checked: {strangers}"));
+    }
+    if report.resources.is_empty() {
+        report
+            .notes
+            .push("nothing to check: no ScaledObject or ScaledJob with a trigger of prewarm, and no policy".to_owned());
+    }
+    report
+}
+
+/// The items of a `List` (`kubectl get -o yaml`), or the document itself.
+fn unlisted(tree: Tree) -> Vec<Tree> {
+    match tree.at("items") {
+        Some(items) if tree.text("kind").is_some_and(|kind| kind.ends_with("List")) => items.list().to_vec(),
+        _ => vec![tree],
+    }
+}
+
+fn is_external(trigger: &Tree) -> bool {
+    matches!(trigger.text("type"), Some("external" | "external-push"))
+}
+
+fn unreadable(file: &str, line: u64, problem: String, text: &str) -> Checked {
+    let template = text.contains("{{").then(|| "render templates first: helm template . | prewarm check -".to_owned());
+    let finding = Finding { level: Level::Error, line, path: "YAML".to_owned(), problem, advice: template };
+    Checked {
+        file: file.to_owned(),
+        document: 1,
+        kind: "YAML".to_owned(),
+        namespace: None,
+        name: "that cannot be read".to_owned(),
+        triggers: 0,
+        findings: vec![finding],
+    }
+}
+
+/// A PrewarmPolicy, or a bare file of windows as `prewarm windows` takes it.
+fn check_policy(file: &str, document: usize, tree: &Tree) -> Option<(Checked, Option<SharedPolicy>)> {
+    let (kind, base) = match tree.text("kind") {
+        Some("PrewarmPolicy") => ("PrewarmPolicy", "spec"),
+        None if tree.at("windows").is_some() => ("policy", ""),
+        _ => return None,
+    };
+    let fields = if base.is_empty() { Some(tree) } else { tree.at(base) }.map_or(&[][..], Tree::entries);
+    let full = |key: &str| if base.is_empty() { key.to_owned() } else { format!("{base}.{key}") };
+    let mut findings = Vec::new();
+    let mut note = |level, key: &str, problem: String| {
+        let path = full(key);
+        findings.push(Finding { level, line: tree.line_of(&path), path, problem, advice: None });
+    };
+    const KEYS: [&str; 3] = ["timezone", "windows", "holidays"];
+    for (key, _) in fields.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
+        note(Level::Error, key, format!("is not a key; known here: {}", KEYS.join(", ")));
+    }
+    let policy = shared_policy(&fields.iter().map(|(key, tree)| (key.clone(), tree.json())).collect());
+    for error in policy.as_ref().err().into_iter().flatten() {
+        note(Level::Error, &error.key, error.problem.clone());
+    }
+    let checked = Checked {
+        file: file.to_owned(),
+        document,
+        kind: kind.to_owned(),
+        namespace: tree.text("metadata.namespace").map(str::to_owned),
+        name: tree.text("metadata.name").unwrap_or("without a name").to_owned(),
+        triggers: 0,
+        findings,
+    };
+    Some((checked, policy.ok()))
+}
+
+/// Without the server's configuration, what refers to it cannot be wrong. Whether anything does.
+fn take_on_trust(resource: &Resource<'_>, rules: &mut Rules) -> bool {
+    let mut any = false;
+    for trigger in resource.triggers.iter().filter(|trigger| trigger.ours) {
+        let value = |key: &keys::Key| trigger.metadata.get(key.name).map(|value| value.trim().to_owned());
+        any |= value(&keys::SOURCE).is_some();
+        if value(&keys::SERVER_ADDRESS).is_some() {
+            any = true;
+            rules.allow.server_addresses =
+                ["http://*:*", "https://*:*"].iter().filter_map(|p| p.parse().ok()).collect();
+        }
+        if let Some(name) = value(&keys::POLICY_REF).filter(|name| !rules.policies.contains_key(name)) {
+            any = true;
+            rules.policies.insert(name, SharedPolicy { zone: None, windows: Vec::new(), holidays: Vec::new() });
+        }
+        let calendar = value(&keys::HOLIDAYS).filter(|text| metadata::names_calendar(text));
+        if let Some(name) = calendar.filter(|name| !rules.holidays.contains_key(name)) {
+            any = true;
+            rules.holidays.insert(name, Vec::new());
+        }
+    }
+    any
+}
+
+fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &Rhythm) {
+    let namespace = resource.namespace.unwrap_or("default");
+    let ours = resource.triggers.iter().enumerate().filter(|(_, trigger)| trigger.ours);
+    let read: Vec<Read> = ours
+        .map(|(index, trigger)| Read {
+            index,
+            parsed: metadata::parse(namespace, resource.name, &trigger.metadata, rules),
+        })
+        .collect();
+    for Read { index, parsed } in &read {
+        let path = format!("spec.triggers[{index}].metadata");
+        match &parsed.trigger {
+            Ok(trigger) => {
+                for warning in &trigger.warnings {
+                    let known = |key: &str| resource.triggers[*index].metadata.contains_key(key);
+                    match warning.split_once(": ").filter(|(key, _)| known(key)) {
+                        Some((key, text)) => resource.warn(&format!("{path}.{key}"), text, None),
+                        None => resource.warn(&path, warning.as_str(), None),
+                    }
+                }
+            }
+            Err(errors) => {
+                for error in errors {
+                    let path = if error.key == "metadata" { path.clone() } else { format!("{path}.{}", error.key) };
+                    resource.error(&path, error.problem.as_str(), None);
+                }
+            }
+        }
+    }
+    traps::find(resource, &read);
+    pace::find(resource, &read, rhythm);
+}
+
+/// The table of keys, for people.
+fn keys_text() -> String {
+    let width = keys::ALL.iter().map(|key| key.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for key in keys::ALL {
+        let default = key.default.map(|default| format!("; default {default}")).unwrap_or_default();
+        text += &format!("{:<width$}  {}\n{:<width$}  {}{default}\n", key.name, key.doc, "", key.range());
+    }
+    text
+}
+
+fn keys_json() -> String {
+    let keys = keys::ALL.iter().map(|key| {
+        serde_json::json!({ "key": key.name, "meaning": key.doc, "allowed": key.range(), "default": key.default })
+    });
+    format!("{:#}\n", serde_json::Value::Array(keys.collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! A ScaledObject or ScaledJob, as far as a check looks at it.
+
+use std::collections::HashMap;
+
+use super::finding::{Finding, Level};
+use super::tree::{Node, Tree};
+use crate::metadata::keys::{self, Name};
+
+/// Which resource it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    ScaledObject,
+    ScaledJob,
+}
+
+/// The resource with its triggers.
+#[derive(Debug)]
+pub(super) struct Resource<'t> {
+    pub(super) kind: Kind,
+    pub(super) name: &'t str,
+    pub(super) namespace: Option<&'t str>,
+    pub(super) tree: &'t Tree,
+    pub(super) triggers: Vec<Trigger<'t>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// One trigger of the resource.
+#[derive(Debug)]
+pub(super) struct Trigger<'t> {
+    /// `spec.triggers[0]`.
+    pub(super) path: String,
+    pub(super) tree: &'t Tree,
+    /// Answered by Prewarm, as far as can be told.
+    pub(super) ours: bool,
+    /// Metadata as KEDA passes it on.
+    pub(super) metadata: HashMap<String, String>,
+}
+
+/// Keys that no other external scaler has.
+const DISTINCTIVE: [&str; 8] =
+    ["preset", "triggerName", "windows", "policyRef", "leadTime", "coldStart", "costRatio", "historyWindow"];
+
+impl<'t> Resource<'t> {
+    /// Reads a document; `None` if it is another kind of resource.
+    pub(super) fn read(tree: &'t Tree) -> Option<Self> {
+        let kind = match tree.text("kind")? {
+            "ScaledObject" => Kind::ScaledObject,
+            "ScaledJob" => Kind::ScaledJob,
+            _ => return None,
+        };
+        let mut resource = Self {
+            kind,
+            name: tree.text("metadata.name").unwrap_or_default(),
+            namespace: tree.text("metadata.namespace"),
+            tree,
+            triggers: Vec::new(),
+            findings: Vec::new(),
+        };
+        let triggers = tree.at("spec.triggers").map_or(&[][..], Tree::list);
+        resource.triggers = triggers.iter().enumerate().map(|(index, tree)| resource.trigger(index, tree)).collect();
+        Some(resource)
+    }
+
+    fn trigger(&mut self, index: usize, tree: &'t Tree) -> Trigger<'t> {
+        let path = format!("spec.triggers[{index}]");
+        let external = matches!(tree.text("type"), Some("external" | "external-push"));
+        let address = tree.text("metadata.scalerAddress").unwrap_or_default();
+        let entries = tree.at("metadata").map_or(&[][..], Tree::entries);
+        let telling = |key: &str| {
+            DISTINCTIVE.contains(&key)
+                || matches!(keys::judge(key), Name::NearMiss(near) if DISTINCTIVE.contains(&near.name))
+        };
+        let ours = external && (address.contains("prewarm") || entries.iter().any(|(key, _)| telling(key)));
+        let mut metadata = HashMap::new();
+        for (key, value) in entries {
+            match &value.node {
+                Node::Text(text) => drop(metadata.insert(key.clone(), text.clone())),
+                // Read on as if it were text: one complaint about it is enough.
+                other if ours => {
+                    let told = scalar(other);
+                    let shown = told.as_deref().unwrap_or("…");
+                    let problem = format!("must be text: write {key}: \"{shown}\"");
+                    let advice = "Kubernetes refuses metadata values that are not text";
+                    self.error(&format!("{path}.metadata.{key}"), problem, Some(advice));
+                    metadata.extend(told.map(|text| (key.clone(), text)));
+                }
+                _ => {}
+            }
+        }
+        Trigger { path, tree, ours, metadata }
+    }
+
+    /// Notes a finding.
+    pub(super) fn find(&mut self, level: Level, path: &str, problem: impl Into<String>, advice: Option<&str>) {
+        self.findings.push(Finding {
+            level,
+            line: self.tree.line_of(path),
+            path: path.to_owned(),
+            problem: problem.into(),
+            advice: advice.map(str::to_owned),
+        });
+    }
+
+    /// Notes an error.
+    pub(super) fn error(&mut self, path: &str, problem: impl Into<String>, advice: Option<&str>) {
+        self.find(Level::Error, path, problem, advice);
+    }
+
+    /// Notes a warning.
+    pub(super) fn warn(&mut self, path: &str, problem: impl Into<String>, advice: Option<&str>) {
+        self.find(Level::Warning, path, problem, advice);
+    }
+
+    /// A whole number below `spec`.
+    pub(super) fn whole(&self, key: &str) -> Option<i64> {
+        self.tree.whole(&format!("spec.{key}"))
+    }
+}
+
+fn scalar(node: &Node) -> Option<String> {
+    match node {
+        Node::Flag(flag) => Some(flag.to_string()),
+        Node::Whole(number) => Some(number.to_string()),
+        Node::Number(number) => Some(number.to_string()),
+        Node::Text(_) | Node::Null | Node::List(_) | Node::Map(_) => None,
+    }
+}
