@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{SourceError, shorten};
-use crate::config::{Credentials, Secret, SourceConfig, SourceTls};
+use crate::config::{Credentials, Secret, SourceConfig, SourceKind, SourceTls};
 
 /// A client with everything that one source's configuration says about HTTP.
 pub(super) struct Http {
@@ -43,10 +43,13 @@ impl Http {
         if config.concurrency == 0 {
             return Err(wrong("concurrency must be at least 1".into()));
         }
-        let encrypted = config.urls.iter().any(|url| url.scheme() == "https");
+        let reach = Reach {
+            encrypted: config.urls.iter().any(|url| url.scheme() == "https"),
+            direct: config.kind == SourceKind::Exposition,
+        };
         Ok(Self {
             name: name.into(),
-            client: Reloading::new(&config.tls, encrypted).map_err(wrong)?,
+            client: Reloading::new(&config.tls, reach).map_err(wrong)?,
             credentials: Login::from(&config.credentials),
             headers: header_map(&config.headers).map_err(wrong)?,
             timeout,
@@ -204,21 +207,30 @@ impl SecretFile {
     }
 }
 
+/// How addresses are reached.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// Some of them with TLS.
+    encrypted: bool,
+    /// Past any proxy of the environment, which has no way to pods.
+    direct: bool,
+}
+
 /// A client that is built anew when its certificate files change.
 struct Reloading {
     tls: SourceTls,
-    encrypted: bool,
+    reach: Reach,
     client: ArcSwap<Client>,
     seen: Mutex<(Instant, Vec<Option<SystemTime>>)>,
 }
 
 impl Reloading {
-    fn new(tls: &SourceTls, encrypted: bool) -> Result<Self, String> {
+    fn new(tls: &SourceTls, reach: Reach) -> Result<Self, String> {
         let stamps = stamps(tls);
         Ok(Self {
             tls: tls.clone(),
-            encrypted,
-            client: ArcSwap::from_pointee(build(tls, encrypted)?),
+            reach,
+            client: ArcSwap::from_pointee(build(tls, reach)?),
             seen: Mutex::new((Instant::now(), stamps)),
         })
     }
@@ -229,10 +241,10 @@ impl Reloading {
             && seen.0.elapsed() >= CERTIFICATE_AGE
         {
             seen.0 = Instant::now();
-            let (tls, encrypted, before) = (self.tls.clone(), self.encrypted, seen.1.clone());
+            let (tls, reach, before) = (self.tls.clone(), self.reach, seen.1.clone());
             let rebuilt = tokio::task::spawn_blocking(move || {
                 let now = stamps(&tls);
-                (now != before).then(|| (build(&tls, encrypted), now))
+                (now != before).then(|| (build(&tls, reach), now))
             });
             if let Ok(Some((client, now))) = rebuilt.await {
                 seen.1 = now;
@@ -259,7 +271,7 @@ fn stamps(tls: &SourceTls) -> Vec<Option<SystemTime>> {
         .collect()
 }
 
-fn build(tls: &SourceTls, encrypted: bool) -> Result<Client, String> {
+fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
     let mut builder = Client::builder()
         .user_agent(concat!("prewarm/", env!("CARGO_PKG_VERSION")))
@@ -273,9 +285,12 @@ fn build(tls: &SourceTls, encrypted: bool) -> Result<Client, String> {
             return Err(format!("{} holds no PEM certificate", path.display()));
         }
         builder = builder.tls_certs_merge(roots);
-    } else if !encrypted {
+    } else if !reach.encrypted {
         // The system's roots are missing in an empty image, and plain HTTP needs none.
         builder = builder.tls_certs_only([]);
+    }
+    if reach.direct {
+        builder = builder.no_proxy();
     }
     match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => {

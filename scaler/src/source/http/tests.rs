@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::config::SourceKind;
 
 /// A certificate authority and what it signs.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
