@@ -4,12 +4,14 @@
 //! Nothing here outlives the test process, and nothing here sleeps for a fixed time: tests wait for conditions with
 //! [`eventually`]. A service that is missing is a panic that names its Debian package, never a skipped test.
 
+pub mod app;
 pub mod hpa;
 pub mod keda;
 pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
+pub mod serve;
 pub mod trace;
 
 use std::future::Future;

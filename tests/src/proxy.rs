@@ -35,6 +35,7 @@ pub struct Proxy {
     fault: watch::Sender<Fault>,
     listening: watch::Receiver<bool>,
     accepted: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -45,8 +46,9 @@ impl Proxy {
         let (fault, watched) = watch::channel(Fault::Pass);
         let (open, listening) = watch::channel(false);
         let accepted = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(listen(address, upstream, watched, open, accepted.clone()));
-        let proxy = Self { address, fault, listening, accepted, task };
+        let asked = Arc::new(AtomicUsize::new(0));
+        let task = tokio::spawn(listen(address, upstream, watched, open, accepted.clone(), asked.clone()));
+        let proxy = Self { address, fault, listening, accepted, asked, task };
         proxy.set(Fault::Pass).await;
         proxy
     }
@@ -67,6 +69,11 @@ impl Proxy {
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
+
+    /// Pieces that clients have sent so far: one at least for each question.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Proxy {
@@ -82,6 +89,7 @@ async fn listen(
     mut fault: watch::Receiver<Fault>,
     open: watch::Sender<bool>,
     accepted: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
 ) {
     loop {
         let listener = TcpListener::bind(address).await.expect("the proxy's port is ours");
@@ -96,7 +104,7 @@ async fn listen(
                 }
                 Ok((client, _)) = listener.accept() => {
                     accepted.fetch_add(1, Ordering::Relaxed);
-                    tokio::spawn(connection(client, upstream, fault.clone()));
+                    tokio::spawn(connection(client, upstream, fault.clone(), asked.clone()));
                 }
             }
         }
@@ -109,7 +117,12 @@ async fn listen(
 }
 
 /// One client's connection; ends when either side does, or when the proxy is dropped or stopped.
-async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::Receiver<Fault>) {
+async fn connection(
+    client: TcpStream,
+    upstream: SocketAddr,
+    mut fault: watch::Receiver<Fault>,
+    asked: Arc<AtomicUsize>,
+) {
     let (from_client, to_client) = client.into_split();
     let stopped = {
         let mut fault = fault.clone();
@@ -123,8 +136,8 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::R
         let Ok(server) = TcpStream::connect(upstream).await else { return };
         let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = relay(from_client, to_server, fault.clone(), false) => {}
-            () = relay(from_server, to_client, fault.clone(), true) => {}
+            () = relay(from_client, to_server, fault.clone(), Some(&asked)) => {}
+            () = relay(from_server, to_client, fault.clone(), None) => {}
         }
     };
     tokio::select! {
@@ -133,11 +146,20 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut fault: watch::R
     }
 }
 
-/// Passes bytes one way, as late and as wrong as the fault says.
-async fn relay(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut fault: watch::Receiver<Fault>, answers: bool) {
+/// Passes bytes one way, as late and as wrong as the fault says: questions are counted, answers are spoilt.
+async fn relay(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut fault: watch::Receiver<Fault>,
+    questions: Option<&AtomicUsize>,
+) {
+    let answers = questions.is_none();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
+        if let Some(asked) = questions {
+            asked.fetch_add(1, Ordering::Relaxed);
+        }
         let Some(now) = until(&mut fault, |f| f != Fault::Hang).await else { return };
         match now {
             Fault::Slow(late) if answers => tokio::time::sleep(late).await,

@@ -1,0 +1,310 @@
+//! The service in this process, on ports of its own, in time that the test moves.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm::app::{App, Seams};
+use prewarm::clock::{Clock, ManualClock, floor};
+use prewarm::config::Config;
+use prewarm::registry::{Registry, Workload};
+use prewarm::store::{HistoryStore, Resolution};
+use prewarm_forecaster::{Minute, Recommendation};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::eventually;
+use crate::keda::{Keda, Trigger};
+
+/// Distance between samples unless a test wants another: the service's default.
+pub const SLOT: SignedDuration = SignedDuration::from_secs(15);
+
+/// What the service is started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    clock: Arc<ManualClock>,
+    slot: SignedDuration,
+    source: String,
+    impatient: bool,
+    database: Option<String>,
+    toml: String,
+}
+
+impl Setup {
+    /// A service that reads the Prometheus at `address` as its default source, at `now`, with a SQLite file of its own.
+    pub fn new(address: SocketAddr, now: Timestamp) -> Self {
+        let source = format!("kind = \"prometheus\"\nurl = \"http://{address}\"\ntimeout = \"10s\"\n");
+        // A quarter of a slot after its start: whatever place within the slot a workload has, its turn has come.
+        let clock = Arc::new(ManualClock::new(floor(now, SLOT) + SLOT / 4));
+        Self { clock, slot: SLOT, source, impatient: false, database: None, toml: String::new() }
+    }
+
+    /// With another distance between samples; divides a minute.
+    pub fn slot(mut self, slot: SignedDuration) -> Self {
+        self.slot = slot;
+        self
+    }
+
+    /// With this database instead.
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.database = Some(url.into());
+        self
+    }
+
+    /// That gives up soon on a source which hangs: tests wait for that in real time.
+    pub fn impatient(mut self) -> Self {
+        self.impatient = true;
+        self
+    }
+
+    /// With more sections of the configuration.
+    pub fn with(mut self, lines: &str) -> Self {
+        self.toml.push_str(lines);
+        self
+    }
+
+    /// On the clock of another service: two replicas, or one before and after a restart.
+    pub fn on(mut self, clock: &Arc<ManualClock>) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> TestApp {
+        TestApp::start(self).await
+    }
+}
+
+/// A running service. Dropping it is a crash; [`TestApp::stop`] is SIGTERM.
+#[derive(Debug)]
+pub struct TestApp {
+    /// KEDA's operator, connected to it.
+    pub keda: Keda,
+    /// Its time.
+    pub clock: Arc<ManualClock>,
+    /// What it answers from.
+    pub registry: Arc<Registry>,
+    /// Its history.
+    pub store: Arc<dyn HistoryStore>,
+    /// Where it serves HTTP.
+    pub http: SocketAddr,
+    setup: Setup,
+    shutdown: CancellationToken,
+    running: Option<(Runtime, JoinHandle<anyhow::Result<()>>)>,
+    dir: Option<TempDir>,
+}
+
+impl TestApp {
+    async fn start(setup: Setup) -> Self {
+        let dir = tempfile::Builder::new().prefix("prewarm-app-").tempdir().expect("temporary directory");
+        Self::start_in(setup, Some(dir)).await
+    }
+
+    async fn start_in(setup: Setup, dir: Option<TempDir>) -> Self {
+        crate::install_crypto();
+        // Runtime of its own: a crash takes all its tasks, and a stall of it is not one of the test's.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
+        let config = setup.configuration(dir.as_ref());
+        let clock: Arc<dyn Clock> = setup.clock.clone();
+        let built = runtime.spawn(async move {
+            let seams = Seams { clock, grpc: listener().await, http: listener().await };
+            App::build(config, seams).await
+        });
+        let app = built.await.expect("no panic").unwrap_or_else(|error| panic!("cannot build the service: {error:#}"));
+        let (registry, store) = (app.registry().clone(), app.store().clone());
+        let keda = Keda::new(app.grpc_address().expect("an address"));
+        let http = app.http_address().expect("an address");
+        let shutdown = CancellationToken::new();
+        let task = runtime.spawn(app.run(shutdown.clone()));
+        let clock = setup.clock.clone();
+        Self { keda, clock, registry, store, http, setup, shutdown, running: Some((runtime, task)), dir }
+    }
+
+    /// SIGTERM: ends streams, writes the last rows; must take less than ten seconds.
+    pub async fn stop(&mut self) {
+        let Some((runtime, task)) = self.running.take() else { return };
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(10), task).await;
+        ended.expect("ends within ten seconds").expect("no panic").expect("no error");
+        runtime.shutdown_background();
+    }
+
+    /// Ends it and starts it anew: the same database, clock and sources, other ports.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let dir = self.dir.take();
+        *self = Self::start_in(self.setup.clone(), dir).await;
+    }
+
+    /// As [`Self::restart`] after a crash: nothing is written on the way out.
+    pub async fn crash_and_restart(&mut self) {
+        if let Some((runtime, _)) = self.running.take() {
+            runtime.shutdown_background();
+        }
+        let dir = self.dir.take();
+        *self = Self::start_in(self.setup.clone(), dir).await;
+    }
+
+    /// The instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The slot that the instant belongs to: what the service samples at.
+    pub fn slot(&self) -> Timestamp {
+        floor(self.now(), self.setup.slot)
+    }
+
+    /// One slot later, when every workload has decided for it.
+    pub async fn step(&self) {
+        self.clock.advance(self.setup.slot);
+        self.decided().await;
+    }
+
+    /// Slot by slot until `t`.
+    pub async fn step_until(&self, t: Timestamp) {
+        while self.slot() + self.setup.slot <= t {
+            self.step().await;
+        }
+    }
+
+    /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The service looks twice a slot, in
+    /// real time, whether its clock was set back: with the default slot that is longer than this waits.
+    pub async fn jump(&self, t: Timestamp) {
+        self.clock.set(floor(t, self.setup.slot) + self.setup.slot / 4);
+        self.decided().await;
+    }
+
+    /// Waits until every workload with a valid trigger has decided for the present slot.
+    pub async fn decided(&self) {
+        let slot = self.slot();
+        for workload in self.registry.workloads() {
+            if workload.registration().trigger.is_err() {
+                continue;
+            }
+            let what = format!("{:?} decides for {slot}", workload.key());
+            eventually(Duration::from_secs(20), &what, || async {
+                // It may be forgotten meanwhile: a jump is a long silence.
+                let gone = self.registry.triggers(&workload.key().namespace, &workload.key().name).is_empty();
+                (gone || workload.recommendation().is_some_and(|r| r.at == slot)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Registers triggers by one `GetMetricSpec` each and waits for their first decisions.
+    pub async fn register(&self, triggers: &[&Trigger]) {
+        for trigger in triggers {
+            self.keda.metric_spec(trigger).await.expect("a spec");
+        }
+        self.decided().await;
+    }
+
+    /// The only workload of a ScaledObject.
+    pub fn workload(&self, trigger: &Trigger) -> Arc<Workload> {
+        let mut workloads = self.registry.triggers(&trigger.namespace, &trigger.name);
+        assert_eq!(workloads.len(), 1, "{}/{}", trigger.namespace, trigger.name);
+        workloads.remove(0)
+    }
+
+    /// What it last decided.
+    pub fn recommendation(&self, trigger: &Trigger) -> Arc<Recommendation> {
+        self.workload(trigger).recommendation().expect("a recommendation")
+    }
+
+    /// What the store holds of a workload within `[from, to)`.
+    pub async fn history(&self, trigger: &Trigger, from: Timestamp, to: Timestamp) -> Vec<Minute> {
+        let key = self.workload(trigger).key().clone();
+        self.store.load(&key, from, to, Resolution::Minute).await.expect("load history")
+    }
+
+    /// The database, opened anew: the service's own handle ends with it.
+    pub async fn reopened_store(&self) -> Arc<dyn HistoryStore> {
+        let config = self.setup.configuration(self.dir.as_ref());
+        prewarm::store::open(&config.database).await.expect("open the store")
+    }
+
+    /// Waits until the store holds `minutes` of a workload within `[from, to)`.
+    pub async fn history_of(&self, trigger: &Trigger, from: Timestamp, to: Timestamp, minutes: usize) -> Vec<Minute> {
+        let key = self.workload(trigger).key().clone();
+        let what = format!("{minutes} minutes of history");
+        eventually(Duration::from_secs(30), &what, || async {
+            let history = self.store.load(&key, from, to, Resolution::Minute).await.ok()?;
+            (history.len() >= minutes).then_some(history)
+        })
+        .await
+    }
+
+    /// Waits until a forecast is installed; takes some slots.
+    pub async fn forecast_installed(&self, trigger: &Trigger) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.recommendation(trigger).decision.parts.forecast.is_none() {
+            assert!(Instant::now() < deadline, "no forecast: {:?}", self.recommendation(trigger));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.step().await;
+        }
+    }
+
+    /// Status and body of an HTTP request.
+    pub async fn http(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("http://{}{path}", self.http)).await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if there is none.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let (_, text) = self.http("/metrics").await;
+        let lines = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with([' ', '{'])) && labels.iter().all(|label| line.contains(label))
+        });
+        let values: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some((runtime, _)) = self.running.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Setup {
+    /// The configuration by the way of users: a file.
+    fn configuration(&self, dir: Option<&TempDir>) -> Config {
+        let dir = dir.expect("a directory").path();
+        let database = self.database.clone().unwrap_or_else(|| sqlite(dir));
+        let text = format!(
+            "database = \"{database}\"\nslot = \"{}s\"\n[sources.default]\n{}{}",
+            self.slot.as_secs(),
+            self.source,
+            self.toml
+        );
+        let file = dir.join("prewarm.toml");
+        std::fs::write(&file, &text).expect("write the configuration");
+        let config = Config::load(Some(&file), std::iter::empty());
+        let mut config = config.unwrap_or_else(|error| panic!("{text}\n{error}"));
+        if self.impatient {
+            // Less than a user may ask for.
+            config.sources.values_mut().for_each(|source| source.timeout = SignedDuration::from_millis(400));
+        }
+        config
+    }
+}
+
+fn sqlite(dir: &std::path::Path) -> String {
+    let file: PathBuf = dir.join("prewarm.db");
+    format!("sqlite://{}", file.display())
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("bind a free port")
+}

@@ -1,0 +1,70 @@
+//! The service as a process: what a container runs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::eventually;
+use crate::process::{self, Daemon, Signal};
+
+/// A running `prewarm serve`; dropped with the value.
+#[derive(Debug)]
+pub struct Serve {
+    // Before `dir`: the process must end before its files go.
+    daemon: Daemon,
+    /// Where it serves gRPC.
+    pub grpc: SocketAddr,
+    /// Where it serves HTTP.
+    pub http: SocketAddr,
+    _dir: TempDir,
+}
+
+impl Serve {
+    /// Starts `program` with a configuration file of these lines and these variables, and waits until it is alive.
+    pub async fn start(program: &str, configuration: &str, environment: &[(&str, &str)]) -> Self {
+        crate::install_crypto();
+        let dir = tempfile::Builder::new().prefix("prewarm-serve-").tempdir().expect("temporary directory");
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (grpc, http) = (local(process::free_port()), local(process::free_port()));
+        let file = dir.path().join("prewarm.toml");
+        std::fs::write(&file, configuration).expect("write the configuration");
+        let mut command = process::bound_to_us(Path::new(program), None, "KILL");
+        command.arg("serve").arg("--config").arg(&file).current_dir(dir.path());
+        command.arg(format!("--listen={grpc}")).arg(format!("--http={http}"));
+        command.envs(environment.iter().copied());
+        let mut daemon = Daemon::spawn("prewarm", command, &dir.path().join("log"), Signal::KILL);
+        eventually(Duration::from_secs(10), "/livez answers", || {
+            daemon.assert_running();
+            async move { reqwest::get(format!("http://{http}/livez")).await.ok().map(drop) }
+        })
+        .await;
+        Self { daemon, grpc, http, _dir: dir }
+    }
+
+    /// SIGTERM; panics unless it exits with success within `limit`. Its log.
+    pub async fn terminate(mut self, limit: Duration) -> String {
+        self.daemon.signal(Signal::TERM);
+        let begun = std::time::Instant::now();
+        let status = eventually(limit, "the process exits", || std::future::ready(self.daemon.ended())).await;
+        assert!(status.success(), "{status} after {:?}:\n{}", begun.elapsed(), self.daemon.log());
+        self.daemon.log()
+    }
+
+    /// Everything it has written so far.
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// Status of an HTTP request.
+    pub async fn status(&self, path: &str) -> u16 {
+        reqwest::get(format!("http://{}{path}", self.http)).await.expect("an answer").status().as_u16()
+    }
+
+    /// Body of an HTTP request.
+    pub async fn body(&self, path: &str) -> String {
+        let answer = reqwest::get(format!("http://{}{path}", self.http)).await.expect("an answer");
+        answer.text().await.expect("a text")
+    }
+}

@@ -1,0 +1,14 @@
+//! The service against real dependencies, called as KEDA calls it. One binary: it links once and shares the machine.
+//!
+//! Names that begin with `cNN_` are lines of KEDA's conformance checklist; `tests/CONFORMANCE.md` lists all of them.
+
+#![expect(clippy::unwrap_used, reason = "a test's support may")]
+
+mod answers;
+mod checklist;
+mod outage;
+mod process;
+mod restart;
+mod story;
+mod windows;
+mod zero;
