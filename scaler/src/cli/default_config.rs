@@ -4,6 +4,6 @@ use std::process::ExitCode;
 
 /// Prints the commented default configuration.
 pub fn run() -> anyhow::Result<ExitCode> {
-    print!("{}", crate::config::DEFAULT);
+    super::print(crate::config::DEFAULT)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod serve;
 pub mod windows;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -46,5 +47,13 @@ impl Cli {
             Command::Explain(args) => explain::run(args).await,
             Command::DefaultConfig => default_config::run(),
         }
+    }
+}
+
+/// Writes to standard output; a reader that has gone (`prewarm … | head`) is no failure.
+fn print(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

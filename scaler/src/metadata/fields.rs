@@ -71,7 +71,12 @@ impl<'a> Fields<'a> {
     /// Notes that a key is missing, unless a misspelt one says so already.
     pub(super) fn missing(&mut self, key: &Key, why: impl Display) {
         if !self.misspelt(key) {
-            self.error(key, format!("is missing: {why}"));
+            let from_environment = format!("{key}FromEnv");
+            let hint = match self.metadata.contains_key(&from_environment) {
+                true => format!(" ({from_environment} is not read)"),
+                false => String::new(),
+            };
+            self.error(key, format!("is missing: {why}{hint}"));
         }
     }
 

@@ -60,7 +60,8 @@ impl Key {
     /// What is allowed, for people.
     pub fn range(&self) -> String {
         let form = match self.form {
-            Form::Text { max } => Some(format!("text of at most {} KiB", max.div_ceil(1024))),
+            Form::Text { max } if max < KIB => Some(format!("text of at most {max} bytes")),
+            Form::Text { max } => Some(format!("text of at most {} KiB", max / KIB)),
             Form::Number { min, max } => Some(format!("a number from {min} to {max}")),
             Form::Threshold => Some(Threshold::RANGE.to_owned()),
             Form::Duration { min, max } => Some(format!("a duration from {} to {}", seconds(min), seconds(max))),
@@ -85,7 +86,6 @@ fn seconds(seconds: i64) -> String {
     duration::text(jiff::SignedDuration::from_secs(seconds))
 }
 
-/// What a text key may hold.
 const KIB: usize = 1024;
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;

@@ -42,7 +42,7 @@ pub struct Args {
 /// Runs the command; fails if there is an error, or nothing to check.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.keys {
-        print!("{}", if args.json { keys_json() } else { keys_text() });
+        super::print(&if args.json { keys_json() } else { keys_text() })?;
         return Ok(ExitCode::SUCCESS);
     }
     let config = match &args.config {
@@ -61,12 +61,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let report = check(&texts, config.as_ref());
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print!("{}", report.text(coloured));
-    }
+    let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text(coloured) };
+    super::print(&text)?;
     let failed = report.count(Level::Error) > 0 || report.resources.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -261,7 +258,7 @@ fn keys_text() -> String {
     let width = keys::ALL.iter().map(|key| key.name.len()).max().unwrap_or_default();
     let mut text = String::new();
     for key in keys::ALL {
-        let default = key.default.map(|default| format!("; default {default}")).unwrap_or_default();
+        let default = key.default.map(|default| format!(" (default: {default})")).unwrap_or_default();
         text += &format!("{:<width$}  {}\n{:<width$}  {}{default}\n", key.name, key.doc, "", key.range());
     }
     text

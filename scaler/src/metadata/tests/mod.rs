@@ -192,6 +192,7 @@ fn addresses_and_sources() {
 #[test]
 fn demand_is_exactly_one() {
     assert_snapshot!(complaints(&map(&[("threshold", "4")])), @"query: is missing: give one of query, preset and triggerName, or windows alone");
+    assert_snapshot!(complaints(&map(&[("query", "q"), ("thresholdFromEnv", "hunter2")])), @"threshold: is missing: say how much demand one replica sustains: a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does (thresholdFromEnv is not read)");
     assert_snapshot!(complaint("triggerName", "other"), @"triggerName: cannot stand beside query: give one of query, preset and triggerName");
     assert_snapshot!(complaint("selector", r#"a="b""#), @"selector: goes with a preset; put the matchers of a query into the query itself");
     assert_snapshot!(complaints(&map(&[("preset", "vllm")])), @r#"
