@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Seams};
 use crate::clock::SystemClock;
-use crate::config::{Config, Overrides, Secret};
+use crate::config::{self, Config, Overrides, Secret};
 use crate::telemetry;
 
 /// Arguments of `prewarm serve`.
@@ -35,7 +35,7 @@ pub struct Args {
 /// Runs the command: serves until SIGTERM or Ctrl-C.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let overrides = Overrides { listen: args.listen, http: args.http, database: args.database.map(Secret::new) };
-    let config = Config::load(args.config.as_deref(), std::env::vars())?.with_overrides(overrides);
+    let config = Config::load(args.config.as_deref(), config::environment())?.with_overrides(overrides);
     telemetry::init(config.log_format, &config.log_filter)?;
     let seams = Seams {
         clock: Arc::new(SystemClock),

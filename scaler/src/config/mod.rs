@@ -237,6 +237,13 @@ impl Default for Config {
     }
 }
 
+/// The environment of the process, for [`Config::load`]. A value that is not Unicode is read as well as it can be
+/// (`std::env::vars` would panic on it, be it ours or not).
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
 /// What the command line says in place of the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use prewarm_forecaster::decide::planner::Rhythm;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::metadata::windows::shared_policy;
 use crate::metadata::{self, Rules, SharedPolicy, keys};
 use finding::{Checked, Finding, Level, Report};
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = match &args.config {
-        Some(path) => Some(Config::load(Some(path), std::env::vars())?),
+        Some(path) => Some(Config::load(Some(path), config::environment())?),
         None => None,
     };
     let mut texts = Vec::new();
