@@ -2,8 +2,8 @@
 
 use super::fields::Fields;
 use super::keys::{
-    BACKLOG_QUERY, LATENCY_QUERY, POLICY_REF, PRESET, QUERY, SELECTOR, SERVER_ADDRESS, SOURCE, THRESHOLD, TRIGGER_NAME,
-    WINDOWS, nearest,
+    BACKLOG_QUERY, BACKLOG_THRESHOLD, LATENCY_QUERY, POLICY_REF, PRESET, QUERY, SELECTOR, SERVER_ADDRESS, SOURCE,
+    THRESHOLD, TRIGGER_NAME, WINDOWS, nearest,
 };
 use super::name::DemandText;
 use super::{Rules, SourceRule};
@@ -57,6 +57,8 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
     };
     let threshold = found.as_ref().map(|found| found.threshold);
     let (preset_backlog, preset_latency) = found.map_or((None, None), |found| (found.backlog, found.latency));
+    // A preset's demand is requests in flight, those that wait included: they count once more only where asked for.
+    let preset_backlog = preset_backlog.filter(|_| fields.has(&BACKLOG_THRESHOLD));
     let source = demand.zip(at).map(|(demand, place)| SourceSpec {
         at: place.at,
         signals: Signals {

@@ -119,7 +119,7 @@ keys! {
     BACKLOG_QUERY = "backlogQuery", Form::Text { max: 8 * KIB }, words [], default None,
         "items waiting: PromQL that gives one number";
     BACKLOG_THRESHOLD = "backlogThreshold", Form::Threshold, words [], default Some("as threshold"),
-        "queued items that one replica may have waiting";
+        "queued items that one replica may have waiting; with a preset, whose demand counts them already, they add to it only if this is given";
     LATENCY_QUERY = "latencyQuery", Form::Text { max: 8 * KIB }, words [], default None,
         "latency in seconds: PromQL that gives one number";
     LATENCY_TARGET = "latencyTarget", Form::Number { min: 0.001, max: 3600.0 }, words [], default None,

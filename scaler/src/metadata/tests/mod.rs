@@ -208,7 +208,10 @@ fn presets_bring_their_signals_and_a_threshold() {
     let spec = parsed_preset.spec.unwrap();
     assert!(spec.threshold.get() > 0.0 && spec.name.starts_with("prewarm-vllm-"), "{spec:?}");
     let signals = parsed_preset.trigger.unwrap().source.unwrap().signals;
-    assert!(matches!((signals.demand, signals.backlog), (Query::Preset(_), Some(Query::Preset(_)))));
+    // Its demand counts those that wait already: they count once more only where asked for.
+    assert!(matches!((signals.demand, signals.backlog), (Query::Preset(_), None)));
+    let asked = preset(&[("backlogThreshold", "2")]).trigger.unwrap().source.unwrap().signals;
+    assert!(matches!(asked.backlog, Some(Query::Preset(_))));
     assert_eq!(preset(&[("threshold", "7")]).spec.unwrap().threshold.get(), 7.0);
     let own = preset(&[("backlogQuery", "b")]).trigger.unwrap().source.unwrap().signals;
     assert_eq!(own.backlog, Some(Query::Text("b".into())));
