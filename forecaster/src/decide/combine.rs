@@ -34,8 +34,8 @@ pub(super) struct Limits {
     pub(super) activation: f64,
     /// Replicas that the windows in force allow.
     pub(super) ceiling: Option<u32>,
-    /// More than one replica was asked for a short while ago: one stays even where the ceiling is zero.
-    pub(super) stepping_down: bool,
+    /// One replica stays even where the ceiling is zero: more were asked for a short while ago, or demand is out of sight.
+    pub(super) keep_one: bool,
 }
 
 /// What it comes to.
@@ -93,7 +93,7 @@ pub(super) fn combine(asked: &Asked, limits: &Limits) -> Combined {
 fn cut(combined: Combined, asked: &Asked, limits: &Limits) -> Combined {
     let Some(ceiling) = limits.ceiling else { return combined };
     let most = match ceiling.max(asked.floor).max(u32::from(asked.never_zero)) {
-        0 => u32::from(asked.backlog > 0.0 || limits.stepping_down),
+        0 => u32::from(asked.backlog > 0.0 || limits.keep_one),
         most => most,
     };
     if replicas(combined.value, limits.threshold) <= most {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn limits(activation: f64, ceiling: Option<u32>) -> Limits {
-        Limits { threshold: Threshold::new(10.0).unwrap(), activation, ceiling, stepping_down: false }
+        Limits { threshold: Threshold::new(10.0).unwrap(), activation, ceiling, keep_one: false }
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
     fn hard_off_comes_down_by_way_of_one() {
         let asked = Asked { live: 95.0, ..Asked::default() };
         let off = limits(0.0, Some(0));
-        let down = combine(&asked, &Limits { stepping_down: true, ..off });
+        let down = combine(&asked, &Limits { keep_one: true, ..off });
         assert_eq!((down.value, down.active), (10.0, true));
         assert_eq!(combine(&asked, &off), Combined { value: 0.0, active: false, reason: Reason::Ceiling });
     }

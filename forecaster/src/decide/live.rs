@@ -49,19 +49,14 @@ impl LiveWindow {
         }
         self.samples.push_back((now, demand));
         self.forget(now);
-        let stable = mean(self.samples.iter().map(|(_, demand)| *demand));
-        let panic = mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW).map(|(_, d)| *d));
-        if panic > 0.0 && panic >= PANIC_RATIO * stable {
+        let stable = self.stable(now).unwrap_or(demand);
+        let panic = mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW));
+        if let Some(panic) = panic.filter(|panic| *panic > 0.0 && *panic >= PANIC_RATIO * stable) {
             let peak = self.panic.map_or(panic, |running| running.peak.max(panic));
             self.panic = Some(Panic { until: later(now, STABLE_WINDOW), peak });
         }
         self.panic = self.panic.filter(|running| running.until > now);
-        let level = match self.panic {
-            // While panicking the level never falls below its peak, as Knative never scales down in panic mode.
-            Some(running) if running.peak > stable => Level { value: running.peak, panic: true },
-            _ => Level { value: stable, panic: false },
-        };
-        self.last = Some((now, level));
+        self.last = Some((now, self.level(now, stable)));
     }
 
     /// Takes over a minute of history that ended at `end`, as if its mean had been sampled at every slot. A peak of twice
@@ -82,10 +77,12 @@ impl LiveWindow {
         self.samples.back().map(|(_, demand)| *demand)
     }
 
-    /// The level, if a sample is young enough to stand for `now`.
+    /// The level, if a sample is young enough to stand for `now`: of what is left of the window, so that a missed slot
+    /// never counts for less than an empty one.
     pub(crate) fn fresh(&self, now: Timestamp, slot: SignedDuration) -> Option<Level> {
         let (at, level) = self.last?;
-        (now.duration_since(at) <= slot * STALE_SLOTS).then_some(level)
+        let current = || self.stable(now).map_or(level, |stable| self.level(now, stable));
+        (now.duration_since(at) <= slot * STALE_SLOTS).then(current)
     }
 
     /// The last level and its age (≥ 0), however old.
@@ -100,6 +97,19 @@ impl LiveWindow {
         self.last = self.last.map(|(_, level)| (now, level));
     }
 
+    /// The mean over the stable window; `None` without a sample in it.
+    fn stable(&self, now: Timestamp) -> Option<f64> {
+        mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < STABLE_WINDOW))
+    }
+
+    /// While panicking the level never falls below its peak, as Knative never scales down in panic mode.
+    fn level(&self, now: Timestamp, stable: f64) -> Level {
+        match self.panic {
+            Some(running) if running.until > now && running.peak > stable => Level { value: running.peak, panic: true },
+            _ => Level { value: stable, panic: false },
+        }
+    }
+
     fn forget(&mut self, now: Timestamp) {
         while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) >= STABLE_WINDOW) {
             self.samples.pop_front();
@@ -107,9 +117,9 @@ impl LiveWindow {
     }
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
-    if n == 0 { 0.0 } else { sum / f64::from(n) }
+fn mean<'a>(samples: impl Iterator<Item = &'a (Timestamp, f64)>) -> Option<f64> {
+    let (sum, n) = samples.fold((0.0, 0u32), |(sum, n), (_, demand)| (sum + demand, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
 }
 
 #[cfg(test)]
@@ -146,6 +156,14 @@ mod tests {
             window.push(at(second), 5.0);
         }
         assert_eq!(window.fresh(at(105), SLOT), Some(Level { value: 5.0, panic: false }));
+    }
+
+    #[test]
+    fn a_missed_slot_never_counts_for_less_than_an_empty_one() {
+        let mut window = window(&[(0, 2.0), (15, 40.0), (30, 40.0), (45, 40.0)]);
+        let missed = window.fresh(at(60), SLOT).unwrap();
+        window.push(at(60), 0.0);
+        assert_eq!((missed.value, window.fresh(at(60), SLOT).unwrap().value), (40.0, 30.0));
     }
 
     #[test]

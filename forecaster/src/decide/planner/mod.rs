@@ -227,7 +227,7 @@ impl Planner {
             threshold: self.policy.threshold,
             activation: self.policy.activation,
             ceiling: ahead.bounds.ceiling,
-            stepping_down: self.activity.stepping_down(now, &self.patience()),
+            keep_one: slot.fresh.is_none() && !slot.asleep || self.activity.stepping_down(now, &self.patience()),
         };
         if self.policy.mode == Mode::Shadow && ahead.forecast.is_some() {
             let hold = asked.hold.max(ahead.hold_replicas);
@@ -237,7 +237,6 @@ impl Planner {
         let sight = Sight {
             policy: &self.policy,
             state,
-            young: slot.young,
             asked_blindly: asked.floor > 0 || asked.backlog > 0.0,
             never_zero: asked.never_zero,
             running: slot.running,

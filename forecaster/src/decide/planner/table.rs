@@ -3,7 +3,6 @@
 //! An error means "hold"; a value means that we vouch for it. Zero is vouched for only on a fresh observation, on a
 //! last good answer that was zero, or asleep.
 
-use super::LastGood;
 use crate::decide::combine::Combined;
 use crate::decide::hpa::replicas;
 use crate::decide::policy::{OnNoData, Policy};
@@ -14,8 +13,6 @@ use crate::decide::{Answer, Reason, State};
 pub(super) struct Sight<'a> {
     pub(super) policy: &'a Policy,
     pub(super) state: State,
-    /// The last good answer, if it is young enough to repeat.
-    pub(super) young: Option<LastGood>,
     /// Something asks for replicas that needs no live demand: a floor, a queue.
     pub(super) asked_blindly: bool,
     /// One replica must always stay.
@@ -26,10 +23,9 @@ pub(super) struct Sight<'a> {
 
 /// The answer for a combined value, and the value with its reason as the row has it.
 pub(super) fn answer(sight: &Sight<'_>, mut combined: Combined) -> (Answer, Combined) {
-    let rested = sight.young.is_some_and(|good| !good.active);
     let vouched = match sight.state {
-        State::Fresh | State::Reactive | State::Asleep => true,
-        State::LiveDown | State::LastGood => combined.active || rested,
+        // In an outage what was active stays so, by what is asked for: nothing here can turn it into zero.
+        State::Fresh | State::Reactive | State::Asleep | State::LiveDown | State::LastGood => true,
         State::Blind => blindly(sight, &combined),
         State::NoData => blindly(sight, &combined) || sight.policy.on_no_data == OnNoData::Zero,
     };

@@ -323,3 +323,20 @@ fn the_lead_grows_with_the_ramp_and_is_explained() {
     assert!(matches!(line.0.lead(), Some(Lead::Sum { learned: true, hpa_ramp, .. }) if hpa_ramp.as_secs() == 60));
     assert_eq!(line.1.decision.parts.lead, SignedDuration::from_secs(240 + 30 + 15 + 60 + 15));
 }
+
+#[test]
+fn what_runs_and_is_needed_again_soon_is_held() {
+    let mut line = Timeline::new(policy());
+    // A dip of ten minutes between two needs.
+    let row = |minute: i64| vec![if (10..20).contains(&minute) { 0.0 } else { 55.0 }];
+    line.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], (0..600).map(row).collect()));
+    line.hold(0, 585, demand(55.0));
+    // Nothing is needed within the lead, but within lead and hold.
+    line.hold(660, 840, demand(5.0));
+    line.check(60.0, true, Reason::Hold);
+    // Never more than what was asked for.
+    let mut low = Timeline::new(policy());
+    low.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], (0..600).map(row).collect()));
+    low.hold(660, 840, demand(15.0));
+    low.check(15.0, true, Reason::Live);
+}

@@ -275,3 +275,32 @@ fn an_hour_that_nobody_ticked_does_not_count_as_patience() {
     line.hold(4215, 4560, demand(0.0));
     line.check(0.0, false, Reason::Idle);
 }
+
+#[test]
+fn an_off_window_that_begins_in_an_outage_does_not_vouch_for_zero() {
+    let mut line = Timeline::new(Policy { calendar: office(None, Some(0), None), ..policy() });
+    line.hold(8 * 3600 - 900, 8 * 3600 - 60, demand(5.0));
+    line.hold(8 * 3600 - 45, 8 * 3600 - 15, NOTHING);
+    line.check(5.0, true, Reason::Live);
+    line.hold(8 * 3600, 8 * 3600 + 60, NOTHING);
+    line.check(5.0, true, Reason::LastGood);
+    line.tick(8 * 3600 + 75, demand(5.0));
+    line.check(0.0, false, Reason::Ceiling);
+    // Nor do many replicas go at once, and a forecast is no sight either.
+    let mut many = Timeline::new(Policy { calendar: office(None, Some(0), None), ..policy() });
+    many.0.install(forecast(0, 0, 86_000, 55.0));
+    many.hold(8 * 3600 - 120, 8 * 3600 - 60, demand(80.0));
+    many.hold(8 * 3600 - 45, 8 * 3600 + 3600, NOTHING);
+    assert_eq!(many.1.decision.state, State::LiveDown);
+    many.check(10.0, true, Reason::Ceiling);
+}
+
+#[test]
+fn a_last_good_value_holds_its_queue_only_once() {
+    let mut line = Timeline::new(policy());
+    line.hold(0, 60, Observation { backlog: Some(30.0), ..demand(80.0) });
+    line.hold(75, 180, Observation { backlog: Some(30.0), ..NOTHING });
+    line.check(110.0, true, Reason::LastGood);
+    line.tick(195, Observation { backlog: Some(45.0), ..NOTHING });
+    line.check(125.0, true, Reason::LastGood);
+}

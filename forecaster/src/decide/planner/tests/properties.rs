@@ -106,12 +106,22 @@ proptest! {
 
     /// An outage never becomes "no demand": after demand, missing observations alone never lead to inactive.
     #[test]
-    fn missing_observations_never_lead_to_zero(level in 0.1f64..200.0, gap in 1i64..4000, absent in any::<bool>()) {
-        let mut line = Timeline::new(policy());
-        line.hold(0, 60, demand(level));
-        for slot in 0..gap {
+    fn missing_observations_never_lead_to_zero(
+        level in 0.1f64..200.0, zeros in 0i64..40, gap in 1i64..2000, absent in any::<bool>(), ceiling in prop::option::of(0u32..3),
+        expected in 0.0f64..50.0,
+    ) {
+        let mut line = Timeline::new(Policy { calendar: office(None, ceiling, None), ..policy() });
+        line.0.install(forecast(28_000, 0, 7200, expected));
+        // Demand that is still kept warm for.
+        line.hold(28_000, 28_060, demand(level));
+        let last = 28_075 + SLOT * zeros;
+        line.hold(28_075, last, demand(0.0));
+        if matches!(line.1.answer, Answer::Value { active: false, .. }) {
+            return Ok(());
+        }
+        for slot in 1..gap {
             let observation = Observation { absent, ..Observation::default() };
-            let answer = line.tick(75 + slot * SLOT, observation).answer;
+            let answer = line.tick(last + slot * SLOT, observation).answer;
             let inactive = matches!(answer, Answer::Value { active: false, .. });
             prop_assert!(!inactive, "{answer:?} after {slot} slots");
         }
