@@ -52,5 +52,5 @@ pub(super) fn answer(sight: &Sight<'_>, mut combined: Combined) -> (Answer, Comb
 fn blindly(sight: &Sight<'_>, combined: &Combined) -> bool {
     let enough = replicas(combined.value, sight.policy.threshold);
     let asked = sight.asked_blindly && sight.running.is_none_or(|running| running <= enough);
-    combined.active && (asked || (sight.never_zero && sight.running == Some(0)))
+    asked || (sight.never_zero && sight.running == Some(0))
 }

@@ -121,3 +121,17 @@ impl Errors {
         Some(low + (high - low) * (q - low_place) / (high_place - low_place))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_read_between_the_middles_of_the_weights() {
+        let errors = Errors::new(vec![(3.0, 2.0), (f64::NAN, 9.0), (1.0, 1.0), (2.0, 1.0)]);
+        // Middles at 1/8, 3/8 and 3/4 of the weight.
+        let read = [0.0, 0.125, 0.25, 0.375, 0.75, 0.99].map(|q| errors.quantile(q).unwrap());
+        assert_eq!((read, errors.len()), ([1.0, 1.0, 1.5, 2.0, 3.0, 3.0], 3));
+        assert_eq!(Errors::new(Vec::new()).quantile(0.5), None);
+    }
+}

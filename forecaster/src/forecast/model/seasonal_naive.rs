@@ -272,13 +272,22 @@ mod tests {
     }
 
     #[test]
-    fn an_old_regime_loses_its_say() {
-        // Three weeks ago every other minute was tenfold; since then all is calm.
+    fn young_errors_weigh_more() {
+        // Demand doubled after the first of three weeks: the second is as wrong as the third is right.
+        let doubled = date(2026, 11, 11).at(8, 0, 0, 0);
+        let series = history(local(2026, 11, 25, 8), 21, move |at| if at < doubled { 50.0 } else { 100.0 });
+        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.6, 0.9]);
+        assert!(forecast.values().iter().all(|row| row[1] == 100.0 && row[2] > 150.0), "{:?}", forecast.values()[0]);
+    }
+
+    #[test]
+    fn yesterday_is_less_sure_than_last_week_and_nothing_exceeds_the_cap() {
         let end = local(2026, 11, 25, 8);
-        let calm = date(2026, 11, 11).at(0, 0, 0, 0);
-        let wild = move |at: DateTime| if at < calm && at.minute() % 2 == 0 { 500.0 } else { 50.0 };
-        let forecast = Model::SeasonalNaive.fit(&history(end, 28, wild), &berlin()).unwrap().forecast(60, &[0.5, 0.9]);
-        assert!(forecast.values().iter().all(|row| row[0] == 50.0 && row[1] == 50.0), "{:?}", forecast.values());
+        let gap = date(2026, 11, 18).at(9, 0, 0, 0)..date(2026, 11, 18).at(11, 0, 0, 0);
+        let series = history(end, 15, |at| if gap.contains(&at) { f64::NAN } else { office(at) });
+        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(240, &[0.5, 0.99]);
+        // Ten o'clock stands on yesterday, which on Mondays is a Sunday; half past eleven stands on last Wednesday.
+        assert_eq!([120, 210].map(|h| forecast.values()[h].clone()), [[100.0, 300.0], [100.0, 100.0]]);
     }
 
     #[test]

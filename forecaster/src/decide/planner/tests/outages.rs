@@ -267,9 +267,41 @@ fn an_outage_or_a_rest_before_a_restart_stays_what_it_was() {
 }
 
 #[test]
+fn an_hour_back_starts_ages_anew() {
+    let mut panicked = Timeline::new(policy());
+    panicked.hold(3600, 3645, demand(1.0));
+    panicked.tick(3660, demand(90.0));
+    panicked.check(90.0, true, Reason::Panic);
+    panicked.tick(60, demand(20.0));
+    panicked.check(20.0, true, Reason::Live);
+    // Arrivals and good answers of what is now the future count from now.
+    let mut gone = panicked;
+    gone.hold(75, 645, demand(0.0));
+    gone.check(10.0, true, Reason::KeepWarm);
+    gone.tick(660, demand(0.0));
+    gone.check(0.0, false, Reason::Idle);
+    let mut down = Timeline::new(policy());
+    down.hold(3600, 3660, demand(20.0));
+    down.hold(60, 360, NOTHING);
+    down.check(20.0, true, Reason::LastGood);
+    down.tick(375, NOTHING);
+    assert_eq!(down.1.answer, Answer::Unavailable);
+}
+
+#[test]
+fn what_a_planner_has_seen_itself_is_better_than_history() {
+    let mut line = Timeline::new(policy());
+    line.hold(0, 60, demand(20.0));
+    line.0.warm(at(65), &minutes(-5..0, 70.0, 70.0));
+    line.tick(75, NOTHING);
+    line.check(20.0, true, Reason::Live);
+}
+
+#[test]
 fn an_hour_that_nobody_ticked_does_not_count_as_patience() {
     let mut line = Timeline::new(policy());
     line.hold(0, 600, demand(45.0));
+    line.hold(615, 660, demand(0.0));
     line.tick(4200, demand(0.0));
     line.check(10.0, true, Reason::Hold);
     line.hold(4215, 4560, demand(0.0));
