@@ -1,7 +1,8 @@
 //! `GetMetrics` over the wire with 10,000 workloads against a bare tonic echo of the same messages, and KEDA's rhythm
 //! with 1,000 ScaledObjects (C31). Figures compare within one run; servers share one thread, clients another.
 //!
-//! `cargo bench -p prewarm --bench get_metrics`; without `--bench` (as `cargo test --benches` runs it) a moment of each.
+//! `cargo bench -p prewarm --bench get_metrics [-- throughput|rhythm]`; without `--bench` (as `cargo test --benches` runs
+//! it) a moment of each.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -32,31 +33,46 @@ use tonic::{Request, Response, Status};
 const WORKLOADS: usize = 10_000;
 const IN_FLIGHT: [usize; 3] = [1, 8, 64];
 const SCALED_OBJECTS: usize = 1_000;
+const SERVER_THREAD: &str = "servers";
 const VALUE: f64 = 22.222;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 type Client = ExternalScalerClient<Channel>;
+type Questions = Arc<[GetMetricsRequest]>;
 
 fn main() -> Outcome {
-    let full = std::env::args().any(|argument| argument == "--bench");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let full = arguments.iter().any(|argument| argument == "--bench");
+    let wanted = |part: &str| arguments.iter().all(|argument| argument.starts_with("--") || argument == part);
     let (rounds, cell, cycle) = if full { (10, 1000, 30_000) } else { (1, 20, 300) };
-    let (cell, cycle) = (Duration::from_millis(cell), Duration::from_millis(cycle));
 
-    let (servers, clients) = (runtime("server")?, runtime("client")?);
+    let (servers, clients) = (runtime(SERVER_THREAD)?, runtime("clients")?);
     let (registry, arrivals) = Registry::new(Rules::default(), WORKLOADS, Arc::new(SystemClock));
     let registry = Arc::new(registry);
     let ours = servers.block_on(prewarm_server(registry.clone()))?;
     let bare = servers.block_on(echo_server())?;
-    let (mut ours, mut bare) = (clients.block_on(connect(ours))?, clients.block_on(connect(bare))?);
-    let questions: Arc<[GetMetricsRequest]> = clients.block_on(register(&mut ours, &registry))?.into();
+    clients.block_on(async {
+        let (ours, bare) = (connect(ours).await?, connect(bare).await?);
+        let questions = register(&ours, &registry).await?.into();
+        if wanted("throughput") {
+            throughput(&ours, &bare, &questions, rounds, Duration::from_millis(cell)).await?;
+        }
+        if wanted("rhythm") {
+            rhythm(&ours, &questions, Duration::from_millis(cycle)).await?;
+        }
+        drop(arrivals);
+        Ok(())
+    })
+}
 
+async fn throughput(ours: &Client, bare: &Client, questions: &Questions, rounds: usize, cell: Duration) -> Outcome {
     println!("GetMetrics, {WORKLOADS} workloads, one connection, {rounds} × {cell:?} of each in turn");
-    println!("in flight   prewarm/s    p50 µs    p99 µs      echo/s    p50 µs    p99 µs   ratio");
+    println!("in flight   prewarm/s    p50 µs    p99 µs  cpu µs      echo/s    p50 µs    p99 µs  cpu µs   ratio");
     for in_flight in IN_FLIGHT {
         let (mut us, mut echo, mut ratios) = (Cell::default(), Cell::default(), Vec::new());
         for round in 0..=rounds {
-            let one = clients.block_on(load(&mut ours, &questions, in_flight, cell))?;
-            let other = clients.block_on(load(&mut bare, &questions, in_flight, cell))?;
+            let one = load(ours, questions, in_flight, cell).await?;
+            let other = load(bare, questions, in_flight, cell).await?;
             if round == 0 {
                 continue; // warms up
             }
@@ -68,19 +84,40 @@ fn main() -> Outcome {
         let ratio = ratios[ratios.len() / 2];
         println!("{in_flight:>9} {} {} {ratio:>7.2}", us.columns(), echo.columns());
     }
+    Ok(())
+}
 
-    println!(
-        "\nKEDA with {SCALED_OBJECTS} ScaledObjects: all polled in the same instant, two HPA rounds over {cycle:?}"
-    );
+/// KEDA polls every ScaledObject in the same instant (three calls, one after the other), and within a polling interval
+/// the HPA controller's five workers go round twice.
+async fn rhythm(client: &Client, questions: &Questions, cycle: Duration) -> Outcome {
+    println!("KEDA with {SCALED_OBJECTS} ScaledObjects: all polled in the same instant, two HPA rounds over {cycle:?}");
     println!("              calls    p50 ms    p99 ms    max ms");
-    let (polls, syncs) = clients.block_on(rhythm(&ours, &questions, cycle))?;
+    let started = Instant::now();
+    let polls = (0..SCALED_OBJECTS).map(|i| tokio::spawn(three_calls(client.clone(), questions[i].clone())));
+    let polls = try_join_all(polls);
+    let pace = cycle / (2 * SCALED_OBJECTS) as u32;
+    let syncs = try_join_all((0..5).map(|worker| {
+        let (client, questions) = (client.clone(), questions.clone());
+        tokio::spawn(async move {
+            let mut latencies = Vec::new();
+            for turn in (worker..2 * SCALED_OBJECTS).step_by(5) {
+                tokio::time::sleep_until((started + pace * turn as u32).into()).await;
+                latencies.extend(three_calls(client.clone(), questions[turn % SCALED_OBJECTS].clone()).await?);
+            }
+            Ok::<_, Status>(latencies)
+        })
+    }));
+    let (polls, syncs) = tokio::try_join!(polls, syncs)?;
     let mut all = Cell::default();
-    for (name, mut cell) in [("polls", polls), ("HPA", syncs)] {
+    for (name, calls) in [("polls", polls), ("HPA", syncs)] {
+        let mut cell = Cell::default();
+        for latencies in calls {
+            cell.latencies.extend(latencies?);
+        }
         cell.print(name);
         all.add(cell);
     }
     all.print("all");
-    drop(arrivals);
     Ok(())
 }
 
@@ -163,7 +200,8 @@ fn reference(i: usize) -> ScaledObjectRef {
 }
 
 /// Registers every workload over the wire and gives each an answer; returns what to ask about them.
-async fn register(client: &mut Client, registry: &Registry) -> Outcome<Vec<GetMetricsRequest>> {
+async fn register(client: &Client, registry: &Registry) -> Outcome<Vec<GetMetricsRequest>> {
+    let mut client = client.clone();
     let mut questions = Vec::with_capacity(WORKLOADS);
     for i in 0..WORKLOADS {
         let mut specs = client.get_metric_spec(reference(i)).await?.into_inner().metric_specs;
@@ -188,13 +226,8 @@ async fn register(client: &mut Client, registry: &Registry) -> Outcome<Vec<GetMe
 }
 
 /// Keeps `in_flight` calls under way for the length of the cell; every answer is checked.
-async fn load(
-    client: &mut Client,
-    questions: &Arc<[GetMetricsRequest]>,
-    in_flight: usize,
-    length: Duration,
-) -> Outcome<Cell> {
-    let (next, started) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+async fn load(client: &Client, questions: &Questions, in_flight: usize, length: Duration) -> Outcome<Cell> {
+    let (next, started, busy) = (Arc::new(AtomicUsize::new(0)), Instant::now(), server_cpu()?);
     let callers = (0..in_flight).map(|_| {
         let (mut client, questions, next) = (client.clone(), questions.clone(), next.clone());
         tokio::spawn(async move {
@@ -214,37 +247,20 @@ async fn load(
     for latencies in join_all(callers).await {
         cell.latencies.extend(latencies??);
     }
-    cell.took = started.elapsed();
+    (cell.took, cell.server_cpu) = (started.elapsed(), server_cpu()? - busy);
     Ok(cell)
 }
 
-/// KEDA polls every ScaledObject in the same instant (three calls, one after the other), and within a polling interval
-/// the HPA controller's five workers go round twice. Returns the latencies of both.
-async fn rhythm(client: &Client, questions: &Arc<[GetMetricsRequest]>, cycle: Duration) -> Outcome<(Cell, Cell)> {
-    let started = Instant::now();
-    let polls = (0..SCALED_OBJECTS).map(|i| tokio::spawn(three_calls(client.clone(), questions[i].clone())));
-    let polls = try_join_all(polls);
-    let pace = cycle / (2 * SCALED_OBJECTS) as u32;
-    let workers = try_join_all((0..5).map(|worker| {
-        let (client, questions) = (client.clone(), questions.clone());
-        tokio::spawn(async move {
-            let mut latencies = Vec::new();
-            for turn in (worker..2 * SCALED_OBJECTS).step_by(5) {
-                tokio::time::sleep_until((started + pace * turn as u32).into()).await;
-                latencies.extend(three_calls(client.clone(), questions[turn % SCALED_OBJECTS].clone()).await?);
-            }
-            Ok::<_, Status>(latencies)
-        })
-    }));
-    let (polls, workers) = tokio::try_join!(polls, workers)?;
-    let mut cells = (Cell::default(), Cell::default());
-    for latencies in polls {
-        cells.0.latencies.extend(latencies?);
+/// What the servers' thread has run so far; unlike the clock it does not count what else the machine does.
+fn server_cpu() -> Outcome<Duration> {
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if std::fs::read_to_string(task.join("comm"))?.trim_end() == SERVER_THREAD {
+            let nanoseconds = std::fs::read_to_string(task.join("schedstat"))?;
+            return Ok(Duration::from_nanos(nanoseconds.split(' ').next().unwrap_or_default().parse()?));
+        }
     }
-    for latencies in workers {
-        cells.1.latencies.extend(latencies?);
-    }
-    Ok(cells)
+    Err("the servers' thread is not listed in /proc".into())
 }
 
 async fn three_calls(mut client: Client, question: GetMetricsRequest) -> Result<Vec<Duration>, Status> {
@@ -267,12 +283,14 @@ async fn three_calls(mut client: Client, question: GetMetricsRequest) -> Result<
 struct Cell {
     latencies: Vec<Duration>,
     took: Duration,
+    server_cpu: Duration,
 }
 
 impl Cell {
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.took += other.took;
+        self.server_cpu += other.server_cpu;
     }
 
     fn rate(&self) -> f64 {
@@ -287,7 +305,9 @@ impl Cell {
     }
 
     fn columns(&mut self) -> String {
-        format!("{:>11.0} {:>9.0} {:>9.0}", self.rate(), self.quantile(0.5) * 1e3, self.quantile(0.99) * 1e3)
+        let cpu = self.server_cpu.as_secs_f64() * 1e6 / self.latencies.len() as f64;
+        let (p50, p99) = (self.quantile(0.5) * 1e3, self.quantile(0.99) * 1e3);
+        format!("{:>11.0} {p50:>9.0} {p99:>9.0} {cpu:>7.1}", self.rate())
     }
 
     fn print(&mut self, name: &str) {
