@@ -289,7 +289,7 @@ fn a_window_that_forbids_zero_finds_its_replica_ready() {
     line.tick(8 * 3600 - 315, demand(0.0));
     line.check(0.0, false, Reason::Idle);
     line.tick(8 * 3600 - 300, demand(0.0));
-    line.check(10.0, true, Reason::NeverZero);
+    line.check(10.0, true, Reason::Floor);
 }
 
 #[test]
