@@ -17,6 +17,22 @@ pub struct Minute {
     pub samples: u16,
 }
 
+impl Minute {
+    /// The minute as history keeps it: figures to 16 significant bits (off by less than one part in 60,000, far below the
+    /// HPA's tolerance and any forecast's error). The bits that are left compress to a fifth of the space.
+    pub fn rounded(self) -> Self {
+        let Self { mean, max, backlog, .. } = self;
+        Self { mean: rounded(mean), max: rounded(max), backlog: backlog.map(rounded), ..self }
+    }
+}
+
+/// The nearest number with 16 significant bits; what would become infinite stays as it is.
+fn rounded(value: f64) -> f64 {
+    const DROPPED: u32 = f64::MANTISSA_DIGITS - 16;
+    let up = value.to_bits().saturating_add(1 << (DROPPED - 1));
+    Some(f64::from_bits(up >> DROPPED << DROPPED)).filter(|near| near.is_finite()).unwrap_or(value)
+}
+
 /// Which of a minute's figures a series is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statistic {
@@ -201,6 +217,20 @@ mod tests {
         assert_eq!((max.values()[0], max.values().len()), (3.0, 3));
         assert!(mean.values()[1].is_nan() && max.values()[1].is_nan());
         assert_eq!(series.resample(SignedDuration::from_secs(1), Statistic::Mean).step(), series.step());
+    }
+
+    #[test]
+    fn history_keeps_sixteen_bits_and_the_order_of_figures() {
+        for value in [0.0, 1.0, 0.25, 40_000.0, 65_535.0, 1.0 / 3.0, 2e-9, 1e12 / 7.0, f64::MIN_POSITIVE, f64::MAX] {
+            let minute = minute(0, value, value).rounded();
+            assert!((minute.mean - value).abs() <= value * 1.6e-5, "{value} became {}", minute.mean);
+            assert_eq!(minute.rounded(), minute, "twice is once");
+        }
+        assert_eq!(minute(0, 65_535.0, 65_536.0).rounded(), minute(0, 65_535.0, 65_536.0), "whole numbers stay");
+        let close = minute(0, 1.0 / 3.0, (1.0_f64 / 3.0).next_up()).rounded();
+        assert!(close.max >= close.mean);
+        let queued = Minute { backlog: Some(f64::NAN), ..minute(0, 1.0, 1.0) }.rounded();
+        assert!(queued.backlog.is_some_and(f64::is_nan), "what is refused later is not made acceptable");
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Refitter {
             .map(|(start, value)| Row {
                 key: key.clone(),
                 // One sample stands for the minute: whatever was sampled live is fuller and wins.
-                minute: Minute { start, mean: value, max: value, backlog: None, samples: 1 },
+                minute: Minute { start, mean: value, max: value, backlog: None, samples: 1 }.rounded(),
             })
             .collect();
         self.store.append(&rows).await?;

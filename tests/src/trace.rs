@@ -51,7 +51,7 @@ impl Trace {
     /// Days of a service used by people: a quiet night (a tenth of the peak), a ramp from 07:00 to 09:00 UTC, a broad day,
     /// weekends at 40 %, and 3 % of noise. `peak` is a working day's maximum.
     pub fn working_days(start: Timestamp, length: SignedDuration, peak: f64, seed: u64) -> Self {
-        let mut noise = Noise(seed);
+        let mut noise = Noise::new(seed);
         Self::new(start, length, SCRAPE, |t| {
             let civil = t.to_zoned(jiff::tz::TimeZone::UTC);
             let hour = f64::from(civil.hour()) + f64::from(civil.minute()) / 60.0 + f64::from(civil.second()) / 3600.0;
@@ -171,9 +171,15 @@ fn smooth_step(from: f64, to: f64, x: f64) -> f64 {
 }
 
 /// splitmix64 (Steele, Lea, Flood 2014), summed up to nearly normal numbers.
-struct Noise(u64);
+#[derive(Debug, Clone)]
+pub struct Noise(u64);
 
 impl Noise {
+    /// The same seed, the same noise.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -183,7 +189,7 @@ impl Noise {
     }
 
     /// Mean 0, deviation 1: twelve uniform numbers less six.
-    fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }

@@ -44,13 +44,14 @@ impl OpenMinute {
     pub(crate) fn take(&mut self) -> Option<Minute> {
         let open = std::mem::take(self);
         let start = open.start.filter(|_| open.samples > 0)?;
-        Some(Minute {
+        let minute = Minute {
             start,
             mean: open.demand / f64::from(open.samples),
             max: open.max,
             backlog: (open.backlog_samples > 0).then(|| open.backlog / f64::from(open.backlog_samples)),
             samples: open.samples,
-        })
+        };
+        Some(minute.rounded())
     }
 }
 

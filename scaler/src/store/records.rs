@@ -71,6 +71,9 @@ pub(super) fn merge(older: Vec<Minute>, newer: Vec<Minute>) -> Vec<Minute> {
     if older.is_empty() {
         return newer;
     }
+    if newer.is_empty() {
+        return older;
+    }
     let mut merged: Vec<Minute> = Vec::with_capacity(older.len() + newer.len());
     let mut older = older.into_iter().peekable();
     for record in newer {
