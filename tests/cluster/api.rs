@@ -1,0 +1,120 @@
+//! The Kubernetes API over plain REST: server-side apply, read, delete.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use prewarm_tests::eventually;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// A client that may do anything.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+    ca: String,
+}
+
+impl Api {
+    /// A client of the API server at `address` whose certificate `ca` (PEM) has signed.
+    pub(crate) fn new(address: SocketAddr, token: &str, ca: &str) -> Self {
+        prewarm_tests::install_crypto();
+        let root = reqwest::Certificate::from_pem(ca.as_bytes()).expect("a certificate");
+        let http = reqwest::Client::builder().tls_certs_only([root]).timeout(Duration::from_secs(30)).no_proxy();
+        let (base, token) = (format!("https://{address}"), token.to_owned());
+        Self { http: http.build().expect("an HTTP client"), base, token, ca: ca.to_owned() }
+    }
+
+    /// A kubeconfig for the programs around it.
+    pub(crate) fn kubeconfig(&self) -> String {
+        let ca = crate::plane::base64(self.ca.as_bytes());
+        let cluster = json!({"name": "plane", "cluster": {"server": self.base, "certificate-authority-data": ca}});
+        let user = json!({"name": "admin", "user": {"token": self.token}});
+        let context = json!({"name": "plane", "context": {"cluster": "plane", "user": "admin"}});
+        let all = json!({"apiVersion": "v1", "kind": "Config", "current-context": "plane",
+                         "clusters": [cluster], "users": [user], "contexts": [context]});
+        // JSON is YAML.
+        all.to_string()
+    }
+
+    /// The object at `path`; `None` where there is none or the server does not answer.
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        let (status, body) = self.send(Method::GET, path, None).await.ok()?;
+        status.is_success().then(|| serde_json::from_str(&body).expect("JSON"))
+    }
+
+    /// The text at `path`.
+    pub(crate) async fn text(&self, path: &str) -> reqwest::Result<String> {
+        Ok(self.send(Method::GET, path, None).await?.1)
+    }
+
+    /// Server-side apply; panics with the server's words if it refuses.
+    pub(crate) async fn apply(&self, object: &Value) {
+        if let Err(refusal) = self.try_apply(object).await {
+            panic!("{refusal}\n{object:#}");
+        }
+    }
+
+    /// Server-side apply; the server's words if it refuses.
+    pub(crate) async fn try_apply(&self, object: &Value) -> Result<(), String> {
+        let path = format!("{}?fieldManager=tests&force=true", path(object));
+        let (status, body) = self
+            .send(Method::PATCH, &path, Some(("application/apply-patch+yaml", object.to_string())))
+            .await
+            .map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(()) } else { Err(format!("{status}: {body}")) }
+    }
+
+    /// Applies every document of a YAML text.
+    pub(crate) async fn apply_yaml(&self, text: &str) {
+        for document in text.split("\n---\n").filter(|document| document.contains("kind:")) {
+            self.apply(&serde_saphyr::from_str(document).expect("YAML")).await;
+        }
+    }
+
+    /// A JSON merge patch of the object at `path`.
+    pub(crate) async fn merge(&self, path: &str, patch: &Value) {
+        let body = Some(("application/merge-patch+json", patch.to_string()));
+        let (status, answer) = self.send(Method::PATCH, path, body).await.expect("an answer");
+        assert!(status.is_success(), "{path}: {status}: {answer}");
+    }
+
+    /// Deletes the object at `path`, if it is there.
+    pub(crate) async fn delete(&self, path: &str) {
+        self.send(Method::DELETE, path, None).await.expect("an answer");
+    }
+
+    /// A namespace that can be used at once.
+    pub(crate) async fn create_namespace(&self, name: &str) {
+        self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
+        eventually(Duration::from_secs(30), "the namespace has its service account", || self.get(&account)).await;
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> reqwest::Result<(StatusCode, String)> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
+        }
+        let answer = request.send().await?;
+        Ok((answer.status(), answer.text().await?))
+    }
+}
+
+/// Where an object lives. Plurals are those of the kinds that the scenarios use.
+fn path(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (version, kind, name) = (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
+    let group = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let plural = format!("{}s", kind.to_lowercase());
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{group}/namespaces/{namespace}/{plural}/{name}"),
+        None => format!("{group}/{plural}/{name}"),
+    }
+}

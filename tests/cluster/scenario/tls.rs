@@ -1,0 +1,91 @@
+//! Mutual TLS between KEDA and Prewarm through a TriggerAuthentication; a stranger is refused; certificates rotate.
+
+use std::sync::Arc;
+
+use prewarm_tests::eventually;
+use prewarm_tests::serve::Serve;
+use serde_json::{Value, json};
+
+use crate::demand::query;
+use crate::plane::base64;
+use crate::plane::pki::Authority;
+use crate::workload::{PATIENCE, Workload, trigger};
+use crate::world::{self, POLL, World};
+
+pub(super) async fn tls(world: Arc<World>) {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = Authority::new(dir.path(), "prewarm-ca");
+    let strangers = Authority::new(dir.path(), "strangers-ca");
+    let server = ours.issue("server", &["127.0.0.1"]);
+    let configuration = format!(
+        "{}[tls]\ncert = {:?}\nkey = {:?}\nclientCa = {:?}\n",
+        world::configuration(world.prometheus.address(), &format!("sqlite://{}/tls.db", dir.path().display())),
+        server.cert,
+        server.key,
+        ours.file
+    );
+    let prewarm = Serve::start(&world::program(), &configuration, &[]).await;
+
+    let (friend, stranger) = ("tls-friend", "tls-stranger");
+    world.gateway.set(friend, 4.0);
+    world.gateway.set(stranger, 4.0);
+    let known = workload(&world, friend, &prewarm, &ours, &ours).await;
+    let unknown = workload(&world, stranger, &prewarm, &ours, &strangers).await;
+    known.until("two carry the demand", |fleet| fleet.ready == 2).await;
+    unknown.until_condition("Ready", "False").await;
+    assert_eq!(unknown.fleet().await.unwrap().desired, 1, "a stranger gets nothing and loses nothing");
+
+    // A new certificate at the same place: new connections get it without a restart, old ones go on.
+    let before = presented(&prewarm, &ours).await;
+    ours.issue("server", &["127.0.0.1"]);
+    eventually(PATIENCE, "the new certificate is presented", || async {
+        (presented(&prewarm, &ours).await != before).then_some(())
+    })
+    .await;
+    world.gateway.set(friend, 6.0);
+    known.until("demand is followed", |fleet| fleet.ready == 3).await;
+    // An edit makes KEDA rebuild its scaler, and connect anew.
+    let edited = object(&prewarm, friend, "3");
+    known.scaled_object(edited).await;
+    known.until("the edit is followed over the new certificate", |fleet| fleet.desired == 2).await;
+    known.remove().await;
+    unknown.remove().await;
+}
+
+async fn workload(world: &World, name: &str, prewarm: &Serve, server: &Authority, client: &Authority) -> Workload {
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let (cert, key) = client.signed("keda", &[]);
+    let data = |text: &str| base64(text.as_bytes());
+    world
+        .api()
+        .apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prewarm-client", "namespace": name},
+                       "data": {"ca": data(&server.pem), "cert": data(&cert), "key": data(&key)}}))
+        .await;
+    let parameter = |parameter: &str, key: &str| json!({"parameter": parameter, "name": "prewarm-client", "key": key});
+    let references = [parameter("caCert", "ca"), parameter("tlsClientCert", "cert"), parameter("tlsClientKey", "key")];
+    world
+        .api()
+        .apply(&json!({"apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication",
+                       "metadata": {"name": "prewarm", "namespace": name}, "spec": {"secretTargetRef": references}}))
+        .await;
+    workload.scaled_object(object(prewarm, name, "2")).await;
+    workload
+}
+
+fn object(prewarm: &Serve, name: &str, threshold: &str) -> Value {
+    let metadata = json!({"query": query(name), "threshold": threshold, "mode": "off"});
+    let mut trigger = trigger("external", prewarm.grpc, metadata);
+    trigger["authenticationRef"] = json!({"name": "prewarm"});
+    json!({
+        "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 1, "maxReplicaCount": 10,
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
+        "triggers": [trigger],
+    })
+}
+
+/// The certificate that a new connection is shown.
+async fn presented(prewarm: &Serve, ours: &Authority) -> Vec<u8> {
+    use prewarm_tests::tls::presented_certificate;
+    let (cert, key) = ours.signed("probe", &[]);
+    presented_certificate(prewarm.grpc, &ours.pem, &cert, &key).await
+}

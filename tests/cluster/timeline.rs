@@ -1,0 +1,89 @@
+//! What happened, as CSV and SVG.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::demand::Gateway;
+use crate::workload::{Fleet, Workload};
+
+/// One row a look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// Seconds since the recording began.
+    pub(crate) at: f64,
+    /// Demand as set.
+    pub(crate) demand: f64,
+    /// The Deployment.
+    pub(crate) fleet: Fleet,
+}
+
+/// A recording of one workload.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    /// Its rows, oldest first.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Timeline {
+    /// Looks every 250 ms until `until`.
+    pub(crate) async fn record(workload: &Workload, gateway: &Gateway, name: &str, until: Instant) -> Self {
+        let begun = Instant::now();
+        let mut rows = Vec::new();
+        let mut looks = tokio::time::interval(Duration::from_millis(250));
+        while Instant::now() < until {
+            looks.tick().await;
+            if let Some(fleet) = workload.fleet().await {
+                let demand = gateway.demand(name).unwrap_or(f64::NAN);
+                rows.push(Row { at: begun.elapsed().as_secs_f64(), demand, fleet });
+            }
+        }
+        Self { rows }
+    }
+
+    /// Writes `NAME.csv` and `NAME.svg` into `dir`; `threshold` is the demand that one replica carries.
+    pub(crate) fn keep(&self, dir: &Path, name: &str, threshold: f64) {
+        let mut csv = "seconds,demand,desired,pods,ready\n".to_owned();
+        for Row { at, demand, fleet } in &self.rows {
+            writeln!(csv, "{at:.2},{demand:.2},{},{},{}", fleet.desired, fleet.pods, fleet.ready).expect("a string");
+        }
+        std::fs::write(dir.join(format!("{name}.csv")), csv).expect("write the timeline");
+        std::fs::write(dir.join(format!("{name}.svg")), self.svg(name, threshold)).expect("write the drawing");
+    }
+
+    /// Demand in replicas, replicas asked for and Ready.
+    fn svg(&self, name: &str, threshold: f64) -> String {
+        let (width, height, left, bottom) = (900.0, 260.0, 40.0, 30.0);
+        let end = self.rows.last().map_or(1.0, |row| row.at.max(1.0));
+        let lines: [(&str, &str, fn(&Row, f64) -> f64); 3] = [
+            ("demand / threshold", "#888888", |row, threshold| row.demand / threshold),
+            ("desired", "#d08000", |row, _| row.fleet.desired as f64),
+            ("ready", "#0060c0", |row, _| row.fleet.ready as f64),
+        ];
+        let values = self.rows.iter().flat_map(|row| lines.map(|(_, _, of)| of(row, threshold)));
+        let most = values.filter(|value| value.is_finite()).fold(1.0, f64::max);
+        let x = |at: f64| left + at / end * (width - left - 10.0);
+        let y = |value: f64| height - bottom - value / most * (height - bottom - 30.0);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
+             <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n<text x=\"{left}\" y=\"14\">{name}</text>\n"
+        );
+        for (i, (label, colour, of)) in lines.iter().enumerate() {
+            let points: Vec<String> = self
+                .rows
+                .iter()
+                .filter(|row| of(row, threshold).is_finite())
+                .map(|row| format!("{:.1},{:.1}", x(row.at), y(of(row, threshold))))
+                .collect();
+            let points = points.join(" ");
+            let at = left + 300.0 + 140.0 * i as f64;
+            writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>").expect("a string");
+            writeln!(svg, "<text x=\"{at}\" y=\"14\" fill=\"{colour}\">{label}</text>").expect("a string");
+        }
+        for value in 0..=most.ceil() as u32 {
+            writeln!(svg, "<text x=\"10\" y=\"{:.1}\">{value}</text>", y(f64::from(value)) + 4.0).expect("a string");
+        }
+        writeln!(svg, "<text x=\"{left}\" y=\"{}\">0 to {end:.0} s</text>\n</svg>", height - 8.0).expect("a string");
+        svg
+    }
+}

@@ -1,0 +1,184 @@
+//! A Deployment of fake GPU pods and the ScaledObject over it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use prewarm_tests::eventually;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+
+/// How long a scenario waits for what it expects: generous, for machines are slow and nothing here measures speed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A namespace with one Deployment called `model`, and a ScaledObject of that name over it.
+#[derive(Debug, Clone)]
+pub(crate) struct Workload {
+    api: Api,
+    /// The namespace.
+    pub(crate) namespace: String,
+}
+
+/// What a Deployment's status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Fleet {
+    /// Replicas asked for.
+    pub(crate) desired: i64,
+    /// Pods that exist.
+    pub(crate) pods: i64,
+    /// Pods that are Ready.
+    pub(crate) ready: i64,
+}
+
+impl Workload {
+    /// A Deployment with `replicas` whose pods take `cold_start` (a name of the kubelet's stages) to be Ready.
+    pub(crate) async fn deploy(api: &Api, namespace: &str, replicas: u32, cold_start: &str) -> Self {
+        api.create_namespace(namespace).await;
+        let labels = json!({"app": "model", "cold-start": cold_start});
+        api.apply(&json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "model", "namespace": namespace},
+            "spec": {
+                "selector": {"matchLabels": {"app": "model"}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 0,
+                        "automountServiceAccountToken": false,
+                        "containers": [{"name": "model", "image": "model:1",
+                                        "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
+                    },
+                },
+            },
+        }))
+        .await;
+        let workload = Self { api: api.clone(), namespace: namespace.to_owned() };
+        workload.scale(replicas).await;
+        workload
+    }
+
+    /// Sets the Deployment's replicas as a person would.
+    pub(crate) async fn scale(&self, replicas: u32) {
+        let path = format!("/apis/apps/v1/namespaces/{}/deployments/model/scale", self.namespace);
+        self.api.merge(&path, &json!({"spec": {"replicas": replicas}})).await;
+        self.until("the pods are Ready", |fleet| fleet.ready == i64::from(replicas) && fleet.pods == fleet.ready).await;
+    }
+
+    /// Applies a ScaledObject of this spec (`scaleTargetRef` is filled in).
+    pub(crate) async fn scaled_object(&self, mut spec: Value) {
+        spec["scaleTargetRef"] = json!({"name": "model"});
+        let object = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+                            "metadata": {"name": "model", "namespace": self.namespace}, "spec": spec});
+        self.api.apply(&object).await;
+    }
+
+    /// What the Deployment has.
+    pub(crate) async fn fleet(&self) -> Option<Fleet> {
+        let path = format!("/apis/apps/v1/namespaces/{}/deployments/model", self.namespace);
+        let deployment = self.api.get(&path).await?;
+        let number = |value: &Value| value.as_i64().unwrap_or(0);
+        let status = &deployment["status"];
+        Some(Fleet {
+            desired: number(&deployment["spec"]["replicas"]),
+            pods: number(&status["replicas"]),
+            ready: number(&status["readyReplicas"]),
+        })
+    }
+
+    /// Waits for the Deployment to be like that.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, wanted: impl Fn(Fleet) -> bool) -> impl Future<Output = Fleet> {
+        let what = format!("{}: {what}", self.namespace);
+        let (workload, wanted) = (self.clone(), wanted);
+        let caller = std::panic::Location::caller();
+        async move {
+            let mut last = Fleet::default();
+            let deadline = std::time::Instant::now() + PATIENCE;
+            loop {
+                if let Some(fleet) = workload.fleet().await {
+                    last = fleet;
+                    if wanted(fleet) {
+                        return fleet;
+                    }
+                }
+                assert!(std::time::Instant::now() < deadline, "{caller}: not within {PATIENCE:?}: {what}; it is {last:?}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+
+    /// Watches that the Deployment stays like that while `n` times something else is seen to go on.
+    pub(crate) async fn holds_while<F, A>(&self, what: &str, holds: impl Fn(Fleet) -> bool, mut over: F)
+    where
+        F: FnMut() -> A,
+        A: Future<Output = bool>,
+    {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !over().await {
+            if let Some(fleet) = self.fleet().await {
+                assert!(holds(fleet), "{}: {what}; it is {fleet:?}", self.namespace);
+            }
+            assert!(std::time::Instant::now() < deadline, "{}: not over within {PATIENCE:?}: {what}", self.namespace);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The ScaledObject as it stands.
+    pub(crate) async fn object(&self) -> Value {
+        let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
+        self.api.get(&path).await.unwrap_or_default()
+    }
+
+    /// The HPA that KEDA made of it.
+    pub(crate) async fn hpa(&self) -> Option<Value> {
+        let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model", self.namespace);
+        self.api.get(&path).await
+    }
+
+    /// Status and message of a condition of the ScaledObject.
+    pub(crate) async fn condition(&self, kind: &str) -> Option<(String, String)> {
+        condition(&self.object().await, kind)
+    }
+
+    /// Waits until a condition of the ScaledObject has that status.
+    pub(crate) async fn until_condition(&self, kind: &str, status: &str) {
+        let what = format!("{}: the ScaledObject's {kind} is {status}", self.namespace);
+        eventually(PATIENCE, &what, || async { self.condition(kind).await.filter(|(now, _)| now == status) }).await;
+    }
+
+    /// Waits until the HPA's condition has that status.
+    pub(crate) async fn until_hpa(&self, kind: &str, status: &str) {
+        let what = format!("{}: the HPA's {kind} is {status}", self.namespace);
+        let found = || async { condition(&self.hpa().await?, kind).filter(|(now, _)| now == status) };
+        eventually(PATIENCE, &what, found).await;
+    }
+
+    /// Messages of the events about the ScaledObject.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let path = format!("/api/v1/namespaces/{}/events", self.namespace);
+        let events = self.api.get(&path).await.unwrap_or_default();
+        let events = events["items"].as_array().cloned().unwrap_or_default();
+        events.iter().filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect()
+    }
+
+    /// Removes everything of it.
+    pub(crate) async fn remove(&self) {
+        let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
+        self.api.delete(&path).await;
+        self.api.delete(&format!("/apis/apps/v1/namespaces/{}/deployments/model", self.namespace)).await;
+    }
+}
+
+fn condition(object: &Value, kind: &str) -> Option<(String, String)> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Some((text(&found["status"]), text(&found["message"])))
+}
+
+/// A trigger of Prewarm at `address`, of `kind` (`external` or `external-push`), with this metadata beside the address.
+pub(crate) fn trigger(kind: &str, address: SocketAddr, metadata: Value) -> Value {
+    let mut metadata = metadata;
+    metadata["scalerAddress"] = json!(address.to_string());
+    json!({"type": kind, "metricType": "AverageValue", "metadata": metadata})
+}

@@ -1,0 +1,80 @@
+//! What all scenarios share.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use prewarm_tests::postgres::Postgres;
+use prewarm_tests::prometheus::Prometheus;
+use prewarm_tests::serve::Serve;
+
+use crate::api::Api;
+use crate::demand::Gateway;
+use crate::plane::{Plane, Tools};
+
+/// KEDA's polling interval in every scenario, in seconds: 30 in a real cluster.
+pub(crate) const POLL: u32 = 2;
+
+/// Prewarm's distance between samples.
+const SLOT: &str = "1s";
+
+/// For how long Prewarm repeats its last good answer, in seconds: 300 by default.
+pub(crate) const LAST_GOOD: u64 = 10;
+
+/// The control plane, a gateway that is scraped, a database, and a Prewarm over both.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// Demand.
+    pub(crate) gateway: Gateway,
+    /// Where the gateway is scraped.
+    pub(crate) exposition: SocketAddr,
+    /// Its metrics.
+    pub(crate) prometheus: Prometheus,
+    /// Where Prewarm keeps its history.
+    pub(crate) postgres: Postgres,
+    /// Prewarm.
+    pub(crate) prewarm: Serve,
+    /// Where timelines go.
+    pub(crate) output: PathBuf,
+    plane: Plane,
+}
+
+impl World {
+    /// Starts it.
+    pub(crate) async fn start(tools: &Tools, output: &Path) -> Self {
+        let gateway = Gateway::default();
+        let exposition = gateway.serve().await;
+        let (plane, prometheus, postgres) =
+            tokio::join!(Plane::start(tools, output), scraping(exposition), Postgres::start());
+        let configuration = configuration(prometheus.address(), &postgres.url());
+        let prewarm = Serve::start(&program(), &configuration, &[]).await;
+        Self { gateway, exposition, prometheus, postgres, prewarm, output: output.to_owned(), plane }
+    }
+
+    /// The Kubernetes API.
+    pub(crate) fn api(&self) -> &Api {
+        &self.plane.api
+    }
+}
+
+/// A Prometheus that scrapes the gateway each second.
+pub(crate) async fn scraping(gateway: SocketAddr) -> Prometheus {
+    Prometheus::scraping("gateway", gateway, Duration::from_secs(1)).await
+}
+
+/// Configuration of a Prewarm with its times shortened.
+pub(crate) fn configuration(prometheus: SocketAddr, database: &str) -> String {
+    format!(
+        "database = \"{database}\"\nslot = \"{SLOT}\"\n\
+         [sources.default]\nkind = \"prometheus\"\nurl = \"http://{prometheus}\"\ntimeout = \"5s\"\n\
+         [rhythm]\nkedaPollingInterval = \"{POLL}s\"\nhpaSyncPeriod = \"{}s\"\nlastGood = \"{LAST_GOOD}s\"\n\
+         [log]\nformat = \"text\"\n",
+        crate::plane::HPA_SYNC.as_secs()
+    )
+}
+
+/// The program under test, built beside this one.
+pub(crate) fn program() -> String {
+    let own = std::env::current_exe().unwrap();
+    own.with_file_name("prewarm-under-test").display().to_string()
+}
