@@ -101,7 +101,10 @@ impl Workload {
                         return fleet;
                     }
                 }
-                assert!(std::time::Instant::now() < deadline, "{caller}: not within {PATIENCE:?}: {what}; it is {last:?}");
+                assert!(
+                    std::time::Instant::now() < deadline,
+                    "{caller}: not within {PATIENCE:?}: {what}; it is {last:?}"
+                );
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
@@ -131,7 +134,8 @@ impl Workload {
 
     /// The HPA that KEDA made of it.
     pub(crate) async fn hpa(&self) -> Option<Value> {
-        let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model", self.namespace);
+        let path =
+            format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model", self.namespace);
         self.api.get(&path).await
     }
 
@@ -144,13 +148,6 @@ impl Workload {
     pub(crate) async fn until_condition(&self, kind: &str, status: &str) {
         let what = format!("{}: the ScaledObject's {kind} is {status}", self.namespace);
         eventually(PATIENCE, &what, || async { self.condition(kind).await.filter(|(now, _)| now == status) }).await;
-    }
-
-    /// Waits until the HPA's condition has that status.
-    pub(crate) async fn until_hpa(&self, kind: &str, status: &str) {
-        let what = format!("{}: the HPA's {kind} is {status}", self.namespace);
-        let found = || async { condition(&self.hpa().await?, kind).filter(|(now, _)| now == status) };
-        eventually(PATIENCE, &what, found).await;
     }
 
     /// Messages of the events about the ScaledObject.

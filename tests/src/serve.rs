@@ -24,10 +24,21 @@ pub struct Serve {
 impl Serve {
     /// Starts `program` with a configuration file of these lines and these variables, and waits until it is alive.
     pub async fn start(program: &str, configuration: &str, environment: &[(&str, &str)]) -> Self {
-        crate::install_crypto();
-        let dir = tempfile::Builder::new().prefix("prewarm-serve-").tempdir().expect("temporary directory");
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (grpc, http) = (local(process::free_port()), local(process::free_port()));
+        Self::start_at(program, configuration, environment, grpc, http).await
+    }
+
+    /// The same at these addresses: the successor of one that has ended.
+    pub async fn start_at(
+        program: &str,
+        configuration: &str,
+        environment: &[(&str, &str)],
+        grpc: SocketAddr,
+        http: SocketAddr,
+    ) -> Self {
+        crate::install_crypto();
+        let dir = tempfile::Builder::new().prefix("prewarm-serve-").tempdir().expect("temporary directory");
         let file = dir.path().join("prewarm.toml");
         std::fs::write(&file, configuration).expect("write the configuration");
         let mut command = process::bound_to_us(Path::new(program), None, "KILL");

@@ -21,13 +21,15 @@ pub(super) async fn start(start: &Start<'_>, kubeconfig: &str, api: &Api) -> Dae
         process::free_port(),
     ));
     let mut daemon = start.daemon("kwok", "kwok", &arguments, &[]);
-    api.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": {"type": "kwok"}}})).await;
+    api.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": {"type": "kwok"}}}))
+        .await;
     eventually(Duration::from_secs(60), "the node is ready", || {
         daemon.assert_running();
         async {
             let node = api.get("/api/v1/nodes/gpu-1").await?;
             let taints = node["spec"]["taints"].as_array().map_or(0, Vec::len);
-            let ready = node["status"]["conditions"].as_array()?.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+            let ready =
+                node["status"]["conditions"].as_array()?.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
             (ready && taints == 0).then_some(())
         }
     })

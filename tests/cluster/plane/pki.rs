@@ -40,8 +40,7 @@ impl Authority {
     /// A certificate for `name` with the hosts it serves, for servers and clients alike, as `NAME.crt` and `NAME.key`.
     pub(crate) fn issue(&self, name: &str, hosts: &[&str]) -> Pair {
         let (cert, key) = self.signed(name, hosts);
-        let pair =
-            Pair { cert: self.dir.join(format!("{name}.crt")), key: self.dir.join(format!("{name}.key")) };
+        let pair = Pair { cert: self.dir.join(format!("{name}.crt")), key: self.dir.join(format!("{name}.key")) };
         std::fs::write(&pair.cert, cert).expect("write");
         std::fs::write(&pair.key, key).expect("write");
         pair

@@ -57,19 +57,25 @@ pub(super) async fn the_claim(world: Arc<World>) {
         let gateway = &world.gateway;
         async move { Timeline::record(workload, gateway, name, until).await }
     });
-    let (timelines, ()) = tokio::join!(
-        futures::future::join_all(recordings),
-        history::play(&world.gateway, &names, moment, end, DAY)
-    );
+    let (timelines, ()) =
+        tokio::join!(futures::future::join_all(recordings), history::play(&world.gateway, &names, moment, end, DAY));
 
     let mut scores = Vec::new();
-    let mut table = format!("{:<18} {:>9} {:>10} {:>6} {:>11} {:>14}\n", "", "requests", "over 15 s", "share",
-        "GPU-seconds", "Ready at start");
+    let mut table = format!(
+        "{:<18} {:>9} {:>10} {:>6} {:>11} {:>14}\n",
+        "", "requests", "over 15 s", "share", "GPU-seconds", "Ready at start"
+    );
     for (name, timeline) in names.iter().zip(&timelines) {
         timeline.keep(&world.output, name, THRESHOLD);
         let score = Score::of(timeline);
-        table += &format!("{name:<18} {:>9.0} {:>10.0} {:>5.1}% {:>11.0} {:>14}\n", score.requests, score.late,
-            100.0 * score.late / score.requests, score.gpu_seconds, score.ready_at_start);
+        table += &format!(
+            "{name:<18} {:>9.0} {:>10.0} {:>5.1}% {:>11.0} {:>14}\n",
+            score.requests,
+            score.late,
+            100.0 * score.late / score.requests,
+            score.gpu_seconds,
+            score.ready_at_start
+        );
         scores.push(score);
     }
     println!("{table}");

@@ -49,7 +49,9 @@ pub(super) async fn outages(world: Arc<World>) {
     prometheus.stop();
     drop(prewarm);
     let prewarm = Serve::start_at(&world::program(), &configuration, &[], grpc, http).await;
-    workload.holds_while("held without metrics after a restart", held(4), || async { is(&workload, "False").await }).await;
+    workload
+        .holds_while("held without metrics after a restart", held(4), || async { is(&workload, "False").await })
+        .await;
     prometheus.restart().await;
     workload.holds_while("no dip and no jump", held(4), || async { is(&workload, "True").await }).await;
     world.gateway.set(name, 10.0);

@@ -85,7 +85,18 @@ fn object(prewarm: &Serve, name: &str, threshold: &str) -> Value {
 
 /// The certificate that a new connection is shown.
 async fn presented(prewarm: &Serve, ours: &Authority) -> Vec<u8> {
-    use prewarm_tests::tls::presented_certificate;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
     let (cert, key) = ours.signed("probe", &[]);
-    presented_certificate(prewarm.grpc, &ours.pem, &cert, &key).await
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ours.pem.as_bytes()).unwrap()).unwrap();
+    let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let mut config =
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(vec![cert], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = tokio::net::TcpStream::connect(prewarm.grpc).await.unwrap();
+    let stream = connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }

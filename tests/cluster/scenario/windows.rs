@@ -38,7 +38,9 @@ pub(super) async fn windows(world: Arc<World>) {
     // Asleep until the lead before it.
     workload.until_condition("Ready", "True").await;
     let asleep_until = start - SignedDuration::from_secs(45);
-    workload.holds_while("zero before the lead", |fleet| fleet.desired == 0, || async { history::now() >= asleep_until }).await;
+    workload
+        .holds_while("zero before the lead", |fleet| fleet.desired == 0, || async { history::now() >= asleep_until })
+        .await;
     // Ready by its start.
     workload.until("the floor is Ready", |fleet| fleet.ready >= 3).await;
     assert!(history::now() <= start, "Ready only after the window's start");
@@ -48,7 +50,9 @@ pub(super) async fn windows(world: Arc<World>) {
     world.gateway.set(name, 18.0);
     workload.until("the ceiling is reached", |fleet| fleet.desired == 4).await;
     let near_end = end - SignedDuration::from_secs(5);
-    workload.holds_while("the ceiling holds", |fleet| fleet.desired <= 4, || async { history::now() >= near_end }).await;
+    workload
+        .holds_while("the ceiling holds", |fleet| fleet.desired <= 4, || async { history::now() >= near_end })
+        .await;
     // After its end demand alone counts, and while there is any it never goes to zero.
     workload.until("what demand needs", |fleet| fleet.desired == 9).await;
     world.gateway.set(name, 0.0);

@@ -1,0 +1,82 @@
+//! What tenants get wrong: the ScaledObject says so by the key's name, nobody else is disturbed, a fix works at once.
+
+use std::sync::Arc;
+
+use prewarm_tests::eventually;
+use serde_json::{Value, json};
+
+use crate::demand::query;
+use crate::workload::{PATIENCE, Workload, trigger};
+use crate::world::{POLL, World};
+
+pub(super) async fn bad_input(world: Arc<World>) {
+    let name = |what: &str| format!("bad-{what}");
+    let good = deploy(
+        &world,
+        &name("neighbour"),
+        json!({"query": query(&name("neighbour")), "threshold": "2", "mode": "off"}),
+    )
+    .await;
+    world.gateway.set(&name("neighbour"), 6.0);
+    // Each with what the message must name.
+    let cases = [
+        ("preset", json!({"preset": "vllmm", "threshold": "2"}), "preset"),
+        (
+            "address",
+            json!({"query": "up", "serverAddress": "http://169.254.169.254/", "threshold": "2"}),
+            "serverAddress",
+        ),
+        ("zone", json!({"query": "up", "threshold": "2", "timezone": "Europe/Bonn"}), "timezone"),
+        ("key", json!({"query": "up", "threshold": "2", "treshold": "3"}), "threshold"),
+    ];
+    let mut broken = Vec::new();
+    for (what, metadata, key) in cases {
+        broken.push((deploy(&world, &name(what), metadata).await, key));
+    }
+    // A target that is none: KEDA drops our words, yet must say that something is wrong.
+    let no_target = deploy(&world, &name("threshold"), json!({"query": "up", "threshold": "0"})).await;
+
+    for (workload, key) in &broken {
+        let what = format!("{}: an event names {key}", workload.namespace);
+        eventually(PATIENCE, &what, || async {
+            workload.events().await.iter().any(|event| event.contains(key)).then_some(())
+        })
+        .await;
+        workload.until_condition("Ready", "False").await;
+        assert_eq!(workload.fleet().await.unwrap().desired, 1, "{}: held", workload.namespace);
+    }
+    no_target.until_condition("Ready", "False").await;
+    good.until("the neighbour is carried", |fleet| fleet.ready == 3).await;
+
+    // Mended without a restart of anybody.
+    let (mended, _) = &broken[0];
+    world.gateway.set(&mended.namespace, 4.0);
+    mended
+        .scaled_object(spec(&world, json!({"query": query(&mended.namespace), "threshold": "2", "mode": "off"})))
+        .await;
+    mended.until("the mended one is carried", |fleet| fleet.ready == 2).await;
+    mended.until_condition("Ready", "True").await;
+    world.gateway.set(&no_target.namespace, 4.0);
+    no_target
+        .scaled_object(spec(&world, json!({"query": query(&no_target.namespace), "threshold": "2", "mode": "off"})))
+        .await;
+    no_target.until("with a target it is carried", |fleet| fleet.ready == 2).await;
+    for (workload, _) in &broken {
+        workload.remove().await;
+    }
+    good.remove().await;
+    no_target.remove().await;
+}
+
+async fn deploy(world: &World, name: &str, metadata: Value) -> Workload {
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    workload.scaled_object(spec(world, metadata)).await;
+    workload
+}
+
+fn spec(world: &World, metadata: Value) -> Value {
+    json!({
+        "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 0, "maxReplicaCount": 10,
+        "triggers": [trigger("external", world.prewarm.grpc, metadata)],
+    })
+}

@@ -1,0 +1,209 @@
+//! The forms in which KEDA asks: polled and pushed, cached, composed, with fallback, with idle replicas, paused, for jobs.
+
+use std::sync::Arc;
+
+use prewarm_tests::eventually;
+use serde_json::{Value, json};
+
+use crate::demand::query;
+use crate::workload::{Fleet, PATIENCE, Workload, trigger};
+use crate::world::{POLL, World};
+
+/// As KEDA's own end-to-end test of external scalers tells it: out by whole and by broken values, activation, in.
+pub(super) async fn external(world: Arc<World>) {
+    steps(&world, "external", "external").await;
+}
+
+/// The same with the push streams open.
+pub(super) async fn external_push(world: Arc<World>) {
+    steps(&world, "external-push", "external-push").await;
+}
+
+async fn steps(world: &World, name: &str, kind: &str) {
+    world.gateway.set(name, 0.0);
+    let workload = Workload::deploy(world.api(), name, 0, "none").await;
+    let metadata =
+        json!({"query": query(name), "threshold": "2.5", "activationThreshold": "1", "keepWarm": "0s", "mode": "off"});
+    workload.scaled_object(spec(vec![trigger(kind, world.prewarm.grpc, metadata)], json!({}))).await;
+    workload.until_condition("Ready", "True").await;
+    workload.until_condition("Active", "False").await;
+    // At the activation threshold: not yet.
+    world.gateway.set(name, 1.0);
+    let seen = seen(world, name, "1").await;
+    assert!(seen, "Prewarm saw the demand");
+    assert_eq!(workload.fleet().await.unwrap().desired, 0, "not active at the threshold");
+    // Above it, whole and broken.
+    world.gateway.set(name, 2.0);
+    workload.until("woken", |fleet| fleet.ready == 1).await;
+    world.gateway.set(name, 10.0);
+    workload.until("out by a whole value", |fleet| fleet.ready == 4).await;
+    world.gateway.set(name, 12.75);
+    workload.until("out by a broken value", |fleet| fleet.ready == 6).await;
+    // In: step by step to one, never in one leap to zero.
+    world.gateway.set(name, 0.0);
+    workload.until("one is left", |fleet| fleet.desired == 1).await;
+    workload.remove().await;
+}
+
+/// Waits until Prewarm's API says that it observed this.
+async fn seen(world: &World, name: &str, value: &str) -> bool {
+    let needle = format!("\"observed\":{value}");
+    eventually(PATIENCE, "the demand is observed", || async {
+        let text = world.prewarm.body(&format!("/api/v1/workloads/{name}/model")).await;
+        text.replace(' ', "").contains(&needle).then_some(true)
+    })
+    .await
+}
+
+/// An edited threshold reaches the HPA (by `StreamMetricSpec` or by KEDA asking again).
+pub(super) async fn threshold_edit(world: Arc<World>) {
+    let name = "threshold-edit";
+    world.gateway.set(name, 8.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let metadata = |threshold: &str| json!({"query": query(name), "threshold": threshold, "mode": "off"});
+    let object =
+        |threshold: &str| spec(vec![trigger("external-push", world.prewarm.grpc, metadata(threshold))], json!({}));
+    workload.scaled_object(object("4")).await;
+    workload.until("two at a threshold of 4", |fleet| fleet.ready == 2).await;
+    workload.scaled_object(object("2")).await;
+    workload.until("four at a threshold of 2", |fleet| fleet.ready == 4).await;
+    let target =
+        |hpa: &Value| hpa["spec"]["metrics"][0]["external"]["target"]["averageValue"].as_str().map(str::to_owned);
+    eventually(PATIENCE, "the HPA has the new target", || async {
+        target(&workload.hpa().await?).filter(|t| t == "2")
+    })
+    .await;
+    workload.remove().await;
+}
+
+/// `useCachedMetrics`: the HPA reads what the last poll saw.
+pub(super) async fn cached_metrics(world: Arc<World>) {
+    let name = "cached-metrics";
+    world.gateway.set(name, 6.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let mut cached =
+        trigger("external", world.prewarm.grpc, json!({"query": query(name), "threshold": "2", "mode": "off"}));
+    cached["useCachedMetrics"] = json!(true);
+    workload.scaled_object(spec(vec![cached], json!({}))).await;
+    workload.until("three", |fleet| fleet.ready == 3).await;
+    world.gateway.set(name, 10.0);
+    workload.until("five", |fleet| fleet.ready == 5).await;
+    workload.remove().await;
+}
+
+/// `scalingModifiers` over two triggers: KEDA composes, our value is in the demand's unit.
+pub(super) async fn scaling_modifiers(world: Arc<World>) {
+    let (name, other) = ("modifiers", "modifiers-other");
+    world.gateway.set(name, 6.0);
+    world.gateway.set(other, 2.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let named = |called: &str, of: &str| {
+        let metadata = json!({"query": query(of), "threshold": "2", "mode": "off", "metricName": called});
+        let mut trigger = trigger("external", world.prewarm.grpc, metadata);
+        trigger["name"] = json!(called);
+        trigger
+    };
+    let mut object = spec(vec![named("first", name), named("second", other)], json!({}));
+    object["advanced"]["scalingModifiers"] =
+        json!({"formula": "first + second", "target": "2", "activationTarget": "0"});
+    workload.scaled_object(object).await;
+    workload.until("four for both", |fleet| fleet.ready == 4).await;
+    world.gateway.set(other, 6.0);
+    workload.until("six for both", |fleet| fleet.ready == 6).await;
+    workload.remove().await;
+}
+
+/// Fallback fires where metrics vanish for good, and its replicas stand.
+pub(super) async fn fallback(world: Arc<World>) {
+    let name = "fallback";
+    world.gateway.set(name, 4.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
+    let more = json!({"fallback": {"failureThreshold": 3, "replicas": 5}});
+    workload.scaled_object(spec(vec![trigger("external", world.prewarm.grpc, metadata)], more)).await;
+    workload.until("two", |fleet| fleet.ready == 2).await;
+    world.gateway.forget(name);
+    workload.until("the fallback's five", |fleet| fleet.ready == 5).await;
+    world.gateway.set(name, 6.0);
+    workload.until("three for the demand that is back", |fleet| fleet.desired == 3).await;
+    workload.remove().await;
+}
+
+/// `idleReplicaCount: 0` with a minimum: KEDA wakes straight to it.
+pub(super) async fn idle_replicas(world: Arc<World>) {
+    let name = "idle-replicas";
+    world.gateway.set(name, 0.0);
+    let workload = Workload::deploy(world.api(), name, 0, "none").await;
+    let metadata = json!({"query": query(name), "threshold": "2", "keepWarm": "0s", "mode": "off"});
+    let more = json!({"idleReplicaCount": 0, "minReplicaCount": 3});
+    workload.scaled_object(spec(vec![trigger("external-push", world.prewarm.grpc, metadata)], more)).await;
+    workload.until_condition("Ready", "True").await;
+    world.gateway.set(name, 1.0);
+    workload.until("woken to the minimum", |fleet| fleet.ready == 3).await;
+    workload.remove().await;
+}
+
+/// Paused: KEDA asks nothing and scales nothing; Prewarm samples on; resumed, it follows.
+pub(super) async fn paused(world: Arc<World>) {
+    let name = "paused";
+    world.gateway.set(name, 4.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
+    workload.scaled_object(spec(vec![trigger("external", world.prewarm.grpc, metadata)], json!({}))).await;
+    workload.until("two", |fleet| fleet.ready == 2).await;
+    let path = format!("/apis/keda.sh/v1alpha1/namespaces/{name}/scaledobjects/model");
+    let pause = |value: Value| json!({"metadata": {"annotations": {"autoscaling.keda.sh/paused": value}}});
+    world.api().merge(&path, &pause(json!("true"))).await;
+    workload.until_condition("Paused", "True").await;
+    world.gateway.set(name, 8.0);
+    assert!(seen(&world, name, "8").await, "sampled while paused");
+    assert_eq!(workload.fleet().await.unwrap().desired, 2, "nothing is scaled while paused");
+    world.api().merge(&path, &pause(Value::Null)).await;
+    workload.until("four once resumed", |fleet: Fleet| fleet.ready == 4).await;
+    workload.remove().await;
+}
+
+/// A ScaledJob makes jobs of what is there, and of nothing that is only expected.
+pub(super) async fn scaled_job(world: Arc<World>) {
+    let name = "scaled-job";
+    world.gateway.set(name, 0.0);
+    world.api().create_namespace(name).await;
+    let metadata = json!({"query": query(name), "threshold": "1", "scaledJob": "true"});
+    let pod = json!({"metadata": {"labels": {"cold-start": "none"}},
+                     "spec": {"restartPolicy": "Never", "automountServiceAccountToken": false,
+                              "containers": [{"name": "job", "image": "job:1"}]}});
+    world
+        .api()
+        .apply(&json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": "jobs", "namespace": name},
+            "spec": {"pollingInterval": POLL, "maxReplicaCount": 5, "jobTargetRef": {"template": pod},
+                     "triggers": [trigger("external", world.prewarm.grpc, metadata)]},
+        }))
+        .await;
+    let jobs = || async {
+        let list = world.api().get(&format!("/apis/batch/v1/namespaces/{name}/jobs")).await.unwrap_or_default();
+        list["items"].as_array().map_or(0, Vec::len)
+    };
+    let ready = format!("/apis/keda.sh/v1alpha1/namespaces/{name}/scaledjobs/jobs");
+    eventually(PATIENCE, "the ScaledJob is ready", || async {
+        let conditions = world.api().get(&ready).await?["status"]["conditions"].as_array().cloned()?;
+        conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True").then_some(())
+    })
+    .await;
+    assert_eq!(jobs().await, 0, "no demand, no jobs");
+    world.gateway.set(name, 3.0);
+    eventually(PATIENCE, "three jobs", || async { (jobs().await == 3).then_some(()) }).await;
+    world.api().delete(&ready).await;
+}
+
+fn spec(triggers: Vec<Value>, more: Value) -> Value {
+    let mut spec = json!({
+        "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 0, "maxReplicaCount": 20,
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
+        "triggers": triggers,
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    spec
+}
