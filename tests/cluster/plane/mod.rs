@@ -109,7 +109,7 @@ fn apiserver(start: &Start<'_>, etcd: &str) -> (Daemon, Api, Authority) {
     let authority = Authority::new(start.dir, "ca");
     let serving = authority.issue("apiserver", &["127.0.0.1", "localhost", "kubernetes.default.svc"]);
     let proxy = authority.issue("front-proxy", &[]);
-    let accounts = authority.issue("service-accounts", &[]);
+    let (private, public) = pki::key_pair(start.dir, "service-accounts");
     std::fs::write(start.dir.join("tokens"), format!("{TOKEN},admin,admin,system:masters\n")).expect("write tokens");
     let port = process::free_port();
     let path = |path: &Path| path.display().to_string();
@@ -118,8 +118,8 @@ fn apiserver(start: &Start<'_>, etcd: &str) -> (Daemon, Api, Authority) {
         "--etcd-servers={etcd} --secure-port={port} --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
          --endpoint-reconciler-type=none --tls-cert-file={} --tls-private-key-file={} --client-ca-file={ca} \
          --token-auth-file={} --authorization-mode=RBAC --disable-admission-plugins=ServiceAccount \
-         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file={keys} \
-         --service-account-signing-key-file={keys} --service-cluster-ip-range=10.0.0.0/16 \
+         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file={public} \
+         --service-account-signing-key-file={private} --service-cluster-ip-range=10.0.0.0/16 \
          --requestheader-client-ca-file={ca} --requestheader-allowed-names=front-proxy \
          --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
          --requestheader-extra-headers-prefix=X-Remote-Extra- --proxy-client-cert-file={} --proxy-client-key-file={}",
@@ -128,7 +128,8 @@ fn apiserver(start: &Start<'_>, etcd: &str) -> (Daemon, Api, Authority) {
         start.file("tokens"),
         path(&proxy.cert),
         path(&proxy.key),
-        keys = path(&accounts.key),
+        public = path(&public),
+        private = path(&private),
     ));
     let daemon = start.daemon("apiserver", "kube-apiserver", &arguments, &[]);
     let api = Api::new(SocketAddr::from(([127, 0, 0, 1], port)), TOKEN, &authority.pem);
@@ -140,7 +141,7 @@ fn controller_manager(start: &Start<'_>, kubeconfig: &str) -> Daemon {
     let arguments = words(&format!(
         "--kubeconfig={kubeconfig} --leader-elect=false --bind-address=127.0.0.1 --secure-port={} \
          --authentication-kubeconfig={kubeconfig} --authorization-kubeconfig={kubeconfig} --cert-dir={} \
-         --horizontal-pod-autoscaler-sync-period={}s --concurrent-horizontal-pod-autoscaler-syncs=5 \
+         --node-monitor-grace-period=24h --horizontal-pod-autoscaler-sync-period={}s --concurrent-horizontal-pod-autoscaler-syncs=5 \
          --controllers=deployment-controller,replicaset-controller,job-controller,horizontal-pod-autoscaler-controller,\
 namespace-controller,garbage-collector-controller,serviceaccount-controller,node-lifecycle-controller",
         process::free_port(),
@@ -174,7 +175,8 @@ async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Author
     // Operator and adapter share a certificate: the adapter asks the operator, the API server the adapter.
     let certs = start.dir.join("keda-certs");
     std::fs::create_dir_all(&certs).expect("folder");
-    let Pair { cert, key } = authority.issue("keda", &["127.0.0.1", "localhost", "keda-operator.keda.svc"]);
+    let Pair { cert, key } = authority
+        .issue("keda", &["127.0.0.1", "localhost", "keda-operator.keda.svc", "keda-metrics-apiserver.keda.svc"]);
     for (from, to) in [(&authority.file, "ca.crt"), (&cert, "tls.crt"), (&key, "tls.key")] {
         std::fs::copy(from, certs.join(to)).expect("copy");
     }

@@ -13,6 +13,15 @@ pub(crate) struct Pair {
     pub(crate) key: PathBuf,
 }
 
+/// A key and its public half, as files `NAME.key` and `NAME.pub` in `dir`.
+pub(crate) fn key_pair(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let key = KeyPair::generate().expect("key");
+    let (private, public) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.pub")));
+    std::fs::write(&private, key.serialize_pem()).expect("write");
+    std::fs::write(&public, key.public_key_pem()).expect("write");
+    (private, public)
+}
+
 /// A certificate authority in a folder.
 #[derive(Debug)]
 pub(crate) struct Authority {
