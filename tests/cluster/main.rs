@@ -7,6 +7,7 @@
 
 mod api;
 mod demand;
+mod dns;
 mod history;
 mod plane;
 mod scenario;

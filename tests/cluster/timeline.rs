@@ -55,12 +55,9 @@ impl Timeline {
     fn svg(&self, name: &str, threshold: f64) -> String {
         let (width, height, left, bottom) = (900.0, 260.0, 40.0, 30.0);
         let end = self.rows.last().map_or(1.0, |row| row.at.max(1.0));
-        let lines: [(&str, &str, fn(&Row, f64) -> f64); 3] = [
-            ("demand / threshold", "#888888", |row, threshold| row.demand / threshold),
-            ("desired", "#d08000", |row, _| row.fleet.desired as f64),
-            ("ready", "#0060c0", |row, _| row.fleet.ready as f64),
-        ];
-        let values = self.rows.iter().flat_map(|row| lines.map(|(_, _, of)| of(row, threshold)));
+        let lines = [("demand / threshold", "#888888"), ("desired", "#d08000"), ("ready", "#0060c0")];
+        let height_of = |row: &Row| [row.demand / threshold, row.fleet.desired as f64, row.fleet.ready as f64];
+        let values = self.rows.iter().flat_map(height_of);
         let most = values.filter(|value| value.is_finite()).fold(1.0, f64::max);
         let x = |at: f64| left + at / end * (width - left - 10.0);
         let y = |value: f64| height - bottom - value / most * (height - bottom - 30.0);
@@ -68,13 +65,9 @@ impl Timeline {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
              <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n<text x=\"{left}\" y=\"14\">{name}</text>\n"
         );
-        for (i, (label, colour, of)) in lines.iter().enumerate() {
-            let points: Vec<String> = self
-                .rows
-                .iter()
-                .filter(|row| of(row, threshold).is_finite())
-                .map(|row| format!("{:.1},{:.1}", x(row.at), y(of(row, threshold))))
-                .collect();
+        for (i, (label, colour)) in lines.iter().enumerate() {
+            let rows = self.rows.iter().map(|row| (row.at, height_of(row)[i])).filter(|(_, value)| value.is_finite());
+            let points: Vec<String> = rows.map(|(at, value)| format!("{:.1},{:.1}", x(at), y(value))).collect();
             let points = points.join(" ");
             let at = left + 300.0 + 140.0 * i as f64;
             writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>").expect("a string");

@@ -170,6 +170,9 @@ pub(super) async fn scaled_job(world: Arc<World>) {
     world.gateway.set(name, 0.0);
     world.api().create_namespace(name).await;
     let metadata = json!({"query": query(name), "threshold": "1", "scaledJob": "true"});
+    let mut trigger = trigger("external", world.prewarm.grpc, metadata);
+    // KEDA refuses it in a ScaledJob.
+    trigger.as_object_mut().unwrap().remove("metricType");
     let pod = json!({"metadata": {"labels": {"cold-start": "none"}},
                      "spec": {"restartPolicy": "Never", "automountServiceAccountToken": false,
                               "containers": [{"name": "job", "image": "job:1"}]}});
@@ -178,7 +181,7 @@ pub(super) async fn scaled_job(world: Arc<World>) {
         .apply(&json!({
             "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": "jobs", "namespace": name},
             "spec": {"pollingInterval": POLL, "maxReplicaCount": 5, "jobTargetRef": {"template": pod},
-                     "triggers": [trigger("external", world.prewarm.grpc, metadata)]},
+                     "triggers": [trigger]},
         }))
         .await;
     let jobs = || async {

@@ -4,6 +4,7 @@ mod bad_input;
 mod claim;
 mod forms;
 mod outages;
+mod rolling;
 mod tls;
 mod windows;
 
@@ -17,8 +18,11 @@ pub(crate) struct Scenario {
     /// What it is called on the command line.
     pub(crate) name: &'static str,
     /// Plays it; a panic is a failure.
-    pub(crate) run: Box<dyn FnOnce(Arc<World>) -> Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(crate) run: Box<dyn FnOnce(Arc<World>) -> Played>,
 }
+
+/// A scenario under way.
+type Played = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// All of them: those that take long first.
 pub(crate) fn all() -> Vec<Scenario> {
@@ -32,6 +36,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         named("the-claim", claim::the_claim),
         named("windows", windows::windows),
         named("outages", outages::outages),
+        named("rolling", rolling::rolling),
         named("tls", tls::tls),
         named("bad-input", bad_input::bad_input),
         named("external", forms::external),
