@@ -1,6 +1,10 @@
 //! Forecasts of demand: quantiles over a horizon.
 
+pub mod backtest;
+pub mod ensemble;
 pub mod model;
+
+pub use ensemble::{Ensemble, NoForecast, Spec};
 
 use jiff::{SignedDuration, Timestamp};
 
