@@ -9,7 +9,7 @@ use super::smoothing::{Bank, Skill};
 use super::track::Track;
 
 /// Names of the members, in the order of their weights.
-pub(super) const MEMBERS: [&str; 13] = [
+pub(super) const MEMBERS: [&str; 17] = [
     "profiles-level",
     "profiles-naive",
     "profiles-ets",
@@ -23,6 +23,10 @@ pub(super) const MEMBERS: [&str; 13] = [
     "time",
     "conformal",
     "last-value",
+    "conformal-ridge",
+    "conformal-ets",
+    "conformal-profile",
+    "conformal-short",
 ];
 const ALL: usize = MEMBERS.len();
 
@@ -47,7 +51,7 @@ pub(super) struct Lead {
     avg: Vec<f32>,
     autoregression: [f64; 2],
     ridge: Option<Ridge>,
-    conformal: [Sample; 2],
+    conformal: [Sample; 6],
     conformal_at: Option<usize>,
     weights: Vec<Weights>,
     /// Of the last `steps` buckets: members × quantiles, and the combination.
@@ -226,6 +230,12 @@ impl Lead {
                 }
                 row[11] = self.conformal[0].quantile(*q).map_or(f64::NAN, |r| base + scale * r);
                 row[12] = self.conformal[1].quantile(*q).map_or(f64::NAN, |r| last + r);
+                for (i, (column, scale)) in
+                    [(&self.ridge_said, scale), (&self.ets, scale), (&self.c1, scale), (&self.avg, scale)].into_iter().enumerate()
+                {
+                    let base = f64::from(column[t]);
+                    row[13 + i] = self.conformal[2 + i].quantile(*q).map_or(f64::NAN, |r| base + scale * r);
+                }
                 row.map(|z| if z.is_nan() { z } else { track.inverse(z).min(cap) })
             })
             .collect();
@@ -303,7 +313,21 @@ impl Lead {
         let scaled = |s: usize| (came(s) - f64::from(self.avg[s])) / f64::from(self.log_scale[s]).exp();
         let conformal = Sample::new(rows().map(|s| (scaled(s), weight(s))).collect());
         let last = Sample::new(rows().map(|s| (came(s) - f64::from(track.z[s]), weight(s))).collect());
-        self.conformal = [conformal, last];
+        let of = |column: &[f32], half: f64, days: usize| {
+            let first = (t + 1).saturating_sub(days * track.day + h);
+            let value = |s: usize| (came(s) - f64::from(column[s])) / f64::from(self.log_scale[s]).exp();
+            let rows = (first..(t + 1).saturating_sub(h)).filter(|s| track.seen[s + h]);
+            Sample::new(rows.map(|s| (value(s), 0.5f64.powf((t - h - s) as f64 / half))).collect())
+        };
+        let short = if track.hour > 2 { 2 } else { 10 };
+        self.conformal = [
+            conformal,
+            last,
+            of(&self.ridge_said, half_life, days),
+            of(&self.ets, half_life, days),
+            of(&self.c1, half_life, days),
+            of(&self.avg, (short * track.day) as f64 / 2.0, short),
+        ];
     }
 }
 
