@@ -4,9 +4,10 @@ pub mod backtest;
 pub mod ensemble;
 pub mod model;
 
-pub use ensemble::{Ensemble, NoForecast, Spec};
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use ensemble::{Ensemble, NoForecast, Report, Spec};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]

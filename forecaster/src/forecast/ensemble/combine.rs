@@ -24,6 +24,11 @@ pub(super) struct Weights {
     decay: f64,
     boa_decay: f64,
     weights: Vec<f64>,
+    /// Of the combination, discounted by a half-life of a week: losses, hits, and what they are divided by.
+    lost: f64,
+    covered: f64,
+    recent: f64,
+    report_decay: f64,
 }
 
 impl Weights {
@@ -40,12 +45,31 @@ impl Weights {
             decay: decay(EXPONENTIAL_DAYS),
             boa_decay: decay(BOA_DAYS),
             weights: vec![1.0 / members as f64; members],
+            lost: 0.0,
+            covered: 0.0,
+            recent: 0.0,
+            report_decay: decay(7.0),
         }
     }
 
     /// The weights; they sum to 1.
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights
+    }
+
+    /// How often the combination was judged.
+    pub(super) fn judged(&self) -> usize {
+        self.judged as usize
+    }
+
+    /// Recent share of values at or below the combination; NaN before the first.
+    pub(super) fn coverage(&self) -> f64 {
+        self.covered / self.recent
+    }
+
+    /// Recent mean pinball loss of the combination; NaN before the first.
+    pub(super) fn pinball(&self) -> f64 {
+        self.lost / self.recent
     }
 
     /// What the members say, weighted; members without an opinion (NaN) are passed over.
@@ -61,6 +85,9 @@ impl Weights {
     /// `y` came where `said` was said by the members and `combined` by all; `level` is the mean of |y|.
     pub(super) fn judge(&mut self, y: f64, said: &[f64], combined: f64, level: f64) {
         let members = said.len();
+        self.recent = self.report_decay * self.recent + 1.0;
+        self.covered = self.report_decay * self.covered + f64::from(u8::from(y <= combined));
+        self.lost = self.report_decay * self.lost + (self.q - f64::from(u8::from(y < combined))) * (y - combined);
         let slope = f64::from(u8::from(y < combined)) - self.q;
         for (i, value) in said.iter().enumerate() {
             let value = if value.is_nan() { combined } else { *value };

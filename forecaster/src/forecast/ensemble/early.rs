@@ -7,7 +7,7 @@ use super::track::Track;
 const LEAST: usize = 12;
 
 /// Observed buckets needed for a forecast `steps` ahead.
-pub(super) fn needed(_track: &Track, steps: usize) -> usize {
+pub(super) fn needed(steps: usize) -> usize {
     steps + LEAST
 }
 

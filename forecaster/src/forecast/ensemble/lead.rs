@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
+
+use super::LeadReport;
 use super::combine::Weights;
 use super::neighbours::{Chosen, Key, Sample, Search};
 use super::ridge::{self, Ridge};
@@ -179,9 +182,23 @@ impl Lead {
         }
     }
 
-    /// Weights of the members for each quantile.
-    pub(super) fn weights(&self) -> impl Iterator<Item = &[f64]> {
-        self.weights.iter().map(Weights::weights)
+    /// How the lead has done.
+    pub(super) fn report(&self, step: SignedDuration, quantiles: &[f64]) -> LeadReport {
+        let weight = |i: usize| self.weights.iter().filter_map(|weights| weights.weights().get(i).copied()).collect();
+        let mut members: Vec<_> = MEMBERS
+            .iter()
+            .enumerate()
+            .map(|(i, member)| super::Weights { member: *member, weights: weight(i) })
+            .collect();
+        members.sort_by(|a, b| b.weights.iter().sum::<f64>().total_cmp(&a.weights.iter().sum()));
+        LeadReport {
+            lead: step * i32::try_from(self.steps).unwrap_or(i32::MAX),
+            scored: self.weights.first().map_or(0, Weights::judged),
+            quantiles: quantiles.to_vec(),
+            coverage: self.weights.iter().map(Weights::coverage).collect(),
+            pinball: self.weights.iter().map(Weights::pinball).collect(),
+            members,
+        }
     }
 
     fn members(&mut self, track: &Track, quantiles: &[f64]) -> Option<Vec<[f64; ALL]>> {
@@ -231,7 +248,9 @@ impl Lead {
                 row[11] = self.conformal[0].quantile(*q).map_or(f64::NAN, |r| base + scale * r);
                 row[12] = self.conformal[1].quantile(*q).map_or(f64::NAN, |r| last + r);
                 for (i, (column, scale)) in
-                    [(&self.ridge_said, scale), (&self.ets, scale), (&self.c1, scale), (&self.avg, scale)].into_iter().enumerate()
+                    [(&self.ridge_said, scale), (&self.ets, scale), (&self.c1, scale), (&self.avg, scale)]
+                        .into_iter()
+                        .enumerate()
                 {
                     let base = f64::from(column[t]);
                     row[13 + i] = self.conformal[2 + i].quantile(*q).map_or(f64::NAN, |r| base + scale * r);

@@ -6,6 +6,7 @@ mod features;
 mod lead;
 mod linear;
 mod neighbours;
+mod report;
 mod ridge;
 mod smoothing;
 mod track;
@@ -15,44 +16,48 @@ use jiff::{SignedDuration, Timestamp};
 use super::Forecast;
 use crate::calendar::Calendar;
 use lead::Lead;
+pub use report::{LeadReport, Report, Weights};
 use smoothing::Bank;
 use track::Track;
 
-/// What is forecast.
+/// What to forecast.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// Distances from the last bucket used to the bucket that is forecast, rounded to steps; a step to a day each.
+    /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets: at least one, at most a
+    /// day. The forecast's grid ends with the longest of them: add what is to be held to it.
     pub leads: Vec<SignedDuration>,
-    /// Quantiles, within (0, 1).
+    /// Quantiles, ascending within (0, 1).
     pub quantiles: Vec<f64>,
-    /// Zone and holidays: seasons are read in local time, a holiday counts as a Sunday.
+    /// Zone in which seasons are read; a holiday counts as a Sunday.
     pub calendar: Calendar,
 }
 
 /// Why there is no forecast.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NoForecast {
-    /// Too little was observed.
+    /// Too little was observed yet.
     #[error("{observed} buckets were observed, a forecast needs {needed}")]
-    TooShort {
-        /// Observed so far.
+    TooYoung {
+        /// Observed.
         observed: usize,
-        /// Needed for the shortest lead.
+        /// Needed.
         needed: usize,
     },
-    /// There is no lead to forecast at.
-    #[error("no lead was asked for")]
-    NoLead,
-}
-
-/// How the members stand at one lead.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The lead.
-    pub lead: SignedDuration,
-    /// For each quantile, in the order of the spec (sorted): name and weight of each member; weights sum to 1.
-    pub weights: Vec<Vec<(&'static str, f64)>>,
+    /// Nothing was observed for too long.
+    #[error("nothing was observed for {gap:#}")]
+    Stale {
+        /// How long.
+        gap: SignedDuration,
+    },
+    /// No lead or no quantile is asked for.
+    #[error("no lead or no quantile is asked for")]
+    NothingAsked,
+    /// An origin before the first bucket of the history or after its last.
+    #[error("the history does not cover the origin {origin}")]
+    Outside {
+        /// The origin.
+        origin: Timestamp,
+    },
 }
 
 /// One series' forecaster. It knows everything up to the last bucket that was pushed, and nothing after it: the same
@@ -74,6 +79,9 @@ pub struct Ensemble {
     scaled_for: Option<f64>,
     fitted_at: Option<usize>,
     judges_from: usize,
+    by_caller: bool,
+    /// Buckets since the last one that was observed.
+    unseen: usize,
 }
 
 impl Ensemble {
@@ -81,8 +89,6 @@ impl Ensemble {
     pub fn new(start: Timestamp, step: SignedDuration, mut spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
         let day = usize::try_from(86_400 / step.as_secs()).unwrap_or(1).max(1);
-        spec.leads.sort_unstable();
-        spec.leads.dedup();
         spec.quantiles.sort_unstable_by(f64::total_cmp);
         let steps = |lead: &SignedDuration| {
             usize::try_from(lead.as_secs().div_euclid(step.as_secs())).unwrap_or(day).clamp(1, day)
@@ -90,6 +96,7 @@ impl Ensemble {
         let ahead = spec.leads.iter().map(steps).max().unwrap_or(1);
         let track = Track::new(start, step, ahead, spec.calendar.clone(), 1.0);
         let mut steps: Vec<usize> = spec.leads.iter().map(steps).collect();
+        steps.sort_unstable();
         steps.dedup();
         let leads = steps.into_iter().map(|steps| Lead::new(&track, steps, &spec.quantiles)).collect();
         let bank = Bank::new(track.day);
@@ -106,6 +113,8 @@ impl Ensemble {
             scaled_for: None,
             fitted_at: None,
             judges_from: 0,
+            by_caller: false,
+            unseen: 0,
         }
     }
 
@@ -116,7 +125,13 @@ impl Ensemble {
         self
     }
 
-    /// The next bucket: demand ≥ 0, or NaN for a gap.
+    /// Leaves refits to the caller: [`Self::refit`] when [`Self::due`].
+    pub fn refit_by_caller(mut self) -> Self {
+        self.by_caller = true;
+        self
+    }
+
+    /// The next bucket: demand ≥ 0, or NaN for a gap; what is negative or infinite counts as a gap.
     pub fn push(&mut self, value: f64) {
         self.take(value, false);
     }
@@ -127,9 +142,12 @@ impl Ensemble {
     }
 
     fn take(&mut self, value: f64, saturated: bool) {
-        let value = if value.is_finite() { value.max(0.0) } else { f64::NAN };
+        let value = if value.is_finite() && value >= 0.0 { value } else { f64::NAN };
         self.pushed.push((value, saturated));
-        if !value.is_nan() {
+        if value.is_nan() {
+            self.unseen += 1;
+        } else {
+            self.unseen = 0;
             self.sum += value;
             self.observed += 1;
         }
@@ -139,7 +157,9 @@ impl Ensemble {
             let level = self.sum / self.observed.max(1) as f64;
             self.leads.iter_mut().for_each(|lead| lead.judge(&self.track, value, level));
         }
-        self.refit_if_due();
+        if !self.by_caller && self.due() {
+            self.refit();
+        }
         if t >= self.judges_from {
             for lead in &mut self.leads {
                 lead.speak(&self.track, &self.spec.quantiles);
@@ -156,22 +176,24 @@ impl Ensemble {
         }
     }
 
-    fn refit_if_due(&mut self) {
+    /// Whether a refit is due: once a day; in the first days every hour, until there is a first fit.
+    pub fn due(&self) -> bool {
         let n = self.track.len();
         let day = self.track.day;
-        let due = match self.fitted_at {
+        match self.fitted_at {
             Some(at) => n >= at + day,
             None => n > day && n.is_multiple_of(self.track.hour),
-        };
-        if !due {
-            return;
         }
+    }
+
+    /// Fits what is fitted in one go. Costs some milliseconds a lead.
+    pub fn refit(&mut self) {
         self.rescale_if_off();
         for lead in &mut self.leads {
             lead.refit(&self.track);
         }
         if self.leads.iter().all(Lead::fitted) {
-            self.fitted_at = Some(n);
+            self.fitted_at = Some(self.track.len());
         }
     }
 
@@ -197,36 +219,37 @@ impl Ensemble {
         }
     }
 
-    /// Quantiles from the end of the last bucket to the longest lead: exact at the leads, interpolated between them.
+    /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, interpolated
+    /// in between. Finite, ≥ 0, at most three times the largest value ever seen.
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
-        let Some(longest) = self.leads.last() else { return Err(NoForecast::NoLead) };
-        let mut knots: Vec<(usize, Vec<f64>)> = Vec::with_capacity(self.leads.len());
-        for lead in &self.leads {
-            let combined = match lead.said(&self.track) {
-                Some(said) => Some(said.combined.clone()),
-                None => early::quantiles(&self.track, lead.steps, &self.spec.quantiles),
-            };
-            match combined {
-                Some(combined) => knots.push((lead.steps, combined)),
-                None => break,
-            }
+        let (Some(shortest), Some(longest)) = (self.leads.first(), self.leads.last()) else {
+            return Err(NoForecast::NothingAsked);
+        };
+        if self.spec.quantiles.is_empty() {
+            return Err(NoForecast::NothingAsked);
         }
+        if self.unseen > self.track.day {
+            let gap = self.step * i32::try_from(self.unseen).unwrap_or(i32::MAX);
+            return Err(NoForecast::Stale { gap });
+        }
+        let said = |lead: &Lead| match lead.said(&self.track) {
+            Some(said) => Some(said.combined.clone()),
+            None => early::quantiles(&self.track, lead.steps, &self.spec.quantiles),
+        };
+        let knots: Vec<(usize, Vec<f64>)> =
+            self.leads.iter().map_while(|lead| Some((lead.steps, said(lead)?))).collect();
         if knots.is_empty() {
-            let needed = early::needed(&self.track, self.leads.first().map_or(1, |lead| lead.steps));
-            return Err(NoForecast::TooShort { observed: self.observed, needed });
+            let needed = early::needed(shortest.steps);
+            return Err(NoForecast::TooYoung { observed: self.observed, needed });
         }
         let rows = (1..=longest.steps).map(|h| between(&knots, h, self.spec.quantiles.len())).collect();
         Ok(Forecast::new(self.track.end(), self.step, self.spec.quantiles.clone(), rows))
     }
 
-    /// How the members stand, by lead.
-    pub fn report(&self) -> Vec<Standing> {
-        let named = |weights: &[f64]| lead::MEMBERS.iter().copied().zip(weights.iter().copied()).collect();
-        let standing = |lead: &Lead| Standing {
-            lead: self.step * i32::try_from(lead.steps).unwrap_or(i32::MAX),
-            weights: lead.weights().map(named).collect(),
-        };
-        self.leads.iter().map(standing).collect()
+    /// What each member is worth and how well the whole has done lately.
+    pub fn report(&self) -> Report {
+        let quantiles = &self.spec.quantiles;
+        Report { leads: self.leads.iter().map(|lead| lead.report(self.step, quantiles)).collect() }
     }
 }
 
