@@ -188,7 +188,7 @@ impl Lead {
         let mut members: Vec<_> = MEMBERS
             .iter()
             .enumerate()
-            .map(|(i, member)| super::Weights { member: *member, weights: weight(i) })
+            .map(|(i, member)| super::Weights { member, weights: weight(i) })
             .collect();
         members.sort_by(|a, b| b.weights.iter().sum::<f64>().total_cmp(&a.weights.iter().sum()));
         LeadReport {
