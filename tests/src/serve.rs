@@ -63,6 +63,16 @@ impl Serve {
         self.daemon.log()
     }
 
+    /// Freezes it: connections are accepted by the kernel and never answered.
+    pub fn freeze(&self) {
+        self.daemon.freeze();
+    }
+
+    /// Undoes [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.daemon.thaw();
+    }
+
     /// Everything it has written so far.
     pub fn log(&self) -> String {
         self.daemon.log()

@@ -9,7 +9,7 @@ use crate::demand::query;
 use crate::workload::{PATIENCE, Workload, trigger};
 use crate::world::{POLL, World};
 
-pub(super) async fn bad_input(world: Arc<World>) {
+pub(super) async fn c07_bad_input(world: Arc<World>) {
     let name = |what: &str| format!("bad-{what}");
     let good = deploy(
         &world,

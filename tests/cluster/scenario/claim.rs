@@ -30,7 +30,7 @@ const DAY: Day = |t| match t {
 /// Scale-down stabilisation and cooldown, in seconds, of the plain ones: what careful people would try.
 const PLAIN: [(&str, u32); 3] = [("plain-15s", 15), ("plain-60s", 60), ("plain-300s", 300)];
 
-pub(super) async fn the_claim(world: Arc<World>) {
+pub(super) async fn c16_the_claim(world: Arc<World>) {
     let api = world.api();
     let names = ["claim-prewarm", "claim-plain-15s", "claim-plain-60s", "claim-plain-300s"];
     names.iter().for_each(|name| world.gateway.set(name, 0.0));

@@ -57,7 +57,7 @@ async fn seen(world: &World, name: &str, value: &str) -> bool {
 }
 
 /// An edited threshold reaches the HPA (by `StreamMetricSpec` or by KEDA asking again).
-pub(super) async fn threshold_edit(world: Arc<World>) {
+pub(super) async fn c03_c38_threshold_edit(world: Arc<World>) {
     let name = "threshold-edit";
     world.gateway.set(name, 8.0);
     let workload = Workload::deploy(world.api(), name, 1, "none").await;
@@ -145,7 +145,7 @@ pub(super) async fn idle_replicas(world: Arc<World>) {
 }
 
 /// Paused: KEDA asks nothing and scales nothing; Prewarm samples on; resumed, it follows.
-pub(super) async fn paused(world: Arc<World>) {
+pub(super) async fn c40_paused(world: Arc<World>) {
     let name = "paused";
     world.gateway.set(name, 4.0);
     let workload = Workload::deploy(world.api(), name, 1, "none").await;
@@ -165,7 +165,7 @@ pub(super) async fn paused(world: Arc<World>) {
 }
 
 /// A ScaledJob makes jobs of what is there, and of nothing that is only expected.
-pub(super) async fn scaled_job(world: Arc<World>) {
+pub(super) async fn c41_scaled_job(world: Arc<World>) {
     let name = "scaled-job";
     world.gateway.set(name, 0.0);
     world.api().create_namespace(name).await;

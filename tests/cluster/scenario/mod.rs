@@ -5,6 +5,7 @@ mod claim;
 mod forms;
 mod outages;
 mod rolling;
+mod settled;
 mod tls;
 mod windows;
 
@@ -33,20 +34,23 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario { name, run: Box::new(move |world| Box::pin(run(world))) }
     }
     vec![
-        named("the-claim", claim::the_claim),
-        named("windows", windows::windows),
-        named("outages", outages::outages),
-        named("rolling", rolling::rolling),
-        named("tls", tls::tls),
-        named("bad-input", bad_input::bad_input),
+        named("the-claim", claim::c16_the_claim),
+        named("windows", windows::c18_windows),
+        named("outages", outages::c21_outages),
+        named("hang", settled::c25_hang),
+        named("rolling", rolling::c14_c34_rolling),
+        named("tls", tls::c36_tls),
+        named("bad-input", bad_input::c07_bad_input),
         named("external", forms::external),
         named("external-push", forms::external_push),
-        named("threshold-edit", forms::threshold_edit),
+        named("threshold-edit", forms::c03_c38_threshold_edit),
         named("cached-metrics", forms::cached_metrics),
         named("scaling-modifiers", forms::scaling_modifiers),
         named("fallback", forms::fallback),
+        named("cached-fallback", settled::cached_fallback),
+        named("edit-streams", settled::c43_edit_streams),
         named("idle-replicas", forms::idle_replicas),
-        named("paused", forms::paused),
-        named("scaled-job", forms::scaled_job),
+        named("paused", forms::c40_paused),
+        named("scaled-job", forms::c41_scaled_job),
     ]
 }

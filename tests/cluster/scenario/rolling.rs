@@ -14,7 +14,7 @@ use crate::dns::{self, PODS};
 use crate::workload::{PATIENCE, Workload, trigger};
 use crate::world::{self, POLL, World};
 
-pub(super) async fn rolling(world: Arc<World>) {
+pub(super) async fn c14_c34_rolling(world: Arc<World>) {
     let name = "rolling";
     world.gateway.set(name, 6.0);
     let (port, configuration) = (free_port(), world::configuration(world.prometheus.address(), &world.postgres.url()));

@@ -12,7 +12,7 @@ use crate::plane::pki::Authority;
 use crate::workload::{PATIENCE, Workload, trigger};
 use crate::world::{self, POLL, World};
 
-pub(super) async fn tls(world: Arc<World>) {
+pub(super) async fn c36_tls(world: Arc<World>) {
     let dir = tempfile::tempdir().unwrap();
     let ours = Authority::new(dir.path(), "prewarm-ca");
     let strangers = Authority::new(dir.path(), "strangers-ca");

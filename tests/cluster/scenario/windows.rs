@@ -12,7 +12,7 @@ use crate::history;
 use crate::workload::{Workload, trigger};
 use crate::world::{POLL, World};
 
-pub(super) async fn windows(world: Arc<World>) {
+pub(super) async fn c18_windows(world: Arc<World>) {
     let name = "windows";
     world.gateway.set(name, 0.0);
     let workload = Workload::deploy(world.api(), name, 0, "short").await;

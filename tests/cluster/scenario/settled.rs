@@ -1,0 +1,138 @@
+//! What was read from KEDA's code and not yet seen: each settled by looking. What is seen is printed, for the README.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prewarm_tests::eventually;
+use prewarm_tests::serve::Serve;
+use serde_json::{Value, json};
+
+use crate::demand::query;
+use crate::workload::{PATIENCE, Workload, trigger};
+use crate::world::{self, POLL, World};
+
+/// A Prewarm that accepts and never answers: two ScaledObjects on one connection are held, a third on another Prewarm goes
+/// on, and all recover by themselves.
+pub(super) async fn c25_hang(world: Arc<World>) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/hang.db", dir.path().display());
+    let prewarm =
+        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
+    let frozen = [deploy(&world, "hang-one", &prewarm).await, deploy(&world, "hang-two", &prewarm).await];
+    let neighbour = deploy(&world, "hang-neighbour", &world.prewarm).await;
+    for workload in frozen.iter().chain([&neighbour]) {
+        workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
+    }
+    prewarm.freeze();
+    let since = Instant::now();
+    for workload in frozen.iter().chain([&neighbour]) {
+        world.gateway.set(&workload.namespace, 8.0);
+    }
+    neighbour.until("the neighbour follows its demand", |fleet| fleet.ready == 4).await;
+    // The HPA's request runs into the adapter's limit: from then on it says that it knows nothing.
+    frozen[0]
+        .holds_while("held", |fleet| fleet.desired == 2, || async { scaling(&frozen[0]).await == Some(false) })
+        .await;
+    println!("hang: the HPA gave up after {:.0?}; replicas held", since.elapsed());
+    prewarm.thaw();
+    let since = Instant::now();
+    for workload in &frozen {
+        workload.until("demand is followed after the hang", |fleet| fleet.ready == 4).await;
+    }
+    println!("hang: both were followed again {:.0?} after the end of the hang", since.elapsed());
+    for workload in frozen.iter().chain([&neighbour]) {
+        workload.remove().await;
+    }
+}
+
+/// `useCachedMetrics` with a fallback while every poll fails: which replicas does the HPA see?
+pub(super) async fn cached_fallback(world: Arc<World>) {
+    let name = "cached-fallback";
+    world.gateway.set(name, 4.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let mut cached = trigger("external", world.prewarm.grpc, metadata(name));
+    cached["useCachedMetrics"] = json!(true);
+    let mut spec = spec(cached);
+    spec["fallback"] = json!({"failureThreshold": 2, "replicas": 5});
+    workload.scaled_object(spec).await;
+    workload.until("two", |fleet| fleet.ready == 2).await;
+    world.gateway.forget(name);
+    workload.until("the fallback's five", |fleet| fleet.desired == 5).await;
+    // It never falls below what ran or what the fallback says, whether or not errors come in between.
+    let (mut looks, mut unknown) = (0, 0);
+    let until = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < until {
+        let fleet = workload.fleet().await.unwrap_or_default();
+        assert_eq!(fleet.desired, 5, "the fallback stands");
+        looks += 1;
+        unknown += u32::from(scaling(&workload).await == Some(false));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    println!(
+        "cached-fallback: the HPA called its metric unknown in {unknown} of {looks} looks; five replicas in all of them"
+    );
+    world.gateway.set(name, 6.0);
+    workload.until("demand is followed", |fleet| fleet.desired == 3).await;
+    workload.remove().await;
+}
+
+/// An edit of a ScaledObject clears KEDA's cache: its streams are closed and opened again at once.
+pub(super) async fn c43_edit_streams(world: Arc<World>) {
+    let name = "edit-streams";
+    world.gateway.set(name, 4.0);
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/edit.db", dir.path().display());
+    let prewarm =
+        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let object = |threshold: &str| {
+        let metadata = json!({"query": query(name), "threshold": threshold, "mode": "off"});
+        spec(trigger("external-push", prewarm.grpc, metadata))
+    };
+    workload.scaled_object(object("2")).await;
+    workload.until("two", |fleet| fleet.ready == 2).await;
+    let ended = || async { sum(&prewarm.body("/metrics").await, "Stream") };
+    let before = ended().await;
+    workload.scaled_object(object("1")).await;
+    workload.until("four after the edit", |fleet| fleet.ready == 4).await;
+    let closed = eventually(PATIENCE, "streams were closed by the edit", || async {
+        let closed = ended().await - before;
+        (closed >= 2.0).then_some(closed)
+    })
+    .await;
+    println!("edit-streams: an edit ended {closed} streams");
+    workload.remove().await;
+}
+
+async fn deploy(world: &World, name: &str, prewarm: &Serve) -> Workload {
+    world.gateway.set(name, 4.0);
+    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    workload.scaled_object(spec(trigger("external", prewarm.grpc, metadata(name)))).await;
+    workload
+}
+
+fn metadata(name: &str) -> Value {
+    json!({"query": query(name), "threshold": "2", "mode": "off"})
+}
+
+fn spec(trigger: Value) -> Value {
+    json!({
+        "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 1, "maxReplicaCount": 10,
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
+        "triggers": [trigger],
+    })
+}
+
+/// Whether the HPA knows its metric; `None` before it says.
+async fn scaling(workload: &Workload) -> Option<bool> {
+    let hpa = workload.hpa().await?;
+    let conditions = hpa["status"]["conditions"].as_array()?;
+    let active = conditions.iter().find(|condition| condition["type"] == "ScalingActive")?;
+    Some(active["status"] == "True")
+}
+
+/// Sum of the ended calls of methods that are called like that.
+fn sum(metrics: &str, method: &str) -> f64 {
+    let of = |line: &&str| line.starts_with("prewarm_grpc_handled_total") && line.contains(method);
+    metrics.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
