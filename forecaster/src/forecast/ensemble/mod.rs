@@ -1,15 +1,26 @@
 //! Many forecasters of one series, weighted by what they have missed by: incremental, from hours of history to months.
 
+mod analog;
+mod base;
+mod column;
+mod combine;
+mod grid;
+mod lead;
+mod member;
 mod report;
+mod ridge;
+mod smooth;
+mod state;
+mod track;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use report::{LeadReport, Report, Weights};
 
 use super::Forecast;
-use super::model::Model;
 use crate::calendar::Calendar;
-use crate::series::Series;
+use column::Column;
+use state::State;
 
 /// What to forecast.
 #[derive(Debug, Clone)]
@@ -57,15 +68,36 @@ pub struct Ensemble {
     start: Timestamp,
     step: SignedDuration,
     spec: Spec,
-    values: Vec<f64>,
+    state: State,
+    /// Demand as pushed, for a new beginning when the unit turns out to be wrong; NaN = gap, negative = cut off there.
+    raw: Column<f32>,
+    observed: usize,
+    sum: f64,
     by_caller: bool,
+    check_unit: usize,
+    next_fit: usize,
 }
 
 impl Ensemble {
     /// An ensemble that has seen nothing yet; the first bucket pushed starts at `start`, each lasts `step` (whole
     /// seconds; seasons are learnt where it divides a day).
     pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
-        Self { start, step: step.max(SignedDuration::from_secs(1)), spec, values: Vec::new(), by_caller: false }
+        let step = step.max(SignedDuration::from_secs(1));
+        let state = State::new(start, step, &spec, 1.0, 0);
+        let mut ensemble = Self {
+            start,
+            step,
+            spec,
+            state,
+            raw: Column::new(),
+            observed: 0,
+            sum: 0.0,
+            by_caller: false,
+            check_unit: 1,
+            next_fit: 0,
+        };
+        ensemble.next_fit = ensemble.after(0);
+        ensemble
     }
 
     /// Leaves refits to the caller: [`Self::refit`] when [`Self::due`].
@@ -76,46 +108,124 @@ impl Ensemble {
 
     /// The next bucket: a value ≥ 0, or NaN for a gap. What is negative or infinite counts as a gap.
     pub fn push(&mut self, value: f64) {
-        self.values.push(if value.is_finite() && value >= 0.0 { value } else { f64::NAN });
+        let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
+        self.take(value as f32);
     }
 
     /// The next bucket where demand was cut off by a limit: at least `value`. It is not learnt as a trough.
     pub fn push_saturated(&mut self, value: f64) {
-        self.push(value);
+        let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
+        self.take(-value as f32);
     }
 
-    /// Whether a refit is due: once a day, more often in the first days.
+    fn take(&mut self, value: f32) {
+        self.raw.push(value);
+        self.raw.trim(self.state.kept());
+        if value >= 0.0 {
+            self.observed += 1;
+            self.sum += f64::from(value);
+        }
+        if self.observed >= self.check_unit && self.sum > 0.0 {
+            self.check_unit = if self.check_unit < self.state.per_day() / 2 {
+                (2 * self.check_unit).max(8)
+            } else {
+                2 * self.check_unit
+            };
+            self.begin_anew_if(UNIT_OFF);
+        }
+        self.state.push(value);
+        if !self.by_caller && self.due() {
+            self.refit();
+        }
+        self.state.issue();
+    }
+
+    /// Replays what is kept with a better unit, where the present one is off by `factor`.
+    fn begin_anew_if(&mut self, factor: f64) {
+        let unit = UNIT * self.sum / self.observed as f64;
+        let off = unit / self.state.unit();
+        if off < factor && off > 1.0 / factor {
+            return;
+        }
+        // The newest bucket is pushed by the caller.
+        let (first, end) = (self.raw.first(), self.raw.end() - 1);
+        self.state = State::new(self.start, self.step, &self.spec, unit, first);
+        let mut next_fit = first + self.after(0);
+        for (i, value) in self.raw.rows(first..end).iter().enumerate() {
+            self.state.push(*value);
+            if first + i + 1 >= next_fit {
+                self.state.refit();
+                next_fit = first + self.after(i + 1);
+            }
+            self.state.issue();
+        }
+        self.next_fit = next_fit;
+    }
+
+    /// Whether a refit is due: once a day, more often in the first day.
     pub fn due(&self) -> bool {
-        false
+        self.raw.end() >= self.next_fit
     }
 
     /// Fits what is fitted in one go. Costs a few milliseconds a lead.
-    pub fn refit(&mut self) {}
+    pub fn refit(&mut self) {
+        self.next_fit = self.after(self.raw.end());
+        self.state.refit();
+    }
+
+    /// The bucket of the fit that follows one after `n` buckets.
+    fn after(&self, n: usize) -> usize {
+        let day = self.state.per_day();
+        let first = (day / 8).max(64);
+        if n < first {
+            first
+        } else if n < day {
+            (2 * n).min(day)
+        } else {
+            n + day
+        }
+    }
 
     /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, in between
-    /// by the shape of the season. Finite, ≥ 0, at most three times the largest value ever seen (plus one unit).
+    /// by the shape of the season; NaN after the last lead for which the history suffices. What is not NaN is ≥ 0 and at
+    /// most three times the largest value ever seen (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
         if self.spec.leads.is_empty() || self.spec.quantiles.is_empty() {
             return Err(NoForecast::NothingAsked);
         }
-        let longest = self.spec.leads.iter().map(|lead| self.steps(*lead)).max().unwrap_or(1);
-        let series = Series::new(self.start, self.step, self.values.clone());
-        let fitted = Model::SeasonalNaive
-            .fit(&series, self.spec.calendar.zone())
-            .or_else(|_| Model::LastValue.fit(&series, self.spec.calendar.zone()));
-        match fitted {
-            Ok(fitted) => Ok(fitted.forecast(longest, &self.spec.quantiles)),
-            Err(_) => Err(NoForecast::TooYoung { observed: self.values.len(), needed: 31 }),
+        let unobserved = self.state.unobserved();
+        if self.observed > 0 && unobserved > self.state.per_day() {
+            let gap =
+                self.step.checked_mul(i32::try_from(unobserved).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX);
+            return Err(NoForecast::Stale { gap });
         }
+        let needed = self.state.needed();
+        let rows = self.state.grid().ok_or(NoForecast::TooYoung { observed: self.observed, needed })?;
+        let origin = self.state.season().instant(self.raw.end());
+        Ok(Forecast::new(origin, self.step, self.spec.quantiles.clone(), rows))
     }
 
     /// What each forecaster is worth and how well the whole has done lately.
     pub fn report(&self) -> Report {
-        Report::default()
+        self.state.report(&self.spec)
     }
 
-    /// A lead in buckets.
-    fn steps(&self, lead: SignedDuration) -> usize {
-        usize::try_from(lead.as_secs() / self.step.as_secs()).unwrap_or(0).max(1)
+    /// What each member says now at each lead of the [`Spec`]: its name and its quantiles, in demand's unit.
+    pub fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
+        self.state.members()
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        self.raw.bytes() + self.state.bytes()
     }
 }
+
+/// Demand up to this is told apart.
+const LARGEST: f64 = 1e30;
+
+/// The unit is this share of the mean.
+const UNIT: f64 = 0.1;
+
+/// A unit that is off by less does no harm.
+const UNIT_OFF: f64 = 1.5;

@@ -1,0 +1,109 @@
+//! What members are worth, per quantile: the mean of two rules. One weighs by discounted loss (exponential weights,
+//! Vovk 1990), the other by regret against the combination with second-order steps (BOA, Wintenberger 2017).
+
+/// Half-lives in days.
+const LOSS_DAYS: f64 = 3.0;
+const REGRET_DAYS: f64 = 10.0;
+/// How fast losses above the least cost a member its weight.
+const RATE: f64 = 8.0;
+/// Equal weights until so many forecasts were scored.
+const YOUNG: usize = 20;
+
+/// Weights of members for one quantile.
+#[derive(Debug, Clone)]
+pub(super) struct Combination {
+    q: f64,
+    keep_loss: f64,
+    keep_regret: f64,
+    scored: usize,
+    members: Vec<Member>,
+    weights: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Member {
+    loss: f64,
+    regret: f64,
+    variance: f64,
+    bound: f64,
+}
+
+impl Combination {
+    pub(super) fn new(q: f64, members: usize, per_day: usize) -> Self {
+        let keep = |days: f64| 0.5f64.powf(1.0 / (days * per_day as f64));
+        Self {
+            q,
+            keep_loss: keep(LOSS_DAYS),
+            keep_regret: keep(REGRET_DAYS),
+            scored: 0,
+            members: vec![Member::default(); members],
+            weights: vec![1.0 / members as f64; members],
+        }
+    }
+
+    /// The quantile.
+    pub(super) fn q(&self) -> f64 {
+        self.q
+    }
+
+    /// Weights by member, adding up to one.
+    pub(super) fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Combines what the members say.
+    pub(super) fn combine(&self, said: impl Iterator<Item = f64>) -> f64 {
+        said.zip(&self.weights).map(|(f, w)| f * w).sum()
+    }
+
+    /// Learns from `y`, which came where the members said `said` and the combination `combined`; `mean` is demand's.
+    pub(super) fn learn(&mut self, y: f64, said: impl Iterator<Item = f64>, combined: f64, mean: f64) {
+        let slope = (if y < combined { 1.0 } else { 0.0 }) - self.q;
+        let slope = if y == combined { 0.0 } else { slope };
+        let n = (self.members.len() as f64).ln();
+        for (member, f) in self.members.iter_mut().zip(said) {
+            let loss = if y >= f { self.q * (y - f) } else { (1.0 - self.q) * (f - y) };
+            member.loss = self.keep_loss * member.loss + loss;
+            let l = slope * (f - combined) / mean;
+            member.variance = self.keep_regret * member.variance + l * l;
+            member.bound = member.bound.max(l.abs());
+            member.regret = self.keep_regret * member.regret - l * (1.0 + member.rate(n) * l);
+        }
+        self.scored += 1;
+        if self.scored >= YOUNG {
+            self.weigh();
+        }
+    }
+
+    fn weigh(&mut self) {
+        let n = (self.members.len() as f64).ln();
+        let least = self.members.iter().map(|member| member.loss).fold(f64::INFINITY, f64::min);
+        let by_loss = |member: &Member| {
+            let over = if least > 0.0 {
+                member.loss / least - 1.0
+            } else if member.loss > 0.0 {
+                50.0
+            } else {
+                0.0
+            };
+            (-RATE * over.min(50.0)).exp()
+        };
+        let most = self.members.iter().map(|m| m.rate(n) * m.regret).fold(f64::NEG_INFINITY, f64::max);
+        let by_regret = |member: &Member| {
+            let rate = member.rate(n);
+            rate * (rate * member.regret - most).exp()
+        };
+        let losses: f64 = self.members.iter().map(by_loss).sum();
+        let regrets: f64 = self.members.iter().map(by_regret).sum();
+        for (weight, member) in self.weights.iter_mut().zip(&self.members) {
+            *weight = 0.5 * (by_loss(member) / losses + by_regret(member) / regrets);
+        }
+    }
+}
+
+impl Member {
+    fn rate(&self, n: f64) -> f64 {
+        let by_bound = 1.0 / (2.0 * self.bound.max(1e-9));
+        by_bound.min((n / self.variance.max(1e-18)).sqrt())
+    }
+}

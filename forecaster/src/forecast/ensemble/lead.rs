@@ -1,0 +1,182 @@
+//! One lead: its point forecasts, its members, what they have missed by, and the forecast that is made of them.
+
+use super::base::Base;
+use super::column::Column;
+use super::combine::Combination;
+use super::member::{Members, NAMES, Room, View};
+use super::report::{LeadReport, Weights};
+use super::smooth::{Bank, Horizon};
+use super::track::{Profile, Track};
+use crate::forecast::season::Season;
+
+/// Half-life of the smoothers' errors, in days.
+const SMOOTHERS_DAYS: f64 = 2.0;
+/// Half-life of what is reported, in days.
+const REPORT_DAYS: f64 = 7.0;
+/// No forecast exceeds this multiple of the largest value ever seen, plus one unit.
+const CAP: f64 = 3.0;
+
+#[derive(Debug, Clone)]
+pub(super) struct Lead {
+    pub steps: usize,
+    horizon: Horizon,
+    base: Base,
+    members: Members,
+    combinations: Vec<Combination>,
+    /// Members' quantiles, then the combined ones, in demand's unit; one row a bucket.
+    issued: Column<f32>,
+    score: Score,
+    said: Vec<f32>,
+}
+
+#[derive(Debug, Clone)]
+struct Score {
+    keep: f64,
+    scored: usize,
+    weight: f64,
+    covered: Vec<f64>,
+    pinball: Vec<f64>,
+}
+
+/// What all leads share.
+pub(super) struct Shared<'a> {
+    pub track: &'a Track,
+    pub profile: &'a Profile,
+    pub bank: &'a Bank,
+    pub season: &'a Season,
+    pub quantiles: &'a [f32],
+    pub largest: f64,
+    pub window: usize,
+}
+
+impl Lead {
+    pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &Bank, season: &Season) -> Self {
+        let per_day = season.per_day;
+        let of = |q: &f64| Combination::new(*q, NAMES.len(), per_day);
+        Self {
+            steps,
+            horizon: Horizon::new(steps, SMOOTHERS_DAYS * per_day as f64, bank),
+            base: Base::new(steps, window),
+            members: Members::new(),
+            combinations: quantiles.iter().map(of).collect(),
+            issued: Column::new(),
+            score: Score {
+                keep: 0.5f64.powf(1.0 / (REPORT_DAYS * per_day as f64)),
+                scored: 0,
+                weight: 0.0,
+                covered: vec![0.0; quantiles.len()],
+                pinball: vec![0.0; quantiles.len()],
+            },
+            said: Vec::new(),
+        }
+    }
+
+    fn width(&self) -> usize {
+        (NAMES.len() + 1) * self.combinations.len()
+    }
+
+    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far.
+    pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64) {
+        self.horizon.learn(t, z);
+        let Some(then) = t.checked_sub(self.steps) else { return };
+        let (width, n) = (self.width(), self.combinations.len());
+        let row = self.issued.rows(then * width..(then + 1) * width);
+        if row.len() < width || row[0].is_nan() {
+            return;
+        }
+        let combined = &row[NAMES.len() * n..];
+        self.score.scored += 1;
+        self.score.weight = self.score.keep * self.score.weight + 1.0;
+        for (i, combination) in self.combinations.iter_mut().enumerate() {
+            let said = row[..NAMES.len() * n].iter().skip(i).step_by(n).map(|f| f64::from(*f));
+            let f = f64::from(combined[i]);
+            combination.learn(y, said, f, mean);
+            let (covered, pinball) = (&mut self.score.covered[i], &mut self.score.pinball[i]);
+            let q = combination.q();
+            *covered = self.score.keep * *covered + if y <= f + 1e-9 { 1.0 } else { 0.0 };
+            *pinball = self.score.keep * *pinball + crate::forecast::backtest::pinball(q, y, f);
+        }
+    }
+
+    /// After the newest bucket: forecasts the bucket `steps` ahead.
+    pub(super) fn issue(&mut self, shared: &Shared<'_>, room: &mut Room) {
+        let Shared { track, profile, season, .. } = shared;
+        let Some(t) = track.len().checked_sub(1) else { return };
+        let g = t + self.steps;
+        let Some(place) = track.places.get(g) else { return };
+        let baselines = profile.baselines(g);
+        let week = usize::from(place.weekday) * season.per_day + place.slot as usize;
+        let smoothers = self.horizon.forecast(shared.bank, &baselines, place.slot as usize, week);
+        self.base.push(smoothers, track, profile, season);
+        let mut said = std::mem::take(&mut self.said);
+        said.clear();
+        let view = View {
+            track,
+            profile,
+            base: &self.base,
+            season,
+            lead: self.steps,
+            window: shared.window,
+            quantiles: shared.quantiles,
+        };
+        let n = self.combinations.len();
+        if self.members.say(&view, room, &mut said).is_some() {
+            let cap = CAP * shared.largest + track.unit;
+            for value in &mut said {
+                *value = track.level(*value).clamp(0.0, cap) as f32;
+            }
+            said.chunks_exact_mut(n).for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
+            let of = |(i, combination): (usize, &Combination)| {
+                combination.combine(said.iter().skip(i).step_by(n).map(|f| f64::from(*f))) as f32
+            };
+            let mut combined: Vec<f32> = self.combinations.iter().enumerate().map(of).collect();
+            combined.sort_unstable_by(f32::total_cmp);
+            said.extend(combined);
+        } else {
+            said.clear();
+            said.resize(self.width(), f32::NAN);
+        }
+        said.iter().for_each(|value| self.issued.push(*value));
+        self.issued.trim((self.steps + 1) * self.width());
+        self.said = said;
+    }
+
+    pub(super) fn refit(&mut self, shared: &Shared<'_>) {
+        self.base.refit(shared.track, shared.profile, shared.season);
+    }
+
+    /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while too young.
+    pub(super) fn newest(&self) -> Option<&[f32]> {
+        let n = self.combinations.len();
+        let end = self.issued.end();
+        let row = self.issued.rows(end.checked_sub(n)?..end);
+        row.first().is_some_and(|value| value.is_finite()).then_some(row)
+    }
+
+    /// Members' quantiles of the newest forecast, by [`NAMES`], then the combined ones.
+    pub(super) fn newest_by_member(&self) -> &[f32] {
+        let end = self.issued.end();
+        self.issued.rows(end.saturating_sub(self.width())..end)
+    }
+
+    pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadReport {
+        let share = |sums: &[f64]| sums.iter().map(|sum| sum / self.score.weight).collect();
+        let weights = |i: usize| self.combinations.iter().map(|c| c.weights()[i]).collect();
+        let mut members: Vec<Weights> =
+            NAMES.iter().enumerate().map(|(i, member)| Weights { member, weights: weights(i) }).collect();
+        let total = |weights: &Weights| weights.weights.iter().sum::<f64>();
+        members.sort_by(|a, b| total(b).total_cmp(&total(a)));
+        LeadReport {
+            lead,
+            scored: self.score.scored,
+            quantiles: self.combinations.iter().map(Combination::q).collect(),
+            coverage: share(&self.score.covered),
+            pinball: share(&self.score.pinball),
+            members,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.horizon.bytes() + self.base.bytes() + self.issued.bytes()
+    }
+}
