@@ -6,8 +6,10 @@ const LOSS_DAYS: f64 = 3.0;
 const REGRET_DAYS: f64 = 10.0;
 /// How fast losses above the least cost a member its weight.
 const RATE: f64 = 8.0;
-/// Equal weights until so many forecasts were scored.
-const YOUNG: usize = 20;
+/// So many scored forecasts count as much as the prior.
+const YOUNG: usize = 40;
+/// The prior's weight of the member that stands for the last value; the others share the rest.
+const TRUSTED: f64 = 0.95;
 
 /// Weights of members for one quantile.
 #[derive(Debug, Clone)]
@@ -18,6 +20,7 @@ pub(super) struct Combination {
     scored: usize,
     members: Vec<Member>,
     weights: Vec<f64>,
+    trusted: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +32,8 @@ struct Member {
 }
 
 impl Combination {
-    pub(super) fn new(q: f64, members: usize, per_day: usize) -> Self {
+    /// `trusted` is the member that counts most before anything was scored.
+    pub(super) fn new(q: f64, members: usize, trusted: usize, per_day: usize) -> Self {
         let keep = |days: f64| 0.5f64.powf(1.0 / (days * per_day as f64));
         Self {
             q,
@@ -37,7 +41,8 @@ impl Combination {
             keep_regret: keep(REGRET_DAYS),
             scored: 0,
             members: vec![Member::default(); members],
-            weights: vec![1.0 / members as f64; members],
+            weights: (0..members).map(|i| prior(i, members, trusted)).collect(),
+            trusted,
         }
     }
 
@@ -95,10 +100,18 @@ impl Combination {
         };
         let losses: f64 = self.members.iter().map(by_loss).sum();
         let regrets: f64 = self.members.iter().map(by_regret).sum();
-        for (weight, member) in self.weights.iter_mut().zip(&self.members) {
-            *weight = 0.5 * (by_loss(member) / losses + by_regret(member) / regrets);
+        let young = (YOUNG as f64 / self.scored as f64 - 0.02).max(0.0);
+        let all = self.members.len();
+        for (i, (weight, member)) in self.weights.iter_mut().zip(&self.members).enumerate() {
+            let learnt = 0.5 * (by_loss(member) / losses + by_regret(member) / regrets);
+            *weight = young * prior(i, all, self.trusted) + (1.0 - young) * learnt;
         }
     }
+}
+
+fn prior(i: usize, members: usize, trusted: usize) -> f64 {
+    let shared = (1.0 - TRUSTED) / members as f64;
+    if i == trusted { TRUSTED + shared } else { shared }
 }
 
 impl Member {

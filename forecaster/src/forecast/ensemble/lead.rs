@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::column::Column;
 use super::combine::Combination;
-use super::member::{Members, NAMES, Room, View};
+use super::member::{LAST_VALUE, Members, NAMES, Room, View};
 use super::report::{LeadReport, Weights};
 use super::smooth::{Bank, Horizon};
 use super::track::{Profile, Track};
@@ -52,7 +52,7 @@ pub(super) struct Shared<'a> {
 impl Lead {
     pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &Bank, season: &Season) -> Self {
         let per_day = season.per_day;
-        let of = |q: &f64| Combination::new(*q, NAMES.len(), per_day);
+        let of = |q: &f64| Combination::new(*q, NAMES.len(), LAST_VALUE, per_day);
         Self {
             steps,
             horizon: Horizon::new(steps, SMOOTHERS_DAYS * per_day as f64, bank),

@@ -23,6 +23,9 @@ pub(super) const NAMES: [&str; 13] = [
     "changes",
 ];
 
+/// The member that is the last value and its past changes.
+pub(super) const LAST_VALUE: usize = 12;
+
 /// Neighbours in the space of levels.
 const PAST: usize = 100;
 /// Neighbours in the space of forecasts.
@@ -191,7 +194,12 @@ impl Members {
                         continue;
                     }
                     let error = if kind == 0 { (y - base.average(s)?) / base.size.get(s)?.exp() } else { y - z };
-                    room.pairs.push((error, (-((t - s) as f32) / half_life).exp2()));
+                    let weight = (-((t - s) as f32) / half_life).exp2();
+                    room.pairs.push((error, weight));
+                    if kind == 1 && t < 2 * view.season.per_day {
+                        // Morning has been rising so far; that says nothing of noon.
+                        room.pairs.push((-error, weight));
+                    }
                 }
                 quantiles.clear();
                 analog::quantiles(&mut room.pairs, view.quantiles, false, quantiles);

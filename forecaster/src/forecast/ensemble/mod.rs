@@ -123,7 +123,9 @@ impl Ensemble {
         self.raw.trim(self.state.kept());
         if value >= 0.0 {
             self.observed += 1;
-            self.sum += f64::from(value);
+            let mean = self.sum / self.observed as f64;
+            let most = if self.sum > 0.0 && self.observed > 8 { WILD * mean } else { f64::INFINITY };
+            self.sum += f64::from(value).min(most);
         }
         if self.observed >= self.check_unit && self.sum > 0.0 {
             self.check_unit = if self.check_unit < self.state.per_day() / 2 {
@@ -227,5 +229,11 @@ const LARGEST: f64 = 1e30;
 /// The unit is this share of the mean.
 const UNIT: f64 = 0.1;
 
+/// A value counts for at most so many means in the mean.
+const WILD: f64 = 50.0;
+
 /// A unit that is off by less does no harm.
 const UNIT_OFF: f64 = 1.5;
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ pub(super) struct State {
     unobserved: usize,
     /// How far demand lately lay above its season.
     deviation: f32,
+    /// Highest demand in log space that was learnt from.
+    highest: f32,
+    was_wild: bool,
 }
 
 impl State {
@@ -63,6 +66,8 @@ impl State {
             largest: 0.0,
             unobserved: 0,
             deviation: 0.0,
+            highest: 0.0,
+            was_wild: false,
         }
     }
 
@@ -85,6 +90,13 @@ impl State {
             let filled = season.map_or(last, |season| (season + self.deviation * (-hours).exp2()).max(0.0));
             if value < 0.0 { self.track.log(f64::from(-value)).max(filled) } else { filled }
         };
+        // The first bucket far above all before it may be a bad sample: it is not learnt from. A second one is.
+        let wild = seen && t > self.season.per_day && z > self.highest + FAR && self.unobserved == 0;
+        let learnt = seen && (!wild || self.was_wild);
+        self.was_wild = wild;
+        if learnt {
+            self.highest = self.highest.max(z);
+        }
         if seen {
             if let Some(season) = season {
                 self.deviation += 0.2 * (z - season - self.deviation);
@@ -102,9 +114,9 @@ impl State {
         }
         if let Some(place) = self.track.places.get(t) {
             let week = usize::from(place.weekday) * self.season.per_day + place.slot as usize;
-            self.bank.push(seen.then_some(z), &baselines, place.slot as usize, week);
+            self.bank.push(learnt.then_some(z), &baselines, place.slot as usize, week);
         }
-        self.track.push(&self.season, z, seen);
+        self.track.push(&self.season, z, learnt);
         for profile in &mut self.profiles {
             profile.extend(&self.track, &self.season);
         }
@@ -200,6 +212,9 @@ impl State {
         leads + profiles + self.track.bytes() + self.bank.bytes()
     }
 }
+
+/// So far above the highest in log space (about ten times as much) demand is doubted.
+const FAR: f32 = 2.3;
 
 /// Hours of history that fits and searches look at, by step: long steps average more, and change less.
 fn window(step_s: i64) -> usize {
