@@ -29,6 +29,9 @@ fn wave(i: usize) -> f64 {
     (100.0 - 80.0 * turn.cos()) * 1.2f64.powf(chance(i) - 0.5)
 }
 
+/// A value for every bucket.
+type Kind = fn(usize) -> f64;
+
 /// Nothing most of the time, a few requests now and then.
 fn sparse(i: usize) -> f64 {
     if chance(i) < 0.1 { (1.0 + 5.0 * chance(i + 1_000_003)).floor() } else { 0.0 }
@@ -105,7 +108,6 @@ fn the_same_input_gives_the_same_output_on_any_thread() {
     let of = || bits(&fed((0..8 * DAY).map(wave)).forecast().unwrap());
     let here = of();
     let there = std::thread::scope(|scope| {
-        #[expect(clippy::disallowed_methods, reason = "the test is about threads")]
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(of)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
@@ -228,7 +230,7 @@ fn demand_cut_off_by_limits_is_no_trough() {
 
 #[test]
 fn odd_series_have_sane_forecasts_or_none() {
-    let odd: [(&str, fn(usize) -> f64); 8] = [
+    let odd: [(&str, Kind); 8] = [
         ("zero", |_| 0.0),
         ("constant", |_| 7.0),
         ("huge", |i| 1e12 * wave(i)),
