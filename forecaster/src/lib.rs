@@ -52,6 +52,6 @@ pub use calendar::{Bounds, Calendar, Window};
 pub use decide::planner::{Observation, Planner, Replicas};
 pub use decide::policy::Policy;
 pub use decide::{Answer, Decision, Parts, Reason, Recommendation, State};
-pub use forecast::Forecast;
 pub use forecast::model::{Fitted, Model};
+pub use forecast::{Ensemble, Forecast, NoForecast, Spec};
 pub use series::{Minute, Series};

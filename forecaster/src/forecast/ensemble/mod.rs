@@ -1,34 +1,37 @@
-//! The forecaster: thirteen members a lead, weighed by how good they were lately.
+//! Many forecasters of one series, weighted by what they have missed by: incremental, from hours of history to months.
 
+mod analog;
+mod base;
+mod column;
 mod combine;
-mod early;
-mod features;
+mod grid;
 mod lead;
-mod linear;
-mod neighbours;
+mod member;
+mod mixture;
 mod report;
 mod ridge;
-mod smoothing;
+mod smooth;
+mod state;
 mod track;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use report::{LeadReport, Report, Weights};
+
 use super::Forecast;
 use crate::calendar::Calendar;
-use lead::Lead;
-pub use report::{LeadReport, Report, Weights};
-use smoothing::Bank;
-use track::Track;
+use column::Column;
+use state::State;
 
 /// What to forecast.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets: at least one, at most a
-    /// day. The forecast's grid ends with the longest of them: add what is to be held to it.
+    /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets (at least one). The
+    /// forecast's grid ends with the longest of them: add what is to be held to it.
     pub leads: Vec<SignedDuration>,
     /// Quantiles, ascending within (0, 1).
     pub quantiles: Vec<f64>,
-    /// Zone in which seasons are read; a holiday counts as a Sunday.
+    /// Zone in which seasons are read, holidays, one-off events.
     pub calendar: Calendar,
 }
 
@@ -60,69 +63,42 @@ pub enum NoForecast {
     },
 }
 
-/// One series' forecaster. It knows everything up to the last bucket that was pushed, and nothing after it: the same
-/// pushes give the same forecasts, bit by bit.
+/// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
-    spec: Spec,
     start: Timestamp,
     step: SignedDuration,
-    /// As pushed: demand, and whether it was cut off by limits.
-    pushed: Vec<(f64, bool)>,
-    track: Track,
-    bank: Bank,
-    leads: Vec<Lead>,
-    /// Sum and number of what was observed.
-    sum: f64,
+    spec: Spec,
+    state: State,
+    /// Demand as pushed, for a new beginning when the unit turns out to be wrong; NaN = gap, negative = cut off there.
+    raw: Column<f32>,
     observed: usize,
-    /// Mean demand for which the transformation was scaled.
-    scaled_for: Option<f64>,
-    fitted_at: Option<usize>,
-    judges_from: usize,
+    sum: f64,
     by_caller: bool,
-    /// Buckets since the last one that was observed.
-    unseen: usize,
+    check_unit: usize,
+    next_fit: usize,
 }
 
 impl Ensemble {
-    /// A forecaster of buckets of `step` (a divisor of a day, up to an hour) from `start` on.
-    pub fn new(start: Timestamp, step: SignedDuration, mut spec: Spec) -> Self {
+    /// An ensemble that has seen nothing yet; the first bucket pushed starts at `start`, each lasts `step` (whole
+    /// seconds; seasons are learnt where it divides a day).
+    pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
-        let day = usize::try_from(86_400 / step.as_secs()).unwrap_or(1).max(1);
-        spec.quantiles.sort_unstable_by(f64::total_cmp);
-        let steps = |lead: &SignedDuration| {
-            usize::try_from(lead.as_secs().div_euclid(step.as_secs())).unwrap_or(day).clamp(1, day)
-        };
-        let ahead = spec.leads.iter().map(steps).max().unwrap_or(1);
-        let track = Track::new(start, step, ahead, spec.calendar.clone(), 1.0);
-        let mut steps: Vec<usize> = spec.leads.iter().map(steps).collect();
-        steps.sort_unstable();
-        steps.dedup();
-        let leads = steps.into_iter().map(|steps| Lead::new(&track, steps, &spec.quantiles)).collect();
-        let bank = Bank::new(track.day);
-        Self {
-            spec,
+        let state = State::new(start, step, &spec, 1.0, 0);
+        let mut ensemble = Self {
             start,
             step,
-            pushed: Vec::new(),
-            track,
-            bank,
-            leads,
-            sum: 0.0,
+            spec,
+            state,
+            raw: Column::new(),
             observed: 0,
-            scaled_for: None,
-            fitted_at: None,
-            judges_from: 0,
+            sum: 0.0,
             by_caller: false,
-            unseen: 0,
-        }
-    }
-
-    /// Members are weighed from this bucket on only: what lies long before the first forecast that is wanted need not be
-    /// judged, which is most of the work.
-    pub fn judging_from(mut self, bucket: usize) -> Self {
-        self.judges_from = bucket;
-        self
+            check_unit: 1,
+            next_fit: 0,
+        };
+        ensemble.next_fit = ensemble.after(0);
+        ensemble
     }
 
     /// Leaves refits to the caller: [`Self::refit`] when [`Self::due`].
@@ -131,133 +107,134 @@ impl Ensemble {
         self
     }
 
-    /// The next bucket: demand ≥ 0, or NaN for a gap; what is negative or infinite counts as a gap.
+    /// The next bucket: a value ≥ 0, or NaN for a gap. What is negative or infinite counts as a gap.
     pub fn push(&mut self, value: f64) {
-        self.take(value, false);
+        let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
+        self.take(value as f32);
     }
 
-    /// The next bucket, in which demand was cut off by limits: at least `value`. It is no trough to learn from.
+    /// The next bucket where demand was cut off by a limit: at least `value`. It is not learnt as a trough.
     pub fn push_saturated(&mut self, value: f64) {
-        self.take(value, true);
+        let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
+        self.take(-value as f32);
     }
 
-    fn take(&mut self, value: f64, saturated: bool) {
-        let value = if value.is_finite() && value >= 0.0 { value } else { f64::NAN };
-        self.pushed.push((value, saturated));
-        if value.is_nan() {
-            self.unseen += 1;
-        } else {
-            self.unseen = 0;
-            self.sum += value;
+    fn take(&mut self, value: f32) {
+        self.raw.push(value);
+        self.raw.trim(self.state.kept());
+        if value >= 0.0 {
             self.observed += 1;
+            let mean = self.sum / self.observed as f64;
+            let most = if self.sum > 0.0 && self.observed > 8 { WILD * mean } else { f64::INFINITY };
+            self.sum += f64::from(value).min(most);
         }
-        self.absorb(value, saturated);
-        let t = self.track.len() - 1;
-        if !value.is_nan() && !saturated {
-            let level = self.sum / self.observed.max(1) as f64;
-            self.leads.iter_mut().for_each(|lead| lead.judge(&self.track, value, level));
+        if self.observed >= self.check_unit && self.sum > 0.0 {
+            self.check_unit = if self.check_unit < self.state.per_day() / 2 {
+                (2 * self.check_unit).max(8)
+            } else {
+                2 * self.check_unit
+            };
+            self.begin_anew_if(UNIT_OFF);
         }
+        self.state.push(value);
         if !self.by_caller && self.due() {
             self.refit();
         }
-        if t >= self.judges_from {
-            for lead in &mut self.leads {
-                lead.speak(&self.track, &self.spec.quantiles);
-            }
-        }
+        self.state.issue();
     }
 
-    /// Takes a bucket into track and base forecasts.
-    fn absorb(&mut self, value: f64, saturated: bool) {
-        self.track.push_bucket(value, saturated);
-        self.bank.update(&self.track);
-        for lead in &mut self.leads {
-            lead.push(&self.bank, &self.track);
-        }
-    }
-
-    /// Whether a refit is due: once a day; in the first days every hour, until there is a first fit.
-    pub fn due(&self) -> bool {
-        let n = self.track.len();
-        let day = self.track.day;
-        match self.fitted_at {
-            Some(at) => n >= at + day,
-            None => n > day && n.is_multiple_of(self.track.hour),
-        }
-    }
-
-    /// Fits what is fitted in one go. Costs some milliseconds a lead.
-    pub fn refit(&mut self) {
-        self.rescale_if_off();
-        for lead in &mut self.leads {
-            lead.refit(&self.track);
-        }
-        if self.leads.iter().all(Lead::fitted) {
-            self.fitted_at = Some(self.track.len());
-        }
-    }
-
-    /// The transformation bends at a tenth of the mean. Where the mean has changed much, everything is transformed anew.
-    fn rescale_if_off(&mut self) {
-        let mean = if self.observed > 0 { self.sum / self.observed as f64 } else { 0.0 };
-        let fits = self.scaled_for.is_some_and(|for_mean| {
-            let young = self.observed < 7 * self.track.day;
-            let most = if young { 1.2 } else { 2.0 };
-            mean <= for_mean * most && mean >= for_mean / most
-        });
-        if fits || mean <= 0.0 {
+    /// Replays what is kept with a better unit, where the present one is off by `factor`.
+    fn begin_anew_if(&mut self, factor: f64) {
+        let unit = UNIT * self.sum / self.observed as f64;
+        let off = unit / self.state.unit();
+        if off < factor && off > 1.0 / factor {
             return;
         }
-        self.scaled_for = Some(mean);
-        let (day, ahead) = (self.track.day, self.leads.last().map_or(1, |lead| lead.steps));
-        self.track = Track::new(self.start, self.step, ahead, self.spec.calendar.clone(), 0.1 * mean);
-        self.bank = Bank::new(day);
-        self.leads.iter_mut().for_each(|lead| lead.restart(&self.track));
-        for (value, saturated) in std::mem::take(&mut self.pushed) {
-            self.pushed.push((value, saturated));
-            self.absorb(value, saturated);
+        // The newest bucket is pushed by the caller.
+        let (first, end) = (self.raw.first(), self.raw.end() - 1);
+        self.state = State::new(self.start, self.step, &self.spec, unit, first);
+        let mut next_fit = first + self.after(0);
+        for (i, value) in self.raw.rows(first..end).iter().enumerate() {
+            self.state.push(*value);
+            if first + i + 1 >= next_fit {
+                self.state.refit();
+                next_fit = first + self.after(i + 1);
+            }
+            self.state.issue();
+        }
+        self.next_fit = next_fit;
+    }
+
+    /// Whether a refit is due: once a day, more often in the first day.
+    pub fn due(&self) -> bool {
+        self.raw.end() >= self.next_fit
+    }
+
+    /// Fits what is fitted in one go. Costs a few milliseconds a lead.
+    pub fn refit(&mut self) {
+        self.next_fit = self.after(self.raw.end());
+        self.state.refit();
+    }
+
+    /// The bucket of the fit that follows one after `n` buckets.
+    fn after(&self, n: usize) -> usize {
+        let day = self.state.per_day();
+        let first = (day / 8).max(64);
+        if n < first {
+            first
+        } else if n < day {
+            (2 * n).min(day)
+        } else {
+            n + day
         }
     }
 
-    /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, interpolated
-    /// in between. Finite, ≥ 0, at most three times the largest value ever seen.
+    /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, in between
+    /// by the shape of the season; NaN after the last lead for which the history suffices. What is not NaN is ≥ 0 and at
+    /// most three times the largest value ever seen (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
-        let (Some(shortest), Some(longest)) = (self.leads.first(), self.leads.last()) else {
-            return Err(NoForecast::NothingAsked);
-        };
-        if self.spec.quantiles.is_empty() {
+        if self.spec.leads.is_empty() || self.spec.quantiles.is_empty() {
             return Err(NoForecast::NothingAsked);
         }
-        if self.unseen > self.track.day {
-            let gap = self.step * i32::try_from(self.unseen).unwrap_or(i32::MAX);
+        let unobserved = self.state.unobserved();
+        if self.observed > 0 && unobserved > self.state.per_day() {
+            let gap =
+                self.step.checked_mul(i32::try_from(unobserved).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX);
             return Err(NoForecast::Stale { gap });
         }
-        let said = |lead: &Lead| match lead.said(&self.track) {
-            Some(said) => Some(said.combined.clone()),
-            None => early::quantiles(&self.track, lead.steps, &self.spec.quantiles),
-        };
-        let knots: Vec<(usize, Vec<f64>)> =
-            self.leads.iter().map_while(|lead| Some((lead.steps, said(lead)?))).collect();
-        if knots.is_empty() {
-            let needed = early::needed(shortest.steps);
-            return Err(NoForecast::TooYoung { observed: self.observed, needed });
-        }
-        let rows = (1..=longest.steps).map(|h| between(&knots, h, self.spec.quantiles.len())).collect();
-        Ok(Forecast::new(self.track.end(), self.step, self.spec.quantiles.clone(), rows))
+        let needed = self.state.needed();
+        let rows = self.state.grid().ok_or(NoForecast::TooYoung { observed: self.observed, needed })?;
+        let origin = self.state.season().instant(self.raw.end());
+        Ok(Forecast::new(origin, self.step, self.spec.quantiles.clone(), rows))
     }
 
-    /// What each member is worth and how well the whole has done lately.
+    /// What each forecaster is worth and how well the whole has done lately.
     pub fn report(&self) -> Report {
-        let quantiles = &self.spec.quantiles;
-        Report { leads: self.leads.iter().map(|lead| lead.report(self.step, quantiles)).collect() }
+        self.state.report(&self.spec)
+    }
+
+    /// What each member says now at each lead of the [`Spec`]: its name and its quantiles, in demand's unit.
+    pub fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
+        self.state.members()
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        self.raw.bytes() + self.state.bytes()
     }
 }
 
-/// The row at `h` steps between two knots; NaN beyond the last one.
-fn between(knots: &[(usize, Vec<f64>)], h: usize, quantiles: usize) -> Vec<f64> {
-    let above = knots.partition_point(|(steps, _)| *steps < h);
-    let Some((high, high_row)) = knots.get(above) else { return vec![f64::NAN; quantiles] };
-    let Some((low, low_row)) = above.checked_sub(1).and_then(|i| knots.get(i)) else { return high_row.clone() };
-    let share = (h - low) as f64 / (high - low) as f64;
-    low_row.iter().zip(high_row).map(|(a, b)| a + (b - a) * share).collect()
-}
+/// Demand up to this is told apart.
+const LARGEST: f64 = 1e30;
+
+/// The unit is this share of the mean.
+const UNIT: f64 = 0.1;
+
+/// A value counts for at most so many means in the mean.
+const WILD: f64 = 50.0;
+
+/// A unit that is off by less does no harm.
+const UNIT_OFF: f64 = 1.5;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Local time of buckets: time of day, weekday, holidays, and the bucket of the same local time days ago.
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::calendar::Calendar;
+
+/// Where a bucket lies in local time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    /// Seconds that local time is ahead of UTC.
+    pub offset: i32,
+    /// Local bucket of the day, `0..per_day`.
+    pub slot: u32,
+    /// Day of the week, Monday = 0; holidays count as Sundays.
+    pub weekday: u8,
+    /// Whether it lies on a holiday of the calendar.
+    pub holiday: bool,
+}
+
+/// Reads places of buckets.
+#[derive(Debug, Clone)]
+pub(super) struct Season {
+    start: Timestamp,
+    step_s: i64,
+    calendar: Calendar,
+    /// Buckets of a day, ≥ 1.
+    pub per_day: usize,
+}
+
+impl Season {
+    pub(super) fn new(start: Timestamp, step: SignedDuration, calendar: Calendar) -> Self {
+        let step_s = step.as_secs().max(1);
+        let per_day = usize::try_from(86_400 / step_s).unwrap_or(1).max(1);
+        Self { start, step_s, calendar, per_day }
+    }
+
+    /// Buckets of `seconds`, at least one.
+    pub(super) fn buckets(&self, seconds: usize) -> usize {
+        (seconds / usize::try_from(self.step_s).unwrap_or(1)).max(1)
+    }
+
+    /// Length of a bucket in seconds.
+    pub(super) fn step_s(&self) -> usize {
+        usize::try_from(self.step_s).unwrap_or(1)
+    }
+
+    pub(super) fn instant(&self, i: usize) -> Timestamp {
+        let ahead = i64::try_from(i).unwrap_or(i64::MAX).saturating_mul(self.step_s);
+        self.start.saturating_add(SignedDuration::from_secs(ahead)).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn place(&self, i: usize) -> Place {
+        let at = self.instant(i);
+        let offset = self.calendar.zone().to_offset(at).seconds();
+        let local = at.as_second() + i64::from(offset);
+        let (day, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+        let holiday = !self.calendar.holidays().is_empty() && self.is_holiday(at);
+        // The epoch was a Thursday.
+        let weekday = if holiday { 6 } else { (day + 3).rem_euclid(7) as u8 };
+        let slot = ((second / self.step_s) as usize).min(self.per_day - 1) as u32;
+        Place { offset, slot, weekday, holiday }
+    }
+
+    /// The bucket of the same local time `days` before `i`, given the offset then.
+    pub(super) fn back(&self, i: usize, days: usize, now: i32, then: i32) -> Option<usize> {
+        let moved = i64::from(now - then) / self.step_s;
+        let before = i64::try_from(days * self.per_day).ok()?;
+        usize::try_from(i64::try_from(i).ok()? - before + moved).ok()
+    }
+
+    fn is_holiday(&self, at: Timestamp) -> bool {
+        let date: Date = self.calendar.zone().to_datetime(at).date();
+        self.calendar.holidays().binary_search(&date).is_ok()
+    }
+}
