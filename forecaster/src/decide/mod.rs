@@ -1,5 +1,6 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
+pub mod choice;
 mod combine;
 pub mod hpa;
 pub mod lead;

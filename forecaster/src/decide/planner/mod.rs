@@ -13,6 +13,7 @@ use activity::{Activity, Patience};
 use ahead::Ahead;
 use table::Sight;
 
+use super::choice::Choice;
 use super::combine::{Asked, Limits, combine};
 use super::lead::{Lead, Node, StartUps};
 use super::live::{Level, LiveWindow};
@@ -100,6 +101,7 @@ pub struct Planner {
     policy: Arc<Policy>,
     rhythm: Rhythm,
     gate: Gate,
+    choice: Option<Arc<Choice>>,
     forecast: Option<Forecast>,
     start_ups: StartUps,
     live: LiveWindow,
@@ -151,6 +153,7 @@ impl Planner {
             policy,
             rhythm,
             gate: Gate::default(),
+            choice: None,
             forecast: None,
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
@@ -177,6 +180,17 @@ impl Planner {
     /// Opens or closes the gate.
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
+    }
+
+    /// Takes over the tuner's choice: the gate is open while the chosen policy forecasts.
+    pub fn install_choice(&mut self, choice: Arc<Choice>) {
+        self.gate = if choice.policy.forecasts() { Gate::Open } else { Gate::Closed };
+        self.choice = Some(choice);
+    }
+
+    /// The choice in force; `None` before the first one.
+    pub fn choice(&self) -> Option<&Arc<Choice>> {
+        self.choice.as_ref()
     }
 
     /// Takes over a finished forecast; it acts until its horizon no longer covers the lead.
