@@ -1,5 +1,8 @@
 //! What policies would have missed and cost, in simulated time.
 
 pub mod bank;
-pub mod shadow;
+pub mod learnt;
+pub mod portfolio;
+mod shadow;
+mod student;
 pub mod tuner;
