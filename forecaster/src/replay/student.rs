@@ -10,11 +10,13 @@ const T90: [f64; 30] = [
 /// The normal distribution's.
 const Z90: f64 = 1.281_552;
 
-/// Quantile .9 of Student's t: one-sided p = .9, or the half width of an 80 % interval. Beyond the table the first term
+/// Quantile .9 of Student's t: one-sided p = .9, or the half width of an 80 % interval. Beyond the table the first two terms
 /// of its expansion in 1 / n (Abramowitz and Stegun 26.7.5), exact to four digits there.
 pub(super) fn t90(degrees: usize) -> f64 {
     let first = (Z90.powi(3) + Z90) / 4.0;
-    degrees.checked_sub(1).map_or(f64::INFINITY, |i| T90.get(i).copied().unwrap_or(Z90 + first / degrees as f64))
+    let second = (5.0 * Z90.powi(5) + 16.0 * Z90.powi(3) + 3.0 * Z90) / 96.0;
+    let expanded = |n: f64| Z90 + first / n + second / (n * n);
+    degrees.checked_sub(1).map_or(f64::INFINITY, |i| T90.get(i).copied().unwrap_or_else(|| expanded(degrees as f64)))
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn sum(blocks: &[&Block]) -> Day {
 
 /// Chooses among the policies of a portfolio by what they cost on complete days.
 pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
-    let record = Record { portfolio, days, wish };
+    let record = Record::new(portfolio, days, wish);
     let ratio = match wish.objective {
         Objective::Late(target) => record.ratio_for(target),
         Objective::Cost | Objective::Safe => wish.cost_ratio,
@@ -140,18 +140,25 @@ struct Record<'a> {
     portfolio: &'a [ShadowPolicy],
     days: &'a [Day],
     wish: &'a Wish,
+    /// Per policy, over all days.
+    totals: Vec<Sums>,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    fn new(portfolio: &'a [ShadowPolicy], days: &'a [Day], wish: &'a Wish) -> Self {
+        let mut totals = vec![Sums::default(); portfolio.len()];
+        for day in days {
+            totals.iter_mut().zip(&day.sums).for_each(|(total, sums)| *total += *sums);
+        }
+        Self { portfolio, days, wish, totals }
+    }
+
     fn day(&self, day: &Day, i: usize) -> Sums {
         day.sums.get(i).copied().unwrap_or_default()
     }
 
     fn total(&self, i: usize) -> Sums {
-        self.days.iter().fold(Sums::default(), |mut total, day| {
-            total += self.day(day, i);
-            total
-        })
+        self.totals.get(i).copied().unwrap_or_default()
     }
 
     fn cheapest(&self, ratio: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> Option<usize> {
