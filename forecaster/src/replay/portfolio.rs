@@ -19,3 +19,24 @@ pub fn reactive() -> Vec<ShadowPolicy> {
     };
     pairs.map(policy).collect()
 }
+
+/// The policies that look ahead, for a cold start of `lead`.
+pub fn forecasting(lead: SignedDuration) -> Vec<ShadowPolicy> {
+    let seconds = SignedDuration::from_secs;
+    let mut policies = Vec::new();
+    for quantile in [0.5, 0.8, 0.95] {
+        for forecast_utilisation in [0.8, 0.9, 1.0, 1.15] {
+            for utilisation in [0.7, 0.9] {
+                policies.push(ShadowPolicy::Forecast {
+                    quantile,
+                    forecast_utilisation,
+                    utilisation,
+                    hold: seconds(600),
+                    stabilisation: seconds(60),
+                    drain: seconds(60).max(lead),
+                });
+            }
+        }
+    }
+    policies
+}

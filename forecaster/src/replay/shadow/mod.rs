@@ -16,9 +16,9 @@ pub(super) struct Slot {
     pub(super) index: u32,
     /// Demand during the slot.
     pub(super) demand: f64,
-    /// Demand during the slots that may still be waiting without being late, this one included.
+    /// Demand during the slots before this one that the wait limit spans, added up.
     pub(super) recent: f64,
-    /// Demand during the slot that becomes late now, if it is still waiting.
+    /// Demand during the oldest of those: its limit ends during this slot.
     pub(super) due: f64,
     /// Mean demand that the metric shows.
     pub(super) metric: f64,
@@ -86,7 +86,7 @@ impl Twin {
         let desired = reactive.max(up).max(hold.min(current)).clamp(world.min, world.max);
         let stable = self.stabilise(slot.index, rule.window, desired);
         if desired > current {
-            self.start(world, slot.index, desired.min((current * 2).max(current + 4)) - current);
+            self.start(world, slot.index, desired.min(scale_up_limit(current)) - current);
         } else if stable < current {
             self.stop(world, slot.index, current - stable);
         }
@@ -135,20 +135,37 @@ impl Twin {
         self.ready -= left.min(self.ready);
     }
 
-    /// Serves the slot. Of first-in-first-out work in a fluid queue exactly that is late which arrived before the last
-    /// wait limit and is still there: each slot's arrivals are looked at once, when their limit ends.
+    /// Serves the slot.
     fn serve(&mut self, world: &World, slot: &Slot) {
-        let arrived = slot.demand * world.slot_s;
         let capacity = f64::from(self.ready) * world.slot_s;
-        self.queue = (self.queue + arrived - capacity).max(0.0);
+        let waiting = self.queue;
+        self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);
         let hours = world.slot_s / 3600.0;
         self.sums.gpu_hours += f64::from(self.ready + self.pending) * hours;
-        if self.queue > 0.0 {
-            let late = (self.queue - slot.recent * world.slot_s).clamp(0.0, slot.due * world.slot_s);
-            self.sums.missed += late / 3600.0;
+        if waiting > 0.0 {
+            let due = slot.due * world.slot_s;
+            self.sums.missed += late(waiting - slot.recent * world.slot_s, due, capacity) / 3600.0;
             self.sums.queued += self.queue * hours / 60.0;
         }
     }
+}
+
+/// Work of a fluid first-in-first-out queue whose wait limit ends during a slot unserved. It arrived evenly over an earlier
+/// slot, so what arrived at a fraction of that one is late if by the same fraction of this one the work `ahead` of it (at the
+/// slot's start: what waits and arrived before it), and its own, exceeds what was served: both ends are linear.
+fn late(ahead: f64, due: f64, capacity: f64) -> f64 {
+    let (first, last) = (ahead, ahead + due - capacity);
+    match (first > 0.0, last > 0.0) {
+        (true, true) => due,
+        (false, false) => 0.0,
+        (true, false) => due * first / (first - last),
+        (false, true) => due * last / (last - first),
+    }
+}
+
+/// The most that one sync reaches: 100 % more or four pods more, the larger.
+fn scale_up_limit(current: u32) -> u32 {
+    current.saturating_mul(2).max(current.saturating_add(4))
 }
 
 /// The HPA's answer to a metric worth `wanted` replicas.
@@ -160,5 +177,8 @@ fn within_tolerance(wanted: f64, current: u32) -> u32 {
 /// Rounded up; `ceil` is a call without SSE 4.1.
 pub(super) fn whole(replicas: f64) -> u32 {
     let down = replicas as u32;
-    down + u32::from(f64::from(down) < replicas)
+    down.saturating_add(u32::from(f64::from(down) < replicas))
 }
+
+#[cfg(test)]
+mod tests;

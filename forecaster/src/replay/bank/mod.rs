@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::shadow::{Rule, Slot, Twin, World, whole};
 use crate::decide::choice::{ShadowPolicy, Sums, UNTUNED};
+use crate::decide::quantity::MAX_VALUE;
 use crate::forecast::Forecast;
 
 /// Length of a block of sums.
@@ -74,10 +75,33 @@ pub struct Block {
 struct Outlook {
     quantile: f64,
     span: SignedDuration,
+    /// So much of the span the forecast must cover; what it does not cover beyond is not looked at.
+    needed: SignedDuration,
     /// Origin of the forecast, and first and last bucket that were looked at.
     looked: Option<(Timestamp, i64, i64)>,
     /// In the demand's unit.
     most: Option<f64>,
+}
+
+/// Which outlooks a forecast policy looks at.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// Within the lead.
+    up: usize,
+    /// Within lead and hold.
+    hold: usize,
+    /// 1 / (threshold × forecast utilisation).
+    per_replica: f64,
+}
+
+impl Look {
+    /// Replicas that the forecast wants, and those that it would keep; `None` without a forecast that covers the lead.
+    fn ahead(&self, outlooks: &[Outlook]) -> Option<(u32, u32)> {
+        let most = |i: usize| outlooks.get(i).and_then(|outlook: &Outlook| outlook.most);
+        let up = most(self.up)?;
+        let hold = most(self.hold).unwrap_or(up);
+        Some((whole(up * self.per_replica), whole(hold * self.per_replica)))
+    }
 }
 
 /// The shadow policies of one workload.
@@ -87,8 +111,7 @@ pub struct Bank {
     world: World,
     portfolio: Vec<ShadowPolicy>,
     rules: Vec<Rule>,
-    /// Per policy: outlook within the lead, outlook within lead and hold, 1 / (threshold × forecast utilisation).
-    looks: Vec<Option<(usize, usize, f64)>>,
+    looks: Vec<Option<Look>>,
     outlooks: Vec<Outlook>,
     twins: Vec<Twin>,
     /// Demand of the last slots in replicas, newest last.
@@ -141,19 +164,20 @@ impl Bank {
             }
             ShadowPolicy::Forecast { quantile, forecast_utilisation, hold, drain, .. } => {
                 rule.drain = 1.0 / drain.as_secs_f64().max(1.0);
-                let span = self.spec.lead + BEYOND_LEAD;
-                let (up, hold) = (self.outlook(quantile, span), self.outlook(quantile, span + hold));
-                Some((up, hold, 1.0 / (self.spec.threshold * forecast_utilisation)))
+                let span = self.spec.lead.saturating_add(BEYOND_LEAD);
+                let up = self.outlook(quantile, span, span);
+                let hold = self.outlook(quantile, span.saturating_add(hold), span);
+                Some(Look { up, hold, per_replica: 1.0 / (self.spec.threshold * forecast_utilisation) })
             }
         };
         self.rules.push(rule);
         self.looks.push(look);
     }
 
-    fn outlook(&mut self, quantile: f64, span: SignedDuration) -> usize {
+    fn outlook(&mut self, quantile: f64, span: SignedDuration, needed: SignedDuration) -> usize {
         let same = |outlook: &Outlook| outlook.quantile == quantile && outlook.span == span;
         self.outlooks.iter().position(same).unwrap_or_else(|| {
-            self.outlooks.push(Outlook { quantile, span, looked: None, most: None });
+            self.outlooks.push(Outlook { quantile, span, needed, looked: None, most: None });
             self.outlooks.len() - 1
         })
     }
@@ -191,7 +215,7 @@ impl Bank {
     pub fn step(&mut self, now: Timestamp, demand: Option<f64>, forecast: Option<&Forecast>) {
         self.open_block(now);
         let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
-        let slot = self.slot(demand / self.spec.threshold);
+        let slot = self.slot(demand.min(MAX_VALUE) / self.spec.threshold);
         if self.twins.is_empty() {
             let ready = whole(slot.demand).clamp(self.world.min, self.world.max);
             self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
@@ -200,12 +224,7 @@ impl Bank {
             outlook.look(now, forecast);
         }
         for ((twin, rule), look) in self.twins.iter_mut().zip(&self.rules).zip(&self.looks) {
-            let ahead = look.and_then(|(up, hold, per_replica)| {
-                let up = self.outlooks[up].most?;
-                let hold = self.outlooks[hold].most.unwrap_or(up);
-                Some((whole(up * per_replica), whole(hold * per_replica)))
-            });
-            twin.step(&self.world, rule, &slot, ahead);
+            twin.step(&self.world, rule, &slot, look.as_ref().and_then(|look| look.ahead(&self.outlooks)));
         }
         if let Some((_, slots, total)) = &mut self.open {
             *slots += 1;
@@ -213,30 +232,27 @@ impl Bank {
         }
     }
 
+    /// What is seen at a slot, and what is due in it; then the slot's own demand is the newest.
     fn slot(&mut self, demand: f64) -> Slot {
         let wait = self.spec.slots(self.spec.wait_limit).max(1) as usize;
         let (lag, mean) = (self.spec.slots(METRIC_LAG) as usize, self.spec.slots(METRIC_WINDOW).max(1) as usize);
-        // The slot itself lies ahead: the metric knows what was before it.
-        let metric = {
-            let seen = self.recent.len().saturating_sub(lag);
-            let from = seen.saturating_sub(mean);
-            let n = (seen - from).max(1) as f64;
-            let sum: f64 = self.recent.range(from..seen).sum();
-            if seen == 0 { self.recent.front().copied().unwrap_or(demand) } else { sum / n }
-        };
-        self.recent.push_back(demand);
-        if self.recent.len() > (lag + mean).max(wait + 1) {
-            self.recent.pop_front();
-        }
+        let before = self.recent.len();
+        let shown = before.saturating_sub(lag).max(before.min(1));
+        let metric = self.recent.range(shown.saturating_sub(mean)..shown);
+        let metric = if before == 0 { demand } else { metric.clone().sum::<f64>() / metric.len() as f64 };
         self.index = self.index.wrapping_add(1);
-        let newest = self.recent.len();
-        Slot {
+        let slot = Slot {
             index: self.index,
             demand,
-            recent: self.recent.range(newest.saturating_sub(wait)..).sum(),
-            due: newest.checked_sub(wait + 1).and_then(|i| self.recent.get(i)).copied().unwrap_or(0.0),
+            recent: self.recent.range(before.saturating_sub(wait)..).sum(),
+            due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),
             metric,
+        };
+        self.recent.push_back(demand);
+        if self.recent.len() > (lag + mean).max(wait) {
+            self.recent.pop_front();
         }
+        slot
     }
 
     fn open_block(&mut self, now: Timestamp) {
@@ -270,7 +286,12 @@ impl Outlook {
         let looked = Some((origin, bucket(now), bucket(to)));
         if self.looked != looked {
             self.looked = looked;
+            let last = forecast.end().saturating_sub(SignedDuration::from_secs(1)).unwrap_or(to);
+            let to = to.min(last).max(now.saturating_add(self.needed).unwrap_or(Timestamp::MAX));
             self.most = forecast.max_between(now, to, self.quantile);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,13 @@
 //! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than
 //! chance (Student, one-sided, p = .9).
 
+mod learnt;
+mod student;
+
 use jiff::SignedDuration;
+use student::t90;
 
 use super::bank::Block;
-use super::learnt;
-use super::student::t90;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
 use crate::decide::policy::Objective;
 
@@ -249,3 +251,6 @@ impl Gain<'_> {
         ours.missed <= SAFE_MISSED * theirs.missed && ours.gpu_hours <= SAFE_GPU_HOURS * theirs.gpu_hours
     }
 }
+
+#[cfg(test)]
+mod tests;

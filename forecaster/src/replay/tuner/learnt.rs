@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::decide::choice::ShadowPolicy;
 
 /// The learnt default for the nearest lead (60, 180, 600 s) and cost ratio (10, 30, 100), by logarithm.
-pub fn policy(lead: SignedDuration, cost_ratio: f64) -> ShadowPolicy {
+pub(super) fn policy(lead: SignedDuration, cost_ratio: f64) -> ShadowPolicy {
     let _ = cost_ratio;
     ShadowPolicy::Forecast {
         quantile: 0.95,
