@@ -76,7 +76,7 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
 fn a_gap_moves_nothing_and_counts_for_nothing() {
     let mut bank = Bank::new(spec(), vec![UNTUNED]);
     for slot in 0..=1440 {
-        let seen = (slot < 400 || slot >= 1000).then_some(35.0);
+        let seen = (!(400..1000).contains(&slot)).then_some(35.0);
         bank.step(at(slot), seen, None);
         bank.step(at(slot), seen.map(|_| f64::NAN), None);
     }
@@ -173,7 +173,7 @@ fn stitched_sums_are_the_closed_loop() {
                 objective: Objective::Cost,
                 cost_ratio: 10.0 + (slot / DAY) as f64,
                 lead: spec().lead,
-                forecast_available: (slot / DAY) % 2 == 0,
+                forecast_available: (slot / DAY).is_multiple_of(2),
             };
             let choice = tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), &wish).policy;
             chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
