@@ -64,6 +64,8 @@ pub struct Block {
     pub start: Timestamp,
     /// Slots that were simulated (1 … 1440 at 15 s).
     pub slots: u32,
+    /// Those of them for which there was a forecast.
+    pub foreseen: u32,
     /// Demand, in replica-hours.
     pub demand: f64,
     /// Per policy, in the order of the bank's portfolio.
@@ -117,7 +119,7 @@ pub struct Bank {
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
     index: u32,
-    open: Option<(Timestamp, u32, f64)>,
+    open: Option<Block>,
     blocks: VecDeque<Block>,
 }
 
@@ -226,9 +228,10 @@ impl Bank {
         for ((twin, rule), look) in self.twins.iter_mut().zip(&self.rules).zip(&self.looks) {
             twin.step(&self.world, rule, &slot, look.as_ref().and_then(|look| look.ahead(&self.outlooks)));
         }
-        if let Some((_, slots, total)) = &mut self.open {
-            *slots += 1;
-            *total += slot.demand * self.world.slot_s / 3600.0;
+        if let Some(block) = &mut self.open {
+            block.slots += 1;
+            block.foreseen += u32::from(forecast.is_some());
+            block.demand += slot.demand * self.world.slot_s / 3600.0;
         }
     }
 
@@ -259,13 +262,14 @@ impl Bank {
         let block_s = BLOCK.as_secs();
         let start = now.as_second().div_euclid(block_s) * block_s;
         let start = Timestamp::from_second(start).unwrap_or(now);
-        if self.open.is_some_and(|(open, ..)| open == start) {
+        if self.open.as_ref().is_some_and(|open| open.start == start) {
             return;
         }
-        if let Some((open, slots, demand)) = self.open.replace((start, 0, 0.0)) {
-            let sums = self.twins.iter_mut().map(|twin| std::mem::take(&mut twin.sums)).collect();
-            if slots > 0 {
-                self.blocks.push_back(Block { start: open, slots, demand, sums });
+        let next = Block { start, slots: 0, foreseen: 0, demand: 0.0, sums: Vec::new() };
+        if let Some(mut block) = self.open.replace(next) {
+            block.sums = self.twins.iter_mut().map(|twin| std::mem::take(&mut twin.sums)).collect();
+            if block.slots > 0 {
+                self.blocks.push_back(block);
                 self.forget();
             }
         }

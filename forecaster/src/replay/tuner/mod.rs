@@ -39,6 +39,8 @@ const HIGHEST_RATIO: f64 = 2000.0;
 /// A day of every policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Day {
+    /// There was a trained forecast all day: what forecast policies did on others says nothing about them.
+    pub foreseen: bool,
     /// Demand, in replica-hours.
     pub demand: f64,
     /// Per policy, in the portfolio's order.
@@ -82,7 +84,10 @@ pub fn days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<
 
 fn sum(blocks: &[&Block]) -> Day {
     let policies = blocks.iter().map(|block| block.sums.len()).min().unwrap_or(0);
-    let mut day = Day { demand: 0.0, sums: vec![Sums::default(); policies] };
+    let (slots, foreseen) =
+        blocks.iter().fold((0, 0), |(slots, foreseen), block| (slots + block.slots, foreseen + block.foreseen));
+    let foreseen = f64::from(foreseen) >= COMPLETE * f64::from(slots);
+    let mut day = Day { foreseen, demand: 0.0, sums: vec![Sums::default(); policies] };
     for block in blocks {
         day.demand += block.demand;
         day.sums.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
@@ -91,31 +96,45 @@ fn sum(blocks: &[&Block]) -> Day {
 }
 
 /// Chooses among the policies of a portfolio by what they cost on complete days.
+///
+/// The best reactive policy is the cheapest of all days; forecast policies are compared with it on the days that had a
+/// trained forecast.
 pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
-    let record = Record::new(portfolio, days, wish);
+    let all: Vec<&Day> = days.iter().collect();
+    let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && wish.forecast_available).collect();
+    let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
     let ratio = match wish.objective {
-        Objective::Late(target) => record.ratio_for(target),
+        Objective::Late(target) if paired.days.is_empty() => all.ratio_for(target, wish.cost_ratio, reactive),
+        Objective::Late(target) => paired.ratio_for(target, wish.cost_ratio, |_| true),
         Objective::Cost | Objective::Safe => wish.cost_ratio,
     };
-    let (Some(reactive), Some(cheapest)) =
-        (record.cheapest(ratio, |p| !p.forecasts()), record.cheapest(ratio, |_| true))
-    else {
-        return without_days(wish);
+    let Some(rival) = all.cheapest(ratio, reactive) else { return without_days(wish) };
+    let Some(cheapest) = paired.cheapest(ratio, |_| true) else {
+        return match wish.forecast_available {
+            // The forecast is new: nothing is known of what it does here.
+            true => {
+                Choice { policy: learnt::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
+            }
+            false => all.choice(rival, rival, ratio),
+        };
     };
-    if days.len() < TESTED_FROM {
-        return record.choice(cheapest, reactive, ratio, Why::FewDays);
+    if paired.days.len() < TESTED_FROM {
+        return Choice { why: Why::FewDays, ..paired.choice(cheapest, rival, ratio) };
     }
-    let rival = Gain { record: &record, rival: reactive, ratio };
-    let passes = |i: usize| rival.is_more_than_chance(i) && (wish.objective != Objective::Safe || rival.is_safe(i));
-    let chosen = record.cheapest_of(ratio, |i| portfolio.get(i).is_some_and(|p| !p.forecasts()) || passes(i));
-    let chosen = chosen.unwrap_or(reactive);
+    let gain = Gain { record: &paired, rival, ratio };
+    let passes = |i: usize| gain.is_more_than_chance(i) && (wish.objective != Objective::Safe || gain.is_safe(i));
     let forecasts = |i: usize| portfolio.get(i).is_some_and(ShadowPolicy::forecasts);
+    let best = paired.cheapest_of(ratio, |i| i == rival || forecasts(i) && passes(i)).unwrap_or(rival);
     let why = match () {
-        () if forecasts(chosen) => Why::Earned,
+        () if forecasts(best) => Why::Earned,
         () if forecasts(cheapest) => Why::NotProven,
         () => Why::ReactiveBest,
     };
-    record.choice(chosen, reactive, ratio, why)
+    Choice { why, ..paired.choice(best, rival, ratio) }
+}
+
+fn reactive(policy: &ShadowPolicy) -> bool {
+    !policy.forecasts()
 }
 
 fn without_days(wish: &Wish) -> Choice {
@@ -137,26 +156,21 @@ fn without_days(wish: &Wish) -> Choice {
     }
 }
 
-/// What happened.
+/// What happened on some days.
 struct Record<'a> {
     portfolio: &'a [ShadowPolicy],
-    days: &'a [Day],
-    wish: &'a Wish,
+    days: Vec<&'a Day>,
     /// Per policy, over all days.
     totals: Vec<Sums>,
 }
 
 impl<'a> Record<'a> {
-    fn new(portfolio: &'a [ShadowPolicy], days: &'a [Day], wish: &'a Wish) -> Self {
+    fn new(portfolio: &'a [ShadowPolicy], days: Vec<&'a Day>) -> Self {
         let mut totals = vec![Sums::default(); portfolio.len()];
-        for day in days {
+        for day in &days {
             totals.iter_mut().zip(&day.sums).for_each(|(total, sums)| *total += *sums);
         }
-        Self { portfolio, days, wish, totals }
-    }
-
-    fn day(&self, day: &Day, i: usize) -> Sums {
-        day.sums.get(i).copied().unwrap_or_default()
+        Self { portfolio, days, totals }
     }
 
     fn total(&self, i: usize) -> Sums {
@@ -167,30 +181,34 @@ impl<'a> Record<'a> {
         self.cheapest_of(ratio, |i| self.portfolio.get(i).is_some_and(&admits))
     }
 
-    /// The cheapest of the admitted policies that can act at all; the first of equals. `None` without days.
+    /// The cheapest of the admitted policies; the first of equals. `None` without days.
     fn cheapest_of(&self, ratio: f64, admits: impl Fn(usize) -> bool) -> Option<usize> {
-        let can_act = |policy: &ShadowPolicy| self.wish.forecast_available || !policy.forecasts();
-        let able = self.portfolio.iter().enumerate().filter(|(_, policy)| can_act(policy)).map(|(i, _)| i);
-        let cost = |i: usize| self.total(i).total_cost(ratio);
         if self.days.is_empty() {
             return None;
         }
-        able.filter(|i| admits(*i)).map(|i| (cost(i), i)).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
+        let admitted = (0..self.portfolio.len()).filter(|i| admits(*i));
+        let by_cost =
+            |a: &usize, b: &usize| self.total(*a).total_cost(ratio).total_cmp(&self.total(*b).total_cost(ratio));
+        admitted.min_by(by_cost)
     }
 
-    /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does.
-    fn ratio_for(&self, target: f64) -> f64 {
+    /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does; `otherwise`
+    /// where there was no demand to miss.
+    fn ratio_for(&self, target: f64, otherwise: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> f64 {
         let demand: f64 = self.days.iter().map(|day| day.demand).sum();
+        if demand <= 0.0 {
+            return otherwise;
+        }
         let step = (HIGHEST_RATIO / LOWEST_RATIO).powf(1.0 / f64::from(RATIOS - 1));
-        let ratios = (0..RATIOS).map(|k| LOWEST_RATIO * step.powf(f64::from(k)));
-        let meets = |ratio: &f64| {
-            self.cheapest(*ratio, |_| true).is_some_and(|i| self.total(i).missed <= AIM * target * demand)
-        };
-        ratios.clone().find(meets).unwrap_or(if demand > 0.0 { HIGHEST_RATIO } else { self.wish.cost_ratio })
+        let mut ratios = (0..RATIOS).map(|k| LOWEST_RATIO * step.powf(f64::from(k)));
+        let meets =
+            |ratio: &f64| self.cheapest(*ratio, &admits).is_some_and(|i| self.total(i).missed <= AIM * target * demand);
+        ratios.find(meets).unwrap_or(HIGHEST_RATIO)
     }
 
-    fn choice(&self, chosen: usize, reactive: usize, ratio: f64, why: Why) -> Choice {
-        let gain = Gain { record: self, rival: reactive, ratio };
+    /// What speaks for a policy; why it was chosen is for the caller to say.
+    fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Choice {
+        let gain = Gain { record: self, rival, ratio };
         let (mean, margin) = gain.mean_and_margin(chosen);
         let n = self.days.len() as f64;
         let mean_day = |i: usize| {
@@ -200,14 +218,14 @@ impl<'a> Record<'a> {
         let policy = |i: usize| self.portfolio.get(i).copied().unwrap_or(UNTUNED);
         Choice {
             policy: policy(chosen),
-            best_reactive: policy(reactive),
-            why,
+            best_reactive: policy(rival),
+            why: Why::ReactiveBest,
             days: u32::try_from(self.days.len()).unwrap_or(u32::MAX),
             days_won: gain.days_won(chosen),
             gain: mean,
             gain_interval: (mean - margin, mean + margin),
             expected: mean_day(chosen),
-            expected_reactive: mean_day(reactive),
+            expected_reactive: mean_day(rival),
             cost_ratio: ratio,
         }
     }
@@ -222,7 +240,7 @@ struct Gain<'a> {
 
 impl Gain<'_> {
     fn by_day(&self, i: usize) -> impl Iterator<Item = f64> {
-        let cost = |day: &Day, i: usize| self.record.day(day, i).total_cost(self.ratio);
+        let cost = |day: &Day, i: usize| day.sums.get(i).map_or(0.0, |sums| sums.total_cost(self.ratio));
         self.record.days.iter().map(move |day| cost(day, self.rival) - cost(day, i))
     }
 

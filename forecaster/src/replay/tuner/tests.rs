@@ -31,7 +31,7 @@ fn portfolio() -> Vec<ShadowPolicy> {
 /// A day of demand 100 by (GPU-hours, missed replica-hours) of each policy.
 fn day(sums: [(f64, f64); 4]) -> Day {
     let sums = sums.map(|(gpu_hours, missed)| Sums { gpu_hours, missed, queued: missed });
-    Day { demand: 100.0, sums: sums.into() }
+    Day { foreseen: true, demand: 100.0, sums: sums.into() }
 }
 
 fn wish(objective: Objective) -> Wish {
@@ -106,6 +106,17 @@ fn without_a_trained_forecast_only_reactive_policies_act() {
 }
 
 #[test]
+fn what_a_forecast_policy_did_without_a_forecast_says_nothing_about_it() {
+    let blind = Day { foreseen: false, ..day([(160.0, 1.0), (120.0, 2.0), (900.0, 9.0), (900.0, 9.0)]) };
+    let mut days = vec![blind; 3];
+    let untested = choice(&days, Objective::Cost);
+    assert_eq!((untested.why, untested.best_reactive, untested.days), (Why::Learnt, reactive(0.8), 3));
+    days.extend(clockwork(&[0.0, 5.0, -5.0]));
+    let tested = choice(&days, Objective::Cost);
+    assert_eq!((tested.policy, tested.why, tested.days, tested.days_won), (forecast(0.8), Why::Earned, 3, 3));
+}
+
+#[test]
 fn safe_takes_no_more_of_either() {
     // Cheaper by far, but it buys misses with GPU-hours: not safe. The other one is less of both.
     let days =
@@ -134,7 +145,7 @@ fn a_target_is_met_by_the_smallest_cost_ratio_that_does() {
 fn block(index: i64, slots: u32) -> Block {
     let start = Timestamp::from_second(index * BLOCK.as_secs()).unwrap();
     let sums = vec![Sums { gpu_hours: index as f64, missed: 0.0, queued: 0.0 }];
-    Block { start, slots, demand: 1.0, sums }
+    Block { start, slots, foreseen: slots, demand: 1.0, sums }
 }
 
 #[test]
