@@ -1,5 +1,5 @@
 //! A day of the shadow bank as a note. Layout of codec 1: as a packed day's ([`super::super::day`]), with the sections
-//! fingerprint, number of blocks and of policies; starts; slots; demand; GPU-hours, missed and queued of every policy, block
+//! fingerprint, number of blocks and of policies; starts; slots; slots that were foreseen; demand; GPU-hours, missed and queued of every policy, block
 //! by block.
 
 use jiff::Timestamp;
@@ -26,6 +26,7 @@ fn pack_day(day: i64, blocks: &[&Block], fingerprint: u64) -> Result<Note, NoteE
     section(&mut data, &shape)?;
     section(&mut data, &blocks.iter().map(|block| block.start.as_second()).collect::<Vec<_>>())?;
     section(&mut data, &blocks.iter().map(|block| block.slots).collect::<Vec<_>>())?;
+    section(&mut data, &blocks.iter().map(|block| block.foreseen).collect::<Vec<_>>())?;
     section(&mut data, &blocks.iter().map(|block| block.demand).collect::<Vec<_>>())?;
     for part in [|sums: &Sums| sums.gpu_hours, |sums: &Sums| sums.missed, |sums: &Sums| sums.queued] {
         // Single precision: sums of noise need no more.
@@ -51,6 +52,7 @@ pub fn unpack_blocks(note: &Note, fingerprint: u64) -> Result<Vec<Block>, NoteEr
     let (n, policies) = (fits(blocks, MOST_BLOCKS)?, fits(policies, MOST_POLICIES)?);
     let starts: Vec<i64> = column(&mut rest, n)?.ok_or(DayError::Shape)?;
     let slots: Vec<u32> = column(&mut rest, n)?.ok_or(DayError::Shape)?;
+    let foreseen: Vec<u32> = column(&mut rest, n)?.ok_or(DayError::Shape)?;
     let demand: Vec<f64> = column(&mut rest, n)?.ok_or(DayError::Shape)?;
     let [gpu_hours, missed, queued]: [Vec<f32>; 3] = {
         let mut next = || column(&mut rest, n * policies)?.ok_or(DayError::Shape);
@@ -64,6 +66,7 @@ pub fn unpack_blocks(note: &Note, fingerprint: u64) -> Result<Vec<Block>, NoteEr
     let block = |b: usize| Block {
         start: Timestamp::from_second(starts[b]).unwrap_or(note.at),
         slots: slots[b],
+        foreseen: foreseen[b],
         demand: demand[b],
         sums: (b * policies..(b + 1) * policies).map(sums).collect(),
     };
@@ -80,7 +83,7 @@ mod tests {
 
     fn block(hour: i64) -> Block {
         let sums = (0..69).map(|i| Sums { gpu_hours: f64::from(i) * 1.5, missed: f64::from(i % 3), queued: 0.25 });
-        Block { start: instant(hour * 3600), slots: 1440, demand: hour as f64, sums: sums.collect() }
+        Block { start: instant(hour * 3600), slots: 1440, foreseen: 1000, demand: hour as f64, sums: sums.collect() }
     }
 
     #[test]
