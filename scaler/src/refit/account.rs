@@ -12,10 +12,8 @@ const BLOCKS: u32 = 4;
 const DAY_S: i64 = 86_400;
 
 /// The HPA at its default target and window.
-const HPA: ShadowPolicy = ShadowPolicy::Reactive {
-    utilisation: 0.75,
-    scale_down_window: jiff::SignedDuration::from_secs(300),
-};
+const HPA: ShadowPolicy =
+    ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
 
 /// The day that is under way.
 #[derive(Debug, Default)]

@@ -131,8 +131,7 @@ pub(super) fn day(note: &Note) -> Option<DayCost> {
     })
 }
 
-const WHYS: [Why; 6] =
-    [Why::Learnt, Why::Untuned, Why::FewDays, Why::Earned, Why::NotProven, Why::ReactiveBest];
+const WHYS: [Why; 6] = [Why::Learnt, Why::Untuned, Why::FewDays, Why::Earned, Why::NotProven, Why::ReactiveBest];
 
 impl From<ShadowPolicy> for PolicyRecord {
     fn from(policy: ShadowPolicy) -> Self {

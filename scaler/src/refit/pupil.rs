@@ -224,10 +224,16 @@ impl<'a> Pupil<'a> {
             && before.is_none_or(|before| before.differs(&chosen.choice))
         {
             let choice = &chosen.choice;
-            tracing::info!(workload.namespace = key.namespace, workload.name = key.name,
-                choice.why = crate::insight::why_name(choice.why), choice.forecasts = choice.policy.forecasts(),
-                choice.days = choice.days, choice.days_won = choice.days_won, choice.gain = choice.gain,
-                "another policy acts");
+            tracing::info!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                choice.why = crate::insight::why_name(choice.why),
+                choice.forecasts = choice.policy.forecasts(),
+                choice.days = choice.days,
+                choice.days_won = choice.days_won,
+                choice.gain = choice.gain,
+                "another policy acts"
+            );
         }
         let surplus = self.insight.choices.len().saturating_sub(CHOICES);
         self.insight.choices.drain(..surplus);
@@ -298,8 +304,7 @@ struct Said {
 
 fn follow(mut learner: Box<Learner>, minutes: &[Minute], until: Timestamp) -> (Box<Learner>, Said) {
     learner.follow(minutes, until);
-    let said =
-        Said { forecast: learner.forecast(), choices: learner.take_changes(), days: learner.take_days() };
+    let said = Said { forecast: learner.forecast(), choices: learner.take_changes(), days: learner.take_days() };
     (learner, said)
 }
 

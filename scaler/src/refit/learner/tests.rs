@@ -39,7 +39,16 @@ fn learner(blocks: Vec<Block>, to: Timestamp) -> Learner {
     };
     let rhythm = Rhythm::default();
     let reach = Reach::new(&policy, &rhythm, None);
-    Learner::new(Beginning { policy: Arc::new(policy), rhythm, reach, hash: 77, blocks, chosen: None, from: start(), to })
+    Learner::new(Beginning {
+        policy: Arc::new(policy),
+        rhythm,
+        reach,
+        hash: 77,
+        blocks,
+        chosen: None,
+        from: start(),
+        to,
+    })
 }
 
 fn after(minutes: &[Minute]) -> Learner {
