@@ -5,6 +5,7 @@ pub mod api;
 pub(crate) mod scenes;
 #[cfg(test)]
 mod tests;
+mod learnt;
 mod view;
 
 use std::sync::Arc;
