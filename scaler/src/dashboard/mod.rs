@@ -1,11 +1,11 @@
 //! HTTP: index, JSON API, metrics, probes. Reads the registry and nothing else.
 
 pub mod api;
+mod learnt;
 #[cfg(test)]
 pub(crate) mod scenes;
 #[cfg(test)]
 mod tests;
-mod learnt;
 mod view;
 
 use std::sync::Arc;

@@ -83,8 +83,7 @@ pub(crate) fn recommend(at: Timestamp, reason: Reason, replicas: u32, parts: Par
 /// Eleven days after a cautious start the forecast has earned its authority.
 fn insight(now: Timestamp) -> Insight {
     let hours = SignedDuration::from_hours;
-    let cautious =
-        ShadowPolicy::Reactive { utilisation: 0.7, scale_down_window: SignedDuration::from_mins(15) };
+    let cautious = ShadowPolicy::Reactive { utilisation: 0.7, scale_down_window: SignedDuration::from_mins(15) };
     let ahead = ShadowPolicy::Forecast {
         quantile: 0.95,
         forecast_utilisation: 0.9,
@@ -93,10 +92,8 @@ fn insight(now: Timestamp) -> Insight {
         stabilisation: SignedDuration::from_mins(1),
         drain: SignedDuration::from_mins(3),
     };
-    let (ours, theirs) = (
-        Sums { gpu_hours: 70.25, missed: 0.125, queued: 0.5 },
-        Sums { gpu_hours: 84.5, missed: 0.25, queued: 1.0 },
-    );
+    let (ours, theirs) =
+        (Sums { gpu_hours: 70.25, missed: 0.125, queued: 0.5 }, Sums { gpu_hours: 84.5, missed: 0.25, queued: 1.0 });
     let first = Choice {
         policy: cautious,
         best_reactive: cautious,

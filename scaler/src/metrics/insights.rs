@@ -85,9 +85,11 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
 type Gauge = (&'static str, &'static str, fn(&Insight) -> Option<f64>);
 
 const GAUGES: [Gauge; 6] = [
-    ("workload_gate_open", "1 while the forecast has earned its authority; absent before the first choice", |insight| {
-        insight.choices.last().map(|chosen| flag(chosen.choice.policy.forecasts()))
-    }),
+    (
+        "workload_gate_open",
+        "1 while the forecast has earned its authority; absent before the first choice",
+        |insight| insight.choices.last().map(|chosen| flag(chosen.choice.policy.forecasts())),
+    ),
     (
         "workload_gain_gpu_hours",
         "Mean gain a day of the policy that acts over the best reactive one, in GPU-hours at the cost ratio",

@@ -90,7 +90,11 @@ impl Workloads {
 }
 
 /// One sample, or none: what is missing is absent, never zero.
-pub(super) fn sample(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: Option<f64>) -> Result<(), Error> {
+pub(super) fn sample(
+    family: &mut MetricEncoder<'_>,
+    labels: &impl EncodeLabelSet,
+    value: Option<f64>,
+) -> Result<(), Error> {
     match value {
         Some(value) => ConstGauge::new(value).encode(family.encode_family(labels)?),
         None => Ok(()),

@@ -12,8 +12,8 @@ use prewarm_forecaster::replay::portfolio;
 
 use super::BUCKET;
 
-/// Beyond the lead a forecast keeps what runs; the longest hold of the portfolio, and the untuned one.
-const HOLD: SignedDuration = SignedDuration::from_mins(20);
+/// Beyond the lead a forecast keeps what runs: the portfolio's hold, and the untuned one.
+const HOLD: SignedDuration = SignedDuration::from_mins(10);
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
@@ -54,7 +54,7 @@ impl Reach {
     pub(super) fn spec(&self, policy: &Policy) -> Spec {
         // A lead counts from the start of the newest bucket, and by the next refit another one has begun.
         let from_now = self.lead + BUCKET * 2;
-        let leads = vec![BUCKET, from_now, from_now + HOLD, from_now + HOLD + LATE];
+        let leads = vec![BUCKET, self.lead, from_now, from_now + HOLD, from_now + HOLD + LATE];
         Spec { leads, quantiles: QUANTILES.to_vec(), calendar: policy.calendar.clone() }
     }
 

@@ -9,6 +9,10 @@ use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
 
+/// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
+/// nothing.
+const SMEAR: f64 = 0.01;
+
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]
 pub(super) struct Ahead {
@@ -70,10 +74,11 @@ impl Planner {
         end.duration_since(now) - SignedDuration::from_secs(1)
     }
 
-    /// Whole replicas for a forecast; 0 where it does not reach activation; never more than `maxPrewarmReplicas` beyond
+    /// Whole replicas for a forecast; 0 where it does not reach activation, or is next to nothing; never more than `maxPrewarmReplicas` beyond
     /// live.
     fn whole(&self, forecast: Option<f64>, live: f64) -> u32 {
-        let Some(demand) = forecast.filter(|demand| *demand > self.policy.activation) else { return 0 };
+        let least = self.policy.activation.max(SMEAR * self.policy.threshold.get());
+        let Some(demand) = forecast.filter(|demand| *demand > least) else { return 0 };
         let wanted = replicas(demand / self.outlook().utilisation, self.policy.threshold);
         match self.policy.max_prewarm_replicas {
             Some(most) => wanted.min(replicas(live, self.policy.threshold).saturating_add(most)),

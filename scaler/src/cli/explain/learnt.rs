@@ -35,7 +35,11 @@ pub(super) fn tell(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> 
     }
     if learnt.choices.len() > 1 {
         let before = learnt.choices.iter().rev().skip(1).take(EARLIER).map(|choice| {
-            format!("{} ago {}", age(now, choice.since), if choice.forecast_acts { "with forecast" } else { "reactive" })
+            format!(
+                "{} ago {}",
+                age(now, choice.since),
+                if choice.forecast_acts { "with forecast" } else { "reactive" }
+            )
         });
         let before: Vec<String> = before.collect();
         let since = learnt.choice.as_ref().map_or(now, |choice| choice.since);

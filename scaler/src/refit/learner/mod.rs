@@ -155,9 +155,10 @@ impl Learner {
         }
     }
 
-    /// A day has been seen, so that the time of day says something.
+    /// Two days have been seen. A fit on one day cannot tell the time of day from chance: judging it by what it said on the
+    /// second would speak against forecasts for weeks.
     fn trained(&self) -> bool {
-        self.values.len() > BUCKETS_A_DAY as usize + 12
+        self.values.len() > 2 * BUCKETS_A_DAY as usize
     }
 
     fn first_fit(&self) -> bool {
