@@ -99,12 +99,13 @@ impl App {
         let clock = seams.clock.clone();
         let (ready, readiness) = watch::channel(false);
         let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
+        let refitter = Arc::new(Refitter::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
             sources,
             store: store.clone(),
             queue: queue.clone(),
-            refitter: Arc::new(Refitter::new(store.clone(), metrics.clone(), clock.clone())),
+            refitter: refitter.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
             rhythm: config.rhythm,
@@ -139,7 +140,7 @@ impl App {
                 None => rpc.await,
             };
             let _ = tokio::join!(collecting, compacting, becoming_ready);
-            queue.close(FLUSH_LIMIT).await;
+            tokio::join!(queue.close(FLUSH_LIMIT), refitter.release());
             ended
         };
         let ended = tokio::time::timeout(SHUTDOWN_LIMIT, orderly).await;

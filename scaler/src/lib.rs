@@ -10,6 +10,7 @@ pub mod collector;
 pub mod config;
 pub mod dashboard;
 pub mod grpc;
+pub mod insight;
 pub mod metadata;
 pub mod metrics;
 pub mod refit;

@@ -12,6 +12,7 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::insight::Insight;
 use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::store::SeriesKey;
 
@@ -63,6 +64,7 @@ pub struct Workload {
     published: watch::Sender<Option<Arc<Recommendation>>>,
     last_seen: AtomicI64,
     trail: Mutex<VecDeque<Arc<Recommendation>>>,
+    insight: Mutex<Arc<Insight>>,
 }
 
 impl Workload {
@@ -73,6 +75,7 @@ impl Workload {
             published: watch::Sender::new(None),
             last_seen: AtomicI64::new(now.as_second()),
             trail: Mutex::default(),
+            insight: Mutex::default(),
         }
     }
 
@@ -124,6 +127,16 @@ impl Workload {
     /// The last transitions, oldest first.
     pub fn trail(&self) -> Vec<Arc<Recommendation>> {
         self.trail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// What was learnt of it off the slots.
+    pub fn insight(&self) -> Arc<Insight> {
+        self.insight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what was learnt of it.
+    pub fn learn(&self, insight: Insight) {
+        *self.insight.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(insight);
     }
 
     /// When KEDA last asked (or held a stream open).

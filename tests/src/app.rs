@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm::app::{App, Seams};
 use prewarm::clock::{Clock, ManualClock, floor};
 use prewarm::config::Config;
+use prewarm::dashboard::api;
 use prewarm::registry::{Registry, Workload};
 use prewarm::store::{HistoryStore, Resolution};
 use prewarm_forecaster::{Minute, Recommendation};
@@ -255,6 +256,29 @@ impl TestApp {
     pub async fn http(&self, path: &str) -> (u16, String) {
         let answer = reqwest::get(format!("http://{}{path}", self.http)).await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// What the API tells of a workload, as `prewarm explain` reads it.
+    pub async fn explained(&self, trigger: &Trigger) -> api::Trigger {
+        let (status, text) = self.http(&format!("/api/v1/workloads/{}/{}", trigger.namespace, trigger.name)).await;
+        assert_eq!(status, 200, "{text}");
+        let mut explanation: api::Explanation = serde_json::from_str(&text).expect("an explanation");
+        explanation.triggers.remove(0)
+    }
+
+    /// Waits until the tuner has chosen; takes some slots.
+    pub async fn chosen(&self, trigger: &Trigger) -> api::Choice {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(choice) = self.explained(trigger).await.learnt.choice {
+                // The planner takes it over with the next slot.
+                self.step().await;
+                return choice;
+            }
+            assert!(Instant::now() < deadline, "no choice: {:?}", self.recommendation(trigger));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.step().await;
+        }
     }
 
     /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if there is none.

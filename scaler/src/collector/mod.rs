@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::Rhythm;
-use prewarm_forecaster::{Forecast, Observation, Planner, Recommendation};
+use prewarm_forecaster::decide::planner::{Gate, Rhythm};
+use prewarm_forecaster::{Observation, Planner, Recommendation};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, floor};
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
-use crate::refit::Refitter;
+use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
 use crate::store::queue::HistoryQueue;
@@ -95,12 +95,12 @@ impl Collector {
     async fn follow(self: Arc<Self>, workload: Arc<Workload>, stop: CancellationToken) {
         let mut registrations = workload.registrations();
         let mut planner: Option<Planner> = None;
-        let (forecasts, installed) = watch::channel(None);
+        let (learned, news) = watch::channel(Learned::default());
         let mut seat = Seat {
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
-            installed,
+            news,
             offset: offset(&workload, self.rhythm.slot),
         };
         while !stop.is_cancelled() {
@@ -108,7 +108,7 @@ impl Collector {
             let edited = tokio::select! {
                 () = stop.cancelled() => break,
                 changed = registrations.changed() => changed,
-                () = self.attend(&workload, &registration, &mut planner, &mut seat, &forecasts, &stop) => Ok(()),
+                () = self.attend(&workload, &registration, &mut planner, &mut seat, &learned, &stop) => Ok(()),
             };
             if edited.is_err() {
                 break;
@@ -124,7 +124,7 @@ impl Collector {
         registration: &Registration,
         planner: &mut Option<Planner>,
         seat: &mut Seat,
-        forecasts: &watch::Sender<Option<Forecast>>,
+        learned: &watch::Sender<Learned>,
         stop: &CancellationToken,
     ) {
         let Ok(trigger) = &registration.trigger else {
@@ -154,7 +154,7 @@ impl Collector {
                 None
             }
         });
-        let tending = self.refitter.tend(key.clone(), trigger.clone(), source.clone(), forecasts);
+        let tending = self.refitter.tend(workload, trigger.clone(), source.clone(), learned);
         let sampling = async {
             loop {
                 self.slot(workload, trigger, source.as_deref(), planner, seat).await;
@@ -170,6 +170,8 @@ impl Collector {
     /// A planner that remembers what a restart would lose.
     async fn warmed(&self, workload: &Workload, trigger: &Trigger) -> Planner {
         let mut planner = Planner::new(trigger.policy.clone(), self.rhythm);
+        // Until there is a choice a forecast is recorded only.
+        planner.set_gate(Gate::Closed);
         let now = self.clock.now();
         let load = self.store.load(workload.key(), now - trigger.policy.keep_warm.max(WARM), now, Resolution::Minute);
         match tokio::time::timeout(WARM_LIMIT, load).await {
@@ -211,10 +213,10 @@ impl Collector {
             return;
         }
         seat.last_slot = Some(current);
-        if seat.installed.has_changed().unwrap_or(false)
-            && let Some(forecast) = seat.installed.borrow_and_update().clone()
-        {
-            planner.install(forecast);
+        if seat.news.has_changed().unwrap_or(false) {
+            let Learned { forecast, choice } = seat.news.borrow_and_update().clone();
+            forecast.into_iter().for_each(|forecast| planner.install(forecast));
+            choice.into_iter().for_each(|choice| planner.install_choice(choice));
         }
         let asked = self.sample(workload, trigger, source, current, seat).await;
         let absent = matches!(asked, Some(Sample { demand: None, .. }));
@@ -303,7 +305,7 @@ struct Seat {
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
-    installed: watch::Receiver<Option<Forecast>>,
+    news: watch::Receiver<Learned>,
     offset: SignedDuration,
 }
 

@@ -87,8 +87,121 @@ pub struct Trigger {
     pub warnings: Vec<String>,
     /// The latest decision.
     pub latest: Option<Decision>,
+    /// What was learnt of it.
+    pub learnt: Learnt,
     /// The latest changes of desired replicas, activity, reason or state, oldest first.
     pub transitions: Vec<Decision>,
+}
+
+/// What was learnt of a trigger, off its slots.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Learnt {
+    /// First instant that the latest forecast speaks of.
+    pub forecast_origin: Option<Timestamp>,
+    /// How forecasts did, by lead; empty on a replica that reads what another one makes.
+    pub accuracy: Vec<Accuracy>,
+    /// The tuner's choice in force; null while nothing speaks for any.
+    pub choice: Option<Choice>,
+    /// Changes of the choice, oldest first, the one in force included.
+    pub choices: Vec<Choice>,
+    /// What the last finished UTC days cost, oldest first.
+    pub days: Vec<Day>,
+}
+
+/// How forecasts at one lead did lately (half-life of a week).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accuracy {
+    /// The lead.
+    pub lead_seconds: f64,
+    /// Forecasts that were scored.
+    pub scored: usize,
+    /// By quantile, ascending.
+    pub quantiles: Vec<Quantile>,
+}
+
+/// How forecasts of one quantile did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quantile {
+    /// The quantile.
+    pub quantile: f64,
+    /// Share of demand at or below it: the nearer to the quantile, the better calibrated.
+    pub coverage: Option<f64>,
+    /// Mean pinball loss, in the demand's unit.
+    pub pinball: Option<f64>,
+}
+
+/// A choice of the tuner, and what speaks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// When it was last confirmed: the figures are of then.
+    pub as_of: Timestamp,
+    /// The policy that acts, while it may.
+    pub policy: Way,
+    /// The best of those that look at live demand alone: what acts where the forecast cannot.
+    pub best_reactive: Way,
+    /// `earned`, `few_days`, `learnt`: the forecast may act; `not_proven`, `reactive_best`, `untuned`: it may not, or need
+    /// not. (`few_days` takes the cheapest, whichever that is.)
+    pub why: String,
+    /// Whether the forecast may act.
+    pub forecast_acts: bool,
+    /// Complete days that it rests on.
+    pub days: u32,
+    /// Days on which the policy cost less than the best reactive one.
+    pub days_won: u32,
+    /// Mean gain a day over the best reactive one, in GPU-hours (missed ones times the cost ratio included).
+    pub gain: f64,
+    /// 80 % confidence interval of the gain; null where there are too few days for one.
+    pub gain_low: Option<f64>,
+    /// Its upper end.
+    pub gain_high: Option<f64>,
+    /// GPU-hours and missed replica-hours of the policy's mean day.
+    pub expected: Hours,
+    /// The same of the best reactive one.
+    pub expected_reactive: Hours,
+    /// The cost ratio that it was chosen for.
+    pub cost_ratio: f64,
+}
+
+/// A way to scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Way {
+    /// Quantile of the forecast; null: live demand alone.
+    pub quantile: Option<f64>,
+    /// Forecast demand per replica as a share of the threshold.
+    pub forecast_utilisation: Option<f64>,
+    /// Live demand per replica as a share of the threshold.
+    pub utilisation: f64,
+    /// Scale down to the most that was wanted within so long.
+    pub scale_down_seconds: f64,
+}
+
+/// What a way to scale costs and misses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hours {
+    /// Hours of replicas ready or starting.
+    pub gpu_hours: f64,
+    /// Work that waited longer than 15 s, in replica-hours.
+    pub missed: f64,
+}
+
+/// A finished UTC day in the shadow of each way to scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Day {
+    /// Midnight UTC.
+    pub day: Timestamp,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// By `prewarm`, `hpa`, `reactive-tuned`, `static-peak`.
+    pub ways: BTreeMap<String, Hours>,
 }
 
 /// What a trigger's metadata comes to, defaults filled in.

@@ -1,6 +1,7 @@
 //! HTTP: index, JSON API, metrics, probes. Reads the registry and nothing else.
 
 pub mod api;
+mod learnt;
 #[cfg(test)]
 pub(crate) mod scenes;
 #[cfg(test)]

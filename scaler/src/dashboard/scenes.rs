@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use prewarm_forecaster::forecast::Report;
+use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
+use crate::insight::{Chosen, DayCost, Insight};
 use crate::metadata::Rules;
 use crate::registry::{Found, Reference, Registry, Workload};
 
@@ -29,6 +33,7 @@ pub(crate) fn morning() -> Arc<Registry> {
     llama.publish(recommend(now - SignedDuration::from_mins(5), Reason::Live, 2, early));
     let ahead = Parts { forecast: Some(30.4), forecast_replicas: 8, forecast_acts: true, ceiling: Some(12), ..early };
     llama.publish(recommend(now, Reason::Forecast, 8, ahead));
+    llama.learn(insight(now));
 
     let gone = register(&registry, "gone");
     gone.publish(recommend(now - SignedDuration::from_mins(20), Reason::Live, 1, early));
@@ -73,6 +78,68 @@ pub(crate) fn recommend(at: Timestamp, reason: Reason, replicas: u32, parts: Par
     let decision = Decision { desired_replicas: replicas, metric_value, active, reason, state: State::Fresh, parts };
     let valid_until = at + SignedDuration::from_mins(5);
     Recommendation { at, valid_until, answer: Answer::Value { metric_value, active }, decision }
+}
+
+/// Eleven days after a cautious start the forecast has earned its authority.
+fn insight(now: Timestamp) -> Insight {
+    let hours = SignedDuration::from_hours;
+    let cautious = ShadowPolicy::Reactive { utilisation: 0.7, scale_down_window: SignedDuration::from_mins(15) };
+    let ahead = ShadowPolicy::Forecast {
+        quantile: 0.95,
+        forecast_utilisation: 0.9,
+        utilisation: 0.9,
+        hold: SignedDuration::from_mins(10),
+        stabilisation: SignedDuration::from_mins(1),
+        drain: SignedDuration::from_mins(3),
+    };
+    let (ours, theirs) =
+        (Sums { gpu_hours: 70.25, missed: 0.125, queued: 0.5 }, Sums { gpu_hours: 84.5, missed: 0.25, queued: 1.0 });
+    let first = Choice {
+        policy: cautious,
+        best_reactive: cautious,
+        why: Why::NotProven,
+        days: 3,
+        days_won: 0,
+        gain: 0.0,
+        gain_interval: (0.0, 0.0),
+        expected: theirs,
+        expected_reactive: theirs,
+        cost_ratio: 30.0,
+    };
+    let second = Choice {
+        policy: ahead,
+        why: Why::Earned,
+        days: 14,
+        days_won: 12,
+        gain: 18.0,
+        gain_interval: (13.5, 22.5),
+        expected: ours,
+        ..first.clone()
+    };
+    let midnight = now - SignedDuration::from_mins(450);
+    let chosen = |since, choice| Chosen { since, as_of: midnight, choice: Arc::new(choice) };
+    let lead = LeadReport {
+        lead: SignedDuration::from_mins(15),
+        scored: 4000,
+        quantiles: vec![0.5, 0.95],
+        coverage: vec![0.51, 0.9375],
+        pinball: vec![0.75, f64::NAN],
+        members: Vec::new(),
+    };
+    Insight {
+        forecast_origin: Some(now),
+        report: Some(Report { leads: vec![lead] }),
+        choices: vec![chosen(midnight - hours(11 * 24), first), chosen(midnight - hours(24), second)],
+        days: vec![DayCost {
+            day: midnight - hours(24),
+            demand: 48.5,
+            policy: Some(ahead),
+            prewarm: ours,
+            hpa: Sums { gpu_hours: 80.0, missed: 1.5, queued: 4.0 },
+            reactive: theirs,
+            peak_gpu_hours: 192.0,
+        }],
+    }
 }
 
 fn parts() -> Parts {

@@ -7,7 +7,7 @@ use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Qu
 use prewarm_forecaster::{Answer, Policy, Recommendation};
 use url::Url;
 
-use super::api;
+use super::{api, learnt};
 use crate::registry::{Registration, Registry, Workload};
 use crate::standing::Standing;
 
@@ -89,6 +89,7 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
         latest: latest.as_deref().map(decision),
+        learnt: learnt::learnt(&workload.insight()),
         transitions: workload.trail().iter().map(|past| decision(past)).collect(),
     }
 }

@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::insights;
 use crate::registry::{Registry, Workload};
 use crate::standing::Standing;
 
@@ -76,7 +77,7 @@ impl Collector for Workloads {
                 sample(&mut family, &labels, Some(flag(row.standing == standing)))?;
             }
         }
-        Ok(())
+        insights::encode(&self.rows.iter().map(|row| row.workload.as_ref()).collect::<Vec<_>>(), &mut encoder)
     }
 }
 
@@ -89,19 +90,23 @@ impl Workloads {
 }
 
 /// One sample, or none: what is missing is absent, never zero.
-fn sample(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: Option<f64>) -> Result<(), Error> {
+pub(super) fn sample(
+    family: &mut MetricEncoder<'_>,
+    labels: &impl EncodeLabelSet,
+    value: Option<f64>,
+) -> Result<(), Error> {
     match value {
         Some(value) => ConstGauge::new(value).encode(family.encode_family(labels)?),
         None => Ok(()),
     }
 }
 
-fn labels(workload: &Workload) -> [(&'static str, &str); 3] {
+pub(super) fn labels(workload: &Workload) -> [(&'static str, &str); 3] {
     let key = workload.key();
     [("namespace", &key.namespace), ("name", &key.name), ("metric", &key.metric)]
 }
 
-fn flag(holds: bool) -> f64 {
+pub(super) fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use prewarm_forecaster::Minute;
 
 use super::day::{DayError, PackedDay};
+use super::note::Kind;
 use super::records::{self, DAY_S, FIVE_MINUTES_S, MINUTE_S};
 use super::{Compacted, StoreError};
 
@@ -18,6 +19,9 @@ pub(super) async fn compact(shelf: &impl Shelf, now: Timestamp) -> Result<Compac
         if dropped == 0 {
             break;
         }
+    }
+    for kind in Kind::ALL {
+        while shelf.drop_notes(kind, kind.kept_from(now), BATCH).await? > 0 {}
     }
     let mut after = i64::MIN;
     loop {
@@ -48,6 +52,9 @@ pub(super) async fn compact(shelf: &impl Shelf, now: Timestamp) -> Result<Compac
 pub(super) trait Shelf: Sync {
     /// Drops at most `limit` packed days before `before`; answers how many.
     fn drop_days(&self, before: i64, limit: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Drops at most `limit` notes of a kind before `before`; answers how many.
+    fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The next `limit` series after that id, each with its first hot minute.
     fn series(&self, after: i64, limit: i64) -> impl Future<Output = Result<Vec<FirstHot>, StoreError>> + Send;

@@ -61,9 +61,7 @@ impl PackedDay {
         section(&mut data, &records.iter().map(|r| r.max).collect::<Vec<_>>())?;
         section(&mut data, &backlogs)?;
         section(&mut data, &records.iter().map(|r| r.samples).collect::<Vec<_>>())?;
-        let sum = crc32fast::hash(&data[4..]);
-        data[..4].copy_from_slice(&sum.to_le_bytes());
-        Ok(Self { day, step_s: step_s as i32, n: records.len() as i32, codec: CODEC, data })
+        Ok(Self { day, step_s: step_s as i32, n: records.len() as i32, codec: CODEC, data: sealed(data) })
     }
 
     /// The records, ordered by time.
@@ -71,10 +69,7 @@ impl PackedDay {
         if self.codec != CODEC {
             return Err(DayError::Codec(self.codec));
         }
-        let (sum, mut rest) = self.data.split_first_chunk::<4>().ok_or(DayError::Shape)?;
-        if crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
-            return Err(DayError::Checksum);
-        }
+        let mut rest = unsealed(&self.data)?;
         let step_s = i64::from(self.step_s);
         let slots_a_day = if step_s == MINUTE_S || step_s == FIVE_MINUTES_S { DAY_S / step_s } else { 0 };
         let n = usize::try_from(self.n).unwrap_or(0);
@@ -102,7 +97,22 @@ impl PackedDay {
     }
 }
 
-fn section<T: Number>(data: &mut Vec<u8>, numbers: &[T]) -> Result<(), DayError> {
+/// Puts the checksum into the first four bytes.
+pub(super) fn sealed(mut data: Vec<u8>) -> Vec<u8> {
+    let sum = crc32fast::hash(data.get(4..).unwrap_or_default());
+    if let Some(head) = data.first_chunk_mut::<4>() {
+        *head = sum.to_le_bytes();
+    }
+    data
+}
+
+/// What follows the checksum, if that is right.
+pub(super) fn unsealed(data: &[u8]) -> Result<&[u8], DayError> {
+    let (sum, rest) = data.split_first_chunk::<4>().ok_or(DayError::Shape)?;
+    if crc32fast::hash(rest) == u32::from_le_bytes(*sum) { Ok(rest) } else { Err(DayError::Checksum) }
+}
+
+pub(super) fn section<T: Number>(data: &mut Vec<u8>, numbers: &[T]) -> Result<(), DayError> {
     let packed = if numbers.is_empty() { Vec::new() } else { simple_compress(numbers, &ChunkConfig::default())? };
     let length = u16::try_from(packed.len()).map_err(|_| DayError::Shape)?;
     data.extend_from_slice(&length.to_le_bytes());
@@ -111,7 +121,7 @@ fn section<T: Number>(data: &mut Vec<u8>, numbers: &[T]) -> Result<(), DayError>
 }
 
 /// Reads a section of `n` numbers; `None` if it is empty. Memory is bounded by `n` whatever the bytes say.
-fn column<T: Number>(rest: &mut &[u8], n: usize) -> Result<Option<Vec<T>>, DayError> {
+pub(super) fn column<T: Number>(rest: &mut &[u8], n: usize) -> Result<Option<Vec<T>>, DayError> {
     let (length, after) = rest.split_first_chunk::<2>().ok_or(DayError::Shape)?;
     let length = usize::from(u16::from_le_bytes(*length));
     let (packed, after) = after.split_at_checked(length).ok_or(DayError::Shape)?;

@@ -3,6 +3,7 @@
 mod compaction;
 mod day;
 mod failure;
+pub mod note;
 pub mod postgres;
 pub mod queue;
 mod records;
@@ -14,11 +15,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 
 use crate::config::Secret;
 use day::PackedDay;
+use note::{Kind, Note};
 
 /// Identity of a series: the trigger, not its source's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +94,27 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         to: Timestamp,
         resolution: Resolution,
     ) -> BoxFuture<'a, Result<Vec<Minute>, StoreError>>;
+
+    /// Writes notes about a series in one transaction, each in place of what was there of its kind and instant.
+    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Notes about a series of one kind in `[from, to)`, oldest first.
+    fn notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+
+    /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes the lease or renews it,
+    /// unless another holder's has not ended. A span of zero gives it back. SQLite, which one process serves from, grants all.
+    fn lease<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Packs finished days, thins and drops old ones. May be killed at any point without loss.
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>>;

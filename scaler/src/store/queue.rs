@@ -297,8 +297,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use futures::future::BoxFuture;
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
+    use super::super::note::{Kind, Note};
     use super::super::{Compacted, Resolution};
     use super::*;
 
@@ -331,6 +332,29 @@ mod tests {
             _: Resolution,
         ) -> BoxFuture<'a, Result<Vec<Minute>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn note<'a>(&'a self, _: &'a SeriesKey, _: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn notes<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+            _: Kind,
+            _: Timestamp,
+            _: Timestamp,
+        ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn lease<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+            _: &'a str,
+            _: SignedDuration,
+        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+            Box::pin(async { Ok(true) })
         }
 
         fn compact<'a>(&'a self, _: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {

@@ -36,17 +36,10 @@ pub(super) fn distinct(rows: &[Row]) -> Result<BTreeMap<(&SeriesKey, i64), &Minu
 
 /// Whether a row may be stored; the error says why not.
 pub(super) fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
-    let length = key.namespace.len() + key.name.len() + key.metric.len();
-    let refuse = |what: String| {
-        let shown: String = format!("{}/{}/{}", key.namespace, key.name, key.metric).chars().take(200).collect();
-        Err(StoreError::Refused(format!("{shown:?} at {}: {what}", minute.start)))
-    };
+    let refuse = |what: String| Err(StoreError::Refused(format!("{:?} at {}: {what}", shown(key), minute.start)));
     let fits = |value: f64| value.is_finite() && value >= 0.0;
-    if length > LONGEST_KEY {
-        return refuse(format!("namespace, name and metric are {length} bytes long; at most {LONGEST_KEY}"));
-    }
-    if [&key.namespace, &key.name, &key.metric].iter().any(|part| part.contains('\0')) {
-        return refuse("the name holds a NUL character".into());
+    if let Some(problem) = key_problem(key) {
+        return refuse(problem);
     }
     if minute.start < Timestamp::UNIX_EPOCH || minute.start.as_nanosecond() % 60_000_000_000 != 0 {
         return refuse("a record starts at a full minute, 1970 or later".into());
@@ -59,6 +52,27 @@ pub(super) fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
         return refuse("a record stands for at least one sample; leave empty minutes out".into());
     }
     Ok(())
+}
+
+/// Whether a series of that name may be stored.
+pub(super) fn check_key(key: &SeriesKey) -> Result<(), StoreError> {
+    match key_problem(key) {
+        Some(problem) => Err(StoreError::Refused(format!("{:?}: {problem}", shown(key)))),
+        None => Ok(()),
+    }
+}
+
+fn key_problem(key: &SeriesKey) -> Option<String> {
+    let length = key.namespace.len() + key.name.len() + key.metric.len();
+    if length > LONGEST_KEY {
+        return Some(format!("namespace, name and metric are {length} bytes long; at most {LONGEST_KEY}"));
+    }
+    let nul = [&key.namespace, &key.name, &key.metric].iter().any(|part| part.contains('\0'));
+    nul.then(|| "the name holds a NUL character".to_owned())
+}
+
+fn shown(key: &SeriesKey) -> String {
+    format!("{}/{}/{}", key.namespace, key.name, key.metric).chars().take(200).collect()
 }
 
 /// Whether `newer` takes the place of `older`: it does unless it was made of fewer samples.

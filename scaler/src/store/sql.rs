@@ -2,6 +2,7 @@
 
 use prewarm_forecaster::Minute;
 
+use super::note::{Kind, Note};
 use super::records::instant;
 
 /// Hot rows of a series in `[$2, $3)`.
@@ -45,6 +46,31 @@ pub(super) const PUT_DAY: &str = "INSERT INTO days (series_id, day, step_s, n, c
 
 /// Names of a series, for the log.
 pub(super) const NAMES: &str = "SELECT namespace, name, metric FROM series WHERE id = $1";
+
+/// Writes a note, in place of what was there.
+pub(super) const PUT_NOTE: &str = "INSERT INTO notes (series_id, kind, at, codec, data) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (series_id, kind, at) DO UPDATE SET codec = excluded.codec, data = excluded.data \
+     WHERE (excluded.codec, excluded.data) IS DISTINCT FROM (notes.codec, notes.data)";
+
+/// Drops all notes of a kind but the latest.
+pub(super) const DROP_EARLIER: &str = "DELETE FROM notes WHERE series_id = $1 AND kind = $2 \
+     AND at < (SELECT max(at) FROM notes WHERE series_id = $1 AND kind = $2)";
+
+/// Notes of a series in `[$3, $4)`.
+pub(super) const NOTES: &str =
+    "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 AND at >= $3 AND at < $4 ORDER BY at";
+
+/// Drops `$3` notes of a kind before `$2`.
+pub(super) const DROP_NOTES: &str = "DELETE FROM notes WHERE (series_id, kind, at) IN \
+     (SELECT series_id, kind, at FROM notes WHERE kind = $1 AND at < $2 LIMIT $3)";
+
+/// A note of a kind: at, codec, data.
+pub(super) type NoteRow = (i64, i32, Vec<u8>);
+
+/// The note that a row holds.
+pub(super) fn note(kind: Kind, (at, codec, data): NoteRow) -> Note {
+    Note { kind, at: instant(at), codec, data }
+}
 
 /// A hot row: minute, mean, max, backlog, samples.
 pub(super) type HotRow = (i64, f64, f64, Option<f64>, i32);

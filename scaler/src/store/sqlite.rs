@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Sqlite, Transaction};
 use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
 use super::day::PackedDay;
 use super::failure::{bad_url, within};
+use super::note::{Kind, Note};
 use super::records::{self, DAY_S};
 use super::series::SeriesIds;
 use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
@@ -103,6 +104,23 @@ impl SqliteStore {
         Ok(())
     }
 
+    async fn write_notes(&self, key: &SeriesKey, notes: &[Note]) -> Result<(), StoreError> {
+        records::check_key(key)?;
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let learned = assign(&mut tx, &[key]).await?;
+        let id = learned.first().map(|(_, id)| *id);
+        for Note { kind, at, codec, data } in notes {
+            let put = sqlx::query(sql::PUT_NOTE).bind(id).bind(kind.as_str()).bind(at.as_second()).bind(codec);
+            put.bind(data).execute(&mut *tx).await?;
+            if kind.single() {
+                sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str()).execute(&mut *tx).await?;
+            }
+        }
+        tx.commit().await?;
+        self.ids.learn(learned);
+        Ok(())
+    }
+
     async fn id(&self, key: &SeriesKey) -> Result<Option<i64>, StoreError> {
         if let Some(id) = self.ids.find(key) {
             return Ok(Some(id));
@@ -152,6 +170,30 @@ impl HistoryStore for SqliteStore {
         Box::pin(within(LIMIT, self.read(key, records::seconds(from, to, resolution), resolution)))
     }
 
+    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(within(LIMIT, self.write_notes(key, notes)))
+    }
+
+    fn notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        Box::pin(within(LIMIT, async move {
+            let Some(id) = self.id(key).await? else { return Ok(Vec::new()) };
+            let found = sqlx::query_as(sql::NOTES).bind(id).bind(kind.as_str()).bind(from.as_second());
+            let found: Vec<sql::NoteRow> = found.bind(to.as_second()).fetch_all(&self.readers).await?;
+            Ok(found.into_iter().map(|row| sql::note(kind, row)).collect())
+        }))
+    }
+
+    fn lease<'a>(&'a self, _: &'a SeriesKey, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        // A file has one process that serves from it; it need not wait for itself after a crash.
+        Box::pin(async { Ok(true) })
+    }
+
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
         Box::pin(compaction::compact(self, now))
     }
@@ -167,6 +209,11 @@ impl HistoryStore for SqliteStore {
 impl Shelf for SqliteStore {
     async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
         let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit).execute(&self.writer);
+        within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
+    }
+
+    async fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
+        let deleted = sqlx::query(sql::DROP_NOTES).bind(kind.as_str()).bind(before).bind(limit).execute(&self.writer);
         within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
     }
 

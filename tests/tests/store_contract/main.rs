@@ -19,6 +19,7 @@ macro_rules! over_both {
 }
 
 mod compaction;
+mod notes;
 mod place;
 mod properties;
 mod story;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::learnt;
 use crate::dashboard::api::{Decision, Explanation, Policy, Trigger};
 
 /// The story of every trigger.
@@ -32,6 +33,11 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
         story.push_str(&parts(latest, trigger.threshold));
     } else {
         paragraph(&mut story, asked(trigger, now).trim());
+    }
+    let learnt = learnt::tell(&trigger.learnt, trigger.policy.as_ref(), now);
+    if !learnt.is_empty() {
+        story.push('\n');
+        learnt.iter().for_each(|line| paragraph(&mut story, line));
     }
     if !trigger.transitions.is_empty() {
         story.push('\n');
@@ -231,22 +237,22 @@ fn yes_no(holds: bool) -> &'static str {
 }
 
 /// At most three decimals, the HPA's own resolution.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn percentile(quantile: f64) -> String {
+pub(super) fn percentile(quantile: f64) -> String {
     let percent = format!("{:.1}", quantile * 100.0);
     format!("P{}", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
-fn age(now: Timestamp, then: Timestamp) -> String {
+pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     span(now.duration_since(then).as_secs_f64())
 }
 
 /// The two largest units: `45 s`, `4 min 45 s`, `2 h 5 min`, `3 d 4 h`.
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     let total = seconds.max(0.0).round() as u64;
     let (days, hours, minutes, seconds) = (total / 86_400, total / 3600 % 24, total / 60 % 60, total % 60);
     let (large, small) = match total {

@@ -1,18 +1,20 @@
 //! History in PostgreSQL (15 or newer), shared by all replicas.
 
 mod connections;
+mod notes;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 use sqlx::{Connection, PgConnection};
 
 use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
 use super::day::PackedDay;
 use super::failure::within;
+use super::note::{Kind, Note};
 use super::records::{self, DAY_S};
 use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
 use connections::Connections;
@@ -114,6 +116,39 @@ impl HistoryStore for PostgresStore {
         Box::pin(self.read(key, records::seconds(from, to, resolution), resolution))
     }
 
+    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(notes::write(&self.connections, key, notes))
+    }
+
+    fn notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        Box::pin(async move {
+            let mut lease = self.connections.lease().await?;
+            let found = within(ANSWER, async {
+                let connection = lease.connection()?;
+                let Some(id) = self.id(connection, key).await? else { return Ok(Vec::new()) };
+                notes::read(connection, id, kind, from, to).await
+            })
+            .await?;
+            lease.give_back();
+            Ok(found)
+        })
+    }
+
+    fn lease<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(notes::lease(&self.connections, key, holder, span))
+    }
+
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
         Box::pin(compaction::compact(self, now))
     }
@@ -132,6 +167,14 @@ impl Shelf for PostgresStore {
     async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
         let mut lease = self.connections.lease().await?;
         let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit);
+        let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(deleted.rows_affected())
+    }
+
+    async fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let deleted = sqlx::query(sql::DROP_NOTES).bind(kind.as_str()).bind(before).bind(limit);
         let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(deleted.rows_affected())

@@ -1,0 +1,139 @@
+use super::*;
+
+use jiff::tz::TimeZone;
+use prewarm_forecaster::Calendar;
+use prewarm_forecaster::decide::choice::Why;
+use prewarm_forecaster::decide::policy::Threshold;
+
+/// Monday.
+fn start() -> Timestamp {
+    "2026-09-07T00:00:00Z".parse().unwrap()
+}
+
+fn minute(i: i64, mean: f64) -> Minute {
+    Minute { start: start() + MINUTE * i as i32, mean, max: mean, backlog: None, samples: 4 }
+}
+
+/// Steep ramps at fixed times: 2 at night, 40 from 08:00 to 18:00, a burst of 80 at noon.
+fn clockwork(days: i64) -> Vec<Minute> {
+    let level = |i: i64| match i % 1440 {
+        480..720 | 780..1080 => 40.0,
+        720..780 => 80.0,
+        _ => 2.0,
+    };
+    (0..days * 1440).map(|i| minute(i, level(i) * (1.0 + 0.02 * noise(i)))).collect()
+}
+
+/// Uniform in [-1, 1], by a fixed hash (splitmix64's finaliser).
+fn noise(i: i64) -> f64 {
+    let mut z = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+fn learner(blocks: Vec<Block>, to: Timestamp) -> Learner {
+    let policy = Policy {
+        cold_start: SignedDuration::from_mins(10),
+        ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
+    };
+    let rhythm = Rhythm::default();
+    let reach = Reach::new(&policy, &rhythm, None);
+    Learner::new(Beginning {
+        policy: Arc::new(policy),
+        rhythm,
+        reach,
+        hash: 77,
+        blocks,
+        chosen: None,
+        from: start(),
+        to,
+    })
+}
+
+fn after(minutes: &[Minute]) -> Learner {
+    let until = minutes.last().unwrap().start + MINUTE;
+    let mut learner = learner(Vec::new(), until);
+    learner.follow(minutes, until);
+    learner
+}
+
+fn last_choice(learner: &mut Learner) -> Chosen {
+    learner.take_changes().pop().expect("a choice")
+}
+
+#[test]
+fn clockwork_days_open_the_gate() {
+    let mut learner = after(&clockwork(9));
+    let Chosen { choice, .. } = last_choice(&mut learner);
+    assert!(choice.policy.forecasts() && choice.why == Why::Earned, "{choice:?}");
+    assert!(choice.days >= 3 && choice.gain > 0.0 && choice.gain_interval.0 > 0.0, "{choice:?}");
+    let days = learner.take_days();
+    let (ours, theirs): (f64, f64) = days
+        .iter()
+        .skip(5)
+        .map(|day| (day.prewarm.total_cost(30.0), day.reactive.total_cost(30.0)))
+        .fold((0.0, 0.0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
+    assert!(ours < theirs, "{ours} {theirs} {days:?}");
+}
+
+#[test]
+fn noise_keeps_it_closed() {
+    let noisy: Vec<Minute> = (0..9 * 1440).map(|i| minute(i, 20.0 + 18.0 * noise(i))).collect();
+    let mut learner = after(&noisy);
+    let Chosen { choice, .. } = last_choice(&mut learner);
+    assert!(!choice.policy.forecasts(), "{choice:?}");
+    assert!(learner.forecast().is_some(), "it is forecast all the same");
+}
+
+#[test]
+fn piece_by_piece_is_as_in_one_go_and_as_after_a_restart() {
+    let minutes = clockwork(4);
+    let (mut whole, until) = (after(&minutes), minutes.last().unwrap().start + MINUTE);
+    let mut pieces = learner(Vec::new(), until);
+    for piece in minutes.chunks(625) {
+        pieces.follow(piece, floor_bucket(piece.last().unwrap().start + MINUTE));
+        // Minutes of the bucket that is open are asked for again.
+    }
+    // 625 minutes are 125 buckets: every piece ends with one.
+    assert_eq!(pieces.forecast(), whole.forecast());
+    assert_eq!(last_choice(&mut pieces).choice, last_choice(&mut whole).choice);
+}
+
+#[test]
+fn sums_of_the_store_are_gone_on_with() {
+    let minutes = clockwork(4);
+    let until = minutes.last().unwrap().start + MINUTE;
+    let mut whole = after(&minutes);
+    let (blocks, _) = whole.blocks_from(Timestamp::UNIX_EPOCH);
+    let half: Vec<Block> = blocks.iter().take(8).map(|block| (*block).clone()).collect();
+    let all = blocks.len();
+    let mut resumed = learner(half.clone(), until);
+    resumed.follow(&minutes, until);
+    let (blocks, _) = resumed.blocks_from(Timestamp::UNIX_EPOCH);
+    assert_eq!(blocks.len(), all);
+    assert!(blocks.iter().zip(&half).all(|(ours, theirs)| *ours == theirs), "what is known is not simulated again");
+    let (ours, theirs) = (last_choice(&mut resumed).choice, last_choice(&mut whole).choice);
+    assert_eq!((ours.days, ours.policy.forecasts()), (theirs.days, theirs.policy.forecasts()));
+}
+
+#[test]
+fn gaps_are_no_demand_and_no_zero() {
+    let mut holes = clockwork(3);
+    holes.retain(|minute| !(2000..2300).contains(&(minute.start.duration_since(start()).as_mins())));
+    let learner = after(&holes);
+    assert!(learner.values[400..460].iter().all(|value| value.is_nan()));
+    let forecast = learner.forecast().unwrap();
+    assert!(forecast.values().iter().flatten().all(|value| value.is_finite()));
+}
+
+#[test]
+fn an_hour_is_too_little_and_chooses_nothing() {
+    let mut learner = after(&clockwork(1)[..60]);
+    assert!(learner.take_changes().is_empty());
+    assert!(learner.take_days().is_empty());
+}
+
+fn floor_bucket(at: Timestamp) -> Timestamp {
+    crate::clock::floor(at, BUCKET)
+}

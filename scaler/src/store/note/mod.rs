@@ -1,0 +1,79 @@
+//! What is kept of a series besides its history: forecasts, sums of shadow policies, choices, what each day cost.
+
+mod blocks;
+mod forecast;
+
+use jiff::Timestamp;
+
+pub use blocks::{pack_blocks, unpack_blocks};
+pub use forecast::{pack_forecast, unpack_forecast};
+
+use super::day::DayError;
+use super::records::DAY_S;
+
+/// What a note is about. What it holds is up to who writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The latest forecast, by origin: an older one goes when a newer one is written.
+    Forecast,
+    /// Sums of the shadow policies, by UTC day.
+    Blocks,
+    /// A change of the tuner's choice, by instant.
+    Choice,
+    /// What a finished UTC day cost, and what it would have cost otherwise.
+    Day,
+    /// A change of what was decided, by slot.
+    Decision,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Forecast, Self::Blocks, Self::Choice, Self::Day, Self::Decision];
+
+    /// Its name in the database.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Forecast => "forecast",
+            Self::Blocks => "blocks",
+            Self::Choice => "choice",
+            Self::Day => "day",
+            Self::Decision => "decision",
+        }
+    }
+
+    /// Of a series there is one at most.
+    pub(super) fn single(self) -> bool {
+        self == Self::Forecast
+    }
+
+    /// Notes of this kind about what lies before this instant (epoch seconds) go.
+    pub(super) fn kept_from(self, now: Timestamp) -> i64 {
+        let days = match self {
+            // Beyond every horizon.
+            Self::Forecast => 3,
+            // 28 days of blocks, and the day that is under way.
+            Self::Blocks | Self::Decision => 30,
+            // 13 months.
+            Self::Choice | Self::Day => 400,
+        };
+        now.as_second() - days * DAY_S
+    }
+}
+
+/// A note about a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about.
+    pub kind: Kind,
+    /// When what it is about was or began; whole seconds.
+    pub at: Timestamp,
+    /// Layout of `data`.
+    pub codec: i32,
+    /// The note.
+    pub data: Vec<u8>,
+}
+
+/// Why a note cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("note: {0}")]
+pub struct NoteError(#[from] DayError);

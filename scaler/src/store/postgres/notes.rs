@@ -1,0 +1,82 @@
+//! Notes and leases.
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{Connection, PgConnection};
+
+use super::connections::Connections;
+use super::{ANSWER, assign};
+use crate::store::failure::within;
+use crate::store::note::{Kind, Note};
+use crate::store::{SeriesKey, StoreError, records, sql};
+
+/// Writes notes about a series in one transaction.
+pub(super) async fn write(home: &Connections, key: &SeriesKey, notes: &[Note]) -> Result<(), StoreError> {
+    records::check_key(key)?;
+    let mut lease = home.lease().await?;
+    within(ANSWER, async {
+        let connection = lease.connection()?;
+        let id = known(home, connection, key).await?;
+        let mut tx = connection.begin().await?;
+        for Note { kind, at, codec, data } in notes {
+            let put = sqlx::query(sql::PUT_NOTE).bind(id).bind(kind.as_str()).bind(at.as_second()).bind(codec);
+            put.bind(data).execute(&mut *tx).await?;
+            if kind.single() {
+                sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str()).execute(&mut *tx).await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    })
+    .await?;
+    lease.give_back();
+    Ok(())
+}
+
+/// Notes of one kind in `[from, to)`, oldest first.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    id: i64,
+    kind: Kind,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Note>, StoreError> {
+    let found = sqlx::query_as(sql::NOTES).bind(id).bind(kind.as_str()).bind(from.as_second()).bind(to.as_second());
+    let found: Vec<sql::NoteRow> = found.fetch_all(connection).await?;
+    Ok(found.into_iter().map(|row| sql::note(kind, row)).collect())
+}
+
+/// Takes or renews a lease; `false` while somebody else holds it.
+pub(super) async fn lease(
+    home: &Connections,
+    key: &SeriesKey,
+    holder: &str,
+    span: SignedDuration,
+) -> Result<bool, StoreError> {
+    records::check_key(key)?;
+    let mut lease = home.lease().await?;
+    let granted = within(ANSWER, async {
+        let connection = lease.connection()?;
+        let id = known(home, connection, key).await?;
+        let take = sqlx::query(LEASE).bind(id).bind(holder).bind(span.as_secs());
+        Ok(take.execute(connection).await?.rows_affected() > 0)
+    })
+    .await?;
+    lease.give_back();
+    Ok(granted)
+}
+
+/// The id of a series, assigned where it has none yet.
+async fn known(home: &Connections, connection: &mut PgConnection, key: &SeriesKey) -> Result<i64, StoreError> {
+    if let Some(id) = home.ids.find(key) {
+        return Ok(id);
+    }
+    let assigned = assign(connection, &[key].into()).await?;
+    home.ids.learn(assigned);
+    // Forgotten in this very moment, because another connection was opened.
+    home.ids.find(key).ok_or_else(|| StoreError::Unavailable("series ids are being read again".into()))
+}
+
+/// Takes or renews a lease of `$3` seconds unless somebody else holds it; touches one row where it is granted.
+const LEASE: &str = "INSERT INTO leases (series_id, holder, ends) \
+     VALUES ($1, $2, extract(epoch FROM now())::bigint + $3) \
+     ON CONFLICT (series_id) DO UPDATE SET holder = excluded.holder, ends = excluded.ends \
+     WHERE leases.holder = excluded.holder OR leases.ends <= extract(epoch FROM now())::bigint";
