@@ -28,8 +28,8 @@ pub struct Args {
     /// File with origins, one a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "evaluate"])]
     origins: Option<PathBuf>,
-    /// How far after the origin; multiples of the input's step
-    #[arg(long, value_name = "DURATION", value_delimiter = ',', default_value = "5m,15m,60m", value_parser = request::lead)]
+    /// How far after the origin, in multiples of the input's step [default: one step, 5m, 15m, 60m where they fit]
+    #[arg(long, value_name = "DURATION", value_delimiter = ',', value_parser = request::lead)]
     lead: Vec<SignedDuration>,
     /// Quantiles of demand, between 0 and 1
     #[arg(long, value_name = "Q", value_delimiter = ',', default_value = "0.5,0.9,0.95,0.99", value_parser = request::quantile)]
@@ -74,7 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let output = args.output.unwrap_or(if terminal { Output::Table } else { Output::Csv });
     let (title, zone) = (args.source.title(), calendar.zone().clone());
     let origins = request::origins(&series, &args.at, args.origins.as_deref())?;
-    let request = Request::new(&series, &origins, &args.lead, &args.quantile)?;
+    let request = Request::new(&series, &origins, &request::leads(&series, &args.lead), &args.quantile)?;
     let answers = answer::answers(&series, &request, calendar);
     let text = match output {
         Output::Table => table::table(&title, &series, &request, &answers, &zone),

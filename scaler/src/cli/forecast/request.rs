@@ -66,6 +66,16 @@ pub(crate) fn origins(series: &Series, at: &[Timestamp], file: Option<&Path>) ->
     Ok(times)
 }
 
+/// Leads of `--lead`; without any, the next row and what people ask for first, where the step allows it.
+pub(crate) fn leads(series: &Series, given: &[SignedDuration]) -> Vec<SignedDuration> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let usual = [5, 15, 60].map(SignedDuration::from_mins);
+    let fitting = usual.into_iter().filter(|lead| lead.as_secs() % series.step().as_secs() == 0);
+    std::iter::once(series.step()).chain(fitting).collect()
+}
+
 /// The row whose timestamp is `at`.
 fn row(series: &Series, at: Timestamp) -> anyhow::Result<usize> {
     let (first, last, step) = (series.start(), last(series), series.step());
