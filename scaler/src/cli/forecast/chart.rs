@@ -61,15 +61,19 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
     let middle = middle(&request.quantiles);
     let came = anchor.filter(|_| !came.is_empty()).into_iter().chain(came).collect::<Vec<_>>();
     let mut keys = vec![Key::new(Mark::Line, "demand", "demand")];
+    if !came.is_empty() {
+        keys.push(Key::new(Mark::Line, "demand came", "what came"));
+    }
     if let Some(q) = request.quantiles.get(middle) {
         keys.push(Key::new(Mark::Line, "prewarm", format!("forecast, {}", percent(*q))));
     }
-    if let (Some(least), Some(most), true) = (request.quantiles.first(), request.quantiles.last(), !bands.is_empty()) {
-        keys.push(Key::new(Mark::Area, "band", format!("{} to {}", percent(*least), percent(*most))));
+    if !bands.is_empty() {
+        let edges: Vec<_> = request.quantiles.iter().map(|q| percent(*q)).collect();
+        keys.push(Key::new(Mark::Area, "band", edges.join(" – ")));
     }
     let content = html! {
         text.heading x="24" y="28" { (title) ": forecast at " (local(origin, zone)) }
-        (frame.key(&keys, 32.0))
+        (frame.key(&keys, 54.0))
         (frame.axes(&x, &format!("time ({})", x.zone()), &y, "demand"))
         @for (path, opacity) in &bands { path.band fill-opacity=(opacity) d=(path) {} }
         line.rule x1=(frame.x(x.place(origin))) x2=(frame.x(x.place(origin))) y1=(frame.top) y2=(frame.bottom) {}
@@ -98,7 +102,7 @@ fn panels(title: &str, series: &Series, request: &Request, issued: &[(Timestamp,
     let across = Frame { left: 64.0, top: 0.0, right: WIDTH - 24.0, bottom: 0.0 };
     let content = html! {
         text.heading x="24" y="28" { (title) ": forecasts at " (issued.len()) " origins" }
-        (across.key(&keys, 32.0))
+        (across.key(&keys, 54.0))
         @for panel in &drawn { (panel) }
     };
     document(WIDTH, height, title, &content)

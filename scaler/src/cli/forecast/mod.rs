@@ -2,9 +2,12 @@
 
 mod answer;
 mod chart;
+mod evaluate;
 mod request;
+mod score;
 mod standin;
 mod table;
+mod yardstick;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -75,6 +78,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (title, zone) = (args.source.title(), calendar.zone().clone());
     let origins = request::origins(&series, &args.at, args.origins.as_deref())?;
     let request = Request::new(&series, &origins, &request::leads(&series, &args.lead), &args.quantile)?;
+    if args.evaluate {
+        let evaluation = evaluate::evaluate(&series, request, calendar)?;
+        // As CSV it would be another contract.
+        let json = args.output == Some(Output::Json);
+        let text = if json {
+            serde_json::to_string_pretty(&evaluation)? + "\n"
+        } else {
+            evaluate::table(&title, &series, &evaluation, &zone)
+        };
+        super::print(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let answers = answer::answers(&series, &request, calendar);
     let text = match output {
         Output::Table => table::table(&title, &series, &request, &answers, &zone),
