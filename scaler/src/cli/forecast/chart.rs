@@ -35,7 +35,7 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
     // The day before shows what the forecast has to go on; more where it looks further ahead.
     let past = SignedDuration::from_secs(longest.as_secs().saturating_mul(4).max(24 * 3600));
     let from = origin.saturating_sub(past).unwrap_or(Timestamp::MIN).max(series.start());
-    let to = origin.saturating_add(longest + series.step()).unwrap_or(Timestamp::MAX);
+    let to = origin.saturating_add(longest).unwrap_or(Timestamp::MAX);
     let frame = Frame { left: 64.0, top: 84.0, right: WIDTH - 24.0, bottom: 400.0 };
     let shown = stretch(series, from, to);
     let tops = whole.values().iter().filter_map(|row| row.last().copied());

@@ -7,6 +7,8 @@ mod request;
 mod score;
 mod standin;
 mod table;
+#[cfg(test)]
+mod tests;
 mod yardstick;
 
 use std::io::IsTerminal as _;
