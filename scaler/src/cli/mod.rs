@@ -9,6 +9,7 @@ pub mod forecast;
 mod history;
 mod plot;
 mod progress;
+pub mod replay;
 pub mod serve;
 pub mod windows;
 

@@ -1,0 +1,133 @@
+//! What a replay found: the JSON of `--json`, and what table and report are made of.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    /// What the history is called.
+    pub(crate) title: String,
+    /// First instant that counts.
+    pub(crate) from: Timestamp,
+    /// First instant that does not count any more.
+    pub(crate) to: Timestamp,
+    /// Zone of days and hours.
+    pub(crate) timezone: String,
+    pub(crate) assumptions: Assumptions,
+    /// In the order of the table; `hpa`, `prewarm` and `oracle` are always among them.
+    pub(crate) arms: Vec<Arm>,
+    pub(crate) conclusion: Conclusion,
+    /// The reactive settings that would have been best: useful with or without a forecast.
+    pub(crate) tuned: Tuned,
+}
+
+/// The best settings that only react.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tuned {
+    /// Share of the threshold that a replica is loaded with, 0 … .
+    pub(crate) utilisation: f64,
+    /// The HPA's stabilisation window on the way down.
+    pub(crate) scale_down_seconds: u32,
+}
+
+/// What the figures stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Assumptions {
+    /// Demand that one replica carries, in the demand's own unit.
+    pub(crate) threshold: f64,
+    /// From asked for to Ready.
+    pub(crate) cold_start_seconds: f64,
+    /// One missed replica-hour costs as much as so many idle GPU-hours.
+    pub(crate) cost_ratio: f64,
+    /// Requests that wait longer are missed.
+    pub(crate) wait_limit_seconds: f64,
+    /// Money for a GPU-hour.
+    pub(crate) gpu_price: f64,
+}
+
+/// One way to scale, and what it would have done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Arm {
+    /// As in `--timeline`.
+    pub(crate) name: &'static str,
+    /// GPU-hours + cost ratio × missed replica-hours.
+    pub(crate) total_cost: f64,
+    /// From scheduled to gone.
+    pub(crate) gpu_hours: f64,
+    pub(crate) missed_replica_hours: f64,
+    /// Share of the demand that waits longer than the limit, 0 … 1.
+    pub(crate) missed_share: f64,
+    /// Minutes with less capacity Ready than demand.
+    pub(crate) minutes_under_capacity: f64,
+    /// Replicas started.
+    pub(crate) starts: u64,
+    /// Total cost as a multiple of the oracle's.
+    pub(crate) cost_to_oracle: f64,
+    /// Total cost as a multiple of the plain HPA's.
+    pub(crate) cost_to_hpa: f64,
+    /// GPU-hours at the price.
+    pub(crate) money: f64,
+    /// The same by local day.
+    pub(crate) days: Vec<Day>,
+}
+
+/// One local day of an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Day {
+    pub(crate) date: Date,
+    pub(crate) total_cost: f64,
+    pub(crate) gpu_hours: f64,
+    pub(crate) missed_replica_hours: f64,
+}
+
+/// In plain words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Conclusion {
+    /// One sentence.
+    pub(crate) headline: String,
+    /// What stands behind it.
+    pub(crate) sentences: Vec<String>,
+    /// Whether the forecast earns its place here.
+    pub(crate) use_prewarm: bool,
+}
+
+impl Summary {
+    /// The arm of this name.
+    pub(crate) fn arm(&self, name: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+}
+
+/// What an arm is called in a sentence.
+pub(crate) fn label(name: &str) -> &str {
+    match name {
+        "hpa" => "plain HPA",
+        "reactive-tuned" => "tuned HPA",
+        "yesterday" => "same time yesterday",
+        "cron" => "cron schedule",
+        "knative" => "Knative",
+        "aws" => "AWS predictive",
+        "prewarm" => "Prewarm",
+        "oracle" => "perfect foresight",
+        other => other,
+    }
+}
+
+/// The class of an arm's colour: the few that matter have one of their own.
+pub(crate) fn colour(name: &str) -> &'static str {
+    match name {
+        "hpa" => "hpa",
+        "reactive-tuned" => "reactive",
+        "prewarm" => "prewarm",
+        "oracle" => "oracle",
+        _ => "other",
+    }
+}
