@@ -76,7 +76,7 @@ impl Frame {
                     text x=(self.left - 7.0) y=(self.y(*place) + 4.0) text-anchor="end" { (label) }
                 }
                 @for (place, label) in &columns {
-                    text x=(self.x(*place)) y=(self.bottom + 19.0) text-anchor="middle" { (label) }
+                    text x=(self.x(*place)) y=(self.bottom + 19.0) text-anchor=(anchor(self.left, self.right, self.x(*place), label)) { (label) }
                 }
             }
             line.axis x1=(self.left) x2=(self.right) y1=(self.bottom) y2=(self.bottom) {}
@@ -123,6 +123,16 @@ impl Frame {
             x += width + 14.0;
         }
         rows
+    }
+}
+
+/// Labels at either edge stay within the drawing.
+fn anchor(left: f64, right: f64, x: f64, label: &str) -> &'static str {
+    let half = label.chars().count() as f64 * LETTER / 2.0;
+    match x {
+        _ if x + half > right + 12.0 => "end",
+        _ if x - half < left - 40.0 => "start",
+        _ => "middle",
     }
 }
 

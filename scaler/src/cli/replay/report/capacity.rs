@@ -32,7 +32,7 @@ pub(crate) fn panels(
     let y = Linear::from_zero(values.filter(|value| value.is_finite()).fold(0.0, f64::max));
     let frame = |i: usize| {
         let top = 46.0 + i as f64 * PANEL;
-        Frame { left: 40.0, top: top + 34.0, right: width.pixels() - 12.0, bottom: top + PANEL - 52.0 }
+        Frame { left: 40.0, top: top + 42.0, right: width.pixels() - 12.0, bottom: top + PANEL - 52.0 }
     };
     let keys = [
         Key::new(Mark::Area, "area", "demand, in replicas"),
@@ -45,7 +45,7 @@ pub(crate) fn panels(
             @let frame = frame(i);
             @let at = |at: &Timestamp| frame.x(x.place(*at));
             @let high = |value: f64| frame.y(y.place(value));
-            text.heading x=(frame.left) y=(frame.top - 22.0) { (label(name)) }
+            text.heading x=(frame.left) y=(frame.top - 30.0) { (label(name)) }
             (frame.axes(&x, &format!("time ({})", x.zone()), &y, "replicas"))
             path.area d=(band(stairs(moments, |demand, _| (0.0, demand)).map(|(t, low, top)| (at(&t), high(low), high(top))))) {}
             path.miss d=(band(stairs(moments, |demand, ready| if demand > ready { (ready, demand) } else { (f64::NAN, f64::NAN) })
@@ -60,11 +60,17 @@ fn finite(value: f64, place: impl Fn(f64) -> f64) -> f64 {
     if value.is_finite() { place(value) } else { f64::NAN }
 }
 
-/// Demand and what was Ready, step by step.
+/// Demand and what was Ready, step by step; of more steps than show, the largest demand and the fewest replicas of several.
 fn moments(demand: &Series, track: &Track, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, f64, f64)> {
     let all = (0..demand.values().len()).map(|i| demand.instant(i)).zip(demand.values());
     let within = all.filter(|(at, _)| *at >= from && *at <= to);
-    within.map(|(at, value)| (at, *value, track.ready.at(at).unwrap_or(f64::NAN))).collect()
+    let moments: Vec<_> = within.map(|(at, value)| (at, *value, track.ready.at(at).unwrap_or(f64::NAN))).collect();
+    let hardest = |several: &[(Timestamp, f64, f64)]| {
+        let (at, ..) = *several.first()?;
+        let most = several.iter().map(|(_, demand, _)| *demand).fold(f64::NAN, f64::max);
+        Some((at, most, several.iter().map(|(.., ready)| *ready).fold(f64::NAN, f64::min)))
+    };
+    moments.chunks(moments.len().div_ceil(STEPS).max(1)).filter_map(hardest).collect()
 }
 
 /// Edges of an area that holds each value up to the next step.
@@ -82,4 +88,7 @@ fn stairs(
 }
 
 /// Height of a panel in pixels.
-const PANEL: f64 = 230.0;
+const PANEL: f64 = 238.0;
+
+/// Steps that still show in a panel.
+const STEPS: usize = 700;

@@ -25,7 +25,8 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         let wide = label(name).chars().count() as f64 * 7.0;
         let left = dot_x + 10.0 + wide > frame.right;
         let from = if left { dot_x - 10.0 - wide } else { dot_x + 10.0 };
-        let mut at = dot_y + 4.0;
+        // Never on the axis.
+        let mut at = (dot_y + 4.0).min(frame.bottom - 6.0);
         while taken.iter().any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a) {
             at -= 3.0;
         }
