@@ -1,8 +1,12 @@
 //! Forecasts of demand: quantiles over a horizon.
 
+pub mod backtest;
+pub mod ensemble;
 pub mod model;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use ensemble::{Ensemble, NoForecast, Report, Spec};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]
