@@ -1,7 +1,7 @@
 //! Forecasts as they would have been issued: one walk over the history, each origin answered when it is reached.
 
-use super::standin::{Ensemble, Spec};
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::forecast::{Ensemble, Report, Spec};
 use prewarm_forecaster::{Calendar, Forecast, Series};
 
 use super::request::Request;
@@ -38,8 +38,9 @@ pub(crate) struct Point {
     pub(crate) actual: Option<f64>,
 }
 
-/// Answers for all origins of the request, ascending. The history up to each row is all that its answer knows.
-pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) -> Vec<Answer> {
+/// Answers for all origins of the request, ascending, and what the members counted for in the end. The history up to each
+/// row is all that its answer knows.
+pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) -> (Vec<Answer>, Report) {
     let spec = Spec { leads: request.leads.clone(), quantiles: request.quantiles.clone(), calendar };
     let mut ensemble = Ensemble::new(series.start(), series.step(), spec);
     let mut answers = Vec::with_capacity(request.origins.len());
@@ -55,7 +56,7 @@ pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) ->
         }
         progress.reach(row);
     }
-    answers
+    (answers, ensemble.report())
 }
 
 fn points(series: &Series, request: &Request, row: usize, whole: &Forecast) -> Vec<Point> {

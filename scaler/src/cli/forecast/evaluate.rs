@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Calendar, Series};
 use serde::Serialize;
 
@@ -33,6 +34,15 @@ pub(crate) struct Evaluation {
 struct AtLead {
     lead_seconds: i64,
     forecasters: Vec<Judged>,
+    /// What the members of the ensemble counted for at the end, largest first.
+    members: Vec<Member>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Member {
+    name: &'static str,
+    /// Mean over the quantiles; all members add up to one.
+    weight: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,9 +69,12 @@ pub(crate) fn evaluate(series: &Series, mut request: Request, calendar: Calendar
             request.leads.last().map_or_else(String::new, |lead| written(*lead))
         );
     };
-    let answers = answers(series, &request, calendar);
+    let (answers, report) = answers(series, &request, calendar);
     let naive = naive_error(series.values().get(..first).unwrap_or_default(), per_day);
-    let at_lead = |i: usize| judge(series, &request, &answers, i, per_day, naive);
+    let at_lead = |i: usize| {
+        let members = report.leads.get(i).map(members).unwrap_or_default();
+        Some(AtLead { members, ..judge(series, &request, &answers, i, per_day, naive)? })
+    };
     let leads: Vec<AtLead> = (0..request.leads.len()).filter_map(at_lead).collect();
     if leads.iter().all(|lead| lead.forecasters.iter().all(|judged| judged.measures.rows == 0)) {
         let reason = answers.iter().find_map(|answer| answer.outcome.as_ref().err().cloned());
@@ -124,7 +137,15 @@ fn judge(
     }
     let names = std::iter::once("prewarm").chain(yardsticks.iter().map(|yardstick| yardstick.name()));
     let judged = names.zip(&tallies).map(|(name, tally)| Judged { name, measures: tally.measures(naive) });
-    Some(AtLead { lead_seconds: lead.as_secs(), forecasters: judged.collect() })
+    Some(AtLead { lead_seconds: lead.as_secs(), forecasters: judged.collect(), members: Vec::new() })
+}
+
+fn members(lead: &LeadReport) -> Vec<Member> {
+    let mean = |weights: &[f64]| weights.iter().sum::<f64>() / weights.len().max(1) as f64;
+    let mut members: Vec<_> =
+        lead.members.iter().map(|one| Member { name: one.member, weight: mean(&one.weights) }).collect();
+    members.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    members
 }
 
 /// For people.
@@ -156,6 +177,12 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
         }
     }
     text += &aligned(&lines, &align);
+    for lead in evaluation.leads.iter().filter(|lead| !lead.members.is_empty()) {
+        let share = |member: &Member| format!("{} {:.0} %", member.name, member.weight * 100.0);
+        let members: Vec<_> = lead.members.iter().filter(|member| member.weight >= 0.01).map(share).collect();
+        let ahead = written(jiff::SignedDuration::from_secs(lead.lead_seconds));
+        let _ = write!(text, "\n{ahead} ahead, members: {}", members.join(", "));
+    }
     text + "\n" + LEGEND
 }
 

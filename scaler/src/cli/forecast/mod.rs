@@ -5,7 +5,6 @@ mod chart;
 mod evaluate;
 mod request;
 mod score;
-mod standin;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -92,7 +91,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         super::print(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let answers = answer::answers(&series, &request, calendar);
+    let (answers, _) = answer::answers(&series, &request, calendar);
     let text = match output {
         Output::Table => table::table(&title, &series, &request, &answers, &zone),
         Output::Csv => table::csv(&request, &answers)?,
