@@ -60,7 +60,8 @@ impl Frame {
     /// Both axes with grid, ticks and what they measure.
     pub(crate) fn axes(&self, x: &impl Scale, x_label: &str, y: &impl Scale, y_label: &str) -> Markup {
         // A label needs about 80 pixels of width, or 40 of height.
-        let columns = x.ticks(((self.right - self.left) / 80.0) as usize);
+        let mut columns = x.ticks(((self.right - self.left) / 80.0) as usize);
+        self.thin(&mut columns);
         let rows = y.ticks(((self.bottom - self.top) / 40.0) as usize);
         html! {
             g.grid {
@@ -82,6 +83,24 @@ impl Frame {
             line.axis x1=(self.left) x2=(self.right) y1=(self.bottom) y2=(self.bottom) {}
             text.label x=(px(self.left - 7.0)) y=(px(self.top - 10.0)) { (y_label) }
             text.label x=(self.right) y=(px(self.bottom + 37.0)) text-anchor="end" { (x_label) }
+        }
+    }
+
+    /// Takes the words from ticks that would run into those of the next one.
+    fn thin(&self, columns: &mut [(f64, String)]) {
+        let mut edge = f64::INFINITY;
+        for (place, label) in columns.iter_mut().rev() {
+            let (x, wide) = (self.x(*place), label.chars().count() as f64 * LETTER);
+            let (from, to) = match anchor(self.left, self.right, x, label) {
+                "end" => (x - wide, x),
+                "start" => (x, x + wide),
+                _ => (x - wide / 2.0, x + wide / 2.0),
+            };
+            if to > edge {
+                label.clear();
+            } else {
+                edge = from;
+            }
         }
     }
 

@@ -104,7 +104,11 @@ fn cards(summary: &Summary) -> Markup {
     let cards = [
         ("GPU-hours", figure(ours.gpu_hours), figure(hpa.gpu_hours)),
         ("demand that waited", share(ours.missed_share), share(hpa.missed_share)),
-        ("GPU cost", money(ours.money), money(hpa.money)),
+        (
+            &*format!("GPU cost at {} an hour", figure(summary.assumptions.gpu_price)),
+            money(ours.money),
+            money(hpa.money),
+        ),
         ("minutes under capacity", figure(ours.minutes_under_capacity), figure(hpa.minutes_under_capacity)),
     ];
     html! {
