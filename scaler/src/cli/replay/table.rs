@@ -63,3 +63,53 @@ pub(crate) fn table(summary: &Summary) -> String {
     );
     text
 }
+
+/// A line for each arm, for programs: the fields of the JSON's arms but their days.
+pub(crate) fn csv(summary: &Summary) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "arm",
+        "total_cost",
+        "gpu_hours",
+        "missed_replica_hours",
+        "missed_share",
+        "minutes_under_capacity",
+        "starts",
+        "cost_to_oracle",
+        "cost_to_hpa",
+        "money",
+    ])?;
+    for arm in &summary.arms {
+        writer.write_record([
+            arm.name.to_owned(),
+            arm.total_cost.to_string(),
+            arm.gpu_hours.to_string(),
+            arm.missed_replica_hours.to_string(),
+            arm.missed_share.to_string(),
+            arm.minutes_under_capacity.to_string(),
+            arm.starts.to_string(),
+            arm.cost_to_oracle.to_string(),
+            arm.cost_to_hpa.to_string(),
+            arm.money.to_string(),
+        ])?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::summary;
+
+    #[test]
+    fn the_table_begins_with_the_conclusion() {
+        insta::assert_snapshot!(super::table(&summary()));
+    }
+
+    #[test]
+    fn rows_for_programs_hold_the_figures_as_they_are() {
+        let text = super::csv(&summary()).unwrap();
+        assert_eq!(text.lines().count(), 9);
+        let prewarm = text.lines().find(|line| line.starts_with("prewarm,")).unwrap();
+        assert!(prewarm.contains(",2510,6,0.003,"), "{prewarm}");
+    }
+}
