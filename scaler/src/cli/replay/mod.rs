@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod example;
 mod report;
+mod scene;
 mod summary;
 mod table;
 mod timeline;
