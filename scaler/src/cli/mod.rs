@@ -9,7 +9,10 @@ pub mod forecast;
 mod history;
 mod plot;
 mod progress;
-#[expect(dead_code, reason = "the report is drawn; what it shows is being built in the core")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "table and report stand; the simulation they show is built in the core")
+)]
 mod replay;
 pub mod serve;
 pub mod windows;
