@@ -5,6 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Ensemble, Forecast, NoForecast, Spec};
 use crate::series::Series;
 
+/// Days before the first origin from which members are judged: older losses have faded by then.
+const JUDGED_DAYS: i64 = 14;
+
 /// How forecasts at one lead did over all origins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
@@ -30,7 +33,12 @@ pub fn rolling(history: &Series, spec: &Spec, origins: &[Timestamp]) -> Vec<Resu
     order.sort_by_key(|i| origins.get(*i).copied());
     let mut issued: Vec<Result<Forecast, NoForecast>> =
         origins.iter().map(|origin| Err(NoForecast::Outside { origin: *origin })).collect();
-    let mut ensemble = Ensemble::new(history.start(), history.step(), spec.clone());
+    let step = history.step().as_secs();
+    let judged = usize::try_from(JUDGED_DAYS * 86_400 / step).unwrap_or(usize::MAX);
+    let first =
+        origins.iter().min().map_or(0, |first| (first.as_second() - history.start().as_second()).div_euclid(step));
+    let from = usize::try_from(first).unwrap_or(0).saturating_sub(judged);
+    let mut ensemble = Ensemble::new(history.start(), history.step(), spec.clone()).judging_from(from);
     let mut due = order.into_iter().peekable();
     for (i, value) in history.values().iter().enumerate() {
         if due.peek().is_none() {

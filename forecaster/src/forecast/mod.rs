@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod ensemble;
 pub mod model;
 
+
 use jiff::{SignedDuration, Timestamp};
 
 pub use ensemble::{Ensemble, NoForecast, Report, Spec};
