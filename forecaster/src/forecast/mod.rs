@@ -4,7 +4,6 @@ pub mod backtest;
 pub mod ensemble;
 pub mod model;
 
-
 use jiff::{SignedDuration, Timestamp};
 
 pub use ensemble::{Ensemble, NoForecast, Report, Spec};

@@ -185,11 +185,8 @@ impl Lead {
     /// How the lead has done.
     pub(super) fn report(&self, step: SignedDuration, quantiles: &[f64]) -> LeadReport {
         let weight = |i: usize| self.weights.iter().filter_map(|weights| weights.weights().get(i).copied()).collect();
-        let mut members: Vec<_> = MEMBERS
-            .iter()
-            .enumerate()
-            .map(|(i, member)| super::Weights { member, weights: weight(i) })
-            .collect();
+        let mut members: Vec<_> =
+            MEMBERS.iter().enumerate().map(|(i, member)| super::Weights { member, weights: weight(i) }).collect();
         members.sort_by(|a, b| b.weights.iter().sum::<f64>().total_cmp(&a.weights.iter().sum()));
         LeadReport {
             lead: step * i32::try_from(self.steps).unwrap_or(i32::MAX),

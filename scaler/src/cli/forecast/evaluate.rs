@@ -179,11 +179,13 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
     text += &aligned(&lines, &align);
     for lead in evaluation.leads.iter().filter(|lead| !lead.members.is_empty()) {
         let share = |member: &Member| format!("{} {:.0} %", member.name, member.weight * 100.0);
-        let members: Vec<_> = lead.members.iter().filter(|member| member.weight >= 0.01).map(share).collect();
+        let rest: f64 = lead.members.iter().skip(SHOWN).map(|member| member.weight).sum();
+        let mut members: Vec<_> = lead.members.iter().take(SHOWN).map(share).collect();
+        members.extend((rest > 0.0).then(|| format!("others {:.0} %", rest * 100.0)));
         let ahead = written(jiff::SignedDuration::from_secs(lead.lead_seconds));
-        let _ = write!(text, "\n{ahead} ahead, members: {}", members.join(", "));
+        let _ = write!(text, "\nmembers {ahead} ahead: {}", members.join(", "));
     }
-    text + "\n" + LEGEND
+    text.trim_end().to_owned() + "\n\n" + LEGEND
 }
 
 const LEGEND: &str = "\
@@ -192,6 +194,9 @@ MASE  error of the median, in errors of \"the same as a day before\": below 1 is
 ≤p90  share of rows that came at or below the forecast's p90: should be .900
 last value, yesterday, last week: that row repeated, with the quantiles of its own errors over seven days
 ";
+
+/// Members that are named; JSON has all.
+const SHOWN: usize = 6;
 
 /// More say the same, and take their time.
 const MOST_ORIGINS: usize = 2000;
