@@ -79,6 +79,13 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
         line.rule x1=(frame.x(x.place(origin))) x2=(frame.x(x.place(origin))) y1=(frame.top) y2=(frame.bottom) {}
         path.demand d=(line(past.iter().map(|(at, value)| place(*at, *value)))) {}
         path.demand.came d=(line(came.iter().map(|(at, value)| place(*at, *value)))) {}
+        // Forecasts are made at the leads; between them the line only leads from one to the next.
+        @for point in &issued.points {
+            @if let Some(value) = point.values.get(middle).filter(|value| value.is_finite()) {
+                @let (x, y) = place(point.at, *value);
+                circle.prewarm cx=(x) cy=(y) r="4" {}
+            }
+        }
         path.prewarm d=(line(of(middle).into_iter().map(|(at, value)| place(at, value)))) {}
     };
     document(WIDTH, 452.0, title, &content)
