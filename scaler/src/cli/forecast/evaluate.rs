@@ -164,14 +164,17 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
     align.iter_mut().skip(1).take(1).for_each(|column| *column = Align::Left);
     let mut lines = vec![head];
     for lead in &evaluation.leads {
-        let ours = lead.forecasters.first().map_or(f64::NAN, |judged| judged.measures.wql);
+        let ours = lead.forecasters.first().and_then(|judged| judged.measures.wql);
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         for (n, Judged { name, measures }) in lead.forecasters.iter().enumerate() {
             let first =
                 if n == 0 { written(jiff::SignedDuration::from_secs(lead.lead_seconds)) } else { String::new() };
-            let times = if n == 0 { String::new() } else { format!("{:.2} ×", measures.wql / ours) };
-            let mase = measures.mase.map_or_else(|| "-".to_owned(), |mase| format!("{mase:.3}"));
+            let times =
+                measures.wql.zip(ours.filter(|ours| *ours > 0.0)).map(|(wql, ours)| format!("{:.2} ×", wql / ours));
+            let times = if n == 0 { String::new() } else { or_dash(times) };
+            let mase = or_dash(measures.mase.map(|mase| format!("{mase:.3}")));
             let mut line = vec![first, (*name).to_owned(), measures.rows.to_string()];
-            line.extend([format!("{:.4}", measures.wql), times, mase]);
+            line.extend([or_dash(measures.wql.map(|wql| format!("{wql:.4}"))), times, mase]);
             line.extend(measures.coverage.iter().map(|share| format!("{share:.3}")));
             lines.push(line);
         }

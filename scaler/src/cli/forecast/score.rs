@@ -22,8 +22,8 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Measures {
-    /// Mean over the quantiles of 2 Σ pinball / Σ |came|; 0 is perfect. NaN where nothing ever came.
-    pub(crate) wql: f64,
+    /// Mean over the quantiles of 2 Σ pinball / Σ |came|; 0 is perfect. `None` where nothing ever came.
+    pub(crate) wql: Option<f64>,
     /// Mean |came − median|, in mean |came − came a day before| of the first two thirds. `None` in histories that have no day
     /// to compare, or repeat exactly.
     pub(crate) mase: Option<f64>,
@@ -58,9 +58,9 @@ impl Tally {
     /// `naive` is the error that MASE is measured in.
     pub(crate) fn measures(&self, naive: Option<f64>) -> Measures {
         let rows = f64::from(self.rows);
-        let losses = self.pinball.iter().map(|pinball| 2.0 * pinball / self.came);
+        let loss = 2.0 * self.pinball.iter().sum::<f64>() / self.quantiles.len() as f64;
         Measures {
-            wql: losses.sum::<f64>() / self.quantiles.len() as f64,
+            wql: (self.came > 0.0).then(|| loss / self.came),
             mase: naive.filter(|naive| *naive > 0.0).map(|naive| self.error / rows / naive),
             coverage: self.below.iter().map(|below| f64::from(*below) / rows).collect(),
             rows: self.rows,
@@ -86,7 +86,7 @@ mod tests {
         tally.add(10.0, &[8.0, 8.0]);
         tally.add(6.0, &[10.0, 12.0]);
         let measures = tally.measures(Some(2.0));
-        assert!((measures.wql - (2.0 * 3.0 / 16.0 + 2.0 * 2.4 / 16.0) / 2.0).abs() < 1e-12);
+        assert!((measures.wql.unwrap() - (2.0 * 3.0 / 16.0 + 2.0 * 2.4 / 16.0) / 2.0).abs() < 1e-12);
         assert_eq!((measures.mase, measures.coverage, measures.rows), (Some(1.5), vec![0.5, 0.5], 2));
     }
 
@@ -95,7 +95,14 @@ mod tests {
         let mut tally = Tally::new(&[0.5, 0.9]);
         tally.add(3.0, &[3.0, 3.0]);
         let measures = tally.measures(None);
-        assert_eq!((measures.wql, measures.mase, measures.coverage), (0.0, None, vec![1.0, 1.0]));
+        assert_eq!((measures.wql, measures.mase, measures.coverage), (Some(0.0), None, vec![1.0, 1.0]));
+    }
+
+    #[test]
+    fn where_nothing_came_loss_has_no_measure() {
+        let mut tally = Tally::new(&[0.5]);
+        tally.add(0.0, &[0.0]);
+        assert_eq!((tally.measures(None).wql, tally.measures(None).coverage), (None, vec![1.0]));
     }
 
     #[test]

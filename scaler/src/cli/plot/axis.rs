@@ -124,9 +124,12 @@ const DAY: i64 = 86_400;
 const STEPS: [i64; 15] =
     [60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
 
-/// A number with three digits that count: `0.25`, `12`, `1.5k`, `20M`.
+/// A number with three digits that count: `3.00e-7`, `0.25`, `12`, `1.5k`, `20M`.
 pub(crate) fn figure(value: f64) -> String {
     let size = value.abs();
+    if size > 0.0 && size < 1e-4 {
+        return format!("{value:.2e}");
+    }
     let (scaled, unit) = match size {
         _ if size >= 1e12 => (value / 1e12, "T"),
         _ if size >= 1e9 => (value / 1e9, "G"),
@@ -139,8 +142,8 @@ pub(crate) fn figure(value: f64) -> String {
         _ if size >= 100.0 || size == 0.0 => 0,
         _ if size >= 10.0 => 1,
         _ if size >= 1.0 => 2,
-        // Three digits behind the leading zeros, seven at most.
-        _ => (2 - size.log10().floor() as i32).clamp(0, 7) as usize,
+        // Three digits behind the leading zeros.
+        _ => (2 - size.log10().floor() as i32).clamp(0, 6) as usize,
     };
     let text = format!("{scaled:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
