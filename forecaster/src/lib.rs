@@ -46,6 +46,7 @@
 pub mod calendar;
 pub mod decide;
 pub mod forecast;
+pub mod replay;
 pub mod series;
 
 pub use calendar::{Bounds, Calendar, Window};

@@ -1,5 +1,6 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
+pub mod choice;
 mod combine;
 pub mod hpa;
 pub mod lead;
@@ -133,6 +134,8 @@ pub struct Parts {
     pub forecast_quantile: f64,
     /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
     pub forecast_replicas: u32,
+    /// The tuner's policy that acted; `None` before its first choice, and where the mode lets none act.
+    pub policy: Option<choice::ShadowPolicy>,
     /// Whether mode and gate let the forecast act.
     pub forecast_acts: bool,
     /// Replicas the windows demand at any instant of `[now, now + lead]`.

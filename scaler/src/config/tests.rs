@@ -144,7 +144,13 @@ fn reads_a_file() {
     assert_eq!(config.tls, Some(TlsFiles { cert: "tls.crt".into(), key: "tls.key".into(), client_ca: None }));
     assert_eq!((config.max_workloads, config.evict_after), (5, SignedDuration::from_hours(24)));
     let seconds = SignedDuration::from_secs;
-    let rhythm = Rhythm { slot: seconds(30), keda_poll: seconds(10), hpa_sync: seconds(5), last_good: seconds(0) };
+    let rhythm = Rhythm {
+        slot: seconds(30),
+        keda_poll: seconds(10),
+        hpa_sync: seconds(5),
+        last_good: seconds(0),
+        ..Rhythm::default()
+    };
     assert_eq!(config.rhythm, rhythm);
     assert_eq!((config.log_format, config.log_filter.as_str()), (LogFormat::Text, "prewarm=debug"));
     let rules = config.rules();

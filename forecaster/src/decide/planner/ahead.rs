@@ -7,10 +7,7 @@ use crate::calendar::Bounds;
 use crate::decide::hpa::replicas;
 use crate::decide::later;
 use crate::decide::lead::Lead;
-use crate::decide::policy::{Mode, Quantile, ScaleToZero};
-
-/// How far beyond the lead the forecast holds what runs (ten minutes was best on every trace that was measured).
-const FORECAST_HOLD: SignedDuration = SignedDuration::from_mins(10);
+use crate::decide::policy::{Mode, ScaleToZero};
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]
@@ -41,10 +38,11 @@ impl Planner {
         let expect = |lead: SignedDuration| if forecasts { self.expect(now, lead) } else { None };
         // The ramp in the lead depends on what is asked for: look once without it.
         let shortest = Lead::new(policy, &self.rhythm, &self.start_ups, current, current);
-        let asked = expect(shortest.total()).map_or(0, |demand| replicas(demand, policy.threshold));
+        let asked = expect(shortest.total())
+            .map_or(0, |demand| replicas(demand / self.outlook().utilisation, policy.threshold));
         let target = asked.max(bounds.floor);
         let lead = Lead::new(policy, &self.rhythm, &self.start_ups, current, target);
-        let (span, reach) = (lead.total(), lead.total().saturating_add(FORECAST_HOLD));
+        let (span, reach) = (lead.total(), lead.total().saturating_add(self.outlook().hold));
 
         let forecast = expect(span);
         let again = forecast.and_then(|_| expect(reach.min(self.covered(now)).max(span)));
@@ -62,7 +60,7 @@ impl Planner {
     }
 
     fn expect(&self, now: Timestamp, span: SignedDuration) -> Option<f64> {
-        self.forecast.as_ref()?.max_between(now, later(now, span), self.quantile())
+        self.forecast.as_ref()?.max_between(now, later(now, span), self.outlook().quantile)
     }
 
     /// How far from `now` the forecast reaches.
@@ -72,19 +70,11 @@ impl Planner {
         end.duration_since(now) - SignedDuration::from_secs(1)
     }
 
-    /// The newsvendor's quantile: being short costs ρ, being long costs 1, so be ready for ρ / (1 + ρ) of what may come.
-    pub(super) fn quantile(&self) -> f64 {
-        match self.policy.quantile {
-            Quantile::Fixed(q) => q,
-            Quantile::Auto => (self.policy.cost_ratio / (1.0 + self.policy.cost_ratio)).clamp(0.5, 0.99),
-        }
-    }
-
     /// Whole replicas for a forecast; 0 where it does not reach activation; never more than `maxPrewarmReplicas` beyond
     /// live.
     fn whole(&self, forecast: Option<f64>, live: f64) -> u32 {
         let Some(demand) = forecast.filter(|demand| *demand > self.policy.activation) else { return 0 };
-        let wanted = replicas(demand, self.policy.threshold);
+        let wanted = replicas(demand / self.outlook().utilisation, self.policy.threshold);
         match self.policy.max_prewarm_replicas {
             Some(most) => wanted.min(replicas(live, self.policy.threshold).saturating_add(most)),
             None => wanted,

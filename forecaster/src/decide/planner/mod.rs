@@ -3,6 +3,7 @@
 mod activity;
 mod ahead;
 mod table;
+mod tactic;
 mod warm;
 
 use std::sync::Arc;
@@ -12,19 +13,18 @@ use jiff::{SignedDuration, Timestamp};
 use activity::{Activity, Patience};
 use ahead::Ahead;
 use table::Sight;
+use tactic::{Reaction, Wanted};
 
+use super::choice::Choice;
 use super::combine::{Asked, Limits, combine};
 use super::lead::{Lead, Node, StartUps};
 use super::live::{Level, LiveWindow};
-use super::policy::{Mode, Policy};
+use super::policy::Policy;
 use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
 use crate::forecast::Forecast;
 
 /// The SLO guard at most doubles live demand: latency does not fall in proportion to replicas.
 const MAX_LATENCY_FACTOR: f64 = 2.0;
-
-/// The HPA's default scale-down stabilisation: for so long after the last need it still wants what was needed.
-const HPA_STABILISATION: SignedDuration = SignedDuration::from_secs(300);
 
 /// Slots that a latency bridges, and after which a pause in ticking counts as one.
 const BRIDGED_SLOTS: i32 = 3;
@@ -69,6 +69,8 @@ pub struct Rhythm {
     pub keda_poll: SignedDuration,
     /// The HPA's sync period.
     pub hpa_sync: SignedDuration,
+    /// The HPA's scale-down stabilisation: for so long after the last need it still wants what was needed.
+    pub hpa_window: SignedDuration,
     /// How long a last good value may be repeated.
     pub last_good: SignedDuration,
 }
@@ -79,6 +81,7 @@ impl Default for Rhythm {
             slot: SignedDuration::from_secs(15),
             keda_poll: SignedDuration::from_secs(30),
             hpa_sync: SignedDuration::from_secs(15),
+            hpa_window: SignedDuration::from_secs(300),
             last_good: SignedDuration::from_mins(5),
         }
     }
@@ -100,6 +103,8 @@ pub struct Planner {
     policy: Arc<Policy>,
     rhythm: Rhythm,
     gate: Gate,
+    choice: Option<Arc<Choice>>,
+    wanted: Wanted,
     forecast: Option<Forecast>,
     start_ups: StartUps,
     live: LiveWindow,
@@ -151,6 +156,8 @@ impl Planner {
             policy,
             rhythm,
             gate: Gate::default(),
+            choice: None,
+            wanted: Wanted::default(),
             forecast: None,
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
@@ -214,14 +221,17 @@ impl Planner {
         self.lead = Some(ahead.lead);
         parts.lead = ahead.lead.total();
         parts.forecast = ahead.forecast;
-        parts.forecast_quantile = self.quantile();
+        parts.forecast_quantile = self.outlook().quantile;
         parts.forecast_replicas = ahead.forecast_replicas;
         parts.forecast_acts = ahead.acts && ahead.forecast.is_some();
         parts.floor = ahead.floor;
         parts.ceiling = ahead.bounds.ceiling;
 
         let state = self.state(&slot, &parts);
-        let asked = self.asked(state, &slot, &parts, &ahead);
+        let reaction = self.reaction(parts.forecast_acts);
+        parts.policy = reaction.policy;
+        let asked = self.asked(state, &slot, &parts, &ahead, &reaction);
+        let asked = self.stabilise(&slot, &reaction, asked);
         parts.hold = asked.hold.max(u32::from(asked.keep.is_some()));
         let limits = Limits {
             threshold: self.policy.threshold,
@@ -229,11 +239,7 @@ impl Planner {
             ceiling: ahead.bounds.ceiling,
             keep_one: slot.fresh.is_none() && !slot.asleep || self.activity.stepping_down(now, &self.patience()),
         };
-        if self.policy.mode == Mode::Shadow && ahead.forecast.is_some() {
-            let hold = asked.hold.max(ahead.hold_replicas);
-            let acting = Asked { forecast: ahead.forecast_replicas, hold, ..asked };
-            parts.would_value = Some(combine(&acting, &limits).value);
-        }
+        parts.would_value = self.would_ask(state, &slot, &parts, &ahead).map(|asked| combine(&asked, &limits).value);
         let sight = Sight {
             policy: &self.policy,
             state,
@@ -261,6 +267,7 @@ impl Planner {
         if step < -self.rhythm.slot {
             self.live.rebase(now);
             self.activity.rewind(now);
+            self.wanted.forget();
             self.latency = None;
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
             self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
@@ -353,8 +360,8 @@ impl Planner {
     }
 
     /// What each part asks for in a row of the answer table.
-    fn asked(&self, state: State, slot: &Slot<'_>, parts: &Parts, ahead: &Ahead) -> Asked {
-        let live = self.asked_by_demand(state, slot, parts);
+    fn asked(&self, state: State, slot: &Slot<'_>, parts: &Parts, ahead: &Ahead, reaction: &Reaction) -> Asked {
+        let live = self.asked_by_demand(state, slot, parts, reaction);
         if self.policy.scaled_job {
             // Every unit becomes a real job: nothing that is not there may be asked for.
             let newest = slot.fresh.and_then(|_| self.live.newest()).unwrap_or(0.0);
@@ -385,13 +392,14 @@ impl Planner {
         }
     }
 
-    fn asked_by_demand(&self, state: State, slot: &Slot<'_>, parts: &Parts) -> Asked {
+    fn asked_by_demand(&self, state: State, slot: &Slot<'_>, parts: &Parts, reaction: &Reaction) -> Asked {
+        let tuned = |live: f64| reaction.tune(live, self.policy.activation);
         let backlog = parts.backlog_demand;
         // A last good value holds the backlog of its time already; only what has come since is added to it.
         let again = |good: LastGood| (good.value, (backlog - good.backlog).max(0.0));
         let (live, backlog) = match (state, slot.fresh, slot.young, self.last_good) {
-            (State::Fresh | State::Reactive, Some(level), ..) => (level.value * parts.latency_factor, backlog),
-            (State::LiveDown, _, Some(good), _) => (good.live, backlog.max(good.backlog)),
+            (State::Fresh | State::Reactive, Some(level), ..) => (tuned(level.value * parts.latency_factor), backlog),
+            (State::LiveDown, _, Some(good), _) => (tuned(good.live), backlog.max(good.backlog)),
             (State::LastGood, _, Some(good), _) => again(good),
             // Nobody can say how many run: neither floor nor queue may undercut the last good value.
             (State::Blind, _, _, Some(good)) if slot.running.is_none() => again(good),
@@ -416,11 +424,11 @@ impl Planner {
     }
 
     fn patience(&self) -> Patience {
-        let Rhythm { keda_poll, hpa_sync, .. } = self.rhythm;
+        let Rhythm { keda_poll, hpa_sync, hpa_window, .. } = self.rhythm;
         Patience {
             keep_warm: self.policy.keep_warm,
             // The HPA must have seen the need go, waited, and acted.
-            step_down: HPA_STABILISATION + keda_poll + hpa_sync * 2,
+            step_down: hpa_window + keda_poll + hpa_sync * 2,
             cold_start: self.start_ups.cold_start().unwrap_or(self.policy.cold_start),
         }
     }

@@ -4,11 +4,12 @@ use jiff::civil::time;
 use jiff::tz::TimeZone;
 mod outages;
 mod properties;
+mod tactics;
 
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window, ZeroRule};
 use crate::decide::Reason;
-use crate::decide::policy::{LeadTime, OnNoData, ScaleToZero, Threshold};
+use crate::decide::policy::{LeadTime, Mode, OnNoData, ScaleToZero, Threshold};
 
 /// 2026-11-24, 00:00 UTC, and so many seconds.
 fn at(second: i64) -> Timestamp {

@@ -1,0 +1,124 @@
+//! The policy that may act, and what speaks for it. The tuner chooses, the planner follows.
+
+use jiff::SignedDuration;
+
+/// Utilisation and scale-down window of the HPA when nobody tuned anything.
+pub const UNTUNED: ShadowPolicy =
+    ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(300) };
+
+/// A way to scale that is tried out in the shadow, and that the planner follows when it is chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ShadowPolicy {
+    /// Live demand alone.
+    Reactive {
+        /// Demand per replica as a share of the threshold, > 0: below 1 is headroom.
+        utilisation: f64,
+        /// Scale down to the most that was wanted within so long.
+        scale_down_window: SignedDuration,
+    },
+    /// Live demand and the forecast, whichever wants more.
+    Forecast {
+        /// Quantile of demand to be ready for, within (0, 1).
+        quantile: f64,
+        /// Forecast demand per replica as a share of the threshold, > 0.
+        forecast_utilisation: f64,
+        /// Live demand per replica as a share of the threshold, > 0.
+        utilisation: f64,
+        /// How far beyond the lead the forecast keeps what runs.
+        hold: SignedDuration,
+        /// Scale down to the most that was wanted within so long.
+        stabilisation: SignedDuration,
+        /// A queue counts as the demand that empties it within so long, > 0.
+        drain: SignedDuration,
+    },
+}
+
+impl ShadowPolicy {
+    /// Looks ahead.
+    pub fn forecasts(&self) -> bool {
+        matches!(self, Self::Forecast { .. })
+    }
+
+    /// Live demand per replica as a share of the threshold.
+    pub fn utilisation(&self) -> f64 {
+        match *self {
+            Self::Reactive { utilisation, .. } | Self::Forecast { utilisation, .. } => utilisation,
+        }
+    }
+
+    /// Scale down to the most that was wanted within so long.
+    pub fn scale_down_window(&self) -> SignedDuration {
+        match *self {
+            Self::Reactive { scale_down_window: window, .. } | Self::Forecast { stabilisation: window, .. } => window,
+        }
+    }
+}
+
+/// What a policy cost and missed over some time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sums {
+    /// Hours of replicas ready or starting.
+    pub gpu_hours: f64,
+    /// Work that waited longer than the limit, in replica-hours.
+    pub missed: f64,
+    /// Queue × time over 60 s, in replica-hours.
+    pub queued: f64,
+}
+
+impl Sums {
+    /// GPU-hours + ρ × missed replica-hours.
+    pub fn total_cost(&self, cost_ratio: f64) -> f64 {
+        self.gpu_hours + cost_ratio * self.missed
+    }
+}
+
+impl std::ops::AddAssign for Sums {
+    fn add_assign(&mut self, more: Self) {
+        self.gpu_hours += more.gpu_hours;
+        self.missed += more.missed;
+        self.queued += more.queued;
+    }
+}
+
+/// Why a policy was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// No complete day yet: what was best for others with such a lead and cost ratio.
+    Learnt,
+    /// No complete day and no forecast yet: 80 % and 300 s.
+    Untuned,
+    /// One or two days: the cheapest of them.
+    FewDays,
+    /// The forecast's gain over the best reactive policy is more than chance.
+    Earned,
+    /// A forecast would have been cheaper, by no more than chance may have it.
+    NotProven,
+    /// No forecast would have been cheaper than the best reactive policy.
+    ReactiveBest,
+}
+
+/// The policy that may act, and what speaks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The policy that acts.
+    pub policy: ShadowPolicy,
+    /// The best of the reactive ones: what acts where the forecast cannot.
+    pub best_reactive: ShadowPolicy,
+    /// Why.
+    pub why: Why,
+    /// Complete days that it rests on.
+    pub days: u32,
+    /// Days on which the policy cost less than the best reactive one.
+    pub days_won: u32,
+    /// Mean gain a day over the best reactive one, in total cost (GPU-hours).
+    pub gain: f64,
+    /// 80 % confidence interval of the mean gain.
+    pub gain_interval: (f64, f64),
+    /// Mean day of the policy.
+    pub expected: Sums,
+    /// Mean day of the best reactive one.
+    pub expected_reactive: Sums,
+    /// The cost ratio that it was chosen for: the user's, or the one that meets the target.
+    pub cost_ratio: f64,
+}

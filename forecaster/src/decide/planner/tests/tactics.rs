@@ -1,0 +1,187 @@
+//! The tuner's choice acts: how much for live demand, for how long, and whether the forecast may.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use crate::decide::policy::Quantile;
+
+fn minutes(n: i64) -> SignedDuration {
+    SignedDuration::from_mins(n)
+}
+
+fn reactive(utilisation: f64, window: SignedDuration) -> ShadowPolicy {
+    ShadowPolicy::Reactive { utilisation, scale_down_window: window }
+}
+
+/// The median at 80 %, live demand at 125 %.
+fn ahead() -> ShadowPolicy {
+    ShadowPolicy::Forecast {
+        quantile: 0.5,
+        forecast_utilisation: 0.8,
+        utilisation: 1.25,
+        hold: minutes(10),
+        stabilisation: SignedDuration::from_secs(60),
+        drain: minutes(1),
+    }
+}
+
+fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Choice> {
+    let why = if policy.forecasts() { Why::Earned } else { Why::ReactiveBest };
+    Arc::new(Choice {
+        policy,
+        best_reactive,
+        why,
+        days: 7,
+        days_won: 6,
+        gain: 1.0,
+        gain_interval: (0.5, 1.5),
+        expected: Sums::default(),
+        expected_reactive: Sums::default(),
+        cost_ratio: 30.0,
+    })
+}
+
+/// 40 is expected from minute 10 to minute 20.
+fn expecting(policy: Policy, chosen: &Arc<Choice>) -> Timeline {
+    let mut line = Timeline::new(policy);
+    line.0.install(forecast(0, 600, 1200, 40.0));
+    line.0.install_choice(chosen.clone());
+    line
+}
+
+#[test]
+fn a_reactive_choice_gives_headroom_and_keeps_the_forecast_out() {
+    let chosen = reactive(0.8, minutes(5));
+    let mut line = expecting(policy(), &choice(chosen, chosen));
+    line.hold(0, 360, demand(20.0));
+    // 25 is 80 % of it; without the choice the forecast would ask for 40.
+    line.check(25.0, true, Reason::Live);
+    assert_eq!(line.1.decision.parts.policy, Some(chosen));
+    assert!(!line.1.decision.parts.forecast_acts);
+}
+
+#[test]
+fn a_forecasting_choice_uses_its_own_quantile_and_utilisations() {
+    let mut line = expecting(policy(), &choice(ahead(), reactive(0.8, minutes(5))));
+    line.hold(0, 60, demand(20.0));
+    line.check(16.0, true, Reason::Live);
+    // Within the lead: 40 at 80 %.
+    line.hold(75, 360, demand(20.0));
+    line.check(50.0, true, Reason::Forecast);
+    let parts = &line.1.decision.parts;
+    assert_eq!((parts.policy, parts.forecast_quantile, parts.forecast), (Some(ahead()), 0.5, Some(40.0)));
+}
+
+#[test]
+fn where_the_forecast_is_missing_the_best_reactive_policy_acts() {
+    let best = reactive(0.5, minutes(5));
+    let mut line = Timeline::new(policy());
+    line.0.install_choice(choice(ahead(), best));
+    line.hold(0, 60, demand(20.0));
+    line.check(40.0, true, Reason::Live);
+    assert_eq!(line.1.decision.parts.policy, Some(best));
+}
+
+#[test]
+fn a_longer_window_than_the_hpas_is_ours_to_keep() {
+    let chosen = reactive(1.0, minutes(15));
+    let mut line = expecting(policy(), &choice(chosen, chosen));
+    line.hold(0, 60, demand(80.0));
+    line.hold(75, 660, demand(20.0));
+    // 80 was wanted until second 105; ten of the fifteen minutes are ours, the HPA's five come on top.
+    line.check(80.0, true, Reason::Hold);
+    line.hold(675, 720, demand(20.0));
+    line.check(20.0, true, Reason::Live);
+    // With an HPA that leaves it to us, all fifteen are.
+    let rhythm = Rhythm { hpa_window: SignedDuration::ZERO, ..Rhythm::default() };
+    let mut line = Timeline(Planner::new(Arc::new(policy()), rhythm), line.1);
+    line.0.install_choice(choice(chosen, chosen));
+    line.hold(0, 60, demand(80.0));
+    line.hold(75, 960, demand(20.0));
+    line.check(80.0, true, Reason::Hold);
+    line.hold(975, 1020, demand(20.0));
+    line.check(20.0, true, Reason::Live);
+}
+
+#[test]
+fn a_floor_is_not_kept_beyond_its_window() {
+    let chosen = reactive(1.0, minutes(60));
+    let mut line = Timeline::new(Policy { calendar: office(Some(6), None, None), ..policy() });
+    line.0.install_choice(choice(chosen, chosen));
+    line.hold(18 * 3600 - 600, 18 * 3600, demand(15.0));
+    line.check(15.0, true, Reason::Live);
+}
+
+#[test]
+fn shadow_answers_plainly_and_shows_what_the_choice_would_do_and_off_shows_nothing() {
+    let answer = |mode, chosen: ShadowPolicy| {
+        let mut line = expecting(Policy { mode, ..policy() }, &choice(chosen, reactive(0.8, minutes(5))));
+        line.hold(0, 360, demand(20.0));
+        let Decision { metric_value, parts, .. } = line.1.decision;
+        (metric_value, parts.would_value, parts.policy)
+    };
+    assert_eq!(answer(Mode::Shadow, ahead()), (20.0, Some(50.0), None));
+    assert_eq!(answer(Mode::Shadow, reactive(0.8, minutes(5))), (20.0, Some(25.0), None));
+    assert_eq!(answer(Mode::Off, ahead()), (20.0, None, None));
+}
+
+#[test]
+fn a_quantile_that_the_user_fixed_stays() {
+    let fixed = Policy { quantile: Quantile::Fixed(0.75), ..policy() };
+    let mut line = expecting(fixed, &choice(ahead(), reactive(0.8, minutes(5))));
+    line.tick(0, demand(20.0));
+    assert_eq!(line.1.decision.parts.forecast_quantile, 0.75);
+}
+
+#[test]
+fn a_choice_neither_wakes_a_trickle_nor_lets_what_counts_sleep() {
+    let waking = Policy { activation: 2.0, ..policy() };
+    let headroom = reactive(0.5, minutes(5));
+    let mut line = expecting(waking.clone(), &choice(headroom, headroom));
+    line.hold(0, 60, demand(1.5));
+    line.check(1.5, false, Reason::Idle);
+    let mut line = expecting(waking, &choice(ahead(), headroom));
+    line.hold(0, 60, demand(2.1));
+    line.check(2.001, true, Reason::Live);
+}
+
+#[test]
+fn a_scaled_job_counts_what_is_there_whatever_is_chosen() {
+    let headroom = reactive(0.5, minutes(30));
+    let mut line = expecting(Policy { scaled_job: true, ..policy() }, &choice(headroom, headroom));
+    line.hold(0, 60, demand(20.0));
+    line.check(20.0, true, Reason::Live);
+    line.hold(75, 120, demand(0.0));
+    line.check(0.0, false, Reason::Idle);
+}
+
+proptest! {
+    /// More headroom, a longer window, more demand: never fewer replicas.
+    #[test]
+    fn more_never_gives_fewer(
+        levels in prop::collection::vec(0.0f64..200.0, 1..120), utilisation in 0.3f64..1.0, less in 0.0f64..0.9,
+        window in 0i64..60, longer in 0i64..60, more in 1.0f64..2.0,
+    ) {
+        let line = |utilisation: f64, window: i64| {
+            let chosen = reactive(utilisation, minutes(window));
+            expecting(policy(), &choice(chosen, chosen))
+        };
+        let [mut base, mut headroom, mut slow, mut busy] = [
+            line(utilisation, window),
+            line(utilisation * (1.0 - less), window),
+            line(utilisation, window + longer),
+            line(utilisation, window),
+        ];
+        for (i, level) in levels.iter().enumerate() {
+            let second = 15 * i as i64;
+            let least = base.tick(second, demand(*level)).decision.desired_replicas;
+            prop_assert!(headroom.tick(second, demand(*level)).decision.desired_replicas >= least);
+            prop_assert!(slow.tick(second, demand(*level)).decision.desired_replicas >= least);
+            prop_assert!(busy.tick(second, demand(*level * more)).decision.desired_replicas >= least);
+        }
+    }
+}

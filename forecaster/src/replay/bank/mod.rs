@@ -1,0 +1,301 @@
+//! The shadow bank: some 70 simulated policies that run along with a workload, each with its own fleet and queue.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::shadow::{Rule, Slot, Twin, World, whole};
+use crate::decide::choice::{ShadowPolicy, Sums, UNTUNED};
+use crate::decide::quantity::MAX_VALUE;
+use crate::forecast::Forecast;
+
+/// Length of a block of sums.
+pub const BLOCK: SignedDuration = SignedDuration::from_hours(6);
+
+/// Blocks that are kept: 28 days.
+pub const KEPT: usize = 112;
+
+/// The metric shows the mean of this long …
+const METRIC_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
+/// … that ended so long ago: scrape, query and KEDA's poll.
+const METRIC_LAG: SignedDuration = SignedDuration::from_secs(30);
+
+/// The forecast is asked for so much beyond the cold start: poll, sync and ramp.
+const BEYOND_LEAD: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the policies of one workload have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BankSpec {
+    /// Demand that one replica sustains, in the demand's unit; > 0.
+    pub threshold: f64,
+    /// Cold start: from asked for to Ready (the learned P90).
+    pub lead: SignedDuration,
+    /// Replicas that always run.
+    pub min: u32,
+    /// Replicas that there are at most.
+    pub max: u32,
+    /// Distance between steps.
+    pub slot: SignedDuration,
+    /// Work that waits longer is missed; counted in whole slots, at least one.
+    pub wait_limit: SignedDuration,
+    /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down faster.
+    pub hpa_window: SignedDuration,
+}
+
+impl BankSpec {
+    /// The defaults for a threshold and a lead: slots and wait limit of 15 s, at least one replica, an HPA that leaves
+    /// stabilisation to us.
+    pub fn new(threshold: f64, lead: SignedDuration) -> Self {
+        let slot = SignedDuration::from_secs(15);
+        Self { threshold, lead, min: 1, max: 10_000, slot, wait_limit: slot, hpa_window: SignedDuration::ZERO }
+    }
+
+    fn slots(&self, span: SignedDuration) -> u32 {
+        let (span, slot) = (span.as_secs().max(0), self.slot.as_secs().max(1));
+        u32::try_from((span + slot / 2) / slot).unwrap_or(u32::MAX)
+    }
+}
+
+/// Six hours of every policy; what a store keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Start, a multiple of six hours since the epoch.
+    pub start: Timestamp,
+    /// Slots that were simulated (1 … 1440 at 15 s).
+    pub slots: u32,
+    /// Those of them for which there was a forecast.
+    pub foreseen: u32,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// Per policy, in the order of the bank's portfolio.
+    pub sums: Vec<Sums>,
+}
+
+/// A look at the forecast that several policies share.
+#[derive(Debug, Clone)]
+struct Outlook {
+    quantile: f64,
+    span: SignedDuration,
+    /// So much of the span the forecast must cover; what it does not cover beyond is not looked at.
+    needed: SignedDuration,
+    /// Origin of the forecast, and first and last bucket that were looked at.
+    looked: Option<(Timestamp, i64, i64)>,
+    /// In the demand's unit.
+    most: Option<f64>,
+}
+
+/// Which outlooks a forecast policy looks at.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// Within the lead.
+    up: usize,
+    /// Within lead and hold.
+    hold: usize,
+    /// 1 / (threshold × forecast utilisation).
+    per_replica: f64,
+}
+
+impl Look {
+    /// Replicas that the forecast wants, and those that it would keep; `None` without a forecast that covers the lead.
+    fn ahead(&self, outlooks: &[Outlook]) -> Option<(u32, u32)> {
+        let most = |i: usize| outlooks.get(i).and_then(|outlook: &Outlook| outlook.most);
+        let up = most(self.up)?;
+        let hold = most(self.hold).unwrap_or(up);
+        Some((whole(up * self.per_replica), whole(hold * self.per_replica)))
+    }
+}
+
+/// The shadow policies of one workload.
+#[derive(Debug, Clone)]
+pub struct Bank {
+    spec: BankSpec,
+    world: World,
+    portfolio: Vec<ShadowPolicy>,
+    rules: Vec<Rule>,
+    looks: Vec<Option<Look>>,
+    outlooks: Vec<Outlook>,
+    twins: Vec<Twin>,
+    /// Demand of the last slots in replicas, newest last.
+    recent: VecDeque<f64>,
+    index: u32,
+    open: Option<Block>,
+    blocks: VecDeque<Block>,
+}
+
+impl Bank {
+    /// A bank that has seen nothing.
+    pub fn new(spec: BankSpec, portfolio: Vec<ShadowPolicy>) -> Self {
+        let world = World {
+            slot_s: spec.slot.as_secs_f64().max(1.0),
+            lead: spec.slots(spec.lead).max(1),
+            min: spec.min,
+            max: spec.max.max(spec.min),
+        };
+        let mut bank = Self {
+            spec,
+            world,
+            rules: Vec::new(),
+            looks: Vec::new(),
+            outlooks: Vec::new(),
+            twins: Vec::new(),
+            recent: VecDeque::new(),
+            index: 0,
+            open: None,
+            blocks: VecDeque::new(),
+            portfolio,
+        };
+        for policy in bank.portfolio.clone() {
+            bank.add(&policy);
+        }
+        bank
+    }
+
+    fn add(&mut self, policy: &ShadowPolicy) {
+        let window = policy.scale_down_window().max(self.spec.hpa_window);
+        let mut rule = Rule {
+            live: 1.0 / policy.utilisation(),
+            blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
+            drain: 1.0 / METRIC_WINDOW.as_secs_f64(),
+            window: self.spec.slots(window),
+        };
+        let look = match *policy {
+            ShadowPolicy::Reactive { .. } => {
+                rule.blind = rule.live;
+                None
+            }
+            ShadowPolicy::Forecast { quantile, forecast_utilisation, hold, drain, .. } => {
+                rule.drain = 1.0 / drain.as_secs_f64().max(1.0);
+                let span = self.spec.lead.saturating_add(BEYOND_LEAD);
+                let up = self.outlook(quantile, span, span);
+                let hold = self.outlook(quantile, span.saturating_add(hold), span);
+                Some(Look { up, hold, per_replica: 1.0 / (self.spec.threshold * forecast_utilisation) })
+            }
+        };
+        self.rules.push(rule);
+        self.looks.push(look);
+    }
+
+    fn outlook(&mut self, quantile: f64, span: SignedDuration, needed: SignedDuration) -> usize {
+        let same = |outlook: &Outlook| outlook.quantile == quantile && outlook.span == span;
+        self.outlooks.iter().position(same).unwrap_or_else(|| {
+            self.outlooks.push(Outlook { quantile, span, needed, looked: None, most: None });
+            self.outlooks.len() - 1
+        })
+    }
+
+    /// What the policies have in common.
+    pub fn spec(&self) -> &BankSpec {
+        &self.spec
+    }
+
+    /// The policies, in the order of every block's sums.
+    pub fn portfolio(&self) -> &[ShadowPolicy] {
+        &self.portfolio
+    }
+
+    /// Finished blocks, oldest first.
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter()
+    }
+
+    /// Takes over blocks that a bank with the same spec and portfolio has finished, oldest first; others are left out.
+    pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
+        let fits = |block: &Block| block.sums.len() == self.portfolio.len();
+        self.blocks = blocks.into_iter().filter(fits).collect();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        while self.blocks.len() > KEPT {
+            self.blocks.pop_front();
+        }
+    }
+
+    /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where it was not seen:
+    /// then nothing moves and nothing is counted. `forecast`: as issued at or before `now`.
+    pub fn step(&mut self, now: Timestamp, demand: Option<f64>, forecast: Option<&Forecast>) {
+        self.open_block(now);
+        let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
+        let slot = self.slot(demand.min(MAX_VALUE) / self.spec.threshold);
+        if self.twins.is_empty() {
+            let ready = whole(slot.demand).clamp(self.world.min, self.world.max);
+            self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
+        }
+        for outlook in &mut self.outlooks {
+            outlook.look(now, forecast);
+        }
+        for ((twin, rule), look) in self.twins.iter_mut().zip(&self.rules).zip(&self.looks) {
+            twin.step(&self.world, rule, &slot, look.as_ref().and_then(|look| look.ahead(&self.outlooks)));
+        }
+        if let Some(block) = &mut self.open {
+            block.slots += 1;
+            block.foreseen += u32::from(forecast.is_some());
+            block.demand += slot.demand * self.world.slot_s / 3600.0;
+        }
+    }
+
+    /// What is seen at a slot, and what is due in it; then the slot's own demand is the newest.
+    fn slot(&mut self, demand: f64) -> Slot {
+        let wait = self.spec.slots(self.spec.wait_limit).max(1) as usize;
+        let (lag, mean) = (self.spec.slots(METRIC_LAG) as usize, self.spec.slots(METRIC_WINDOW).max(1) as usize);
+        let before = self.recent.len();
+        let shown = before.saturating_sub(lag).max(before.min(1));
+        let metric = self.recent.range(shown.saturating_sub(mean)..shown);
+        let metric = if before == 0 { demand } else { metric.clone().sum::<f64>() / metric.len() as f64 };
+        self.index = self.index.wrapping_add(1);
+        let slot = Slot {
+            index: self.index,
+            demand,
+            recent: self.recent.range(before.saturating_sub(wait)..).sum(),
+            due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),
+            metric,
+        };
+        self.recent.push_back(demand);
+        if self.recent.len() > (lag + mean).max(wait) {
+            self.recent.pop_front();
+        }
+        slot
+    }
+
+    fn open_block(&mut self, now: Timestamp) {
+        let block_s = BLOCK.as_secs();
+        let start = now.as_second().div_euclid(block_s) * block_s;
+        let start = Timestamp::from_second(start).unwrap_or(now);
+        if self.open.as_ref().is_some_and(|open| open.start == start) {
+            return;
+        }
+        let next = Block { start, slots: 0, foreseen: 0, demand: 0.0, sums: Vec::new() };
+        if let Some(mut block) = self.open.replace(next) {
+            block.sums = self.twins.iter_mut().map(|twin| std::mem::take(&mut twin.sums)).collect();
+            if block.slots > 0 {
+                self.blocks.push_back(block);
+                self.forget();
+            }
+        }
+    }
+}
+
+impl Outlook {
+    /// Looks again only where other buckets come into view.
+    fn look(&mut self, now: Timestamp, forecast: Option<&Forecast>) {
+        let Some(forecast) = forecast else {
+            self.looked = None;
+            self.most = None;
+            return;
+        };
+        let to = now.saturating_add(self.span).unwrap_or(Timestamp::MAX);
+        let (origin, step) = (forecast.origin(), forecast.step().as_secs());
+        let bucket = |at: Timestamp| (at.as_second() - origin.as_second()).div_euclid(step);
+        let looked = Some((origin, bucket(now), bucket(to)));
+        if self.looked != looked {
+            self.looked = looked;
+            let last = forecast.end().saturating_sub(SignedDuration::from_secs(1)).unwrap_or(to);
+            let to = to.min(last).max(now.saturating_add(self.needed).unwrap_or(Timestamp::MAX));
+            self.most = forecast.max_between(now, to, self.quantile);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

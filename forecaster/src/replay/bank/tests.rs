@@ -1,0 +1,225 @@
+//! The bank as a whole: blocks, gaps, shared looks at the forecast, and that its sums can be stitched.
+
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::policy::Objective;
+use crate::replay::tuner::Wish;
+use crate::replay::{portfolio, tuner};
+
+const DAY: usize = 5760;
+
+fn at(slot: usize) -> Timestamp {
+    Timestamp::from_second(86_400 * 20_000 + 15 * slot as i64).unwrap()
+}
+
+fn spec() -> BankSpec {
+    BankSpec::new(10.0, SignedDuration::from_secs(180))
+}
+
+/// Twelve replicas by day, two by night, bursts that come and go at minutes that repeat daily, and a ripple that does not.
+fn demand(slot: usize) -> f64 {
+    let day = (slot % DAY) as f64 / DAY as f64;
+    let burst = if (300..360).contains(&(slot % 720)) { 40.0 } else { 0.0 };
+    let ripple = ((slot as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as f64 / 25.6;
+    70.0 - 50.0 * (day * TAU).cos() + burst + ripple
+}
+
+/// What comes, for an hour, in buckets of a minute.
+fn clairvoyant(slot: usize) -> Forecast {
+    let row = |minute: usize| {
+        let most = (0..4).map(|i| demand(slot + 4 * minute + i)).fold(0.0, f64::max);
+        vec![most; 3]
+    };
+    Forecast::new(at(slot), SignedDuration::from_mins(1), vec![0.5, 0.9, 0.99], (0..60).map(row).collect())
+}
+
+fn run(bank: &mut Bank, slots: std::ops::Range<usize>, sees: bool) {
+    let mut forecast = None;
+    for slot in slots {
+        if slot % 20 == 0 && sees {
+            forecast = Some(clairvoyant(slot));
+        }
+        bank.step(at(slot), Some(demand(slot)), forecast.as_ref());
+    }
+}
+
+/// Per policy, over all blocks.
+fn totals(bank: &Bank) -> Vec<Sums> {
+    let mut totals = vec![Sums::default(); bank.portfolio().len()];
+    for block in bank.blocks() {
+        totals.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
+    }
+    totals
+}
+
+#[test]
+fn steady_demand_costs_what_it_needs_and_misses_nothing() {
+    let mut bank = Bank::new(spec(), vec![UNTUNED]);
+    for slot in 0..=DAY {
+        bank.step(at(slot), Some(35.0), None);
+    }
+    let blocks: Vec<&Block> = bank.blocks().collect();
+    assert_eq!(
+        blocks.iter().map(|block| (block.start, block.slots)).collect::<Vec<_>>(),
+        [0, 1, 2, 3].map(|i| (at(1440 * i), 1440))
+    );
+    // 3.5 replicas' worth at 80 % is 4.4: within the tolerance of the four that run.
+    let total = totals(&bank)[0];
+    assert!((total.gpu_hours - 24.0 * 4.0).abs() < 0.1 && total.missed == 0.0, "{total:?}");
+    assert!(blocks.iter().all(|block| (block.demand - 6.0 * 3.5).abs() < 1e-9));
+}
+
+#[test]
+fn a_gap_moves_nothing_and_counts_for_nothing() {
+    let mut bank = Bank::new(spec(), vec![UNTUNED]);
+    for slot in 0..=1440 {
+        let seen = (!(400..1000).contains(&slot)).then_some(35.0);
+        bank.step(at(slot), seen, None);
+        bank.step(at(slot), seen.map(|_| f64::NAN), None);
+    }
+    let block = bank.blocks().next().unwrap();
+    assert_eq!(block.slots, 840);
+    assert!((block.demand - 3.5 * 3.5).abs() < 1e-9 && (block.sums[0].gpu_hours - 3.5 * 4.0).abs() < 0.1, "{block:?}");
+}
+
+#[test]
+fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing_ready() {
+    let forecast = ShadowPolicy::Forecast {
+        quantile: 0.9,
+        forecast_utilisation: 1.0,
+        utilisation: 1.0,
+        hold: SignedDuration::ZERO,
+        stabilisation: SignedDuration::from_secs(15),
+        drain: SignedDuration::from_secs(60),
+    };
+    let mut policies = portfolio::reactive();
+    policies.push(forecast);
+    let mut bank = Bank::new(spec(), policies);
+    run(&mut bank, 0..3 * DAY + 1, true);
+    let totals = totals(&bank);
+    let (ours, theirs) = totals.split_last().unwrap();
+    let demand: f64 = bank.blocks().map(|block| block.demand).sum();
+    assert!(ours.missed < 0.001 * demand, "{ours:?} of {demand}");
+    for (policy, sums) in bank.portfolio().iter().zip(theirs) {
+        assert!(sums.missed > 1.0 || sums.gpu_hours > 1.2 * ours.gpu_hours, "{policy:?} {sums:?} {ours:?}");
+    }
+}
+
+#[test]
+fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
+    let quick = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(60) };
+    let slow = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(900) };
+    let mut free = Bank::new(spec(), vec![quick, slow]);
+    let mut bound = Bank::new(BankSpec { hpa_window: SignedDuration::from_secs(900), ..spec() }, vec![quick, slow]);
+    for bank in [&mut free, &mut bound] {
+        run(bank, 0..DAY + 1, false);
+    }
+    let (free, bound) = (totals(&free), totals(&bound));
+    assert!(free[0].gpu_hours < free[1].gpu_hours);
+    assert_eq!((bound[0], bound[1]), (free[1], free[1]));
+}
+
+#[test]
+fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
+    let mut bank = Bank::new(spec(), portfolio::reactive());
+    run(&mut bank, 0..1440 * 3 + 1, false);
+    let kept: Vec<Block> = bank.blocks().cloned().collect();
+    let mut again = Bank::new(spec(), portfolio::reactive());
+    let odd = Block { sums: vec![Sums::default(); 3], ..kept[0].clone() };
+    again.restore(kept.iter().cloned().chain([odd]));
+    assert_eq!(again.blocks().cloned().collect::<Vec<_>>(), kept);
+    let many = (0..2 * KEPT).map(|i| Block { start: at(1440 * i), ..kept[0].clone() });
+    again.restore(many);
+    assert_eq!((again.blocks().count(), again.blocks().next().map(|block| block.start)), (KEPT, Some(at(1440 * KEPT))));
+}
+
+/// The bank's looks are shared and kept; asking the forecast anew at every slot gives the same.
+#[test]
+fn a_look_that_is_kept_is_the_look_that_would_be_made() {
+    let [span, needed] = [840, 240].map(SignedDuration::from_secs);
+    let mut kept = Outlook { quantile: 0.8, span, needed, looked: None, most: None };
+    let forecast = clairvoyant(3);
+    for slot in 3..300 {
+        kept.look(at(slot), Some(&forecast));
+        let mut anew = Outlook { looked: None, ..kept.clone() };
+        anew.look(at(slot), Some(&forecast));
+        assert_eq!(kept.most, anew.most, "slot {slot}");
+    }
+    kept.look(at(300), None);
+    assert_eq!(kept.most, None);
+}
+
+/// Choosing anew every day in one closed loop costs what the policies' own daily sums add up to.
+#[test]
+fn stitched_sums_are_the_closed_loop() {
+    let mut policies = portfolio::reactive();
+    policies.extend(portfolio::forecasting(spec().lead));
+    let mut bank = Bank::new(spec(), policies);
+    let mut eyes = bank.clone();
+    let mut switched: Option<Twin> = None;
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut forecast = None;
+    for slot in 0..21 * DAY {
+        if slot % 20 == 0 {
+            forecast = Some(clairvoyant(slot));
+        }
+        bank.step(at(slot), Some(demand(slot)), forecast.as_ref());
+        if slot % DAY == 0 {
+            // The forecast takes turns with the best reactive policy: switches that matter.
+            let wish = Wish {
+                objective: Objective::Cost,
+                cost_ratio: 10.0 + (slot / DAY) as f64,
+                lead: spec().lead,
+                forecast_available: (slot / DAY).is_multiple_of(2),
+            };
+            let choice = tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), &wish).policy;
+            chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
+        }
+        let i = chosen[slot / DAY];
+        let twin = switched.get_or_insert_with(|| Twin::new(&bank.world, whole(demand(slot) / 10.0)));
+        let seen = eyes.slot(demand(slot) / 10.0);
+        twin.step(&bank.world, &bank.rules[i], &seen, bank.looks[i].and_then(|look| look.ahead(&bank.outlooks)));
+    }
+    bank.step(at(21 * DAY), None, None);
+    let mut stitched = Sums::default();
+    for (i, block) in bank.blocks().enumerate() {
+        stitched += block.sums[chosen[i / 4]];
+    }
+    assert!(chosen.windows(2).filter(|pair| pair[0] != pair[1]).count() > 10, "{chosen:?}");
+    let closed = switched.unwrap().sums;
+    for ratio in [0.0, 10.0, 100.0] {
+        let off = closed.total_cost(ratio) / stitched.total_cost(ratio);
+        assert!((0.999..1.001).contains(&off), "{ratio}: {off} {closed:?} {stitched:?}");
+    }
+}
+
+proptest! {
+    /// Whatever comes, in whatever order: no panic, no figure that is not a number, no less capacity than the minimum.
+    #[test]
+    fn whatever_comes_sums_are_sane(
+        slots in prop::collection::vec((0usize..4000, prop::option::of(prop_oneof![4 => 0.0f64..500.0, 1 => prop::num::f64::ANY])), 1..200),
+        threshold in 0.001f64..100.0, min in 0u32..3, max in 0u32..50, lead in 0i64..2000,
+    ) {
+        let spec = BankSpec { min, max, ..BankSpec::new(threshold, SignedDuration::from_secs(lead)) };
+        let mut policies = portfolio::reactive();
+        policies.extend(portfolio::forecasting(spec.lead));
+        let mut bank = Bank::new(spec, policies);
+        let forecast = clairvoyant(1000);
+        for (slot, demand) in slots {
+            bank.step(at(slot), demand, (slot > 2000).then_some(&forecast));
+        }
+        bank.step(at(10_000), None, None);
+        for block in bank.blocks() {
+            for sums in &block.sums {
+                let Sums { gpu_hours, missed, queued } = *sums;
+                prop_assert!(gpu_hours.is_finite() && missed.is_finite() && queued.is_finite());
+                prop_assert!(missed >= 0.0 && queued >= 0.0);
+                let hours = f64::from(block.slots) * 15.0 / 3600.0;
+                prop_assert!((f64::from(min) * hours - 1e-9..=f64::from(max.max(min)) * hours + 1e-9).contains(&gpu_hours), "{block:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What a replay assumes of workload, cluster and money.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use crate::calendar::Calendar;
+use crate::decide::policy::{Objective, Threshold};
+
+/// Simulated time goes in steps of this: the HPA's sync period and our own slot.
+pub const STEP: SignedDuration = SignedDuration::from_secs(15);
+
+/// What a replay assumes.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Demand that one replica carries, in the demand's own unit.
+    pub threshold: Threshold,
+    /// From asked for to Ready.
+    pub cold_start: ColdStart,
+    /// The ScaledObject.
+    pub keda: Keda,
+    /// The HPA that KEDA makes of it.
+    pub hpa: Hpa,
+    /// Age of the newest demand that a metric shows: scrape, query.
+    pub metric_delay: SignedDuration,
+    /// One missed replica-hour costs as much as this many idle GPU-hours, ≥ 0.
+    pub cost_ratio: f64,
+    /// Work that waits longer is missed.
+    pub wait_limit: SignedDuration,
+    /// Work that waits longer goes away; `None`: never.
+    pub patience: Option<SignedDuration>,
+    /// Windows and zone, for the Prewarm arm; days are local days of its zone.
+    pub calendar: Calendar,
+    /// What Prewarm's tuner minimises.
+    pub objective: Objective,
+    /// Figures count from here; what is before is history to learn from. `None`: all counts.
+    pub counted_from: Option<Timestamp>,
+    /// Keep what happened at every step.
+    pub timeline: bool,
+    /// Of the cold starts that are drawn.
+    pub seed: u64,
+}
+
+impl Scene {
+    /// Defaults for a threshold and a constant cold start: UTC, one replica at least, KEDA's and Kubernetes' defaults,
+    /// ρ = 30, limit 15 s.
+    pub fn new(threshold: Threshold, cold_start: SignedDuration) -> Self {
+        Self {
+            threshold,
+            cold_start: ColdStart::constant(cold_start),
+            keda: Keda::default(),
+            hpa: Hpa::default(),
+            metric_delay: SignedDuration::from_secs(30),
+            cost_ratio: 30.0,
+            wait_limit: SignedDuration::from_secs(15),
+            patience: None,
+            calendar: Calendar::empty(TimeZone::UTC),
+            objective: Objective::Cost,
+            counted_from: None,
+            timeline: false,
+            seed: 0,
+        }
+    }
+}
+
+/// How long replicas take from asked for to Ready: durations and how often they come. One class for nodes that are there
+/// and one for nodes that must come, or every start-up that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColdStart {
+    /// Durations ascending, and the share of start-ups that take at most so long; the last share is 1.
+    shares: Vec<(SignedDuration, f64)>,
+}
+
+impl ColdStart {
+    /// Always the same.
+    pub fn constant(took: SignedDuration) -> Self {
+        Self { shares: vec![(took.max(SignedDuration::ZERO), 1.0)] }
+    }
+
+    /// Durations with weights > 0, in any order; other weights are left out. `None` if none is left.
+    pub fn weighted(classes: impl IntoIterator<Item = (SignedDuration, f64)>) -> Option<Self> {
+        let usable = |(_, weight): &(SignedDuration, f64)| weight.is_finite() && *weight > 0.0;
+        let mut shares: Vec<_> = classes.into_iter().filter(usable).collect();
+        shares.sort_by_key(|(took, _)| *took);
+        let total: f64 = shares.iter().map(|(_, weight)| weight).sum();
+        let mut below = 0.0;
+        for (took, share) in &mut shares {
+            below += *share / total;
+            (*took, *share) = ((*took).max(SignedDuration::ZERO), below);
+        }
+        shares.last_mut()?.1 = 1.0;
+        Some(Self { shares })
+    }
+
+    /// The smallest duration that a share `p` of start-ups does not exceed.
+    pub fn quantile(&self, p: f64) -> SignedDuration {
+        let found = self.shares.iter().find(|(_, share)| *share >= p).or(self.shares.last());
+        found.map_or(SignedDuration::ZERO, |(took, _)| *took)
+    }
+
+    /// What counts as the lead: the P90.
+    pub fn lead(&self) -> SignedDuration {
+        self.quantile(0.9)
+    }
+
+    /// Of the `n`th start-up (SplitMix64 of seed and n): the same in every arm.
+    pub fn draw(&self, seed: u64, n: u64) -> SignedDuration {
+        let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.quantile(((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64)
+    }
+}
+
+/// The ScaledObject's fields that matter in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keda {
+    /// `pollingInterval`, whole steps.
+    pub polling: SignedDuration,
+    /// `cooldownPeriod`: from the last active poll to zero.
+    pub cooldown: SignedDuration,
+    /// `minReplicaCount`.
+    pub min: u32,
+    /// `maxReplicaCount`.
+    pub max: u32,
+    /// `idleReplicaCount`; KEDA supports 0 alone.
+    pub idle: Option<u32>,
+    /// `fallback`.
+    pub fallback: Option<Fallback>,
+}
+
+impl Default for Keda {
+    fn default() -> Self {
+        Self {
+            polling: SignedDuration::from_secs(30),
+            cooldown: SignedDuration::from_secs(300),
+            min: 1,
+            max: 100,
+            idle: None,
+            fallback: None,
+        }
+    }
+}
+
+/// `fallback` of a ScaledObject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallback {
+    /// More failures in a row than this, and it acts.
+    pub failure_threshold: u32,
+    /// How many replicas the failing metric then stands for.
+    pub replicas: u32,
+    /// How that and the current count are combined.
+    pub behavior: FallbackBehavior,
+}
+
+/// `fallback.behavior`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FallbackBehavior {
+    /// `replicas`.
+    #[default]
+    Static,
+    /// What runs.
+    CurrentReplicas,
+    /// The larger.
+    CurrentReplicasIfHigher,
+    /// The smaller.
+    CurrentReplicasIfLower,
+}
+
+/// The HorizontalPodAutoscaler's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hpa {
+    /// `--horizontal-pod-autoscaler-sync-period`, whole steps.
+    pub sync: SignedDuration,
+    /// `--horizontal-pod-autoscaler-tolerance`.
+    pub tolerance: f64,
+    /// Demand per replica that the plain HPA aims at, as a share of the threshold.
+    pub utilisation: f64,
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`, where `behavior` says nothing.
+    pub downscale_stabilization: SignedDuration,
+    /// `spec.behavior`; `None`: the controller's own limits.
+    pub behavior: Option<Behavior>,
+}
+
+impl Default for Hpa {
+    fn default() -> Self {
+        Self {
+            sync: STEP,
+            tolerance: crate::decide::hpa::TOLERANCE,
+            utilisation: 0.75,
+            downscale_stabilization: SignedDuration::from_secs(300),
+            behavior: Some(Behavior::default()),
+        }
+    }
+}
+
+/// `spec.behavior`. The default is what the API server fills in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behavior {
+    /// `scaleUp`.
+    pub up: Rules,
+    /// `scaleDown`.
+    pub down: Rules,
+}
+
+impl Default for Behavior {
+    /// pkg/apis/autoscaling/v2/defaults.go `scaleUpRules`, `scaleDownRules`.
+    fn default() -> Self {
+        let quarter = SignedDuration::from_secs(15);
+        Self {
+            up: Rules {
+                stabilization: Some(SignedDuration::ZERO),
+                select: Select::Max,
+                policies: vec![Limit::Pods(4, quarter), Limit::Percent(100, quarter)],
+            },
+            down: Rules { stabilization: None, select: Select::Max, policies: vec![Limit::Percent(100, quarter)] },
+        }
+    }
+}
+
+/// One direction of `spec.behavior`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// `stabilizationWindowSeconds`; `None` on the way down: the controller's.
+    pub stabilization: Option<SignedDuration>,
+    /// `selectPolicy`.
+    pub select: Select,
+    /// `policies`.
+    pub policies: Vec<Limit>,
+}
+
+/// `selectPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Select {
+    /// The policy that allows the most.
+    Max,
+    /// The policy that allows the least.
+    Min,
+    /// Not at all.
+    Disabled,
+}
+
+/// One of `policies`: how much within `periodSeconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So many replicas.
+    Pods(u32, SignedDuration),
+    /// So many percent of those at the period's start.
+    Percent(u32, SignedDuration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_ups_come_as_often_as_they_weigh() {
+        let seconds = SignedDuration::from_secs;
+        let mixed = ColdStart::weighted([(seconds(600), 1.0), (seconds(60), 3.0), (seconds(9), 0.0)]).unwrap();
+        assert_eq!(
+            (mixed.quantile(0.75), mixed.quantile(0.76), mixed.lead()),
+            (seconds(60), seconds(600), seconds(600))
+        );
+        let warm = (0..10_000).filter(|n| mixed.draw(7, *n) == seconds(60)).count();
+        assert!((7_300..7_700).contains(&warm), "{warm}");
+        assert!((0..100).all(|n| mixed.draw(7, n) == mixed.draw(7, n)));
+        assert!((0..100).any(|n| mixed.draw(7, n) != mixed.draw(8, n)));
+        assert_eq!(ColdStart::weighted([(seconds(9), f64::NAN)]), None);
+    }
+}

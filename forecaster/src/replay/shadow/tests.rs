@@ -1,0 +1,142 @@
+//! Written cases of the loop, and the queue against a finer one.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const WORLD: World = World { slot_s: 15.0, lead: 4, min: 1, max: 1000 };
+const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
+
+/// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
+fn follow(twin: &mut Twin, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
+    let from = twin.wanted.back().map_or(0, |(at, _)| at + 1);
+    let step = |(i, metric): (usize, &f64)| {
+        let slot = Slot { index: from + i as u32, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric };
+        twin.step(&WORLD, rule, &slot, ahead);
+        (twin.ready, twin.pending)
+    };
+    metric.iter().enumerate().map(step).collect()
+}
+
+#[test]
+fn within_a_tenth_nothing_moves() {
+    for (metric, wanted) in [(11.0, 10), (11.01, 12), (9.0, 10), (8.99, 9)] {
+        assert_eq!(within_tolerance(metric, 10), wanted, "{metric}");
+    }
+    assert_eq!((within_tolerance(0.0, 0), within_tolerance(0.1, 0)), (0, 1));
+}
+
+#[test]
+fn a_sync_adds_four_pods_or_doubles_and_a_replica_takes_the_lead_to_start() {
+    let mut twin = Twin::new(&WORLD, 1);
+    let seen = follow(&mut twin, &PLAIN, &[32.0; 8], None);
+    assert_eq!(seen, [(1, 4), (1, 9), (1, 19), (1, 31), (5, 27), (10, 22), (20, 12), (32, 0)]);
+}
+
+#[test]
+fn it_comes_down_to_the_most_that_was_wanted_within_the_window() {
+    let mut twin = Twin::new(&WORLD, 8);
+    let rule = Rule { window: 2, ..PLAIN };
+    let total = |(ready, pending): &(u32, u32)| ready + pending;
+    let seen = follow(&mut twin, &rule, &[8.0, 5.0, 3.0, 6.0, 2.0, 2.0, 2.0], None);
+    assert_eq!(seen.iter().map(total).collect::<Vec<_>>(), [8, 8, 8, 6, 6, 6, 2]);
+}
+
+#[test]
+fn what_starts_goes_first_the_newest_of_it_first() {
+    let mut twin = Twin::new(&WORLD, 2);
+    assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 7.0], None), [(2, 3), (2, 5)]);
+    // Of five that start the two newest go; the three older ones land in their time.
+    assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None), [(2, 3), (2, 3), (5, 0), (5, 0)]);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], None), [(1, 0)]);
+}
+
+#[test]
+fn the_forecast_adds_and_holds_no_more_than_runs() {
+    let mut twin = Twin::new(&WORLD, 4);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 9))), [(4, 0)]);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((6, 9))), [(4, 2)]);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 3))), [(3, 0)]);
+}
+
+#[test]
+fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
+    let rule = Rule { live: 1.0 / 1.2, blind: 1.0 / 0.8, ..PLAIN };
+    let mut twin = Twin::new(&WORLD, 1);
+    assert_eq!(follow(&mut twin.clone(), &rule, &[4.0], Some((0, 0))), [(1, 3)]);
+    assert_eq!(follow(&mut twin, &rule, &[4.0], None), [(1, 4)]);
+}
+
+/// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by slot.
+fn queue(demand: &[f64], ready: &[u32]) -> Sums {
+    let mut twin = Twin::new(&WORLD, 0);
+    let mut previous = 0.0;
+    for (i, (demand, ready)) in demand.iter().zip(ready).enumerate() {
+        twin.ready = *ready;
+        let slot = Slot { index: i as u32, demand: *demand, recent: previous, due: previous, metric: 0.0 };
+        twin.serve(&WORLD, &slot);
+        previous = *demand;
+    }
+    twin.sums
+}
+
+#[test]
+fn a_burst_that_is_served_half_a_slot_too_late_is_late_by_hand() {
+    // Two replicas' worth for a slot, one runs: what arrived at fraction f waits until 2 f, so for f > 1 it would be late.
+    assert_eq!(queue(&[2.0, 0.0, 0.0], &[1, 1, 1]).missed, 0.0);
+    // Three: what arrived at f is served at 3 f, a slot later than it came for f > 1/2.
+    let missed = queue(&[3.0, 0.0, 0.0, 0.0], &[1, 1, 1, 1]).missed;
+    assert!((missed - 0.5 * 3.0 * 15.0 / 3600.0).abs() < 1e-12, "{missed}");
+    // Nothing serves the first slot: all of it waits a slot at least.
+    let missed = queue(&[1.0, 0.0, 0.0], &[0, 1, 1]).missed;
+    assert_eq!(missed, 0.0, "exactly the limit is not late");
+    assert!((queue(&[1.0, 0.0, 0.0], &[0, 0, 1]).missed - 15.0 / 3600.0).abs() < 1e-12);
+}
+
+proptest! {
+    /// Against a queue of small items, each with its own arrival.
+    #[test]
+    fn what_is_late_is_what_waits_longer_than_the_limit(
+        slots in prop::collection::vec((0.0f64..8.0, 0u32..8), 1..30),
+    ) {
+        const ITEMS: usize = 400;
+        let (mut demand, mut ready): (Vec<f64>, Vec<u32>) = slots.into_iter().unzip();
+        // Time to empty it, so that every item is judged.
+        demand.extend([0.0; 60]);
+        ready.extend([8; 60]);
+        let sums = queue(&demand, &ready);
+        let served = |until: f64| {
+            // Served by a queue that is never asked for more than there is: the least over all starts of a busy period.
+            let rate = |from: f64, to: f64, of: &dyn Fn(usize) -> f64| -> f64 {
+                (0..demand.len()).map(|i| (to.min(i as f64 + 1.0) - from.max(i as f64)).max(0.0) * of(i)).sum()
+            };
+            let starts = (0..=until as usize).map(|i| i as f64).chain([until]);
+            starts.map(|s| rate(0.0, s, &|i| demand[i]) + rate(s, until, &|i| f64::from(ready[i]))).fold(f64::INFINITY, f64::min)
+        };
+        let (mut late, mut arrived) = (0.0, 0.0);
+        for (i, rate) in demand.iter().enumerate().take(30) {
+            for item in 0..ITEMS {
+                let size = rate / ITEMS as f64;
+                arrived += size;
+                let at = i as f64 + (item as f64 + 1.0) / ITEMS as f64;
+                if *rate > 0.0 && served(at + 1.0) < arrived - 1e-9 {
+                    late += size;
+                }
+            }
+        }
+        let missed = sums.missed * 3600.0 / 15.0;
+        // Two items a slot: where the fluid crosses the limit, and where it crosses back.
+        let grain = 2.0 * demand.iter().sum::<f64>() / ITEMS as f64;
+        prop_assert!((missed - late).abs() <= grain + 1e-6, "{missed} {late}");
+    }
+
+    /// Serving with more replicas never makes more late, and the queue never longer.
+    #[test]
+    fn more_replicas_never_miss_more(slots in prop::collection::vec((0.0f64..8.0, 0u32..8, 0u32..3), 1..60)) {
+        let demand: Vec<f64> = slots.iter().map(|(demand, ..)| *demand).collect();
+        let ready: Vec<u32> = slots.iter().map(|(_, ready, _)| *ready).collect();
+        let more: Vec<u32> = slots.iter().map(|(_, ready, more)| ready + more).collect();
+        let (less, more) = (queue(&demand, &ready), queue(&demand, &more));
+        prop_assert!(more.missed <= less.missed + 1e-9 && more.queued <= less.queued + 1e-9);
+    }
+}

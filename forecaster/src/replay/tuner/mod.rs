@@ -1,0 +1,274 @@
+//! The choice among shadow policies, and the gate: forecasting must earn its authority.
+//!
+//! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired by day; no measure of
+//! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than
+//! chance (Student, one-sided, p = .9).
+
+mod learnt;
+mod student;
+
+use jiff::SignedDuration;
+use student::t90;
+
+use super::bank::Block;
+use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
+use crate::decide::policy::Objective;
+
+/// Blocks of a day.
+const BLOCKS_A_DAY: usize = 4;
+
+/// A day counts with so many of its slots.
+const COMPLETE: f64 = 0.9;
+
+/// Days from which on gains are tested; before, the cheapest policy is taken as it is.
+const TESTED_FROM: usize = 3;
+
+/// Safe mode: missed demand and GPU-hours of a forecast policy, at most so much of the best reactive one's. Less than 1,
+/// because tomorrow differs from the days behind.
+const SAFE_MISSED: f64 = 0.9;
+const SAFE_GPU_HOURS: f64 = 0.98;
+
+/// Target mode aims at this share of the target: what is replayed looks better than what comes.
+const AIM: f64 = 0.7;
+
+/// Cost ratios that target mode tries, and between which: log-evenly.
+const RATIOS: u32 = 60;
+const LOWEST_RATIO: f64 = 0.5;
+const HIGHEST_RATIO: f64 = 2000.0;
+
+/// A day of every policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Day {
+    /// There was a trained forecast all day: what forecast policies did on others says nothing about them.
+    pub foreseen: bool,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// Per policy, in the portfolio's order.
+    pub sums: Vec<Sums>,
+}
+
+/// What a choice is made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wish {
+    /// What to minimise.
+    pub objective: Objective,
+    /// One missed replica-hour costs as much as this many idle GPU-hours; ≥ 0.
+    pub cost_ratio: f64,
+    /// Cold start.
+    pub lead: SignedDuration,
+    /// A trained forecast exists.
+    pub forecast_available: bool,
+}
+
+/// Complete days among the blocks (oldest first), oldest first: counted back from the newest block, so that a choice may
+/// be made anew after each. `slots`: of a whole day.
+pub fn days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<Day> {
+    let blocks: Vec<&Block> = blocks.into_iter().collect();
+    let length = super::bank::BLOCK.as_secs();
+    let mut days = Vec::new();
+    let mut end = blocks.len();
+    while let Some(day) = end.checked_sub(BLOCKS_A_DAY).and_then(|start| blocks.get(start..end)) {
+        let follows = |pair: &[&Block]| matches!(pair, [a, b] if b.start.as_second() - a.start.as_second() == length);
+        if !day.windows(2).all(follows) {
+            end -= 1;
+            continue;
+        }
+        end -= BLOCKS_A_DAY;
+        if day.iter().map(|block| f64::from(block.slots)).sum::<f64>() >= COMPLETE * f64::from(slots) {
+            days.push(sum(day));
+        }
+    }
+    days.reverse();
+    days
+}
+
+fn sum(blocks: &[&Block]) -> Day {
+    let policies = blocks.iter().map(|block| block.sums.len()).min().unwrap_or(0);
+    let (slots, foreseen) =
+        blocks.iter().fold((0, 0), |(slots, foreseen), block| (slots + block.slots, foreseen + block.foreseen));
+    let foreseen = f64::from(foreseen) >= COMPLETE * f64::from(slots);
+    let mut day = Day { foreseen, demand: 0.0, sums: vec![Sums::default(); policies] };
+    for block in blocks {
+        day.demand += block.demand;
+        day.sums.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
+    }
+    day
+}
+
+/// Chooses among the policies of a portfolio by what they cost on complete days.
+///
+/// The best reactive policy is the cheapest of all days; forecast policies are compared with it on the days that had a
+/// trained forecast.
+pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
+    let all: Vec<&Day> = days.iter().collect();
+    let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && wish.forecast_available).collect();
+    let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
+    let ratio = match wish.objective {
+        Objective::Late(target) if paired.days.is_empty() => all.ratio_for(target, wish.cost_ratio, reactive),
+        Objective::Late(target) => paired.ratio_for(target, wish.cost_ratio, |_| true),
+        Objective::Cost | Objective::Safe => wish.cost_ratio,
+    };
+    let Some(rival) = all.cheapest(ratio, reactive) else { return without_days(wish) };
+    let Some(cheapest) = paired.cheapest(ratio, |_| true) else {
+        return match wish.forecast_available {
+            // The forecast is new: nothing is known of what it does here.
+            true => {
+                Choice { policy: learnt::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
+            }
+            false => all.choice(rival, rival, ratio),
+        };
+    };
+    if paired.days.len() < TESTED_FROM {
+        return Choice { why: Why::FewDays, ..paired.choice(cheapest, rival, ratio) };
+    }
+    let gain = Gain { record: &paired, rival, ratio };
+    let passes = |i: usize| gain.is_more_than_chance(i) && (wish.objective != Objective::Safe || gain.is_safe(i));
+    let forecasts = |i: usize| portfolio.get(i).is_some_and(ShadowPolicy::forecasts);
+    let best = paired.cheapest_of(ratio, |i| i == rival || forecasts(i) && passes(i)).unwrap_or(rival);
+    let why = match () {
+        () if forecasts(best) => Why::Earned,
+        () if forecasts(cheapest) => Why::NotProven,
+        () => Why::ReactiveBest,
+    };
+    Choice { why, ..paired.choice(best, rival, ratio) }
+}
+
+fn reactive(policy: &ShadowPolicy) -> bool {
+    !policy.forecasts()
+}
+
+fn without_days(wish: &Wish) -> Choice {
+    let (policy, why) = match wish.forecast_available {
+        true => (learnt::policy(wish.lead, wish.cost_ratio), Why::Learnt),
+        false => (UNTUNED, Why::Untuned),
+    };
+    Choice {
+        policy,
+        best_reactive: UNTUNED,
+        why,
+        days: 0,
+        days_won: 0,
+        gain: 0.0,
+        gain_interval: (0.0, 0.0),
+        expected: Sums::default(),
+        expected_reactive: Sums::default(),
+        cost_ratio: wish.cost_ratio,
+    }
+}
+
+/// What happened on some days.
+struct Record<'a> {
+    portfolio: &'a [ShadowPolicy],
+    days: Vec<&'a Day>,
+    /// Per policy, over all days.
+    totals: Vec<Sums>,
+}
+
+impl<'a> Record<'a> {
+    fn new(portfolio: &'a [ShadowPolicy], days: Vec<&'a Day>) -> Self {
+        let mut totals = vec![Sums::default(); portfolio.len()];
+        for day in &days {
+            totals.iter_mut().zip(&day.sums).for_each(|(total, sums)| *total += *sums);
+        }
+        Self { portfolio, days, totals }
+    }
+
+    fn total(&self, i: usize) -> Sums {
+        self.totals.get(i).copied().unwrap_or_default()
+    }
+
+    fn cheapest(&self, ratio: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> Option<usize> {
+        self.cheapest_of(ratio, |i| self.portfolio.get(i).is_some_and(&admits))
+    }
+
+    /// The cheapest of the admitted policies; the first of equals. `None` without days.
+    fn cheapest_of(&self, ratio: f64, admits: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.days.is_empty() {
+            return None;
+        }
+        let admitted = (0..self.portfolio.len()).filter(|i| admits(*i));
+        let by_cost =
+            |a: &usize, b: &usize| self.total(*a).total_cost(ratio).total_cmp(&self.total(*b).total_cost(ratio));
+        admitted.min_by(by_cost)
+    }
+
+    /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does; `otherwise`
+    /// where there was no demand to miss.
+    fn ratio_for(&self, target: f64, otherwise: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> f64 {
+        let demand: f64 = self.days.iter().map(|day| day.demand).sum();
+        if demand <= 0.0 {
+            return otherwise;
+        }
+        let step = (HIGHEST_RATIO / LOWEST_RATIO).powf(1.0 / f64::from(RATIOS - 1));
+        let mut ratios = (0..RATIOS).map(|k| LOWEST_RATIO * step.powf(f64::from(k)));
+        let meets =
+            |ratio: &f64| self.cheapest(*ratio, &admits).is_some_and(|i| self.total(i).missed <= AIM * target * demand);
+        ratios.find(meets).unwrap_or(HIGHEST_RATIO)
+    }
+
+    /// What speaks for a policy; why it was chosen is for the caller to say.
+    fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Choice {
+        let gain = Gain { record: self, rival, ratio };
+        let (mean, margin) = gain.mean_and_margin(chosen);
+        let n = self.days.len() as f64;
+        let mean_day = |i: usize| {
+            let Sums { gpu_hours, missed, queued } = self.total(i);
+            Sums { gpu_hours: gpu_hours / n, missed: missed / n, queued: queued / n }
+        };
+        let policy = |i: usize| self.portfolio.get(i).copied().unwrap_or(UNTUNED);
+        Choice {
+            policy: policy(chosen),
+            best_reactive: policy(rival),
+            why: Why::ReactiveBest,
+            days: u32::try_from(self.days.len()).unwrap_or(u32::MAX),
+            days_won: gain.days_won(chosen),
+            gain: mean,
+            gain_interval: (mean - margin, mean + margin),
+            expected: mean_day(chosen),
+            expected_reactive: mean_day(rival),
+            cost_ratio: ratio,
+        }
+    }
+}
+
+/// Gains over one policy, day by day.
+struct Gain<'a> {
+    record: &'a Record<'a>,
+    rival: usize,
+    ratio: f64,
+}
+
+impl Gain<'_> {
+    fn by_day(&self, i: usize) -> impl Iterator<Item = f64> {
+        let cost = |day: &Day, i: usize| day.sums.get(i).map_or(0.0, |sums| sums.total_cost(self.ratio));
+        self.record.days.iter().map(move |day| cost(day, self.rival) - cost(day, i))
+    }
+
+    fn days_won(&self, i: usize) -> u32 {
+        self.by_day(i).map(|gain| u32::from(gain > 0.0)).sum()
+    }
+
+    /// Mean, and t(.9, n − 1) · s / √n; an endless margin for a single day.
+    fn mean_and_margin(&self, i: usize) -> (f64, f64) {
+        let n = self.record.days.len();
+        let mean = self.by_day(i).sum::<f64>() / n as f64;
+        if n < 2 {
+            return (mean, f64::INFINITY);
+        }
+        let variance = self.by_day(i).map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
+        (mean, t90(n - 1) * (variance / n as f64).sqrt())
+    }
+
+    fn is_more_than_chance(&self, i: usize) -> bool {
+        let (mean, margin) = self.mean_and_margin(i);
+        mean > margin
+    }
+
+    fn is_safe(&self, i: usize) -> bool {
+        let (ours, theirs) = (self.record.total(i), self.record.total(self.rival));
+        ours.missed <= SAFE_MISSED * theirs.missed && ours.gpu_hours <= SAFE_GPU_HOURS * theirs.gpu_hours
+    }
+}
+
+#[cfg(test)]
+mod tests;
