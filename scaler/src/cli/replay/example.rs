@@ -2,7 +2,7 @@
 
 use jiff::civil::date;
 
-use super::summary::{Arm, Assumptions, Conclusion, Day, Summary, Tuned};
+use super::summary::{Arm, Assumptions, Day, Summary, Tuned, Verdict};
 
 fn arm(name: &'static str, gpu_hours: f64, missed_share: f64) -> Arm {
     let missed = missed_share * 2000.0;
@@ -18,6 +18,7 @@ fn arm(name: &'static str, gpu_hours: f64, missed_share: f64) -> Arm {
         gpu_hours,
         missed_replica_hours: missed,
         missed_share,
+        mean_wait_seconds: 0.4,
         minutes_under_capacity: missed_share * 30_000.0,
         starts: 412,
         cost_to_oracle: (gpu_hours + 30.0 * missed) / 2010.0,
@@ -52,10 +53,10 @@ pub(crate) fn summary() -> Summary {
             gpu_price: 2.5,
         },
         arms: arms.map(|(name, hours, share)| arm(name, hours, share)).into(),
-        conclusion: Conclusion {
+        conclusion: Verdict {
             headline: "Prewarm would have cut waiting requests from 2.5 % to 0.3 %, for 3 % more GPU-hours than the plain HPA.".to_owned(),
             sentences: vec!["Against the best settings that only react it saves 12 % of the total cost.".to_owned()],
-            use_prewarm: true,
+            advice: "use-prewarm",
         },
         tuned: Tuned { utilisation: 0.6, scale_down_seconds: 900 },
     }

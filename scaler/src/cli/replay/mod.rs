@@ -7,3 +7,4 @@ mod scene;
 mod summary;
 mod table;
 mod timeline;
+mod words;

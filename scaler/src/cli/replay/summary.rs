@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use prewarm_forecaster::replay::{self, DaySum, Outcome};
 use serde::Serialize;
 
 /// Everything that was found.
@@ -19,7 +20,7 @@ pub(crate) struct Summary {
     pub(crate) assumptions: Assumptions,
     /// In the order of the table; `hpa`, `prewarm` and `oracle` are always among them.
     pub(crate) arms: Vec<Arm>,
-    pub(crate) conclusion: Conclusion,
+    pub(crate) conclusion: Verdict,
     /// The reactive settings that would have been best: useful with or without a forecast.
     pub(crate) tuned: Tuned,
 }
@@ -63,6 +64,8 @@ pub(crate) struct Arm {
     pub(crate) missed_replica_hours: f64,
     /// Share of the demand that waits longer than the limit, 0 … 1.
     pub(crate) missed_share: f64,
+    /// Mean wait of all demand.
+    pub(crate) mean_wait_seconds: f64,
     /// Minutes with less capacity Ready than demand.
     pub(crate) minutes_under_capacity: f64,
     /// Replicas started.
@@ -90,16 +93,49 @@ pub(crate) struct Day {
 /// In plain words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Conclusion {
+pub(crate) struct Verdict {
+    /// use-prewarm, tune-hpa or keep-hpa.
+    pub(crate) advice: &'static str,
     /// One sentence.
     pub(crate) headline: String,
     /// What stands behind it.
     pub(crate) sentences: Vec<String>,
-    /// Whether the forecast earns its place here.
-    pub(crate) use_prewarm: bool,
 }
 
 impl Summary {
+    /// Figures of all arms (the plain HPA and the oracle among them).
+    pub(crate) fn arms(outcomes: &[(replay::Arm, Outcome)], assumed: &Assumptions) -> Vec<Arm> {
+        let cost = |of: replay::Arm| {
+            let outcome = outcomes.iter().find(|(arm, _)| *arm == of).map(|(_, outcome)| outcome);
+            outcome.map_or(f64::NAN, |outcome| outcome.total_cost(assumed.cost_ratio))
+        };
+        let (hpa, oracle) = (cost(replay::Arm::Hpa), cost(replay::Arm::Oracle));
+        let day = |day: &DaySum| Day {
+            date: day.date,
+            total_cost: day.total_cost(assumed.cost_ratio),
+            gpu_hours: day.gpu_hours,
+            missed_replica_hours: day.missed_replica_hours,
+        };
+        let figures = |(arm, outcome): &(replay::Arm, Outcome)| {
+            let total_cost = outcome.total_cost(assumed.cost_ratio);
+            Arm {
+                name: arm.name(),
+                total_cost,
+                gpu_hours: outcome.gpu_hours,
+                missed_replica_hours: outcome.missed_replica_hours,
+                missed_share: outcome.miss_share,
+                mean_wait_seconds: outcome.queue_seconds,
+                minutes_under_capacity: outcome.minutes_under_capacity,
+                starts: outcome.starts,
+                cost_to_oracle: total_cost / oracle,
+                cost_to_hpa: total_cost / hpa,
+                money: outcome.gpu_hours * assumed.gpu_price,
+                days: outcome.days.iter().map(day).collect(),
+            }
+        };
+        outcomes.iter().map(figures).collect()
+    }
+
     /// The arm of this name.
     pub(crate) fn arm(&self, name: &str) -> Option<&Arm> {
         self.arms.iter().find(|arm| arm.name == name)

@@ -9,7 +9,7 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     let (assumed, tuned) = (&summary.assumptions, &summary.tuned);
     let threshold = number(assumed.threshold * tuned.utilisation);
     let query = "sum(rate(http_requests_total{service=\"…\"}[1m]))";
-    let trigger = if summary.conclusion.use_prewarm {
+    let trigger = if summary.conclusion.advice == "use-prewarm" {
         let cold_start = written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
         format!(
             "  - type: external-push

@@ -102,7 +102,7 @@ fn the_week_is_a_whole_one_and_the_day_the_hardest() {
 fn settings_are_yaml_that_our_own_check_takes() {
     let mut summary = summary();
     for use_prewarm in [true, false] {
-        summary.conclusion.use_prewarm = use_prewarm;
+        summary.conclusion.advice = if use_prewarm { "use-prewarm" } else { "tune-hpa" };
         let text = settings::yaml(&summary);
         let tree: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         let trigger = &tree["spec"]["triggers"][0];
