@@ -9,11 +9,7 @@ pub mod forecast;
 mod history;
 mod plot;
 mod progress;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "table and report stand; the simulation they show is built in the core")
-)]
-mod replay;
+pub mod replay;
 pub mod serve;
 pub mod windows;
 
@@ -38,6 +34,8 @@ enum Command {
     Demo(demo::Args),
     /// Forecast demand from its history, at one origin or many
     Forecast(Box<forecast::Args>),
+    /// Replay a history: what plain HPA, tuned HPA, Prewarm and others would have missed and cost
+    Replay(Box<replay::Args>),
     /// Print when floors and ceilings of a policy hold, in local time and UTC
     Windows(windows::Args),
     /// Validate ScaledObjects and policies before they are applied
@@ -55,6 +53,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Forecast(args) => forecast::run(*args).await,
+            Command::Replay(args) => replay::run(*args).await,
             Command::Windows(args) => windows::run(args),
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args).await,

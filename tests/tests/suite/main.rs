@@ -9,6 +9,7 @@ mod checklist;
 mod forecast;
 mod outage;
 mod process;
+mod replay;
 mod restart;
 mod story;
 mod windows;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use prewarm_forecaster::decide::policy::Threshold;
+use prewarm_forecaster::replay::Scene as Assumed;
+use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::Assumptions;
 use crate::config::duration;
@@ -29,6 +31,9 @@ pub(crate) struct Scene {
     /// Replicas that always run
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) min_replicas: u32,
+    /// History to learn from before figures count [default: a third, at most 14 days]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) learn: Option<SignedDuration>,
     /// Replicas that there are at most [default: twice what the largest demand needs]
     #[arg(long, value_name = "N")]
     pub(crate) max_replicas: Option<u32>,
@@ -70,8 +75,28 @@ impl Scene {
         }
     }
 
+    /// The same for the simulation.
+    pub(crate) fn assumed(&self, series: &Series, calendar: Calendar) -> Assumed {
+        let largest = series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let mut assumed = Assumed::new(self.threshold, self.cold_start);
+        assumed.keda.min = self.min_replicas;
+        assumed.keda.max = self.most_replicas(largest);
+        assumed.cost_ratio = self.cost_ratio;
+        assumed.wait_limit = self.wait_limit;
+        assumed.calendar = calendar;
+        assumed.counted_from = series.start().checked_add(self.learnt(series)).ok();
+        assumed
+    }
+
+    /// What comes before figures count: policies are chosen and forecasts trained on it.
+    fn learnt(&self, series: &Series) -> SignedDuration {
+        let all = series.end().duration_since(series.start());
+        let third = SignedDuration::from_secs(all.as_secs() / 3);
+        self.learn.unwrap_or(third.min(SignedDuration::from_hours(14 * 24)))
+    }
+
     /// Replicas that there are at most, `largest` being the largest demand.
-    pub(crate) fn most_replicas(&self, largest: f64) -> u32 {
+    fn most_replicas(&self, largest: f64) -> u32 {
         let needed = (2.0 * largest / self.threshold.get()).ceil().clamp(1.0, 100_000.0) as u32;
         self.max_replicas.unwrap_or(needed).max(self.min_replicas).max(1)
     }

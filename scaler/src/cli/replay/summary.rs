@@ -20,6 +20,10 @@ pub(crate) struct Summary {
     pub(crate) assumptions: Assumptions,
     /// In the order of the table; `hpa`, `prewarm` and `oracle` are always among them.
     pub(crate) arms: Vec<Arm>,
+    /// The plain HPA at other utilisations, by GPU-hours.
+    pub(crate) frontier: Vec<Point>,
+    /// The plain HPA with as many GPU-hours as Prewarm; `None` where no utilisation takes so many or so few.
+    pub(crate) equal_cost: Option<EqualCost>,
     pub(crate) conclusion: Verdict,
     /// The reactive settings that would have been best: useful with or without a forecast.
     pub(crate) tuned: Tuned,
@@ -32,7 +36,7 @@ pub(crate) struct Tuned {
     /// Share of the threshold that a replica is loaded with, 0 … .
     pub(crate) utilisation: f64,
     /// The HPA's stabilisation window on the way down.
-    pub(crate) scale_down_seconds: u32,
+    pub(crate) scale_down_seconds: i64,
 }
 
 /// What the figures stand on.
@@ -88,6 +92,44 @@ pub(crate) struct Day {
     pub(crate) total_cost: f64,
     pub(crate) gpu_hours: f64,
     pub(crate) missed_replica_hours: f64,
+}
+
+/// The plain HPA at one utilisation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Point {
+    /// Share of the threshold that a replica is loaded with.
+    pub(crate) utilisation: f64,
+    pub(crate) gpu_hours: f64,
+    pub(crate) missed_share: f64,
+}
+
+/// What the plain HPA misses at Prewarm's GPU-hours, between two points of the frontier.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EqualCost {
+    pub(crate) utilisation: f64,
+    pub(crate) gpu_hours: f64,
+    pub(crate) missed_share: f64,
+}
+
+impl EqualCost {
+    /// Read off the frontier (ascending GPU-hours) at `gpu_hours`.
+    pub(crate) fn at(frontier: &[Point], gpu_hours: f64) -> Option<Self> {
+        let around = frontier.windows(2).find_map(|pair| match pair {
+            [low, high] if low.gpu_hours <= gpu_hours && gpu_hours <= high.gpu_hours => Some((*low, *high)),
+            _ => None,
+        });
+        let (low, high) = around?;
+        let span = high.gpu_hours - low.gpu_hours;
+        let part = if span > 0.0 { (gpu_hours - low.gpu_hours) / span } else { 0.0 };
+        let between = |low: f64, high: f64| low + part * (high - low);
+        Some(Self {
+            utilisation: between(low.utilisation, high.utilisation),
+            gpu_hours,
+            missed_share: between(low.missed_share, high.missed_share),
+        })
+    }
 }
 
 /// In plain words.
@@ -165,5 +207,21 @@ pub(crate) fn colour(name: &str) -> &'static str {
         "prewarm" => "prewarm",
         "oracle" => "oracle",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_cost_is_read_between_two_points() {
+        let point = |utilisation, gpu_hours, missed_share| Point { utilisation, gpu_hours, missed_share };
+        let frontier = [point(0.9, 100.0, 0.04), point(0.7, 140.0, 0.02), point(0.5, 200.0, 0.01)];
+        let at = |gpu_hours| EqualCost::at(&frontier, gpu_hours).map(|equal| (equal.utilisation, equal.missed_share));
+        let (utilisation, missed) = at(110.0).unwrap();
+        assert!((utilisation - 0.85).abs() < 1e-9 && (missed - 0.035).abs() < 1e-9);
+        assert_eq!(at(200.0), Some((0.5, 0.01)));
+        assert_eq!((at(99.0), at(201.0)), (None, None));
     }
 }

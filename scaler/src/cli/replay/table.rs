@@ -54,10 +54,32 @@ pub(crate) fn table(summary: &Summary) -> String {
             arm.starts.to_string(),
         ]);
     }
+    if let Some(equal) = &summary.equal_cost {
+        let mut line = vec![String::new(); 9];
+        let cells = [
+            (0, "hpa, equal cost".to_owned()),
+            (4, figure(equal.gpu_hours)),
+            (5, figure(equal.gpu_hours * assumed.gpu_price)),
+            (6, format!("{:.2} %", equal.missed_share * 100.0)),
+        ];
+        for (column, text) in cells {
+            if let Some(cell) = line.get_mut(column) {
+                *cell = text;
+            }
+        }
+        lines.push(line);
+    }
     text += &aligned(&lines, &[[Align::Left].as_slice(), &[Align::Right; 8]].concat());
+    if let Some(equal) = &summary.equal_cost {
+        let _ = writeln!(
+            text,
+            "\nequal cost: the plain HPA at {:.0} % utilisation takes as many GPU-hours as Prewarm",
+            equal.utilisation * 100.0
+        );
+    }
     let _ = writeln!(
         text,
-        "\ntotal cost = GPU-hours + {} × missed replica-hours; money at {} a GPU-hour",
+        "total cost = GPU-hours + {} × missed replica-hours; money at {} a GPU-hour",
         figure(assumed.cost_ratio),
         figure(assumed.gpu_price)
     );

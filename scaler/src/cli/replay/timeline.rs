@@ -2,25 +2,7 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
-
-/// What an arm did at a moment.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Moment {
-    pub(crate) time: Timestamp,
-    /// In the demand's own unit; `None` where the history has a gap.
-    pub(crate) demand: Option<f64>,
-    /// Replicas that are Ready.
-    pub(crate) ready: u32,
-    /// Replicas that are asked for.
-    pub(crate) desired: u32,
-    /// What the HPA is shown; `None` where there is no answer, or the arm has no metric.
-    pub(crate) metric_value: Option<f64>,
-    /// Whether KEDA is told that the workload is active.
-    pub(crate) active: bool,
-    /// Why.
-    pub(crate) reason: &'static str,
-}
+use prewarm_forecaster::replay::Moment;
 
 /// Writes `arm,time,demand,ready,desired,metric_value,active,reason`; what is unknown is empty.
 pub(crate) fn write<'a>(
@@ -51,6 +33,8 @@ pub(crate) fn write<'a>(
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]

@@ -3,15 +3,16 @@
 use maud::{Markup, html};
 
 use super::Width;
-use crate::cli::plot::{Frame, Linear};
+use crate::cli::plot::{Frame, Key, Linear, Mark, line};
 use crate::cli::replay::summary::{Summary, colour, label};
 
 /// A dot for each arm, with its name.
 pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
-    let frame = Frame { left: 48.0, top: 34.0, right: width.pixels() - 16.0, bottom: 330.0 };
+    let frame = Frame { left: 48.0, top: 54.0, right: width.pixels() - 16.0, bottom: 350.0 };
     let hours = || summary.arms.iter().map(|arm| arm.gpu_hours);
+    let most = summary.arms.iter().map(|arm| arm.missed_share * 100.0).fold(0.0, f64::max);
     let x = Linear::around(hours().fold(f64::INFINITY, f64::min), hours().fold(0.0, f64::max));
-    let y = Linear::from_zero(summary.arms.iter().map(|arm| arm.missed_share * 100.0).fold(0.0, f64::max));
+    let y = Linear::from_zero(most);
     let mut dots: Vec<_> = summary
         .arms
         .iter()
@@ -33,12 +34,22 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         taken.push((from, from + wide, at));
         placed.push((name, dot_x, dot_y, from, at));
     }
+    let (from, to) = (hours().fold(f64::INFINITY, f64::min) * 0.95, hours().fold(0.0, f64::max) * 1.05);
+    let shown = summary
+        .frontier
+        .iter()
+        .filter(|point| point.missed_share * 100.0 <= most * 1.05 && (from..=to).contains(&point.gpu_hours));
+    let curve: Vec<_> =
+        shown.map(|point| (frame.x(x.place(point.gpu_hours)), frame.y(y.place(point.missed_share * 100.0)))).collect();
+    let keys = [Key::new(Mark::Line, "hpa dotted", "plain HPA at other utilisations")];
     let content = html! {
+        (frame.key(&keys, 14.0))
+        path.hpa.dotted d=(line(curve.iter().copied())) {}
         (frame.axes(&x, "GPU-hours", &y, "demand that waits too long, %"))
         @for (name, dot_x, dot_y, text_x, text_y) in &placed {
             circle class=(colour(name)) cx=(dot_x) cy=(dot_y) r="6" {}
             text x=((text_x * 10.0).round() / 10.0) y=((text_y * 10.0).round() / 10.0) { (label(name)) }
         }
     };
-    (378.0, content)
+    (398.0, content)
 }

@@ -60,7 +60,7 @@ pub(crate) fn page(summary: &Summary, course: &Course) -> String {
             (section("The hardest day", "The day on which the plain HPA missed most.",
                 |width| capacity::panels(&course.demand, &shown, day, &course.zone, width)))
         }
-        (section("Cost against waiting", "Each dot is a way to scale. Left is cheaper, down is better served.", |width| frontier::plot(summary, width)))
+        (section("Cost against waiting", "Each dot is a way to scale. Left is cheaper, down is better served; below the dotted line nobody gets with the plain HPA alone.", |width| frontier::plot(summary, width)))
         (section("When it hurts", "Replicas that are missing, by hour of the week: the redder, the more.",
             |width| heat::maps(&course.demand, &shown, &course.zone, width)))
         @if let (Some(ours), Some(theirs)) = (summary.arm("prewarm"), summary.arm("reactive-tuned")) {
