@@ -1,8 +1,17 @@
 //! What policies would have missed and cost, in simulated time.
+//!
+//! A history is played against each [`Arm`] in a closed loop: demand → metric → KEDA → HPA → fleet → queue → metric, in
+//! steps of 15 s, with the rules of Kubernetes' and KEDA's source. The Prewarm arm is the planner, bank and tuner of
+//! production. Nothing is drawn that the seed does not fix.
 
 pub mod arm;
 pub mod bank;
+mod closed;
 pub mod conclusion;
+mod demand;
+mod fleet;
+mod hpa;
+mod keda;
 pub mod outcome;
 pub mod portfolio;
 pub mod scene;
@@ -13,3 +22,130 @@ pub use arm::Arm;
 pub use conclusion::{Advice, Conclusion};
 pub use outcome::{DaySum, Moment, Outcome, Settings};
 pub use scene::Scene;
+
+use arm::{knative::Knative, oracle, prewarm::Pilot, schedule, schedule::Habit, tuned};
+use closed::{Ahead, Driver, Run, counted, run};
+use demand::{Demand, steps};
+use fleet::Tally;
+use scene::STEP;
+
+use crate::forecast::Forecast;
+use crate::series::Series;
+
+/// Steps of a day.
+const DAY: usize = 5760;
+
+/// Beyond the cold start, what looks ahead looks so many steps further: poll, sync and ramp.
+const BEYOND_LEAD: u32 = 4;
+
+/// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued, by ascending origin; Prewarm alone
+/// reads them.
+pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
+    one(&Demand::new(trace, scene), forecasts, scene, arm)
+}
+
+/// The same for several arms, in their order. Here the oracle also knows what the others do: where one of them comes off
+/// cheaper than its own plan, it does the same.
+pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scene, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
+    let demand = Demand::new(trace, scene);
+    let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(&demand, forecasts, scene, *arm))).collect();
+    let cost = |outcome: &Outcome| outcome.total_cost(scene.cost_ratio);
+    let cheapest = outcomes.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b))).map(|(_, best)| best.clone());
+    if let (Some(best), Some((_, oracle))) = (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle)) {
+        *oracle = Outcome { settings: None, choice: None, ..best };
+    }
+    outcomes
+}
+
+fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
+    let plain = tuned::plain(scene);
+    let lead = steps(scene.cold_start.lead());
+    let hpa = |ahead: Option<Ahead<'_>>| {
+        let run = run(demand, scene, &mut Driver::Metrics(ahead), |_| plain, scene.timeline);
+        Outcome { settings: Some(plain), ..outcome(demand, run) }
+    };
+    let tuned = |ahead: Option<Ahead<'_>>| {
+        let chosen = tuned::settings(demand, scene, ahead);
+        let of = |n: usize| chosen.get(n).copied().unwrap_or(plain);
+        let run = run(demand, scene, &mut Driver::Metrics(ahead), of, scene.timeline);
+        Outcome { settings: chosen.last().copied(), ..outcome(demand, run) }
+    };
+    let scheduled = |habit: &Habit| {
+        let replicas = schedule::replicas(demand, scene.calendar.zone(), habit);
+        hpa(Some(Ahead { replicas: &replicas, is_demand: false, reason: "schedule" }))
+    };
+    match arm {
+        Arm::Hpa => hpa(None),
+        Arm::ReactiveTuned => tuned(None),
+        Arm::Yesterday => {
+            let replicas = tuned::yesterday(demand, (lead + BEYOND_LEAD) as usize, DAY);
+            tuned(Some(Ahead { replicas: &replicas, is_demand: true, reason: "yesterday" }))
+        }
+        Arm::Cron => {
+            let early = (lead + CRON_EARLY) as usize;
+            scheduled(&Habit { peak: true, back: 28, renewed: 7, early, utilisation: plain.utilisation })
+        }
+        Arm::Aws => {
+            scheduled(&Habit { peak: false, back: 14, renewed: 1, early: AWS_EARLY, utilisation: plain.utilisation })
+        }
+        Arm::Knative => {
+            let mut driver = Driver::Knative(Knative::default());
+            outcome(demand, run(demand, scene, &mut driver, |_| tuned::TRUSTING, scene.timeline))
+        }
+        Arm::Prewarm => {
+            let mut driver = Driver::Planner(Box::new(Pilot::new(scene, forecasts)));
+            let run = run(demand, scene, &mut driver, |_| tuned::TRUSTING, scene.timeline);
+            let choice = match &driver {
+                Driver::Planner(pilot) => pilot.choice().map(|choice| choice.as_ref().clone()),
+                _ => None,
+            };
+            Outcome { choice, ..outcome(demand, run) }
+        }
+        Arm::Oracle => perfect(demand, scene),
+    }
+}
+
+/// A schedule's replicas are asked for a cold start and five minutes before the hour.
+const CRON_EARLY: u32 = 20;
+
+/// `SchedulingBufferTime` of an AWS predictive scaling policy: 300 s.
+const AWS_EARLY: usize = 20;
+
+fn perfect(demand: &Demand, scene: &Scene) -> Outcome {
+    let plans = oracle::DEARER.map(|dearer| oracle::plan(demand, scene, scene.cost_ratio * dearer));
+    let played = plans.iter().map(|(plan, starts)| {
+        let run = run(demand, scene, &mut Driver::Dictated(plan), |_| tuned::TRUSTING, scene.timeline);
+        Outcome { starts: *starts, ..outcome(demand, run) }
+    });
+    let cost = |outcome: &Outcome| outcome.total_cost(scene.cost_ratio);
+    played.min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or_default()
+}
+
+fn outcome(demand: &Demand, run: Run) -> Outcome {
+    let hours = STEP.as_secs_f64() / 3600.0;
+    let day = |(segment, tally): (&demand::Segment, &Tally)| DaySum {
+        date: segment.date,
+        demand_replica_hours: tally.demand * hours,
+        gpu_hours: tally.replicas * hours,
+        missed_replica_hours: tally.missed * hours,
+        starts: tally.starts,
+    };
+    let days: Vec<DaySum> = counted(demand, &run.tallies).map(day).collect();
+    let tallies = || counted(demand, &run.tallies).map(|(_, tally)| tally);
+    let of = |figure: fn(&Tally) -> f64| tallies().map(figure).sum::<f64>();
+    let (served, missed) = (of(|tally| tally.demand), of(|tally| tally.missed));
+    let share = |part: f64| if served > 0.0 { part / served } else { 0.0 };
+    Outcome {
+        gpu_hours: of(|tally| tally.replicas) * hours,
+        demand_replica_hours: served * hours,
+        missed_replica_hours: missed * hours,
+        miss_share: share(missed),
+        queue_seconds: share(of(|tally| tally.waited)) * STEP.as_secs_f64(),
+        starts: tallies().map(|tally| tally.starts).sum(),
+        minutes_under_capacity: of(|tally| f64::from(tally.under)) * STEP.as_secs_f64() / 60.0,
+        days,
+        timeline: run.timeline,
+        settings: None,
+        choice: None,
+    }
+}

@@ -1,5 +1,11 @@
 //! Ways to scale that are compared.
 
+pub(super) mod knative;
+pub(super) mod oracle;
+pub(super) mod prewarm;
+pub(super) mod schedule;
+pub(super) mod tuned;
+
 use std::fmt;
 
 /// A way to scale.

@@ -1,0 +1,71 @@
+//! The HPA that is tuned by what its settings would have cost: 9 utilisations × 5 scale-down windows, chosen anew each day.
+
+use jiff::SignedDuration;
+
+use crate::decide::choice::{ShadowPolicy, UNTUNED};
+use crate::replay::closed::{Ahead, Driver, run};
+use crate::replay::demand::Demand;
+use crate::replay::fleet::Tally;
+use crate::replay::outcome::Settings;
+use crate::replay::portfolio;
+use crate::replay::scene::Scene;
+
+/// The settings for each segment, by what all settings cost in the segments before it; untuned in the first.
+pub(in crate::replay) fn settings(demand: &Demand, scene: &Scene, ahead: Option<Ahead<'_>>) -> Vec<Settings> {
+    let grid: Vec<Settings> = portfolio::reactive().iter().map(of).collect();
+    let runs: Vec<Vec<Tally>> = grid
+        .iter()
+        .map(|settings| run(demand, scene, &mut Driver::Metrics(ahead), |_| *settings, false).tallies)
+        .collect();
+    let cost = |tally: &Tally| tally.replicas + scene.cost_ratio * tally.missed;
+    let mut totals = vec![0.0; grid.len()];
+    let mut chosen = Vec::with_capacity(demand.segments.len());
+    for n in 0..demand.segments.len() {
+        let cheapest = totals.iter().zip(&grid).min_by(|(a, _), (b, _)| f64::total_cmp(a, b));
+        chosen.push(cheapest.filter(|_| n > 0).map_or(of(&UNTUNED), |(_, settings)| *settings));
+        for (total, tallies) in totals.iter_mut().zip(&runs) {
+            *total += tallies.get(n).map_or(0.0, cost);
+        }
+    }
+    chosen
+}
+
+fn of(policy: &ShadowPolicy) -> Settings {
+    Settings { utilisation: policy.utilisation(), scale_down_window: policy.scale_down_window() }
+}
+
+/// Demand a day ago, the most of it within the lead: what is needed by then if today is like yesterday. In replicas;
+/// nothing on the first day.
+pub(in crate::replay) fn yesterday(demand: &Demand, lead: usize, day: usize) -> Vec<f64> {
+    let mut falling: std::collections::VecDeque<(usize, f64)> = std::collections::VecDeque::new();
+    let mut next = 0;
+    let most = |i: usize| {
+        let from = i.checked_sub(day)?;
+        while next <= from + lead {
+            let value = demand.shown.get(next).copied().filter(|value| !value.is_nan()).unwrap_or(0.0);
+            while falling.back().is_some_and(|(_, older)| *older <= value) {
+                falling.pop_back();
+            }
+            falling.push_back((next, value));
+            next += 1;
+        }
+        while falling.front().is_some_and(|(at, _)| *at < from) {
+            falling.pop_front();
+        }
+        falling.front().map(|(_, most)| *most)
+    };
+    let mut most = most;
+    (0..demand.len()).map(|i| most(i).unwrap_or(0.0)).collect()
+}
+
+/// The plain HPA's settings.
+pub(in crate::replay) fn plain(scene: &Scene) -> Settings {
+    let down = scene.hpa.behavior.as_ref().and_then(|behavior| behavior.down.stabilization);
+    Settings {
+        utilisation: scene.hpa.utilisation,
+        scale_down_window: down.unwrap_or(scene.hpa.downscale_stabilization),
+    }
+}
+
+/// An HPA that leaves stabilisation to what it is told.
+pub(in crate::replay) const TRUSTING: Settings = Settings { utilisation: 1.0, scale_down_window: SignedDuration::ZERO };

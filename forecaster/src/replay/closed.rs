@@ -1,0 +1,176 @@
+//! The closed loop: demand → metric → KEDA → HPA → fleet → queue → metric.
+
+use jiff::Timestamp;
+
+use super::arm::knative::Knative;
+use super::arm::prewarm::Pilot;
+use super::demand::{Demand, Segment, steps};
+use super::fleet::{Fleet, Tally};
+use super::hpa::{Controller, whole};
+use super::keda::Loop;
+use super::outcome::{Moment, Settings};
+use super::scene::Scene;
+
+/// A metric counts what waits as the demand that empties the queue within so many steps: a minute.
+pub(super) const DRAIN: f64 = 4.0;
+
+/// Who decides.
+#[derive(Debug)]
+pub(super) enum Driver<'a> {
+    /// An HPA on live demand, and on a second metric if there is one.
+    Metrics(Option<Ahead<'a>>),
+    /// Knative's autoscaler.
+    Knative(Knative),
+    /// Prewarm's planner.
+    Planner(Box<Pilot<'a>>),
+    /// Ready and starting replicas of every step, known beforehand.
+    Dictated(&'a [(u32, u32)]),
+}
+
+/// A second metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead<'a> {
+    /// In replicas, one for every step.
+    pub(super) replicas: &'a [f64],
+    /// It is demand, to which the utilisation applies; else replicas as they are.
+    pub(super) is_demand: bool,
+    pub(super) reason: &'static str,
+}
+
+/// What KEDA and the HPA are told at a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Signal {
+    /// Replicas' worth of the metric; `None`: it failed.
+    pub(super) wanted: Option<f64>,
+    /// Replicas' worth of the second metric, 0 without one.
+    pub(super) ahead: f64,
+    /// `IsActive`; `None`: it failed.
+    pub(super) active: Option<bool>,
+    pub(super) reason: &'static str,
+}
+
+/// What a run comes to.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// By segment of the demand.
+    pub(super) tallies: Vec<Tally>,
+    pub(super) timeline: Vec<Moment>,
+}
+
+/// Runs the loop over all of a history. `settings`: of the HPA in a segment.
+pub(super) fn run(
+    demand: &Demand,
+    scene: &Scene,
+    driver: &mut Driver<'_>,
+    settings: impl Fn(usize) -> Settings,
+    timeline: bool,
+) -> Run {
+    let (min, max) = (scene.keda.min, scene.keda.max.max(1));
+    let first = demand.values.iter().copied().find(|value| !value.is_nan()).unwrap_or(0.0);
+    let mut fleet = Fleet::new(demand, scene, whole(first).clamp(min.min(max), max));
+    let mut keda = Loop::new(scene.keda);
+    let mut hpa = Controller::new(&scene.hpa, min, max);
+    let (polling, sync) = (beat(scene.keda.polling), beat(scene.hpa.sync));
+    let mut run = Run::default();
+    for (n, segment) in demand.segments.iter().enumerate() {
+        let end = demand.segments.get(n + 1).map_or(demand.len(), |next| next.first);
+        let settings = settings(n);
+        hpa.set_down_window(steps(settings.scale_down_window));
+        let share = 1.0 / settings.utilisation;
+        for i in segment.first..end {
+            fleet.land(i);
+            let signal = driver.signal(demand, i, &fleet, share);
+            match driver {
+                Driver::Dictated(plan) => {
+                    let (ready, starting) = plan.get(i).copied().unwrap_or_default();
+                    fleet.dictate(ready, starting);
+                }
+                Driver::Knative(_) => fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max)),
+                Driver::Metrics(_) | Driver::Planner(_) => {
+                    scale(&mut fleet, &mut keda, &mut hpa, i, &signal, (i % polling == 0, i % sync == 0));
+                }
+            }
+            fleet.serve(i);
+            if timeline && segment.counts {
+                run.timeline.push(moment(demand, scene, &fleet, i, &signal));
+            }
+        }
+        run.tallies.push(std::mem::take(&mut fleet.tally));
+    }
+    run
+}
+
+/// KEDA's poll and the HPA's sync, where they are due.
+fn scale(
+    fleet: &mut Fleet<'_>,
+    keda: &mut Loop,
+    hpa: &mut Controller,
+    i: usize,
+    signal: &Signal,
+    (polls, syncs): (bool, bool),
+) {
+    if polls {
+        keda.count(signal.wanted.is_some());
+        let target = keda.poll(i as u32, fleet.total(), signal.active);
+        fleet.scale(i, target);
+    }
+    let current = fleet.total();
+    if syncs && current > 0 {
+        keda.count(signal.wanted.is_some());
+        let own = signal.wanted.map(|wanted| hpa.replicas(wanted, current)).or_else(|| keda.fallback(current));
+        let ahead = if signal.ahead > 0.0 { hpa.replicas(signal.ahead, current) } else { 0 };
+        // `computeReplicasForMetrics`: the most of all; one that fails blocks the way down, not the way up.
+        let proposed = own.map(|own| own.max(ahead)).or(Some(ahead).filter(|ahead| *ahead >= current.max(1)));
+        let target = hpa.sync(i as u32, current, proposed);
+        fleet.scale(i, target);
+    }
+}
+
+impl Driver<'_> {
+    fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>, share: f64) -> Signal {
+        match self {
+            Self::Metrics(ahead) => {
+                let live = shown(demand, i, fleet).map(|live| live * share);
+                let (more, reason) = ahead.map_or((0.0, "live"), |ahead| {
+                    let replicas = ahead.replicas.get(i).copied().unwrap_or(0.0);
+                    let more = if ahead.is_demand { replicas * share } else { replicas };
+                    (more, if more > live.unwrap_or(0.0) { ahead.reason } else { "live" })
+                });
+                let active = if more > 0.0 { Some(true) } else { live.map(|live| live > 0.0) };
+                Signal { wanted: live, ahead: more, active, reason }
+            }
+            Self::Knative(knative) => knative.signal(demand, i, fleet),
+            Self::Planner(pilot) => pilot.signal(demand, i, fleet),
+            Self::Dictated(_) => Signal { reason: "foresight", active: Some(true), ..Signal::default() },
+        }
+    }
+}
+
+/// Live demand as a metric shows it, the queue included, in replicas.
+pub(super) fn shown(demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Option<f64> {
+    let shown = demand.shown.get(i).copied().filter(|shown| !shown.is_nan())?;
+    Some(shown + fleet.queue / DRAIN)
+}
+
+fn beat(period: jiff::SignedDuration) -> usize {
+    steps(period).max(1) as usize
+}
+
+fn moment(demand: &Demand, scene: &Scene, fleet: &Fleet<'_>, i: usize, signal: &Signal) -> Moment {
+    let threshold = scene.threshold.get();
+    let time: Timestamp = demand.instant(i);
+    Moment {
+        time,
+        demand: demand.values.get(i).filter(|value| !value.is_nan()).map(|value| value * threshold),
+        ready: fleet.ready,
+        desired: fleet.total(),
+        metric_value: signal.wanted.map(|wanted| wanted.max(signal.ahead) * threshold),
+        active: signal.active.unwrap_or(false),
+        reason: signal.reason,
+    }
+}
+
+/// Segments that count, with their sums.
+pub(super) fn counted<'a>(demand: &'a Demand, tallies: &'a [Tally]) -> impl Iterator<Item = (&'a Segment, &'a Tally)> {
+    demand.segments.iter().zip(tallies).filter(|(segment, _)| segment.counts)
+}
