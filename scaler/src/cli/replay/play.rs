@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use prewarm_forecaster::forecast::{Ensemble, Spec};
-use prewarm_forecaster::replay::{Arm, Outcome, Scene};
+use prewarm_forecaster::replay::{Arm, Outcome, Scene, replay, replay_all};
 use prewarm_forecaster::series::Statistic;
 use prewarm_forecaster::{Forecast, Series};
 
@@ -21,21 +21,14 @@ pub(crate) struct Played {
 /// All arms, and the plain HPA at other utilisations.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
     let forecasts = issued(history, scene);
-    let progress = Progress::of("replaying", Arm::ALL.len() + UTILISATIONS.len());
-    let outcome = |(done, arm): (usize, Arm)| {
-        let outcome = run(history, &forecasts, scene, arm);
-        progress.reach(done + 1);
-        (arm, outcome)
-    };
-    let outcomes = Arm::ALL.into_iter().enumerate().map(outcome).collect();
-    let at = |(done, utilisation): (usize, f64)| {
+    let outcomes = replay_all(history, &forecasts, scene, &Arm::ALL);
+    let at = |utilisation: f64| {
         let mut other = Scene { timeline: false, ..scene.clone() };
         other.hpa.utilisation = utilisation;
-        let outcome = run(history, &[], &other, Arm::Hpa);
-        progress.reach(Arm::ALL.len() + done + 1);
+        let outcome = replay(history, &[], &other, Arm::Hpa);
         Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }
     };
-    let mut frontier: Vec<Point> = UTILISATIONS.into_iter().enumerate().map(at).collect();
+    let mut frontier: Vec<Point> = UTILISATIONS.into_iter().map(at).collect();
     frontier.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
     Played { outcomes, frontier }
 }
