@@ -11,7 +11,19 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
-        &["app", "clock", "collector", "config", "dashboard", "grpc", "metadata", "registry", "store", "telemetry"],
+        &[
+            "app",
+            "clock",
+            "collector",
+            "config",
+            "dashboard",
+            "grpc",
+            "metadata",
+            "registry",
+            "source",
+            "store",
+            "telemetry",
+        ],
     ),
     ("app", &["clock", "collector", "config", "dashboard", "grpc", "metrics", "refit", "registry", "source", "store"]),
     // Answers come from the registry: neither source, store nor collector.

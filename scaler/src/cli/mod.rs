@@ -1,9 +1,15 @@
 //! Command line: one file per command.
 
 pub mod check;
+mod columns;
 pub mod default_config;
 pub mod demo;
 pub mod explain;
+pub mod forecast;
+mod history;
+mod plot;
+mod progress;
+pub mod replay;
 pub mod serve;
 pub mod windows;
 
@@ -26,6 +32,10 @@ enum Command {
     Serve(serve::Args),
     /// Show the whole loop on this machine, without a cluster
     Demo(demo::Args),
+    /// Forecast demand from its history, at one origin or many
+    Forecast(Box<forecast::Args>),
+    /// Replay a history: what plain HPA, tuned HPA, Prewarm and others would have missed and cost
+    Replay(Box<replay::Args>),
     /// Print when floors and ceilings of a policy hold, in local time and UTC
     Windows(windows::Args),
     /// Validate ScaledObjects and policies before they are applied
@@ -42,6 +52,8 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args).await,
             Command::Demo(args) => demo::run(args).await,
+            Command::Forecast(args) => forecast::run(*args).await,
+            Command::Replay(args) => replay::run(*args).await,
             Command::Windows(args) => windows::run(args),
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args).await,

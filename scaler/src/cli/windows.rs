@@ -1,6 +1,5 @@
 //! `prewarm windows`: when floors and ceilings of a policy hold.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use prewarm_forecaster::Calendar;
 use prewarm_forecaster::calendar::Span;
 use serde::Serialize;
 
+use super::columns::aligned;
 use crate::clock::{Clock, SystemClock};
 use crate::metadata::windows::parse_policy_file;
 
@@ -166,31 +166,11 @@ fn table(calendar: &Calendar, rows: &[Row], lead: Option<SignedDuration>) -> Str
     if rows.is_empty() {
         return format!("no window is in force in this time ({zone})\n");
     }
-    aligned(&lines)
+    aligned(&lines, &[])
 }
 
 fn utc(row: &Row) -> String {
     format!("{} – {}", row.from.strftime("%m-%d %H:%M"), row.to.strftime("%m-%d %H:%M"))
-}
-
-/// Pads every column but the last to its widest cell.
-fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for line in lines {
-        let mut padded = String::new();
-        for (cell, width) in line.iter().zip(&widths) {
-            let _ = write!(padded, "{cell:<width$}  ");
-        }
-        text.push_str(padded.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

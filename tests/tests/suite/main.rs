@@ -6,8 +6,10 @@
 
 mod answers;
 mod checklist;
+mod forecast;
 mod outage;
 mod process;
+mod replay;
 mod restart;
 mod story;
 mod windows;

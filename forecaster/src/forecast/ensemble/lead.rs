@@ -99,7 +99,7 @@ impl Lead {
     }
 
     /// After the newest bucket: forecasts the bucket `steps` ahead.
-    pub(super) fn issue(&mut self, shared: &Shared<'_>, room: &mut Room) {
+    pub(super) fn issue(&mut self, shared: &Shared<'_>, room: &mut Room, speaks: bool) {
         let Shared { track, profile, season, .. } = shared;
         let Some(t) = track.len().checked_sub(1) else { return };
         let g = t + self.steps;
@@ -120,7 +120,7 @@ impl Lead {
             quantiles: shared.quantiles,
         };
         let n = self.combinations.len();
-        if self.members.say(&view, room, &mut said).is_some() {
+        if speaks && self.members.say(&view, room, &mut said).is_some() {
             let cap = CAP * shared.largest + track.unit;
             for value in &mut said {
                 *value = track.level(*value).clamp(0.0, cap) as f32;

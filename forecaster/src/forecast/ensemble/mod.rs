@@ -75,6 +75,7 @@ pub struct Ensemble {
     observed: usize,
     sum: f64,
     by_caller: bool,
+    speaks_from: usize,
     check_unit: usize,
     next_fit: usize,
 }
@@ -94,6 +95,7 @@ impl Ensemble {
             observed: 0,
             sum: 0.0,
             by_caller: false,
+            speaks_from: 0,
             check_unit: 1,
             next_fit: 0,
         };
@@ -104,6 +106,13 @@ impl Ensemble {
     /// Leaves refits to the caller: [`Self::refit`] when [`Self::due`].
     pub fn refit_by_caller(mut self) -> Self {
         self.by_caller = true;
+        self
+    }
+
+    /// Members speak and are judged from this bucket on only, so that there is no forecast before it. What lies weeks before
+    /// the first forecast that is wanted need not be judged, and that is most of the work.
+    pub fn judging_from(mut self, bucket: usize) -> Self {
+        self.speaks_from = bucket;
         self
     }
 
@@ -140,7 +149,7 @@ impl Ensemble {
         if !self.by_caller && self.due() {
             self.refit();
         }
-        self.state.issue();
+        self.state.issue(self.raw.end() > self.speaks_from);
     }
 
     /// Replays what is kept with a better unit, where the present one is off by `factor`.
@@ -160,7 +169,7 @@ impl Ensemble {
                 self.state.refit();
                 next_fit = first + self.after(i + 1);
             }
-            self.state.issue();
+            self.state.issue(first + i >= self.speaks_from);
         }
         self.next_fit = next_fit;
     }

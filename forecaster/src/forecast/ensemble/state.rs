@@ -123,8 +123,8 @@ impl State {
     }
 
     /// Forecasts from the newest bucket, at every lead.
-    pub(super) fn issue(&mut self) {
-        self.each(|lead, shared, room| lead.issue(shared, room));
+    pub(super) fn issue(&mut self, speaks: bool) {
+        self.each(|lead, shared, room| lead.issue(shared, room, speaks));
     }
 
     /// Fits what is fitted, at every lead.

@@ -1,0 +1,134 @@
+//! A workload's past demand, from a file or from Prometheus, and the calendar that it is read by.
+
+mod file;
+mod prometheus;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::{Calendar, Series};
+use url::Url;
+
+pub(crate) use file::instant;
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::duration;
+use crate::metadata::windows::parse_policy_file;
+
+/// Where the history is, and by which calendar its days are read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    /// CSV with the header timestamp,value (RFC 3339 times at any even step; gaps allowed); - for standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    input: Option<PathBuf>,
+    /// Prometheus to read instead; a bearer token comes from --bearer-token-file or PREWARM_PROMETHEUS_TOKEN
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<Url>,
+    /// PromQL for the demand; one series, as in a trigger's metadata
+    #[arg(long, value_name = "PROMQL", requires = "prometheus")]
+    query: Option<String>,
+    /// Days to read from Prometheus (1 … 400)
+    #[arg(long, value_name = "N", default_value_t = 28, requires = "prometheus", value_parser = clap::value_parser!(u16).range(1..=400))]
+    days: u16,
+    /// Distance between values read from Prometheus
+    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "prometheus", value_parser = step)]
+    step: SignedDuration,
+    /// File with a bearer token for Prometheus
+    #[arg(long, value_name = "FILE", requires = "prometheus")]
+    bearer_token_file: Option<PathBuf>,
+    /// Zone in which days and weeks are read; the policy's, if it names one
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// Demand as it was, and what had to be done to read it so.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct History {
+    /// Evenly spaced; gaps are NaN.
+    pub(crate) series: Series,
+    /// What a reader of the result should know, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Source {
+    /// Reads the history; what is noteworthy goes to standard error.
+    pub(crate) async fn read(&self) -> anyhow::Result<Series> {
+        let history = match (&self.input, &self.prometheus, &self.query) {
+            (Some(path), ..) => file::read(path)?,
+            (None, Some(url), Some(query)) => {
+                let request = prometheus::Request {
+                    url: url.clone(),
+                    query: query.clone(),
+                    days: self.days,
+                    step: self.step,
+                    token_file: self.bearer_token_file.clone(),
+                };
+                prometheus::read(request, SystemClock.now()).await?
+            }
+            _ => bail!("--input FILE or --prometheus URL --query PROMQL is needed"),
+        };
+        for note in &history.notes {
+            eprintln!("prewarm: {note}");
+        }
+        Ok(history.series)
+    }
+
+    /// Zone, windows and holidays; UTC where none is named.
+    pub(crate) fn calendar(&self) -> anyhow::Result<Calendar> {
+        let named = |name: &str| {
+            TimeZone::get(name).with_context(|| {
+                format!("--timezone {name}: no zone of the IANA database; write it like Europe/Berlin")
+            })
+        };
+        let zone = self.timezone.as_deref().map(named).transpose()?;
+        let Some(path) = &self.policy else {
+            return Ok(Calendar::empty(zone.unwrap_or(TimeZone::UTC)));
+        };
+        let policy = policy(path)?;
+        let zone = zone.or(policy.zone).unwrap_or(TimeZone::UTC);
+        Ok(Calendar::new(zone, policy.windows, policy.holidays))
+    }
+
+    /// What the history is called in a title.
+    pub(crate) fn title(&self) -> String {
+        match (&self.input, &self.query) {
+            (Some(path), _) if path.as_os_str() == "-" => "standard input".to_owned(),
+            (Some(path), _) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            (None, Some(query)) => query.clone(),
+            (None, None) => "demand".to_owned(),
+        }
+    }
+}
+
+fn policy(path: &Path) -> anyhow::Result<crate::metadata::SharedPolicy> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {file}: cannot be read"))?;
+    parse_policy_file(&text).map_err(|errors| {
+        let errors: Vec<_> = errors.iter().map(|error| format!("--policy {file}: {error}")).collect();
+        anyhow::anyhow!(errors.join("\n"))
+    })
+}
+
+fn step(text: &str) -> Result<SignedDuration, String> {
+    let step = duration::parse(text)?;
+    let whole = step.subsec_nanos() == 0 && step.as_secs() > 0 && step.as_secs() <= 3600;
+    if whole { Ok(step) } else { Err("must be whole seconds, from 1s to 1h".to_owned()) }
+}
+
+/// A length of time as people write it, for errors and tables.
+pub(crate) fn written(span: SignedDuration) -> String {
+    duration::text(span)
+}
+
+/// Start of the last bucket.
+pub(crate) fn last(series: &Series) -> Timestamp {
+    series.instant(series.values().len().saturating_sub(1))
+}
+
+/// More buckets than this are a mistake in a timestamp: 19 years of minutes.
+const MOST_BUCKETS: i64 = 10_000_000;

@@ -1,0 +1,103 @@
+//! `prewarm replay`: what each way to scale would have missed and cost on this history.
+
+mod course;
+#[cfg(test)]
+mod example;
+mod play;
+mod report;
+mod scene;
+mod summary;
+mod table;
+mod timeline;
+mod words;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use prewarm_forecaster::replay::{Arm, Conclusion};
+
+use super::history::Source;
+use play::Played;
+use scene::{Format, Outputs, Scene};
+use summary::{EqualCost, Summary, Tuned};
+
+/// Arguments of `prewarm replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    scene: Scene,
+    #[command(flatten)]
+    outputs: Outputs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  prewarm replay --input demand.csv --threshold 4 --cold-start 5m
+      what plain HPA, tuned HPA, cron, Prewarm and others would have cost and missed
+  prewarm replay --prometheus http://localhost:9090 --query 'sum(rate(http_requests_total[1m]))' --days 28 \\
+      --threshold 4 --cold-start 5m --timezone Europe/Berlin --report replay.html
+      the same from Prometheus, with a page to show around
+  prewarm replay --input demand.csv --threshold 4 --cold-start 5m --cost-ratio 100 --json | jq .conclusion
+      where waiting costs more";
+
+/// Runs the command.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let calendar = args.source.calendar()?;
+    let series = args.source.read().await?;
+    let zone = calendar.zone().clone();
+    let Outputs { output, json, timeline, report } = &args.outputs;
+    let mut assumed = args.scene.assumed(&series, calendar);
+    assumed.timeline = timeline.is_some() || report.is_some();
+    let Played { outcomes, frontier } = play::play(&series, &assumed);
+    let conclusion = Conclusion::draw(&outcomes, assumed.cost_ratio)
+        .ok_or_else(|| anyhow!("the history is too short to draw a conclusion from"))?;
+    let assumptions = args.scene.assumptions();
+    let arms = Summary::arms(&outcomes, &assumptions);
+    let summary = Summary {
+        title: args.source.title(),
+        from: assumed.counted_from.unwrap_or(series.start()),
+        to: series.end(),
+        timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
+        equal_cost: arms
+            .iter()
+            .find(|arm| arm.name == "prewarm")
+            .and_then(|arm| EqualCost::at(&frontier, arm.gpu_hours)),
+        frontier,
+        conclusion: words::verdict(&conclusion, &arms, &assumptions),
+        assumptions,
+        arms,
+        tuned: Tuned {
+            utilisation: conclusion.settings.utilisation,
+            scale_down_seconds: conclusion.settings.scale_down_window.as_secs(),
+        },
+    };
+    if let Some(path) = timeline {
+        let file = create(path, "--timeline")?;
+        timeline::write(file, outcomes.iter().map(|(arm, outcome)| (arm.name(), outcome.timeline.as_slice())))
+            .with_context(|| format!("--timeline {}: cannot be written", path.display()))?;
+    }
+    if let Some(path) = report {
+        let shown = [Arm::Prewarm, Arm::Hpa];
+        let course = course::course(&outcomes, &shown, assumed.threshold.get(), &zone)
+            .ok_or_else(|| anyhow!("--report {}: nothing to draw", path.display()))?;
+        std::fs::write(path, report::page(&summary, &course))
+            .with_context(|| format!("--report {}: cannot be written", path.display()))?;
+    }
+    let text = match (json, output) {
+        (true, _) | (_, Format::Json) => serde_json::to_string_pretty(&summary)? + "\n",
+        (_, Format::Csv) => table::csv(&summary)?,
+        (_, Format::Table) => table::table(&summary),
+    };
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create(path: &Path, flag: &str) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
+    let file = std::fs::File::create(path).with_context(|| format!("{flag} {}: cannot be written", path.display()))?;
+    Ok(std::io::BufWriter::new(file))
+}

@@ -1,0 +1,66 @@
+//! What to put into the cluster: the settings that the replay found best, as YAML.
+
+use crate::cli::history::written;
+use crate::cli::replay::summary::Summary;
+use jiff::SignedDuration;
+
+/// A ScaledObject with the tuned reactive behaviour, and Prewarm as its trigger where that earns its place.
+pub(crate) fn yaml(summary: &Summary) -> String {
+    let (assumed, tuned) = (&summary.assumptions, &summary.tuned);
+    let threshold = number(assumed.threshold * tuned.utilisation);
+    let query = "sum(rate(http_requests_total{service=\"…\"}[1m]))";
+    let trigger = if summary.conclusion.advice == "use-prewarm" {
+        let cold_start = written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
+        format!(
+            "  - type: external-push
+    metricType: AverageValue
+    metadata:
+      scalerAddress: prewarm-headless.prewarm.svc.cluster.local:9090
+      query: {query}
+      threshold: \"{}\"
+      coldStart: {cold_start}
+      costRatio: \"{}\"
+      timezone: {}
+",
+            number(assumed.threshold),
+            number(assumed.cost_ratio),
+            summary.timezone,
+        )
+    } else {
+        format!(
+            "  - type: prometheus
+    metricType: AverageValue
+    metadata:
+      serverAddress: http://prometheus.monitoring:9090
+      query: {query}
+      threshold: \"{threshold}\"                 # {} % of what a replica carries
+",
+            (tuned.utilisation * 100.0).round()
+        )
+    };
+    format!(
+        "apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: …
+spec:
+  scaleTargetRef:
+    name: …
+  pollingInterval: 15
+  minReplicaCount: 1
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleDown:
+          stabilizationWindowSeconds: {}
+  triggers:
+{trigger}",
+        tuned.scale_down_seconds
+    )
+}
+
+/// Without digits that do not count.
+fn number(value: f64) -> String {
+    let rounded = (value * 1000.0).round() / 1000.0;
+    rounded.to_string()
+}

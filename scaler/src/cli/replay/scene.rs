@@ -1,0 +1,192 @@
+//! What is assumed of the workload, the cluster and money: the flags of `prewarm replay`.
+
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use prewarm_forecaster::decide::policy::Threshold;
+use prewarm_forecaster::replay::Scene as Assumed;
+use prewarm_forecaster::{Calendar, Series};
+
+use super::summary::Assumptions;
+use crate::config::duration;
+
+/// The assumptions of a replay.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scene {
+    /// Demand that one replica carries, in the history's own unit
+    #[arg(long, value_name = "X", value_parser = threshold)]
+    pub(crate) threshold: Threshold,
+    /// From asked for to Ready: node, image, weights, warm-up
+    #[arg(long, value_name = "DURATION", value_parser = cold_start)]
+    pub(crate) cold_start: SignedDuration,
+    /// One missed replica-hour costs as much as so many idle GPU-hours
+    #[arg(long, value_name = "X", default_value_t = 30.0, value_parser = cost_ratio)]
+    pub(crate) cost_ratio: f64,
+    /// Requests that wait longer are missed
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = wait_limit)]
+    pub(crate) wait_limit: SignedDuration,
+    /// Money for one GPU-hour
+    #[arg(long, value_name = "X", default_value_t = 2.5, value_parser = price)]
+    pub(crate) gpu_price: f64,
+    /// Replicas that always run
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min_replicas: u32,
+    /// History to learn from before figures count [default: a third, at most 14 days]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) learn: Option<SignedDuration>,
+    /// Replicas that there are at most [default: twice what the largest demand needs]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_replicas: Option<u32>,
+}
+
+/// Where results go.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Outputs {
+    /// table for people, csv or json for programs
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) json: bool,
+    /// Every arm moment by moment: arm,time,demand,ready,desired,metric_value,active,reason
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) timeline: Option<PathBuf>,
+    /// One page to show around, with plots
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// How the result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Csv,
+    Json,
+}
+
+impl Scene {
+    pub(crate) fn assumptions(&self) -> Assumptions {
+        Assumptions {
+            threshold: self.threshold.get(),
+            cold_start_seconds: self.cold_start.as_secs_f64(),
+            cost_ratio: self.cost_ratio,
+            wait_limit_seconds: self.wait_limit.as_secs_f64(),
+            gpu_price: self.gpu_price,
+        }
+    }
+
+    /// The same for the simulation.
+    pub(crate) fn assumed(&self, series: &Series, calendar: Calendar) -> Assumed {
+        let largest = series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let mut assumed = Assumed::new(self.threshold, self.cold_start);
+        assumed.keda.min = self.min_replicas;
+        assumed.keda.max = self.most_replicas(largest);
+        assumed.cost_ratio = self.cost_ratio;
+        assumed.wait_limit = self.wait_limit;
+        assumed.calendar = calendar;
+        assumed.counted_from = series.start().checked_add(self.learnt(series)).ok();
+        assumed
+    }
+
+    /// What comes before figures count: policies are chosen and forecasts trained on it.
+    fn learnt(&self, series: &Series) -> SignedDuration {
+        let all = series.end().duration_since(series.start());
+        let third = SignedDuration::from_secs(all.as_secs() / 3);
+        self.learn.unwrap_or(third.min(SignedDuration::from_hours(14 * 24)))
+    }
+
+    /// Replicas that there are at most, `largest` being the largest demand.
+    fn most_replicas(&self, largest: f64) -> u32 {
+        let needed = (2.0 * largest / self.threshold.get()).ceil().clamp(1.0, 100_000.0) as u32;
+        self.max_replicas.unwrap_or(needed).max(self.min_replicas).max(1)
+    }
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let value: f64 = text.parse().map_err(|_| format!("must be {}", Threshold::RANGE))?;
+    Threshold::new(value).map_err(|error| format!("must be {}", error.range))
+}
+
+fn between(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(format!("must be a number from {least} to {most}")),
+    }
+}
+
+fn cost_ratio(text: &str) -> Result<f64, String> {
+    between(text, 0.0, 100_000.0)
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    between(text, 0.0, 1_000_000.0)
+}
+
+fn span(text: &str, least: SignedDuration, most: SignedDuration) -> Result<SignedDuration, String> {
+    let span = duration::parse(text)?;
+    if span >= least && span <= most && span.subsec_nanos() == 0 {
+        return Ok(span);
+    }
+    Err(format!("must be whole seconds from {} to {}", duration::text(least), duration::text(most)))
+}
+
+fn cold_start(text: &str) -> Result<SignedDuration, String> {
+    span(text, SignedDuration::from_secs(1), SignedDuration::from_hours(2))
+}
+
+fn wait_limit(text: &str) -> Result<SignedDuration, String> {
+    span(text, SignedDuration::from_secs(1), SignedDuration::from_hours(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Scene, String> {
+        let command = Scene::augment_args(clap::Command::new("replay").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Scene::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let scene = read(&["--threshold", "4", "--cold-start", "5m"]).unwrap();
+        assert_eq!(scene.assumptions().cold_start_seconds, 300.0);
+        assert_eq!(
+            (scene.cost_ratio, scene.gpu_price, scene.wait_limit.as_secs(), scene.min_replicas),
+            (30.0, 2.5, 15, 1)
+        );
+        assert_eq!((scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)), (11, 1, 1));
+    }
+
+    #[test]
+    fn what_is_out_of_range_says_the_range() {
+        let complaint = |flag: &str, value: &str| {
+            let flags: Vec<&str> = match flag {
+                "--threshold" => vec!["--cold-start", "5m", flag, value],
+                "--cold-start" => vec!["--threshold", "4", flag, value],
+                _ => vec!["--threshold", "4", "--cold-start", "5m", flag, value],
+            };
+            read(&flags).unwrap_err()
+        };
+        let cases = [
+            ("--threshold", "0", "a number from 0.001 to 1000000000"),
+            ("--cold-start", "300", "has no unit: write 300s"),
+            ("--cold-start", "3h", "must be whole seconds from 1s to 2h"),
+            ("--cost-ratio", "-1", "must be a number from 0 to 100000"),
+            ("--wait-limit", "0s", "must be whole seconds from 1s to 1h"),
+            ("--gpu-price", "cheap", "must be a number from 0 to 1000000"),
+        ];
+        for (flag, value, expected) in cases {
+            // clap takes "-1" for a flag unless it follows an equals sign.
+            let complaint = if value.starts_with('-') {
+                read(&["--threshold", "4", "--cold-start", "5m", &format!("{flag}={value}")]).unwrap_err()
+            } else {
+                complaint(flag, value)
+            };
+            assert!(complaint.contains(expected) && complaint.contains(flag), "{flag} {value}: {complaint}");
+        }
+    }
+}

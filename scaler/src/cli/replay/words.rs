@@ -1,0 +1,115 @@
+//! The conclusion in plain words.
+
+use jiff::SignedDuration;
+use prewarm_forecaster::replay::{Advice, Conclusion};
+
+use super::summary::{Arm, Assumptions, Verdict};
+use crate::cli::history::written;
+
+/// What a person should take away. `arms` hold `hpa`, `reactive-tuned` and `prewarm`.
+pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptions) -> Verdict {
+    let of = |name: &str| arms.iter().find(|arm| arm.name == name);
+    let (hpa, tuned, prewarm) = (of("hpa"), of("reactive-tuned"), of("prewarm"));
+    let settings = format!(
+        "{:.0} % utilisation and a scale-down window of {}",
+        conclusion.settings.utilisation * 100.0,
+        written(conclusion.settings.scale_down_window)
+    );
+    let limit = written(SignedDuration::from_secs_f64(assumed.wait_limit_seconds));
+    let less = |ours: f64, theirs: f64| percent(1.0 - ours / theirs);
+    let waits =
+        |arm: Option<&Arm>| arm.map_or_else(|| "?".to_owned(), |arm| format!("{:.2} %", arm.missed_share * 100.0));
+    let compared = |name: &str, arm: Option<&Arm>| {
+        let hours = arm.zip(hpa).map_or(f64::NAN, |(arm, hpa)| arm.gpu_hours / hpa.gpu_hours - 1.0);
+        format!(
+            "With {name}, {} of the demand waits over {limit} instead of {}, for {} the plain HPA.",
+            waits(arm),
+            waits(hpa),
+            gpu_hours(hours)
+        )
+    };
+    let days = format!(
+        "Prewarm was cheaper than the tuned HPA on {} of {} days; its total cost is {}.",
+        conclusion.days_won,
+        conclusion.days,
+        cost(conclusion.gain)
+    );
+    let (advice, headline, sentences) = match conclusion.advice {
+        Advice::UsePrewarm => (
+            "use-prewarm",
+            format!(
+                "Prewarm would have cost {} less than the plain HPA, and {} less than the best settings that only react.",
+                less(conclusion.prewarm, conclusion.hpa),
+                percent(conclusion.gain)
+            ),
+            vec![compared("Prewarm", prewarm), days],
+        ),
+        Advice::TuneHpa => (
+            "tune-hpa",
+            format!(
+                "Keep the plain HPA, with other settings: {settings} would have cost {} less. A forecast adds nothing worth \
+                 having here.",
+                less(conclusion.tuned, conclusion.hpa)
+            ),
+            vec![compared("these settings", tuned), days],
+        ),
+        Advice::KeepHpa => (
+            "keep-hpa",
+            "Keep the plain HPA as it is: neither other settings nor a forecast would have cost noticeably less."
+                .to_owned(),
+            vec![compared("Prewarm", prewarm), days],
+        ),
+    };
+    Verdict { advice, headline, sentences }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn gpu_hours(more: f64) -> String {
+    match more {
+        _ if more.abs() < 0.005 => "as many GPU-hours as".to_owned(),
+        _ if more > 0.0 => format!("{} more GPU-hours than", percent(more)),
+        _ => format!("{} fewer GPU-hours than", percent(-more)),
+    }
+}
+
+fn cost(gain: f64) -> String {
+    match gain {
+        _ if gain.abs() < 0.005 => "the same".to_owned(),
+        _ if gain > 0.0 => format!("{} lower", percent(gain)),
+        _ => format!("{} higher", percent(-gain)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prewarm_forecaster::replay::Settings;
+
+    use super::super::example::summary;
+    use super::*;
+
+    fn told(advice: Advice, gain: f64) -> String {
+        let settings = Settings { utilisation: 0.6, scale_down_window: SignedDuration::from_mins(15) };
+        let conclusion = Conclusion {
+            advice,
+            settings,
+            hpa: 3930.0,
+            tuned: 3280.0,
+            prewarm: 3280.0 * (1.0 - gain),
+            gain,
+            days_won: 17,
+            days: 21,
+        };
+        let summary = summary();
+        let verdict = verdict(&conclusion, &summary.arms, &summary.assumptions);
+        format!("{}: {}\n{}\n", verdict.advice, verdict.headline, verdict.sentences.join("\n"))
+    }
+
+    #[test]
+    fn each_advice_is_a_sentence_with_its_figures() {
+        let told = [told(Advice::UsePrewarm, 0.18), told(Advice::TuneHpa, 0.001), told(Advice::KeepHpa, -0.03)];
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
