@@ -242,14 +242,13 @@ impl TestApp {
         .await
     }
 
-    /// Waits until a forecast is installed; takes some slots.
+    /// Waits, in real time alone, until there is a forecast, and takes the step that installs it.
     pub async fn forecast_installed(&self, trigger: &Trigger) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while self.recommendation(trigger).decision.parts.forecast.is_none() {
-            assert!(Instant::now() < deadline, "no forecast: {:?}", self.recommendation(trigger));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.step().await;
-        }
+        let workload = self.workload(trigger);
+        let what = format!("a forecast for {:?}", workload.key());
+        eventually(Duration::from_secs(60), &what, || async { workload.insight().forecast_origin.map(drop) }).await;
+        self.step().await;
+        assert!(self.recommendation(trigger).decision.parts.forecast.is_some(), "{:?}", self.recommendation(trigger));
     }
 
     /// Status and body of an HTTP request.
@@ -266,19 +265,13 @@ impl TestApp {
         explanation.triggers.remove(0)
     }
 
-    /// Waits until the tuner has chosen; takes some slots.
+    /// Waits, in real time alone, until the tuner has chosen, and takes the step that puts the choice in force.
     pub async fn chosen(&self, trigger: &Trigger) -> api::Choice {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(choice) = self.explained(trigger).await.learnt.choice {
-                // The planner takes it over with the next slot.
-                self.step().await;
-                return choice;
-            }
-            assert!(Instant::now() < deadline, "no choice: {:?}", self.recommendation(trigger));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.step().await;
-        }
+        let workload = self.workload(trigger);
+        let what = format!("a choice for {:?}", workload.key());
+        eventually(Duration::from_secs(60), &what, || async { workload.insight().choices.last().map(drop) }).await;
+        self.step().await;
+        self.explained(trigger).await.learnt.choice.expect("a choice")
     }
 
     /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if there is none.
