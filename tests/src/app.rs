@@ -175,6 +175,31 @@ impl TestApp {
         }
     }
 
+    /// Slot by slot until `t`, waiting in real time for the store and the models to keep up, as they do when time is real.
+    pub async fn follow_until(&self, trigger: &Trigger, t: Timestamp) {
+        const BUCKET: SignedDuration = SignedDuration::from_mins(5);
+        let workload = self.workload(trigger);
+        let minute = SignedDuration::from_mins(1);
+        while self.slot() + self.setup.slot <= t {
+            self.step().await;
+            let bucket = floor(self.slot(), BUCKET);
+            if self.slot() == bucket {
+                eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
+                    let last = self.store.load(workload.key(), bucket - minute, bucket, Resolution::Minute).await;
+                    last.ok()?.first().map(drop)
+                })
+                .await;
+            }
+            // Refits are spread over a minute and a half, after half a minute of grace.
+            if self.slot().duration_since(bucket) == minute * 2 + self.setup.slot {
+                eventually(Duration::from_secs(30), "a forecast from the bucket's end", || async {
+                    workload.insight().forecast_origin.filter(|origin| *origin >= bucket).map(drop)
+                })
+                .await;
+            }
+        }
+    }
+
     /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The service looks twice a slot, in
     /// real time, whether its clock was set back: with the default slot that is longer than this waits.
     pub async fn jump(&self, t: Timestamp) {

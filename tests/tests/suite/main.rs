@@ -6,6 +6,7 @@
 
 mod answers;
 mod checklist;
+mod learning;
 mod outage;
 mod process;
 mod restart;
