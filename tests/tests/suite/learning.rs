@@ -81,7 +81,11 @@ async fn the_gate_opens_on_clockwork_days_and_stays_shut_on_noise() {
 
     // What a person is shown.
     let story = explain(&app, &clockwork).await;
-    assert!(story.contains("The gate is open: the forecast saves") && story.contains("days won"), "{story}");
+    assert!(
+        story.contains("The gate is open: against the best reactive policy the forecast is worth")
+            && story.contains("days won"),
+        "{story}"
+    );
     assert!(story.contains("in GPU-hours, simulated: prewarm "), "{story}");
     let story = explain(&app, &noise).await;
     assert!(story.contains("The gate is closed: on "), "{story}");
