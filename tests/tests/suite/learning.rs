@@ -100,6 +100,8 @@ async fn the_gate_opens_on_clockwork_days_and_stays_shut_on_noise() {
     let leads = app.explained(&noise).await.learnt.accuracy.len() as f64;
     assert!((0.9..=0.99).contains(&(covered / leads)), "{covered} over {leads} leads");
 
+    assert!(!has_saved(&app, &clockwork, Kind::Decision).await.is_empty());
+
     // And what it comes to: ready before the step for the one, live demand for the other.
     app.follow_until(&clockwork, clock_time(monday() + days(8), 7, 50)).await;
     let ahead = app.keda.poll(&clockwork).await.unwrap();
