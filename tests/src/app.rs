@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm::app::{App, Seams};
@@ -175,6 +175,31 @@ impl TestApp {
         }
     }
 
+    /// Slot by slot until `t`, waiting in real time for the store and the models to keep up, as they do when time is real.
+    pub async fn follow_until(&self, trigger: &Trigger, t: Timestamp) {
+        const BUCKET: SignedDuration = SignedDuration::from_mins(5);
+        let workload = self.workload(trigger);
+        let minute = SignedDuration::from_mins(1);
+        while self.slot() + self.setup.slot <= t {
+            self.step().await;
+            let bucket = floor(self.slot(), BUCKET);
+            if self.slot() == bucket {
+                eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
+                    let last = self.store.load(workload.key(), bucket - minute, bucket, Resolution::Minute).await;
+                    last.ok()?.first().map(drop)
+                })
+                .await;
+            }
+            // Refits are spread over a minute and a half, after half a minute of grace.
+            if self.slot().duration_since(bucket) == minute * 2 + self.setup.slot {
+                eventually(Duration::from_secs(30), "a forecast from the bucket's end", || async {
+                    workload.insight().forecast_origin.filter(|origin| *origin >= bucket).map(drop)
+                })
+                .await;
+            }
+        }
+    }
+
     /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The service looks twice a slot, in
     /// real time, whether its clock was set back: with the default slot that is longer than this waits.
     pub async fn jump(&self, t: Timestamp) {
@@ -242,14 +267,13 @@ impl TestApp {
         .await
     }
 
-    /// Waits until a forecast is installed; takes some slots.
+    /// Waits, in real time alone, until there is a forecast, and takes the step that installs it.
     pub async fn forecast_installed(&self, trigger: &Trigger) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while self.recommendation(trigger).decision.parts.forecast.is_none() {
-            assert!(Instant::now() < deadline, "no forecast: {:?}", self.recommendation(trigger));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.step().await;
-        }
+        let workload = self.workload(trigger);
+        let what = format!("a forecast for {:?}", workload.key());
+        eventually(Duration::from_secs(60), &what, || async { workload.insight().forecast_origin.map(drop) }).await;
+        self.step().await;
+        assert!(self.recommendation(trigger).decision.parts.forecast.is_some(), "{:?}", self.recommendation(trigger));
     }
 
     /// Status and body of an HTTP request.
@@ -266,19 +290,13 @@ impl TestApp {
         explanation.triggers.remove(0)
     }
 
-    /// Waits until the tuner has chosen; takes some slots.
+    /// Waits, in real time alone, until the tuner has chosen, and takes the step that puts the choice in force.
     pub async fn chosen(&self, trigger: &Trigger) -> api::Choice {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(choice) = self.explained(trigger).await.learnt.choice {
-                // The planner takes it over with the next slot.
-                self.step().await;
-                return choice;
-            }
-            assert!(Instant::now() < deadline, "no choice: {:?}", self.recommendation(trigger));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.step().await;
-        }
+        let workload = self.workload(trigger);
+        let what = format!("a choice for {:?}", workload.key());
+        eventually(Duration::from_secs(60), &what, || async { workload.insight().choices.last().map(drop) }).await;
+        self.step().await;
+        self.explained(trigger).await.learnt.choice.expect("a choice")
     }
 
     /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if there is none.

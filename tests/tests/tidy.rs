@@ -7,7 +7,7 @@ use source::{Source, root, sources};
 
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
 /// `main → cli → app → {grpc, dashboard, collector, refit} → {registry, metadata, source, store, …}`.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -28,12 +28,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("app", &["clock", "collector", "config", "dashboard", "grpc", "metrics", "refit", "registry", "source", "store"]),
     // Answers come from the registry: neither source, store nor collector.
     ("grpc", &["config", "metadata", "metrics", "registry"]),
-    ("dashboard", &["metrics", "registry", "standing"]),
+    ("dashboard", &["insight", "metrics", "registry", "standing"]),
     ("collector", &["clock", "metadata", "metrics", "refit", "registry", "source", "store"]),
-    ("refit", &["clock", "metadata", "metrics", "source", "store"]),
-    ("metrics", &["clock", "registry", "standing", "store"]),
+    ("refit", &["clock", "insight", "metadata", "metrics", "registry", "source", "store"]),
+    ("metrics", &["clock", "insight", "registry", "standing", "store"]),
     ("standing", &["registry"]),
-    ("registry", &["clock", "metadata", "store"]),
+    ("registry", &["clock", "insight", "metadata", "store"]),
     ("metadata", &["config", "source"]),
     ("source", &["config"]),
     ("store", &["config", "metrics"]),
@@ -41,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     // Shared windows and calendars are read as metadata is.
     ("config", &["metadata"]),
     ("clock", &[]),
+    ("insight", &[]),
     ("lib", &[]),
 ];
 

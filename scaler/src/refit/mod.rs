@@ -5,6 +5,7 @@
 
 mod account;
 mod backfill;
+mod decisions;
 mod learner;
 mod ledger;
 mod pupil;

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::learner::{Beginning, Learner};
 use super::reach::{Reach, fingerprint};
-use super::{BUCKET, Learned, MINUTE, hash, ledger};
+use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
 use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;
@@ -77,6 +77,7 @@ pub(super) struct Pupil<'a> {
     waiting: Vec<Note>,
     saved_forecast: Option<Timestamp>,
     saved_blocks: Option<Timestamp>,
+    saved_decision: Option<Timestamp>,
 }
 
 impl<'a> Pupil<'a> {
@@ -92,6 +93,7 @@ impl<'a> Pupil<'a> {
             waiting: Vec::new(),
             saved_forecast: None,
             saved_blocks: None,
+            saved_decision: None,
         }
     }
 
@@ -267,6 +269,10 @@ impl<'a> Pupil<'a> {
 
     /// Writes what waits; what cannot be written waits on, the newest of it.
     pub(super) async fn save(&mut self, store: &dyn HistoryStore, metrics: &Metrics) -> bool {
+        // A bucket has as many slots as a trail has places: none is missed.
+        let trail = self.workload.trail();
+        self.waiting.extend(decisions::note(&trail, self.saved_decision));
+        self.saved_decision = trail.last().map(|last| last.at).max(self.saved_decision);
         if self.waiting.is_empty() {
             return true;
         }

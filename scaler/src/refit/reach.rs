@@ -18,6 +18,9 @@ const HOLD: SignedDuration = SignedDuration::from_mins(10);
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
 
+/// Leads up to the lead's end; each costs memory and some hundred microseconds a bucket.
+const EXACT: i64 = 6;
+
 /// What the bank adds to a cold start itself: poll, sync and buffer.
 const BEYOND_COLD_START: SignedDuration = SignedDuration::from_secs(60);
 
@@ -50,11 +53,16 @@ impl Reach {
         }
     }
 
-    /// Leads at which forecasts are exact: the next bucket, the lead, what is held beyond it, and what a late refit needs.
+    /// Leads at which forecasts are exact: up to the lead's end as many as can be afforded, because a step of demand that
+    /// lies between two of them is smeared; then what is held beyond it, and what a late refit needs.
     pub(super) fn spec(&self, policy: &Policy) -> Spec {
         // A lead counts from the start of the newest bucket, and by the next refit another one has begun.
         let from_now = self.lead + BUCKET * 2;
-        let leads = vec![BUCKET, self.lead, from_now, from_now + HOLD, from_now + HOLD + LATE];
+        let buckets = from_now.as_secs() / BUCKET.as_secs();
+        let stride = ((buckets + EXACT - 1) / EXACT).max(1);
+        let within = (0..buckets / stride).map(|i| from_now - BUCKET * (i * stride) as i32);
+        let beyond = [BUCKET, from_now + HOLD, from_now + HOLD + LATE];
+        let leads = within.chain(beyond).collect();
         Spec { leads, quantiles: QUANTILES.to_vec(), calendar: policy.calendar.clone() }
     }
 
@@ -80,4 +88,48 @@ impl Reach {
 pub(super) fn fingerprint(bank: &Bank) -> u64 {
     let text = format!("{:?} {:?}", bank.spec(), bank.portfolio());
     u64::from(crc32fast::hash(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+    use prewarm_forecaster::Calendar;
+    use prewarm_forecaster::decide::policy::Threshold;
+
+    fn minutes(n: i64) -> SignedDuration {
+        SignedDuration::from_mins(n)
+    }
+
+    fn leads(lead: i64) -> Vec<i64> {
+        let policy = Policy {
+            lead_time: LeadTime::Fixed(minutes(lead)),
+            ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
+        };
+        let mut leads = Reach::new(&policy, &Rhythm::default(), None).spec(&policy).leads;
+        leads.sort();
+        leads.dedup();
+        leads.iter().map(SignedDuration::as_mins).collect()
+    }
+
+    #[test]
+    fn a_short_lead_is_exact_in_every_bucket() {
+        assert_eq!(leads(1), [5, 10, 15, 25, 85]);
+        assert_eq!(leads(10), [5, 10, 15, 20, 30, 90]);
+        assert_eq!(leads(18), [5, 10, 15, 20, 25, 30, 40, 100]);
+    }
+
+    #[test]
+    fn a_long_one_in_some() {
+        assert_eq!(leads(50), [5, 10, 20, 30, 40, 50, 60, 70, 130]);
+        assert!(leads(120).len() <= 9);
+    }
+
+    #[test]
+    fn a_ramp_that_takes_longer_changes_nothing() {
+        let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
+        let reach = |seconds| Reach::new(&policy, &Rhythm::default(), Some(SignedDuration::from_secs(seconds)));
+        assert_eq!(reach(240), reach(300));
+        assert_ne!(reach(240), reach(3600));
+    }
 }

@@ -89,7 +89,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
     for (kind, kept) in [
         (Kind::Forecast, vec![0]),
         (Kind::Blocks, vec![29, 4, 2, 0]),
-        (Kind::Decision, vec![29, 4, 2, 0]),
+        (Kind::Decision, vec![4, 2, 0]),
         (Kind::Choice, vec![399, 31, 29, 4, 2, 0]),
         (Kind::Day, vec![399, 31, 29, 4, 2, 0]),
     ] {

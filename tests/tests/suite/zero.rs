@@ -15,7 +15,7 @@ fn trigger() -> Trigger {
 
 /// Demand on working days from 08:00 to 18:00 and nothing else.
 fn office() -> Trace {
-    Trace::new(monday(), days(8), SLOT, |t| {
+    Trace::new(monday(), days(15), SLOT, |t| {
         let civil = t.to_zoned(jiff::tz::TimeZone::UTC);
         let working = civil.weekday().to_monday_zero_offset() < 5 && (8..18).contains(&civil.hour());
         if working { 20.0 } else { 0.0 }
@@ -26,11 +26,11 @@ fn office() -> Trace {
 async fn c16_a_forecast_alone_wakes_from_zero() {
     let prometheus = Prometheus::holding(&[office().gauge("demand")]).await;
     let proxy = Proxy::before(prometheus.address()).await;
-    let next_monday = monday() + days(7);
+    let next_monday = monday() + days(14);
     let app = Setup::new(proxy.address(), clock_time(next_monday, 7, 0)).start().await;
     let trigger = trigger().with("leadTime", "20m").with("keepWarm", "0s");
     app.register(&[&trigger]).await;
-    app.history_of(&trigger, monday(), app.now(), 7 * 1440 - 1).await;
+    app.history_of(&trigger, monday(), app.now(), 14 * 1440 - 1).await;
     app.forecast_installed(&trigger).await;
     let asleep = app.keda.poll(&trigger).await.unwrap();
     assert_eq!((asleep.value, asleep.active), (0.0, false), "an hour before");

@@ -70,7 +70,7 @@ fn why(choice: &Choice) -> String {
     };
     let won = || format!("{} of {} days won", choice.days_won, choice.days);
     match choice.why.as_str() {
-        "earned" => format!("the forecast saves {} against the best reactive policy, {}", gain(), won()),
+        "earned" => format!("against the best reactive policy the forecast is worth {}, {}", gain(), won()),
         "not_proven" => format!("on {} days a forecast would have been cheaper, by no more than chance", choice.days),
         "reactive_best" => format!("on {} days no forecast would have been cheaper than reacting", choice.days),
         "few_days" => format!("{} complete days, the cheapest policy of them is taken", choice.days),

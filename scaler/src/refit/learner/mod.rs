@@ -24,7 +24,7 @@ const SLOTS_A_DAY: u32 = 5_760;
 /// So many days before the newest one, members are judged and policies are replayed when a learner begins anew; more
 /// would cost more at every start than it tells. With sums from the store the members' weights alone need it.
 const REPLAYED: SignedDuration = SignedDuration::from_hours(14 * 24);
-const JUDGED: SignedDuration = SignedDuration::from_hours(7 * 24);
+const JUDGED: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// Horizon of the seasonal naive, in buckets: the longest lead and hold (2 h + 2 h), and an hour of late refits.
 const NAIVE_HORIZON: usize = 60;

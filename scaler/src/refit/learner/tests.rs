@@ -137,3 +137,13 @@ fn an_hour_is_too_little_and_chooses_nothing() {
 fn floor_bucket(at: Timestamp) -> Timestamp {
     crate::clock::floor(at, BUCKET)
 }
+
+/// 20, and 40 from 12:30 to 13:30, every day.
+#[test]
+fn a_step_within_the_lead_is_not_smeared() {
+    let level = |i: i64| if (750..810).contains(&(i % 1440)) { 40.0 } else { 20.0 };
+    let minutes: Vec<Minute> = (0..7 * 1440 + 745).map(|i| minute(i, level(i))).collect();
+    let forecast = after(&minutes).forecast().unwrap();
+    let at = |bucket: usize| forecast.values()[bucket][3];
+    assert!(at(0) < 22.0 && at(1) > 38.0 && at(4) > 38.0, "{:?}", forecast.values());
+}

@@ -22,7 +22,7 @@ pub enum Kind {
     Choice,
     /// What a finished UTC day cost, and what it would have cost otherwise.
     Day,
-    /// A change of what was decided, by slot.
+    /// Changes of what was decided since the last such note, by the first of them.
     Decision,
 }
 
@@ -52,7 +52,9 @@ impl Kind {
             // Beyond every horizon.
             Self::Forecast => 3,
             // 28 days of blocks, and the day that is under way.
-            Self::Blocks | Self::Decision => 30,
+            Self::Blocks => 30,
+            // The largest of them by far.
+            Self::Decision => 7,
             // 13 months.
             Self::Choice | Self::Day => 400,
         };
