@@ -83,7 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = report {
         let shown = [Arm::Prewarm, Arm::Hpa];
-        let course = course::course(&outcomes, &shown, assumed.threshold.get(), &zone)
+        let course = course::course(&outcomes, &shown, assumed.threshold.get(), summary.from, &zone)
             .ok_or_else(|| anyhow!("--report {}: nothing to draw", path.display()))?;
         std::fs::write(path, report::page(&summary, &course))
             .with_context(|| format!("--report {}: cannot be written", path.display()))?;

@@ -72,7 +72,7 @@ fn leads(step: SignedDuration, scene: &Scene) -> Vec<SignedDuration> {
 }
 
 /// Of the plain HPA, for its frontier.
-const UTILISATIONS: [f64; 10] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1];
+const UTILISATIONS: [f64; 16] = [0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1];
 
 /// Buckets that forecasts are made in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);

@@ -227,7 +227,7 @@ fn worst_day(summary: &Summary, course: &Course) -> Option<(Timestamp, Timestamp
 }
 
 fn share(share: f64) -> String {
-    format!("{} %", figure(share * 100.0))
+    format!("{:.2} %", share * 100.0)
 }
 
 /// In whatever currency the price was.
