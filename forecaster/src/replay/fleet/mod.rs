@@ -201,3 +201,6 @@ fn late(ahead: f64, due: f64, capacity: f64) -> f64 {
         (false, true) => (due * last / (last - first)).min(due),
     }
 }
+
+#[cfg(test)]
+mod tests;

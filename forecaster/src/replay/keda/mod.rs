@@ -69,3 +69,6 @@ impl Loop {
         self.settings.fallback.is_some_and(|fallback| self.failures > fallback.failure_threshold)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,3 +198,6 @@ pub(super) fn whole(replicas: f64) -> u32 {
     let down = replicas as u32;
     down.saturating_add(u32::from(f64::from(down) < replicas))
 }
+
+#[cfg(test)]
+mod tests;
