@@ -60,6 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let arms = Summary::arms(&outcomes, &assumptions);
     let summary = Summary {
         title: args.source.title(),
+        query: args.source.query().map(str::to_owned),
         from: assumed.counted_from.unwrap_or(series.start()),
         to: series.end(),
         timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
