@@ -149,3 +149,6 @@ fn outcome(demand: &Demand, run: Run) -> Outcome {
         choice: None,
     }
 }
+
+#[cfg(test)]
+mod tests;
