@@ -94,6 +94,11 @@ impl Source {
         Ok(Calendar::new(zone, policy.windows, policy.holidays))
     }
 
+    /// The question that was asked of Prometheus.
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
     /// What the history is called in a title.
     pub(crate) fn title(&self) -> String {
         match (&self.input, &self.query) {

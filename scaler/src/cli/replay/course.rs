@@ -8,12 +8,18 @@ use prewarm_forecaster::replay::{Arm, Moment, Outcome};
 use super::report::Course;
 use super::report::capacity::Track;
 
-/// Demand in replicas (the largest of each bucket) and what `arms` had Ready (the fewest), in buckets that plots can show.
-/// `None` without a timeline.
-pub(crate) fn course(outcomes: &[(Arm, Outcome)], arms: &[Arm], threshold: f64, zone: &TimeZone) -> Option<Course> {
+/// Demand in replicas (the largest of each bucket) and what `arms` had Ready (the fewest) from `from` on, in buckets that
+/// plots can show. `None` without a timeline.
+pub(crate) fn course(
+    outcomes: &[(Arm, Outcome)],
+    arms: &[Arm],
+    threshold: f64,
+    from: Timestamp,
+    zone: &TimeZone,
+) -> Option<Course> {
     let timeline = |wanted: Arm| {
         let of = outcomes.iter().find(|(arm, _)| *arm == wanted).map(|(_, outcome)| outcome.timeline.as_slice());
-        of.filter(|timeline| !timeline.is_empty())
+        of.and_then(|timeline| timeline.get(timeline.partition_point(|moment| moment.time < from)..))
     };
     let first = timeline(*arms.first()?)?;
     let demand = bucketed(first, |moment| moment.demand.map_or(f64::NAN, |demand| demand / threshold), f64::max)?;
@@ -54,11 +60,12 @@ mod tests {
         let timeline =
             vec![moment(600, Some(4.0), 2), moment(615, Some(10.0), 1), moment(630, None, 3), moment(900, None, 3)];
         let outcomes = [(Arm::Hpa, Outcome { timeline, ..Outcome::default() }), (Arm::Cron, Outcome::default())];
-        let shown = course(&outcomes, &[Arm::Hpa, Arm::Cron], 2.0, &TimeZone::UTC).unwrap();
+        let from = Timestamp::from_second(600).unwrap();
+        let shown = course(&outcomes, &[Arm::Hpa, Arm::Cron], 2.0, from, &TimeZone::UTC).unwrap();
         assert_eq!((shown.demand.start().as_second(), shown.demand.values()[0]), (600, 5.0));
         assert!(shown.demand.values()[1].is_nan(), "a gap is no demand of zero");
         assert_eq!(shown.tracks.len(), 1, "an arm without a timeline is not drawn");
         assert_eq!(shown.tracks[0].ready.values(), [1.0, 3.0]);
-        assert!(course(&outcomes, &[Arm::Cron], 2.0, &TimeZone::UTC).is_none());
+        assert!(course(&outcomes, &[Arm::Cron], 2.0, from, &TimeZone::UTC).is_none());
     }
 }

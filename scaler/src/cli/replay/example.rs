@@ -42,6 +42,7 @@ pub(crate) fn summary() -> Summary {
     ];
     Summary {
         title: "chat <production>".to_owned(),
+        query: Some("sum(rate(requests_total{model=\"a\"}[1m]))\n+ 1 # one".to_owned()),
         from: "2026-11-01T23:00:00Z".parse().unwrap(),
         to: "2026-11-22T23:00:00Z".parse().unwrap(),
         timezone: "Europe/Berlin".to_owned(),

@@ -14,11 +14,12 @@ mod words;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use jiff::SignedDuration;
 
 use prewarm_forecaster::replay::{Arm, Conclusion};
 
-use super::history::Source;
+use super::history::{Source, written};
 use play::Played;
 use scene::{Format, Outputs, Scene};
 use summary::{EqualCost, Summary, Tuned};
@@ -53,6 +54,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Outputs { output, json, timeline, report } = &args.outputs;
     let mut assumed = args.scene.assumed(&series, calendar);
     assumed.timeline = timeline.is_some() || report.is_some();
+    let from = assumed.counted_from.unwrap_or(series.start());
+    let counted = series.end().duration_since(from);
+    if counted < LEAST {
+        bail!(
+            "only {} of the history would count (from {from} to {}), and a day is the least that says anything: give more \
+             history, or a shorter --learn",
+            written(counted),
+            series.end()
+        );
+    }
     let Played { outcomes, frontier } = play::play(&series, &assumed);
     let conclusion = Conclusion::draw(&outcomes, assumed.cost_ratio)
         .ok_or_else(|| anyhow!("the history is too short to draw a conclusion from"))?;
@@ -60,7 +71,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let arms = Summary::arms(&outcomes, &assumptions);
     let summary = Summary {
         title: args.source.title(),
-        from: assumed.counted_from.unwrap_or(series.start()),
+        query: args.source.query().map(str::to_owned),
+        from,
         to: series.end(),
         timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
         equal_cost: arms
@@ -83,7 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = report {
         let shown = [Arm::Prewarm, Arm::Hpa];
-        let course = course::course(&outcomes, &shown, assumed.threshold.get(), &zone)
+        let course = course::course(&outcomes, &shown, assumed.threshold.get(), summary.from, &zone)
             .ok_or_else(|| anyhow!("--report {}: nothing to draw", path.display()))?;
         std::fs::write(path, report::page(&summary, &course))
             .with_context(|| format!("--report {}: cannot be written", path.display()))?;
@@ -101,3 +113,6 @@ fn create(path: &Path, flag: &str) -> anyhow::Result<std::io::BufWriter<std::fs:
     let file = std::fs::File::create(path).with_context(|| format!("{flag} {}: cannot be written", path.display()))?;
     Ok(std::io::BufWriter::new(file))
 }
+
+/// Less says nothing.
+const LEAST: SignedDuration = SignedDuration::from_hours(24);

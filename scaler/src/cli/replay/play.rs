@@ -18,19 +18,27 @@ pub(crate) struct Played {
     pub(crate) frontier: Vec<Point>,
 }
 
-/// All arms, and the plain HPA at other utilisations.
+/// All arms, and the plain HPA at other utilisations meanwhile.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
-    let forecasts = issued(history, scene);
-    let outcomes = replay_all(history, &forecasts, scene, &Arm::ALL);
+    std::thread::scope(|threads| {
+        let frontier = threads.spawn(|| frontier(history, scene));
+        let forecasts = issued(history, scene);
+        let outcomes = replay_all(history, &forecasts, scene, &Arm::ALL);
+        let frontier = frontier.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Played { outcomes, frontier }
+    })
+}
+
+fn frontier(history: &Series, scene: &Scene) -> Vec<Point> {
     let at = |utilisation: f64| {
         let mut other = Scene { timeline: false, ..scene.clone() };
         other.hpa.utilisation = utilisation;
         let outcome = replay(history, &[], &other, Arm::Hpa);
         Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }
     };
-    let mut frontier: Vec<Point> = UTILISATIONS.into_iter().map(at).collect();
-    frontier.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
-    Played { outcomes, frontier }
+    let mut points: Vec<Point> = UTILISATIONS.into_iter().map(at).collect();
+    points.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
+    points
 }
 
 /// A forecast after every bucket that has one, as production would have had it: in buckets of [`BUCKET`], or of the
@@ -41,7 +49,7 @@ fn issued(history: &Series, scene: &Scene) -> Vec<Forecast> {
     let spec =
         Spec { leads: leads(buckets.step(), scene), quantiles: QUANTILES.to_vec(), calendar: scene.calendar.clone() };
     let mut ensemble = Ensemble::new(buckets.start(), buckets.step(), spec);
-    let progress = Progress::of("forecasting", buckets.values().len());
+    let progress = Progress::of("forecasting as at the time", buckets.values().len());
     let mut forecasts = Vec::with_capacity(buckets.values().len());
     for (row, value) in buckets.values().iter().enumerate() {
         ensemble.push(*value);
@@ -72,7 +80,7 @@ fn leads(step: SignedDuration, scene: &Scene) -> Vec<SignedDuration> {
 }
 
 /// Of the plain HPA, for its frontier.
-const UTILISATIONS: [f64; 10] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1];
+const UTILISATIONS: [f64; 16] = [0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1];
 
 /// Buckets that forecasts are made in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::replay::Scene as Assumed;
 use prewarm_forecaster::{Calendar, Series};
@@ -83,8 +84,11 @@ impl Scene {
         assumed.keda.max = self.most_replicas(largest);
         assumed.cost_ratio = self.cost_ratio;
         assumed.wait_limit = self.wait_limit;
+        let learnt = series.start().checked_add(self.learnt(series)).ok();
+        // Whole local days: what follows is summed by day.
+        let midnight = learnt.and_then(|at| next_midnight(at, calendar.zone())).filter(|at| *at < series.end());
+        assumed.counted_from = midnight.or(learnt);
         assumed.calendar = calendar;
-        assumed.counted_from = series.start().checked_add(self.learnt(series)).ok();
         assumed
     }
 
@@ -100,6 +104,13 @@ impl Scene {
         let needed = (2.0 * largest / self.threshold.get()).ceil().clamp(1.0, 100_000.0) as u32;
         self.max_replicas.unwrap_or(needed).max(self.min_replicas).max(1)
     }
+}
+
+/// The first local midnight at or after `at`.
+fn next_midnight(at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let date = at.to_zoned(zone.clone()).date();
+    let start = |date: jiff::civil::Date| date.to_zoned(zone.clone()).ok().map(|midnight| midnight.timestamp());
+    start(date).filter(|midnight| *midnight >= at).or_else(|| start(date.tomorrow().ok()?))
 }
 
 fn threshold(text: &str) -> Result<Threshold, String> {
@@ -159,6 +170,21 @@ mod tests {
             (30.0, 2.5, 15, 1)
         );
         assert_eq!((scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)), (11, 1, 1));
+    }
+
+    #[test]
+    fn figures_count_from_a_local_midnight_after_a_third() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let start: Timestamp = "2026-11-02T09:00:00Z".parse().unwrap();
+        let from = |flags: &[&str], days: usize| {
+            let series = Series::new(start, SignedDuration::from_hours(1), vec![1.0; 24 * days]);
+            let scene = read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
+            scene.assumed(&series, Calendar::empty(berlin.clone())).counted_from.unwrap().to_string()
+        };
+        assert_eq!(from(&[], 9), "2026-11-05T23:00:00Z");
+        assert_eq!(from(&[], 90), "2026-11-16T23:00:00Z");
+        assert_eq!(from(&["--learn", "14h"], 9), "2026-11-02T23:00:00Z");
+        assert_eq!(from(&["--learn", "0s"], 9), "2026-11-02T23:00:00Z");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use serde::Serialize;
 pub(crate) struct Summary {
     /// What the history is called.
     pub(crate) title: String,
+    /// The question that was asked of Prometheus, where the history came from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) query: Option<String>,
     /// First instant that counts.
     pub(crate) from: Timestamp,
     /// First instant that does not count any more.

@@ -20,6 +20,7 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         .collect();
     // Names are moved apart from the bottom up; on the right half they stand left of their dot.
     dots.sort_by(|a, b| b.2.total_cmp(&a.2));
+    let places = dots.clone();
     let mut taken: Vec<(f64, f64, f64)> = Vec::new();
     let mut placed = Vec::new();
     for (name, dot_x, dot_y) in dots {
@@ -28,7 +29,14 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         let from = if left { dot_x - 10.0 - wide } else { dot_x + 10.0 };
         // Never on the axis.
         let mut at = (dot_y + 4.0).min(frame.bottom - 6.0);
-        while taken.iter().any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a) {
+        let on_words =
+            |at: f64| taken.iter().any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a);
+        let on_dot = |at: f64| {
+            let near =
+                |(_, x, y): &(&str, f64, f64)| (y + 4.0 - at).abs() < 13.0 && from < x + 8.0 && from + wide > x - 8.0;
+            places.iter().any(near)
+        };
+        while (on_words(at) || on_dot(at)) && at > 12.0 {
             at -= 3.0;
         }
         taken.push((from, from + wide, at));

@@ -92,10 +92,15 @@ fn lead(summary: &Summary) -> Markup {
     html! {
         header {
             p.eyebrow { "Prewarm replay · " (summary.title) }
-            h1 { (summary.conclusion.headline) }
-            @for sentence in &summary.conclusion.sentences { p { (sentence) } }
+            h1 { (unbroken(&summary.conclusion.headline)) }
+            @for sentence in &summary.conclusion.sentences { p { (unbroken(sentence)) } }
         }
     }
+}
+
+/// Figures stay with their sign at the end of a line.
+fn unbroken(words: &str) -> String {
+    words.replace(" %", "\u{a0}%")
 }
 
 /// The four figures that count, Prewarm's beside the plain HPA's.
@@ -227,7 +232,7 @@ fn worst_day(summary: &Summary, course: &Course) -> Option<(Timestamp, Timestamp
 }
 
 fn share(share: f64) -> String {
-    format!("{} %", figure(share * 100.0))
+    format!("{:.2} %", share * 100.0)
 }
 
 /// In whatever currency the price was.

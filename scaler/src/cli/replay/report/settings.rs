@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 pub(crate) fn yaml(summary: &Summary) -> String {
     let (assumed, tuned) = (&summary.assumptions, &summary.tuned);
     let threshold = number(assumed.threshold * tuned.utilisation);
-    let query = "sum(rate(http_requests_total{service=\"…\"}[1m]))";
+    // A block: whatever the query is made of, it is text.
+    let query = summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
+    let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
     let trigger = if summary.conclusion.advice == "use-prewarm" {
         let cold_start = written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
         format!(
@@ -16,7 +18,7 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     metricType: AverageValue
     metadata:
       scalerAddress: prewarm-headless.prewarm.svc.cluster.local:9090
-      query: {query}
+      query: |-{query}
       threshold: \"{}\"
       coldStart: {cold_start}
       costRatio: \"{}\"
@@ -32,7 +34,7 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     metricType: AverageValue
     metadata:
       serverAddress: http://prometheus.monitoring:9090
-      query: {query}
+      query: |-{query}
       threshold: \"{threshold}\"                 # {} % of what a replica carries
 ",
             (tuned.utilisation * 100.0).round()

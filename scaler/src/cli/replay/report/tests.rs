@@ -59,7 +59,7 @@ fn the_figures_are_those_of_the_json() {
         assert_eq!(row, expected, "{}", arm["name"]);
     }
     assert_eq!(cells.len(), 8 * 8);
-    assert_eq!(texts(&page, "h1"), [json["conclusion"]["headline"].as_str().unwrap()]);
+    assert_eq!(texts(&page, "h1"), [unbroken(json["conclusion"]["headline"].as_str().unwrap())]);
 }
 
 #[test]
@@ -107,6 +107,7 @@ fn settings_are_yaml_that_our_own_check_takes() {
         let tree: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         let trigger = &tree["spec"]["triggers"][0];
         assert_eq!(trigger["type"], if use_prewarm { "external-push" } else { "prometheus" });
+        assert_eq!(trigger["metadata"]["query"].as_str(), summary.query.as_deref());
         assert_eq!(trigger["metadata"]["threshold"], if use_prewarm { "4" } else { "2.4" });
         let window = &tree["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"];
         assert_eq!(window["stabilizationWindowSeconds"], 900);
