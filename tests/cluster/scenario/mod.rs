@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod claim;
+mod counted;
 mod forms;
 mod outages;
 mod rolling;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         named("cached-metrics", forms::cached_metrics),
         named("scaling-modifiers", forms::scaling_modifiers),
         named("fallback", forms::fallback),
+        named("fallback-at-zero", counted::fallback_at_zero),
         named("cached-fallback", settled::cached_fallback),
         named("edit-streams", settled::c43_edit_streams),
         named("idle-replicas", forms::idle_replicas),
