@@ -160,8 +160,7 @@ impl Sampled {
             assert_eq!(usize::from(row.samples), values.len(), "{start}");
             let max = values.iter().copied().fold(0.0, f64::max);
             let seen = prewarm_forecaster::Minute { mean: values.iter().sum::<f64>() / 4.0, max, ..*row }.rounded();
-            // History keeps sixteen bits.
-            assert!((row.mean - seen.mean).abs() <= 2e-5 * seen.mean, "{start}: {row:?} {values:?}");
+            assert!((row.mean - seen.mean).abs() < 1e-9, "{start}: {row:?} {values:?}");
             assert_eq!(row.max, seen.max, "{start}");
         }
         assert!(minutes.len() > 15, "{} minutes", minutes.len());
