@@ -2,12 +2,15 @@
 //! size of error to expect. Every row is as it was issued; only the rows before the first fit are the first fit's.
 
 use super::column::Column;
+use super::mixture::{Mixture, SOURCES, Sums};
 use super::ridge::{Design, FEATURES, Normal, Ridge};
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
 
 /// Half-life of rows in a fit, in days.
 const HALF_LIFE_DAYS: f64 = 10.0;
+/// Half-life of rows in the mixture, in days.
+const MIXTURE_DAYS: f64 = 7.0;
 /// Ridge penalties as shares of the total weight.
 const LAMBDA: f64 = 1e-3;
 const LAMBDA_SCALE: f64 = 3e-2;
@@ -24,6 +27,9 @@ pub(super) struct Base {
     pub season: Column<f32>,
     /// Logarithm of the expected size of error.
     pub size: Column<f32>,
+    /// Their mixture.
+    pub mixed: Column<f32>,
+    mixture: Mixture,
     fit: Option<Fit>,
 }
 
@@ -46,13 +52,14 @@ impl Base {
             ridge: Column::new(),
             season: Column::new(),
             size: Column::new(),
+            mixed: Column::new(),
+            mixture: Mixture::default(),
             fit: None,
         }
     }
 
-    /// Mean of the smoothers' and the ridge's forecast.
-    pub(super) fn average(&self, t: usize) -> Option<f32> {
-        Some(0.5 * (self.smoothers.get(t)? + self.ridge.get(t)?))
+    fn sources(&self, t: usize, z: f32) -> Option<[f32; SOURCES]> {
+        Some([self.smoothers.get(t)?, self.ridge.get(t)?, self.season.get(t)?, z])
     }
 
     /// After the track's newest bucket: a row from the smoothers' forecast.
@@ -63,8 +70,10 @@ impl Base {
         self.ridge.push(ridge);
         self.season.push(anchor);
         self.size.push(size);
+        let z = track.z.get(t).unwrap_or(0.0);
+        self.mixed.push(self.mixture.of([smoothers, ridge, anchor, z]));
         let keep = self.window + self.lead + 1;
-        for column in [&mut self.smoothers, &mut self.ridge, &mut self.season, &mut self.size] {
+        for column in [&mut self.smoothers, &mut self.ridge, &mut self.season, &mut self.size, &mut self.mixed] {
             column.trim(keep);
         }
     }
@@ -126,6 +135,7 @@ impl Base {
         };
         let first = self.fit.replace(fit).is_none();
         if first {
+            self.mixed = Column::from(self.ridge.first());
             let (from, to) = (self.ridge.first(), self.ridge.end());
             self.ridge = Column::from(from);
             self.season = Column::from(from);
@@ -135,8 +145,21 @@ impl Base {
                 self.ridge.push(ridge);
                 self.season.push(anchor);
                 self.size.push(size);
+                let z = track.z.get(t).unwrap_or(0.0);
+                self.mixed.push(self.mixture.of([self.smoothers.get(t).unwrap_or(z), ridge, anchor, z]));
+            }
+            return;
+        }
+        // The rows are forecasts as issued only from the second fit on.
+        let mut sums = Sums::default();
+        for s in origins {
+            let (Some(z), Some(came)) = (track.z.get(s), track.z.get(s + self.lead)) else { continue };
+            if let (Some(said), Some(size)) = (self.sources(s, z), self.size.get(s)) {
+                let age = (end - s) as f64 / (MIXTURE_DAYS * season.per_day as f64);
+                sums.add(said, came, size.exp(), 0.5f64.powf(age));
             }
         }
+        self.mixture = sums.solve();
     }
 
     /// Least squares of what came on the season and its last deviations, two unknowns.
@@ -233,7 +256,7 @@ impl Base {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        4 * self.ridge.bytes()
+        5 * self.ridge.bytes()
     }
 }
 

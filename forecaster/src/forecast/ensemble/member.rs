@@ -7,7 +7,7 @@ use super::track::{Profile, Track};
 use crate::forecast::season::Season;
 
 /// Names, in the order in which [`Members::say`] says.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 16] = [
     "past level",
     "past change",
     "past smoothers",
@@ -21,6 +21,9 @@ pub(super) const NAMES: [&str; 13] = [
     "same hour",
     "errors by size",
     "changes",
+    "errors of smoothers",
+    "errors of ridge",
+    "errors of season",
 ];
 
 /// The member that is the last value and its past changes.
@@ -65,13 +68,13 @@ pub(super) struct Members {
     /// Distances beyond which no neighbour is expected, by search.
     limits: [f32; 2],
     /// Quantiles of errors relative to their size, and of changes; as of `errors_at`.
-    errors: [Vec<f32>; 2],
+    errors: [Vec<f32>; 5],
     errors_at: Option<usize>,
 }
 
 impl Members {
     pub(super) fn new() -> Self {
-        Self { limits: [f32::INFINITY; 2], errors: [Vec::new(), Vec::new()], errors_at: None }
+        Self { limits: [f32::INFINITY; 2], errors: Default::default(), errors_at: None }
     }
 
     /// Quantiles by member in log space, appended to `said`. `None` until there is enough to look at.
@@ -154,7 +157,7 @@ impl Members {
         }
         search(view, &keys, from, to, ALIKE[0], &mut self.limits[1], room);
         let Room { found, weights, pairs, .. } = room;
-        let average = |s: usize| base.average(s);
+        let average = |s: usize| base.mixed.get(s);
         let level = |_: usize| Some(0.0);
         let half_life = half_life(view);
         analog::weights(found, ALIKE[0], t, half_life, weights);
@@ -169,7 +172,7 @@ impl Members {
         Some(())
     }
 
-    /// Past errors of the average relative to their expected size; past changes.
+    /// Past errors of point forecasts relative to their expected size; past changes.
     fn by_errors(
         &mut self,
         view: &View<'_>,
@@ -180,6 +183,7 @@ impl Members {
         said: &mut Vec<f32>,
     ) -> Option<()> {
         let (track, base, h) = (view.track, view.base, view.lead);
+        let base_size = |s: usize| Some(base.size.get(s)?.exp());
         let hourly = view.season.buckets(3600);
         if self.errors_at.is_none_or(|at| t >= at + hourly) || self.errors[0].len() != view.quantiles.len() {
             let days = if view.season.step_s() < 1800 { 7 } else { 28 };
@@ -193,7 +197,14 @@ impl Members {
                     if track.gap.get(s) != Some(0.0) || track.gap.get(s + h) != Some(0.0) {
                         continue;
                     }
-                    let error = if kind == 0 { (y - base.average(s)?) / base.size.get(s)?.exp() } else { y - z };
+                    let relative = |base: &Column<f32>| Some((y - base.get(s)?) / base_size(s)?);
+                    let error = match kind {
+                        0 => relative(&base.mixed)?,
+                        1 => y - z,
+                        2 => relative(&base.smoothers)?,
+                        3 => relative(&base.ridge)?,
+                        _ => relative(&base.season)?,
+                    };
                     let weight = (-((t - s) as f32) / half_life).exp2();
                     room.pairs.push((error, weight));
                     if kind == 1 && t < 2 * view.season.per_day {
@@ -206,9 +217,17 @@ impl Members {
             }
             self.errors_at = Some(t);
         }
-        let (average, size, z) = (base.average(t)?, base.size.get(t)?.exp(), track.z.get(t)?);
-        said.extend(self.errors[0].iter().map(|error| average + size * error));
-        said.extend(self.errors[1].iter().map(|error| z + error));
+        let (size, z) = (base_size(t)?, track.z.get(t)?);
+        let sources = [
+            (base.mixed.get(t)?, size),
+            (z, 1.0),
+            (base.smoothers.get(t)?, size),
+            (base.ridge.get(t)?, size),
+            (base.season.get(t)?, size),
+        ];
+        for ((middle, size), errors) in sources.into_iter().zip(&self.errors) {
+            said.extend(errors.iter().map(|error| middle + size * error));
+        }
         Some(())
     }
 }
@@ -225,7 +244,7 @@ fn same_hour(view: &View<'_>, t: usize, from: usize, to: usize, room: &mut Room,
             track.z.get(s)? - season,
             track.mean3.get(s)? - season,
             0.7 * (track.mean_3h.get(s)? - season),
-            0.5 * base.average(s)?,
+            0.5 * base.mixed.get(s)?,
             0.5 * track.z.get(s)?,
             if place.weekday >= 5 { 0.5 } else { 0.0 },
             0.2 * track.sine.get(s + h)?,
@@ -256,7 +275,7 @@ fn same_hour(view: &View<'_>, t: usize, from: usize, to: usize, room: &mut Room,
     analog::select(found, SAME_HOUR);
     analog::weights(found, SAME_HOUR, t, half_life(view), weights);
     read(view, found, weights, pairs, t, |_| Some(0.0), false, said);
-    read(view, found, weights, pairs, t, |s| base.average(s), false, said);
+    read(view, found, weights, pairs, t, |s| base.mixed.get(s), false, said);
     Some(())
 }
 

@@ -7,6 +7,7 @@ mod combine;
 mod grid;
 mod lead;
 mod member;
+mod mixture;
 mod report;
 mod ridge;
 mod smooth;
