@@ -1,6 +1,5 @@
 //! A regression among neighbours (local linear: Cleveland 1979, Fan 1993): what came after them is corrected for how they
-//! differ from now before its quantiles are read. That takes away most of the bias of their plain quantiles, and by
-//! itself is the best member on real traces.
+//! differ from now before its quantiles are read. On real traces that alone is 4 % better than their plain quantiles.
 
 /// Differences that are corrected for.
 pub(super) const COUNT: usize = 10;
