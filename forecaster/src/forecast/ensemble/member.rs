@@ -3,11 +3,12 @@
 use super::analog::{self, Key, Neighbour};
 use super::base::Base;
 use super::column::Column;
+use super::local::{self, Local};
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
 
 /// Names, in the order in which [`Members::say`] says.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "past level",
     "past change",
     "past smoothers",
@@ -17,6 +18,8 @@ pub(super) const NAMES: [&str; 16] = [
     "alike 120 smoothers",
     "alike 30 level",
     "alike 30",
+    "alike 15 level",
+    "alike regressed",
     "same hour level",
     "same hour",
     "errors by size",
@@ -27,12 +30,12 @@ pub(super) const NAMES: [&str; 16] = [
 ];
 
 /// The member that is the last value and its past changes.
-pub(super) const LAST_VALUE: usize = 12;
+pub(super) const LAST_VALUE: usize = 14;
 
 /// Neighbours in the space of levels.
 const PAST: usize = 100;
 /// Neighbours in the space of forecasts.
-const ALIKE: [usize; 3] = [250, 120, 30];
+const ALIKE: [usize; 4] = [250, 120, 30, 15];
 /// Neighbours within an hour of the same time of day.
 const SAME_HOUR: usize = 60;
 /// Half-life of a neighbour, in days.
@@ -60,6 +63,7 @@ pub(super) struct Room {
     near: Vec<Neighbour>,
     weights: Vec<f32>,
     pairs: Vec<(f32, f32)>,
+    local: Local,
 }
 
 /// What a lead's members keep between buckets.
@@ -156,12 +160,12 @@ impl Members {
             keys.extend(shifted(column, from, to, t, h, 0.2));
         }
         search(view, &keys, from, to, ALIKE[0], &mut self.limits[1], room);
-        let Room { found, weights, pairs, .. } = room;
+        let Room { found, weights, pairs, local, .. } = room;
         let average = |s: usize| base.mixed.get(s);
         let level = |_: usize| Some(0.0);
         let half_life = half_life(view);
         analog::weights(found, ALIKE[0], t, half_life, weights);
-        read(view, found, weights, pairs, t, average, true, said);
+        read(view, found, weights, pairs, t, average, false, said);
         analog::weights(found, ALIKE[1], t, half_life, weights);
         read(view, found, weights, pairs, t, level, false, said);
         read(view, found, weights, pairs, t, average, false, said);
@@ -169,7 +173,10 @@ impl Members {
         analog::weights(found, ALIKE[2], t, half_life, weights);
         read(view, found, weights, pairs, t, level, false, said);
         read(view, found, weights, pairs, t, average, false, said);
-        Some(())
+        analog::weights(found, ALIKE[3], t, half_life, weights);
+        read(view, found, weights, pairs, t, level, false, said);
+        analog::weights(found, ALIKE[0], t, half_life, weights);
+        regressed(view, found, weights, local, pairs, t, said)
     }
 
     /// Past errors of point forecasts relative to their expected size; past changes.
@@ -230,6 +237,47 @@ impl Members {
         }
         Some(())
     }
+}
+
+/// Quantiles of what came after neighbours, corrected for how they differ from now.
+fn regressed(
+    view: &View<'_>,
+    found: &[Neighbour],
+    weights: &[f32],
+    local: &mut Local,
+    pairs: &mut Vec<(f32, f32)>,
+    t: usize,
+    said: &mut Vec<f32>,
+) -> Option<()> {
+    let (track, base, profile, h) = (view.track, view.base, view.profile, view.lead);
+    let levels = |s: usize| -> Option<[f32; local::COUNT]> {
+        let middle = base.mixed.get(s)?;
+        let season = |column: &Column<f32>| column.get(s + h).filter(|z| z.is_finite()).map_or(0.0, |z| z - middle);
+        Some([
+            middle,
+            base.smoothers.get(s)? - base.ridge.get(s)?,
+            base.season.get(s)? - middle,
+            track.z.get(s)? - middle,
+            track.mean3.get(s)? - middle,
+            track.mean_hour.get(s)? - middle,
+            track.max_hour.get(s)? - middle,
+            season(&profile.day),
+            season(&profile.week),
+            base.size.get(s)?,
+        ])
+    };
+    let here = levels(t)?;
+    local.clear();
+    for ((_, s), weight) in found.iter().zip(weights) {
+        if let (Some(there), Some(came), Some(middle)) = (levels(*s), track.z.get(s + h), base.mixed.get(*s)) {
+            local.add(std::array::from_fn(|i| there[i] - here[i]), came - middle, *weight);
+        }
+    }
+    pairs.clear();
+    local.corrected(pairs);
+    pairs.iter_mut().for_each(|(miss, _)| *miss += here[0]);
+    analog::quantiles(pairs, view.quantiles, false, said);
+    Some(())
 }
 
 /// The past within an hour of the same time of day, by its distance from the season.

@@ -6,6 +6,7 @@ mod column;
 mod combine;
 mod grid;
 mod lead;
+mod local;
 mod member;
 mod mixture;
 mod report;
