@@ -55,7 +55,6 @@ fn verdict(choice: &Choice) -> &'static str {
 fn role(policy: Option<&Policy>) -> &'static str {
     match policy.map(|policy| policy.mode.as_str()) {
         Some("shadow") => "Would act (mode is shadow)",
-        Some("off") => "Would act (mode is off)",
         _ => "Acts",
     }
 }
