@@ -137,13 +137,13 @@ impl Refitter {
             // What the store knows already is put to use before the source is asked for more.
             self.refresh(&mut pupil).await;
         }
-        if let Some(source) = source
-            && source.has_history()
-            && self.backfill(workload.key(), &trigger, source.as_ref()).await > 0
-            && forecasts
-        {
-            pupil.begin_anew();
-            self.refresh(&mut pupil).await;
+        if let Some(source) = source.filter(|source| source.has_history()) {
+            let added = self.backfill(workload.key(), &trigger, source.as_ref()).await;
+            // Another replica may have filled it meanwhile.
+            if forecasts && (added > 0 || !pupil.has_forecast()) {
+                pupil.begin_anew();
+                self.refresh(&mut pupil).await;
+            }
         }
         // History is there for when the mode changes.
         if !forecasts {

@@ -106,6 +106,11 @@ impl<'a> Pupil<'a> {
         self.learner.is_some() || self.insight.forecast_origin.is_none()
     }
 
+    /// Whether anything is known of what is to come.
+    pub(super) fn has_forecast(&self) -> bool {
+        self.forecast.is_some()
+    }
+
     /// Forgets the models: history has changed, or another replica follows it.
     pub(super) fn begin_anew(&mut self) {
         self.learner = None;
