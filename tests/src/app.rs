@@ -11,6 +11,7 @@ use prewarm::clock::{Clock, ManualClock, floor};
 use prewarm::config::Config;
 use prewarm::dashboard::api;
 use prewarm::registry::{Registry, Workload};
+use prewarm::store::note::Kind;
 use prewarm::store::{HistoryStore, Resolution};
 use prewarm_forecaster::{Minute, Recommendation};
 use tempfile::TempDir;
@@ -177,27 +178,56 @@ impl TestApp {
 
     /// Slot by slot until `t`, waiting in real time for the store and the models to keep up, as they do when time is real.
     pub async fn follow_until(&self, trigger: &Trigger, t: Timestamp) {
-        const BUCKET: SignedDuration = SignedDuration::from_mins(5);
-        let workload = self.workload(trigger);
-        let minute = SignedDuration::from_mins(1);
         while self.slot() + self.setup.slot <= t {
-            self.step().await;
-            let bucket = floor(self.slot(), BUCKET);
-            if self.slot() == bucket {
+            Self::follow(&[self], trigger).await;
+        }
+    }
+
+    /// One slot later on all replicas (on one clock), when each has decided for it and what is due in it has been learnt.
+    pub async fn follow(replicas: &[&Self], trigger: &Trigger) {
+        const BUCKET: SignedDuration = SignedDuration::from_mins(5);
+        let minute = SignedDuration::from_mins(1);
+        let Some(first) = replicas.first() else { return };
+        first.clock.advance(first.setup.slot);
+        let slot = first.slot();
+        let bucket = floor(slot, BUCKET);
+        for app in replicas {
+            app.decided().await;
+            let workload = app.workload(trigger);
+            if slot == bucket {
                 eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
-                    let last = self.store.load(workload.key(), bucket - minute, bucket, Resolution::Minute).await;
+                    let last = app.store.load(workload.key(), bucket - minute, bucket, Resolution::Minute).await;
                     last.ok()?.first().map(drop)
                 })
                 .await;
             }
-            // Refits are spread over a minute and a half, after half a minute of grace.
-            if self.slot().duration_since(bucket) == minute * 2 + self.setup.slot {
+            // Refitted within two minutes by one, read by others after two and a half, in force after three.
+            let late = bucket + SignedDuration::from_hours(1);
+            if slot.duration_since(bucket) == minute * 2 + first.setup.slot {
+                eventually(Duration::from_secs(30), "a saved forecast from the bucket's end", || async {
+                    let saved = app.store.notes(workload.key(), Kind::Forecast, bucket, late).await;
+                    saved.ok()?.first().map(drop)
+                })
+                .await;
+            }
+            if slot.duration_since(bucket) == minute * 3 - first.setup.slot {
                 eventually(Duration::from_secs(30), "a forecast from the bucket's end", || async {
                     workload.insight().forecast_origin.filter(|origin| *origin >= bucket).map(drop)
                 })
                 .await;
             }
         }
+    }
+
+    /// Waits, in real time alone, for a forecast from `origin` or later, and takes the step that installs it.
+    pub async fn forecast_from(&self, trigger: &Trigger, origin: Timestamp) {
+        let workload = self.workload(trigger);
+        let what = format!("a forecast from {origin} on");
+        eventually(Duration::from_secs(30), &what, || async {
+            workload.insight().forecast_origin.filter(|latest| *latest >= origin).map(drop)
+        })
+        .await;
+        self.step().await;
     }
 
     /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The service looks twice a slot, in

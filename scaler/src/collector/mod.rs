@@ -101,6 +101,8 @@ impl Collector {
             last_slot: None,
             outage: None,
             news,
+            coming: None,
+            installed: false,
             offset: offset(&workload, self.rhythm.slot),
         };
         while !stop.is_cancelled() {
@@ -214,7 +216,13 @@ impl Collector {
         }
         seat.last_slot = Some(current);
         if seat.news.has_changed().unwrap_or(false) {
-            let Learned { forecast, choice } = seat.news.borrow_and_update().clone();
+            seat.coming = Some(seat.news.borrow_and_update().clone());
+        }
+        // The first is better at once than in step with other replicas.
+        if seat.coming.as_ref().is_some_and(|coming| !seat.installed || coming.from <= Some(current))
+            && let Some(Learned { forecast, choice, .. }) = seat.coming.take()
+        {
+            seat.installed |= forecast.is_some();
             forecast.into_iter().for_each(|forecast| planner.install(forecast));
             choice.into_iter().for_each(|choice| planner.install_choice(choice));
         }
@@ -306,6 +314,10 @@ struct Seat {
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
     news: watch::Receiver<Learned>,
+    /// Learnt, and not yet in force.
+    coming: Option<Learned>,
+    /// A forecast has been installed.
+    installed: bool,
     offset: SignedDuration,
 }
 

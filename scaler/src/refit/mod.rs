@@ -21,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::choice::Choice;
 use prewarm_forecaster::decide::planner::Rhythm;
+use prewarm_forecaster::decide::policy::Mode;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, floor};
@@ -46,6 +47,13 @@ const GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// Refits of many workloads are spread over so long after a bucket's end.
 const SPREAD_S: u64 = 90;
 
+/// By then whoever refits has refitted, and the others read what came of it.
+const READ: SignedDuration = SignedDuration::from_secs(150);
+
+/// A forecast acts so long after its origin, on all replicas from the same slot on: two that answered differently would
+/// make the HPA waver.
+const ACTS: SignedDuration = SignedDuration::from_secs(180);
+
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -69,6 +77,8 @@ pub struct Learned {
     pub forecast: Option<Forecast>,
     /// The tuner's choice; `None` while nothing speaks for any.
     pub choice: Option<Arc<Choice>>,
+    /// From this slot on both are in force.
+    pub from: Option<Timestamp>,
 }
 
 /// Turns history into forecasts and choices.
@@ -119,26 +129,36 @@ impl Refitter {
         if trigger.policy.scaled_job || trigger.source.is_none() {
             return std::future::pending().await;
         }
+        let forecasts = trigger.policy.mode != Mode::Off;
         let mut pupil = Pupil::new(workload, trigger.policy.clone(), out);
-        // What was made before a restart, or by another replica, is there at once.
-        self.recall(&mut pupil).await;
-        // What the store knows already is put to use before the source is asked for more.
-        self.refresh(&mut pupil).await;
-        if let Some(source) = source
-            && source.has_history()
-            && self.backfill(workload.key(), &trigger, source.as_ref()).await > 0
-        {
-            pupil.begin_anew();
+        if forecasts {
+            // What was made before a restart, or by another replica, is there at once.
+            self.recall(&mut pupil).await;
+            // What the store knows already is put to use before the source is asked for more.
             self.refresh(&mut pupil).await;
+        }
+        if let Some(source) = source.filter(|source| source.has_history()) {
+            let added = self.backfill(workload.key(), &trigger, source.as_ref()).await;
+            // Another replica may have filled it meanwhile.
+            if forecasts && (added > 0 || !pupil.has_forecast()) {
+                pupil.begin_anew();
+                self.refresh(&mut pupil).await;
+            }
+        }
+        // History is there for when the mode changes.
+        if !forecasts {
+            return std::future::pending().await;
         }
         let spread = SignedDuration::from_secs((hash(workload.key()) % SPREAD_S) as i64);
         let mut failed = false;
         loop {
             let now = self.clock.now();
-            let due = match (failed, pupil.keeps_models()) {
-                (true, _) => now + AGAIN,
-                (false, false) => now + SELDOM,
-                (false, true) => next_bucket(now - GRACE - spread) + GRACE + spread,
+            let after = |wait: SignedDuration| next_bucket(now - wait) + wait;
+            let due = match () {
+                () if failed => now + AGAIN,
+                () if pupil.reads => after(READ),
+                () if pupil.keeps_models() => after(GRACE + spread),
+                () => now + SELDOM,
             };
             self.clock.sleep_until(due).await;
             failed = !self.refresh(&mut pupil).await;
@@ -151,10 +171,12 @@ impl Refitter {
         let key = pupil.key().clone();
         match self.store.lease(&key, &self.holder, LEASE).await {
             Ok(true) => {
+                pupil.reads = false;
                 self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
                 self.refit(pupil).await
             }
             Ok(false) => {
+                pupil.reads = true;
                 pupil.begin_anew();
                 self.recall(pupil).await
             }

@@ -10,16 +10,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::learner::{Beginning, Learner};
 use super::reach::{Reach, fingerprint};
-use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
+use super::{ACTS, BUCKET, Learned, MINUTE, decisions, hash, ledger};
 use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
-
-/// A forecast is written down this often: a restart may find one that is so old.
-const SAVE_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 /// A minute that is not there so long after a bucket's end is a gap.
 const GIVEN_UP: SignedDuration = SignedDuration::from_mins(10);
@@ -68,6 +65,8 @@ pub(super) struct Pupil<'a> {
     workload: &'a Arc<Workload>,
     policy: Arc<Policy>,
     out: &'a watch::Sender<Learned>,
+    /// Another replica refits it.
+    pub(super) reads: bool,
     learner: Option<Box<Learner>>,
     /// That the learner may be kept.
     kept: Option<OwnedSemaphorePermit>,
@@ -86,6 +85,7 @@ impl<'a> Pupil<'a> {
             workload,
             policy,
             out,
+            reads: false,
             learner: None,
             kept: None,
             insight: Insight::default(),
@@ -104,6 +104,11 @@ impl<'a> Pupil<'a> {
     /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept, and nothing costs much.
     pub(super) fn keeps_models(&self) -> bool {
         self.learner.is_some() || self.insight.forecast_origin.is_none()
+    }
+
+    /// Whether anything is known of what is to come.
+    pub(super) fn has_forecast(&self) -> bool {
+        self.forecast.is_some()
     }
 
     /// Forgets the models: history has changed, or another replica follows it.
@@ -257,7 +262,7 @@ impl<'a> Pupil<'a> {
         }
         if let Some(forecast) = said.forecast {
             let origin = forecast.origin();
-            if self.saved_forecast.is_none_or(|saved| saved + SAVE_EVERY <= origin || origin < saved) {
+            if self.saved_forecast != Some(origin) {
                 self.waiting.retain(|note| note.kind != Kind::Forecast);
                 self.waiting.extend(pack_forecast(&forecast));
                 self.saved_forecast = Some(origin);
@@ -296,7 +301,8 @@ impl<'a> Pupil<'a> {
     fn publish(&mut self) {
         self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
         let choice = self.insight.choices.last().map(|chosen| chosen.choice.clone());
-        self.out.send_replace(Learned { forecast: self.forecast.clone(), choice });
+        let from = self.forecast.as_ref().map(|forecast| forecast.origin() + ACTS);
+        self.out.send_replace(Learned { forecast: self.forecast.clone(), choice, from });
         self.workload.learn(self.insight.clone());
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use prewarm_tests::app::{SLOT, Setup};
+use prewarm_tests::app::{SLOT, Setup, TestApp};
+use prewarm_tests::eventually;
 use prewarm_tests::hpa;
 use prewarm_tests::keda::Trigger;
 use prewarm_tests::postgres::Postgres;
@@ -76,23 +77,24 @@ async fn c14_two_replicas_give_the_same_answers() {
         app.register(&[&ahead, &reactive]).await;
     }
     one.history_of(&ahead, monday(), one.now(), 7 * 1440).await;
-    // Both have a forecast over the whole week once each has refitted after the backfill.
-    for _ in 0..65 {
-        one.step().await;
-        two.decided().await;
+    // One of them refits, and the other reads what it has made.
+    let known = |app: &TestApp| app.workload(&ahead).insight().forecast_origin.map(drop);
+    let either = || async { known(&one).or(known(&two)) };
+    eventually(Duration::from_secs(60), "a forecast", either).await;
+    let start = one.slot();
+    while one.slot() < start + SignedDuration::from_mins(10) {
+        TestApp::follow(&[&one, &two], &ahead).await;
     }
-    for app in [&one, &two] {
-        app.forecast_installed(&ahead).await;
-    }
-    two.decided().await;
+    let mut raised = 0;
     for _ in 0..60 {
-        one.step().await;
-        two.decided().await;
+        TestApp::follow(&[&one, &two], &ahead).await;
         for trigger in [&ahead, &reactive] {
             let (a, b) = (one.keda.poll(trigger).await.unwrap(), two.keda.poll(trigger).await.unwrap());
             assert_eq!(a, b, "at {}", one.slot());
         }
+        raised += u32::from(two.recommendation(&ahead).decision.parts.forecast.is_some());
     }
+    assert_eq!(raised, 60, "both have a forecast all the time");
 }
 
 #[tokio::test]

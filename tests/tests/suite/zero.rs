@@ -41,6 +41,9 @@ async fn c16_a_forecast_alone_wakes_from_zero() {
     proxy.set(Fault::Stop).await;
     app.step_until(clock_time(next_monday, 7, 35)).await;
     assert!(app.keda.poll(&trigger).await.is_ok_and(|answers| !answers.active) || live_unknown(&app, &trigger).await);
+    app.step_until(clock_time(next_monday, 7, 44)).await;
+    // What has come within ten minutes counts, gaps included.
+    app.forecast_from(&trigger, clock_time(next_monday, 7, 30)).await;
     app.step_until(clock_time(next_monday, 7, 45)).await;
     let answers = app.keda.poll(&trigger).await.expect("the forecast answers");
     assert!(answers.active && answers.value >= answers.target, "{answers:?}");
@@ -129,6 +132,8 @@ async fn c21_answers_follow_the_table_as_things_go_down() {
 
     // Live down: the forecast answers, with the state to be seen from outside.
     proxy.set(Fault::Stop).await;
+    app.step_until(clock_time(today, 12, 24)).await;
+    app.forecast_from(&ahead, clock_time(today, 12, 10)).await;
     app.step_until(clock_time(today, 12, 25)).await;
     assert_eq!(state(&ahead), "live_down");
     let ready = app.keda.poll(&ahead).await.unwrap().value;

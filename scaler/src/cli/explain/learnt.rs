@@ -29,7 +29,7 @@ pub(super) fn tell(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> 
             percentile(high.quantile)
         ))
     });
-    let accuracy: Vec<String> = accuracy.collect();
+    let accuracy: Vec<String> = accuracy.take(LEADS).collect();
     if !accuracy.is_empty() {
         lines.push(format!("Forecasts lately: {}.", accuracy.join("; ")));
     }
@@ -55,7 +55,6 @@ fn verdict(choice: &Choice) -> &'static str {
 fn role(policy: Option<&Policy>) -> &'static str {
     match policy.map(|policy| policy.mode.as_str()) {
         Some("shadow") => "Would act (mode is shadow)",
-        Some("off") => "Would act (mode is off)",
         _ => "Acts",
     }
 }
@@ -113,6 +112,9 @@ fn yesterday(day: &Day) -> String {
         .collect();
     format!("{} in GPU-hours, simulated: {}.", day.day.strftime("%b %-d"), told.join(", "))
 }
+
+/// Leads whose accuracy is told, shortest first; the API has all.
+const LEADS: usize = 3;
 
 /// Earlier choices that are told.
 const EARLIER: usize = 3;
