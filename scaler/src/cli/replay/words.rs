@@ -34,7 +34,7 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
         conclusion.days,
         cost(conclusion.gain)
     );
-    let (advice, headline, sentences) = match conclusion.advice {
+    let (advice, headline, mut sentences) = match conclusion.advice {
         Advice::UsePrewarm => (
             "use-prewarm",
             format!(
@@ -60,7 +60,24 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
             vec![compared("Prewarm", prewarm), days],
         ),
     };
+    sentences.extend(prewarm.and_then(|prewarm| cheaper_still(arms, prewarm)));
     Verdict { advice, headline, sentences }
+}
+
+/// Says so where another way that people can have was noticeably cheaper than Prewarm.
+fn cheaper_still(arms: &[Arm], prewarm: &Arm) -> Option<String> {
+    const OTHERS: [(&str, &str); 4] = [
+        ("yesterday", "an HPA that also asks for what yesterday needed"),
+        ("cron", "a KEDA cron schedule made from it"),
+        ("knative", "Knative's windows"),
+        ("aws", "an hourly schedule as AWS predicts one"),
+    ];
+    const NOTICEABLE: f64 = 0.98;
+    let of = |(name, words): (&str, &'static str)| Some((arms.iter().find(|arm| arm.name == name)?.total_cost, words));
+    let (cost, words) = OTHERS.into_iter().filter_map(of).min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let share = 1.0 - cost / prewarm.total_cost;
+    (cost < NOTICEABLE * prewarm.total_cost)
+        .then(|| format!("On this history {words} was cheaper still: {} less than Prewarm.", percent(share)))
 }
 
 fn percent(share: f64) -> String {
@@ -105,6 +122,18 @@ mod tests {
         let summary = summary();
         let verdict = verdict(&conclusion, &summary.arms, &summary.assumptions);
         format!("{}: {}\n{}\n", verdict.advice, verdict.headline, verdict.sentences.join("\n"))
+    }
+
+    #[test]
+    fn who_was_cheaper_is_named() {
+        let mut summary = summary();
+        let prewarm = summary.arms.iter().find(|arm| arm.name == "prewarm").unwrap().clone();
+        summary.arms.retain(|arm| ["hpa", "prewarm"].contains(&arm.name));
+        assert_eq!(cheaper_still(&summary.arms, &prewarm), None);
+        let cron = Arm { name: "cron", total_cost: prewarm.total_cost * 0.9, ..prewarm.clone() };
+        summary.arms.push(cron);
+        let said = cheaper_still(&summary.arms, &prewarm).unwrap();
+        assert!(said.contains("cron schedule") && said.contains("10 % less"), "{said}");
     }
 
     #[test]
