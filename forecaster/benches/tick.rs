@@ -7,8 +7,8 @@ use jiff::civil::time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::calendar::{Days, HolidayRule};
-use prewarm_forecaster::decide::planner::Rhythm;
 use prewarm_forecaster::decide::policy::Threshold;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::{Calendar, Model, Observation, Planner, Policy, Series, Window};
 
 fn main() {

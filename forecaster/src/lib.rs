@@ -23,7 +23,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-//! use prewarm_forecaster::decide::{Answer, planner::Rhythm, policy::Threshold};
+//! use prewarm_forecaster::decide::{Answer, policy::Threshold, rhythm::Rhythm};
 //! use prewarm_forecaster::{Calendar, Model, Observation, Planner, Policy, Series};
 //!
 //! // Two days of minutes with a burst at the 600th minute of each.

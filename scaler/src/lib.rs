@@ -9,6 +9,7 @@ pub mod clock;
 pub mod collector;
 pub mod config;
 pub mod dashboard;
+pub mod duration;
 pub mod grpc;
 pub mod insight;
 pub mod metadata;

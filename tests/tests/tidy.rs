@@ -7,7 +7,7 @@ use source::{Source, root, sources};
 
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
 /// `main → cli → app → {grpc, dashboard, collector, refit} → {registry, metadata, source, store, …}`.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "collector",
             "config",
             "dashboard",
+            "duration",
             "grpc",
             "metadata",
             "registry",
@@ -34,12 +35,13 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("metrics", &["clock", "insight", "registry", "standing", "store"]),
     ("standing", &["registry"]),
     ("registry", &["clock", "insight", "metadata", "store"]),
-    ("metadata", &["config", "source"]),
+    ("metadata", &["duration", "source"]),
     ("source", &["config"]),
     ("store", &["config", "metrics"]),
     ("telemetry", &["config"]),
     // Shared windows and calendars are read as metadata is.
-    ("config", &["metadata"]),
+    ("config", &["duration", "metadata"]),
+    ("duration", &[]),
     ("clock", &[]),
     ("insight", &[]),
     ("lib", &[]),

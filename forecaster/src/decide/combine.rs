@@ -2,8 +2,9 @@
 
 use super::Reason;
 use super::hpa::replicas;
+use super::hpa::whole_replicas;
 use super::policy::Threshold;
-use super::quantity::{milli, sanitise, whole_replicas};
+use super::quantity::{milli, sanitise};
 
 /// What each part asks for.
 #[derive(Debug, Clone, Copy, Default)]

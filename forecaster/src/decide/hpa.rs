@@ -4,7 +4,7 @@
 //! horizontal.go `calculateScaleUpLimit`.
 
 use super::policy::Threshold;
-use super::quantity::milli;
+use super::quantity::{MAX_VALUE, milli};
 
 /// `--horizontal-pod-autoscaler-tolerance`.
 pub const TOLERANCE: f64 = 0.1;
@@ -13,6 +13,19 @@ pub const TOLERANCE: f64 = 0.1;
 pub fn replicas(value: f64, threshold: Threshold) -> u32 {
     // `as` saturates: 1e13 over a threshold of 0.001.
     (milli(value) as f64 / threshold.milli() as f64).ceil() as u32
+}
+
+/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double that does not exceed
+/// `n × threshold` after KEDA's rounding and the HPA's division, because any residue above it costs a whole replica.
+/// Exact for every `n` ≤ 10,000; beyond that it is cut at [`MAX_VALUE`].
+pub fn whole_replicas(n: u32, threshold: Threshold) -> f64 {
+    let target = u128::from(n) * u128::from(threshold.milli());
+    let mut value = (target as f64 / 1000.0).min(MAX_VALUE);
+    // Above 2⁵² thousandths neither they nor their quotient are exact doubles: step down to where both fit.
+    while u128::from(milli(value)) > target || replicas(value, threshold) > n {
+        value = value.next_down();
+    }
+    value
 }
 
 /// Replicas that the HPA wants for a value: within ±10 % of `current × threshold` it keeps `current`, else
@@ -44,7 +57,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decide::quantity::whole_replicas;
 
     #[test]
     fn the_ramp_is_1_4_8_16_32() {
@@ -84,6 +96,14 @@ mod tests {
             let threshold = Threshold::new(10f64.powf(exponent)).unwrap();
             lands(n, threshold, current);
             lands(n, threshold, ((f64::from(n) * near) as u32).max(1));
+        }
+
+        #[test]
+        fn whole_replicas_lie_within_the_last_replica(n in 1u32..=10_000, threshold in 1u64..=1_000_000_000_000) {
+            let threshold = Threshold::new(threshold as f64 / 1000.0).unwrap();
+            let value = u128::from(milli(whole_replicas(n, threshold)));
+            let exact = u128::from(n) * u128::from(threshold.milli());
+            prop_assert!(value <= exact && value > exact - u128::from(threshold.milli()));
         }
 
         /// Thresholds next to powers of two, and the largest: where doubles run out.

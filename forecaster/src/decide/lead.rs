@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use jiff::SignedDuration;
 
 use super::hpa;
-use super::planner::Rhythm;
 use super::policy::{LeadTime, Policy};
+use super::rhythm::Rhythm;
 
 /// Start-ups before the learned figure replaces the seed.
 const ENOUGH: usize = 5;

@@ -8,6 +8,7 @@ mod live;
 pub mod planner;
 pub mod policy;
 pub mod quantity;
+pub mod rhythm;
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,8 +1,5 @@
 //! Values as KEDA writes them: `resource.MustParse(fmt.Sprintf("%.3f", v))` (pkg/scalers/scaler.go).
 
-use super::hpa;
-use super::policy::Threshold;
-
 /// Largest value that leaves the process. The HPA reads thousandths as int64: 1e13 leaves room for 10,000 replicas at the
 /// largest threshold and stays far below the 9.2e15 at which KEDA before v2.20 overflowed.
 pub const MAX_VALUE: f64 = 1e13;
@@ -36,19 +33,6 @@ pub fn milli(value: f64) -> u64 {
         _ => u128::MAX,
     };
     u64::try_from(rounded).unwrap_or(u64::MAX)
-}
-
-/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double that does not exceed
-/// `n × threshold` after KEDA's rounding and the HPA's division, because any residue above it costs a whole replica.
-/// Exact for every `n` ≤ 10,000; beyond that it is cut at [`MAX_VALUE`].
-pub fn whole_replicas(n: u32, threshold: Threshold) -> f64 {
-    let target = u128::from(n) * u128::from(threshold.milli());
-    let mut value = (target as f64 / 1000.0).min(MAX_VALUE);
-    // Above 2⁵² thousandths neither they nor their quotient are exact doubles: step down to where both fit.
-    while u128::from(milli(value)) > target || hpa::replicas(value, threshold) > n {
-        value = value.next_down();
-    }
-    value
 }
 
 #[cfg(test)]
@@ -87,14 +71,6 @@ mod tests {
                 let once = sanitise(value);
                 prop_assert_eq!(once.to_bits(), sanitise(once).to_bits());
             }
-        }
-
-        #[test]
-        fn whole_replicas_lie_within_the_last_replica(n in 1u32..=10_000, threshold in 1u64..=1_000_000_000_000) {
-            let threshold = Threshold::new(threshold as f64 / 1000.0).unwrap();
-            let value = u128::from(milli(whole_replicas(n, threshold)));
-            let exact = u128::from(n) * u128::from(threshold.milli());
-            prop_assert!(value <= exact && value > exact - u128::from(threshold.milli()));
         }
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::{Gate, Rhythm};
+use prewarm_forecaster::decide::planner::Gate;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::{Observation, Planner, Recommendation};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;

@@ -67,7 +67,7 @@ fn read(mut root: Section<'_>) -> Config {
     read_database(&mut root, &mut config);
     if let Some(slot) =
         root.parsed("slot", "a divisor of 60s in whole seconds: 1s, 5s, 10s, 15s, 20s, 30s, 60s, …", |text| {
-            let slot = super::duration::parse(text).ok()?;
+            let slot = crate::duration::parse(text).ok()?;
             let seconds = slot.as_secs();
             ((1..=60).contains(&seconds) && slot.subsec_nanos() == 0 && 60 % seconds == 0).then_some(slot)
         })

@@ -1,12 +1,9 @@
 //! Process configuration: TOML and environment, parsed to meaning. Secrets are redacted in `Debug`.
 
-mod allow;
-pub mod duration;
 mod load;
 mod reader;
 mod shared;
 
-pub use allow::{AddressPattern, Allow};
 pub use load::ConfigError;
 
 use std::collections::BTreeMap;
@@ -15,10 +12,11 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use prewarm_forecaster::decide::planner::Rhythm;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use url::Url;
 
-use crate::metadata::{Rules, SharedPolicy, SourceRule};
+pub use crate::metadata::SourceKind;
+use crate::metadata::{Allow, Rules, SharedPolicy, SourceRule};
 
 /// The commented default configuration, as `prewarm default-config` prints it.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -42,31 +40,6 @@ impl Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-/// What kind of thing a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    /// Prometheus HTTP API, or anything that speaks it (Thanos, Mimir, VictoriaMetrics).
-    Prometheus,
-    /// Exposition text, scraped directly from one or more endpoints.
-    Exposition,
-    /// A SQL database.
-    Sql,
-    /// Another trigger of the same ScaledObject, read through KEDA.
-    Keda,
-}
-
-impl SourceKind {
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "prometheus" => Self::Prometheus,
-            "exposition" => Self::Exposition,
-            "sql" => Self::Sql,
-            "keda" => Self::Keda,
-            _ => return None,
-        })
     }
 }
 

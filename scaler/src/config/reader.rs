@@ -10,9 +10,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::duration::{self, quoted};
+use crate::duration::{self, quoted};
 use crate::metadata::keys::nearest;
 
 /// Prefix of our environment variables.
@@ -275,8 +276,8 @@ impl<'r> Section<'r> {
     }
 
     /// Whatever stands there, as a tree.
-    pub(super) fn tree(&mut self, key: &'static str) -> Option<serde_json::Value> {
-        self.take(key).map(|given| super::shared::json(given.value))
+    pub(super) fn tree(&mut self, key: &'static str) -> Option<Json> {
+        self.take(key).map(|given| json(given.value))
     }
 
     /// A table of the file by key, and all variables below it.
@@ -382,4 +383,23 @@ impl<'r> Section<'r> {
 fn shown(key: &str) -> String {
     let plain = key.len() <= 60 && key.chars().all(|c| c.is_ascii_graphic());
     if plain { key.to_owned() } else { quoted(key) }
+}
+
+/// TOML as JSON; dates and times become text.
+fn json(value: Value) -> Json {
+    match value {
+        Value::String(text) => Json::String(text),
+        Value::Integer(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Boolean(flag) => flag.into(),
+        Value::Datetime(moment) => Json::String(match (moment.date, moment.time) {
+            // TOML writes 08:00:00 where windows say "08:00".
+            (None, Some(time)) if time.second.unwrap_or_default() == 0 => {
+                format!("{:02}:{:02}", time.hour, time.minute)
+            }
+            _ => moment.to_string(),
+        }),
+        Value::Array(list) => list.into_iter().map(json).collect(),
+        Value::Table(table) => Json::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect()),
+    }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use jiff::civil::{Date, date};
 use serde_json::Value as Json;
-use toml::Value;
 
 use super::reader::Section;
 use crate::metadata::SharedPolicy;
@@ -68,23 +67,4 @@ pub(super) fn read_policies(root: &mut Section<'_>, calendars: &Named<Vec<Date>>
         section.finish();
     }
     policies
-}
-
-/// TOML as JSON; dates and times become text.
-pub(super) fn json(value: Value) -> Json {
-    match value {
-        Value::String(text) => Json::String(text),
-        Value::Integer(number) => number.into(),
-        Value::Float(number) => number.into(),
-        Value::Boolean(flag) => flag.into(),
-        Value::Datetime(moment) => Json::String(match (moment.date, moment.time) {
-            // TOML writes 08:00:00 where windows say "08:00".
-            (None, Some(time)) if time.second.unwrap_or_default() == 0 => {
-                format!("{:02}:{:02}", time.hour, time.minute)
-            }
-            _ => moment.to_string(),
-        }),
-        Value::Array(list) => list.into_iter().map(json).collect(),
-        Value::Table(table) => Json::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect()),
-    }
 }

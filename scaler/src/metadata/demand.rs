@@ -1,5 +1,6 @@
 //! What is measured and where: `query`, `preset` or `triggerName`, at a `source` or a `serverAddress`.
 
+use super::SourceKind;
 use super::fields::Fields;
 use super::keys::{
     BACKLOG_QUERY, BACKLOG_THRESHOLD, LATENCY_QUERY, POLICY_REF, PRESET, QUERY, SELECTOR, SERVER_ADDRESS, SOURCE,
@@ -7,8 +8,7 @@ use super::keys::{
 };
 use super::name::DemandText;
 use super::{Rules, SourceRule};
-use crate::config::SourceKind;
-use crate::config::duration::quoted;
+use crate::duration::quoted;
 use crate::source::preset::{self, PresetSignals};
 use crate::source::selector::Selector;
 use crate::source::{Query, Signals, SourceRef, SourceSpec};

@@ -8,7 +8,7 @@ use prewarm_forecaster::decide::policy::Threshold;
 
 use super::MetadataError;
 use super::keys::{self, Form, Key, Name};
-use crate::config::duration::{self, quoted};
+use crate::duration::{self, quoted};
 
 /// Keys and values together; KEDA's own (certificates) included.
 const MAX_BYTES: usize = 128 * 1024;

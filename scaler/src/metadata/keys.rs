@@ -4,7 +4,7 @@ use std::fmt;
 
 use prewarm_forecaster::decide::policy::Threshold;
 
-use crate::config::duration;
+use crate::duration;
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,7 +12,7 @@ use super::keys::{
 };
 use super::windows::{parse_dates, parse_windows};
 use super::{MetadataError, Rules, SharedPolicy};
-use crate::config::duration::quoted;
+use crate::duration::quoted;
 
 /// Reads everything but the calendar into the policy.
 pub(super) fn read(fields: &mut Fields<'_>, policy: &mut Policy) {

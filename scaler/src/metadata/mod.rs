@@ -4,6 +4,7 @@
 //! A query may ask a source for anything that the source holds: a source that not every tenant may read is restricted to
 //! namespaces in the server's configuration.
 
+mod allow;
 mod demand;
 mod fields;
 pub mod ical;
@@ -19,8 +20,8 @@ use jiff::tz::TimeZone;
 use prewarm_forecaster::decide::policy::{OnNoData, Threshold};
 use prewarm_forecaster::{Policy, Window};
 
-use crate::config::{Allow, SourceKind};
 use crate::source::SourceSpec;
+pub use allow::{AddressPattern, Allow};
 pub(crate) use look_ahead::names_calendar;
 
 use demand::Demand;
@@ -77,6 +78,31 @@ pub struct SharedPolicy {
     pub windows: Vec<Window>,
     /// The holidays.
     pub holidays: Vec<jiff::civil::Date>,
+}
+
+/// What kind of thing a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Prometheus HTTP API, or anything that speaks it (Thanos, Mimir, VictoriaMetrics).
+    Prometheus,
+    /// Exposition text, scraped directly from one or more endpoints.
+    Exposition,
+    /// A SQL database.
+    Sql,
+    /// Another trigger of the same ScaledObject, read through KEDA.
+    Keda,
+}
+
+impl SourceKind {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "prometheus" => Self::Prometheus,
+            "exposition" => Self::Exposition,
+            "sql" => Self::Sql,
+            "keda" => Self::Keda,
+            _ => return None,
+        })
+    }
 }
 
 /// What metadata must know of a configured source.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use super::workloads::{flag, labels, sample};
+use super::gauge::{flag, labels, sample};
 use crate::insight::{Insight, why_name};
 use crate::registry::Workload;
 

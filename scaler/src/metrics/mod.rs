@@ -1,5 +1,6 @@
 //! Our own metrics. Counters are counted where things happen; gauges are computed on scrape from the registry.
 
+mod gauge;
 mod insights;
 mod plain;
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prewarm_forecaster::Recommendation;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::gauge::{flag, labels, sample};
 use super::insights;
 use crate::registry::{Registry, Workload};
 use crate::standing::Standing;
@@ -87,27 +88,6 @@ impl Workloads {
         let stands = |row: &&Row| matches!(row.standing, Standing::Decided(_));
         self.rows.iter().filter(stands).filter_map(|row| Some((row, row.latest.as_deref()?)))
     }
-}
-
-/// One sample, or none: what is missing is absent, never zero.
-pub(super) fn sample(
-    family: &mut MetricEncoder<'_>,
-    labels: &impl EncodeLabelSet,
-    value: Option<f64>,
-) -> Result<(), Error> {
-    match value {
-        Some(value) => ConstGauge::new(value).encode(family.encode_family(labels)?),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn labels(workload: &Workload) -> [(&'static str, &str); 3] {
-    let key = workload.key();
-    [("namespace", &key.namespace), ("name", &key.name), ("metric", &key.metric)]
-}
-
-pub(super) fn flag(holds: bool) -> f64 {
-    f64::from(u8::from(holds))
 }
 
 fn value(row: &Row) -> Option<(f64, bool)> {

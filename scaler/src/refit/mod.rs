@@ -20,8 +20,8 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::choice::Choice;
-use prewarm_forecaster::decide::planner::Rhythm;
 use prewarm_forecaster::decide::policy::Mode;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, floor};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::Rhythm;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::replay::bank::Block;
 use prewarm_forecaster::{Forecast, Minute, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};

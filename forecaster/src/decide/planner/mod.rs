@@ -20,6 +20,7 @@ use super::combine::{Asked, Limits, combine};
 use super::lead::{Lead, Node, StartUps};
 use super::live::{Level, LiveWindow};
 use super::policy::Policy;
+use super::rhythm::Rhythm;
 use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
 use crate::forecast::Forecast;
 
@@ -58,33 +59,6 @@ pub struct Observation {
     pub replicas: Option<Replicas>,
     /// The source answered, and there was nothing: the series do not exist (as against: it could not be asked).
     pub absent: bool,
-}
-
-/// The beats around us that a decision depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
-    /// Distance between ticks.
-    pub slot: SignedDuration,
-    /// KEDA's polling interval.
-    pub keda_poll: SignedDuration,
-    /// The HPA's sync period.
-    pub hpa_sync: SignedDuration,
-    /// The HPA's scale-down stabilisation: for so long after the last need it still wants what was needed.
-    pub hpa_window: SignedDuration,
-    /// How long a last good value may be repeated.
-    pub last_good: SignedDuration,
-}
-
-impl Default for Rhythm {
-    fn default() -> Self {
-        Self {
-            slot: SignedDuration::from_secs(15),
-            keda_poll: SignedDuration::from_secs(30),
-            hpa_sync: SignedDuration::from_secs(15),
-            hpa_window: SignedDuration::from_secs(300),
-            last_good: SignedDuration::from_mins(5),
-        }
-    }
 }
 
 /// Whether forecasting has earned its authority on this workload.

@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 
 use crate::decide::Answer;
 use crate::decide::choice::Choice;
-use crate::decide::planner::{Observation, Planner, Replicas, Rhythm};
+use crate::decide::planner::{Observation, Planner, Replicas};
 use crate::decide::policy::{Policy, ScaleToZero};
+use crate::decide::rhythm::Rhythm;
 use crate::forecast::Forecast;
 use crate::replay::bank::{BLOCK, Bank, BankSpec};
 use crate::replay::closed::{DRAIN, Signal};

@@ -52,7 +52,7 @@ fn it_counts_as_the_planner_does() {
     let threshold = crate::decide::policy::Threshold::new(6.111).unwrap();
     for n in 1..200 {
         for current in [1, 3, 50, 190] {
-            let value = crate::decide::quantity::whole_replicas(n, threshold);
+            let value = crate::decide::hpa::whole_replicas(n, threshold);
             let wanted = (value * 1000.0).round() / threshold.milli() as f64;
             let expected = crate::decide::hpa::desired_replicas(value, threshold, current);
             assert_eq!(plain().replicas(wanted, current), expected, "{n} from {current}");

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use prewarm_forecaster::decide::planner::Rhythm;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 
 use crate::config::{self, Config};
 use crate::metadata::windows::shared_policy;

@@ -1,14 +1,14 @@
 //! Whether KEDA and the HPA can keep the pace that the lead time asks for.
 
 use jiff::SignedDuration;
-use prewarm_forecaster::decide::planner::Rhythm;
 use prewarm_forecaster::decide::policy::LeadTime;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 
 use super::finding::Level;
 use super::ramp::ScaleUp;
 use super::resource::{Kind, Resource};
 use super::traps::{Read, behavior};
-use crate::config::duration::text;
+use crate::duration::text;
 
 /// KEDA's default of `pollingInterval`.
 const POLLING: SignedDuration = SignedDuration::from_secs(30);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::story::{age, number, percentile, span};
+use super::words::{age, number, percentile, span};
 use crate::dashboard::api::{Choice, Day, Learnt, Policy, Way};
 
 /// Sentences; none where nothing was learnt.

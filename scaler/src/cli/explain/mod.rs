@@ -4,6 +4,7 @@ mod learnt;
 mod story;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Series;
 
 use crate::cli::history::{instant, last, written};
-use crate::config::duration::{self, quoted};
+use crate::duration::{self, quoted};
 
 /// What is to be forecast from a history.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Series;
 
 use super::{History, MOST_BUCKETS, written};
-use crate::config::duration::quoted;
+use crate::duration::quoted;
 
 /// Reads a file, or standard input for `-`. Errors name file and line.
 pub(crate) fn read(path: &Path) -> anyhow::Result<History> {

@@ -14,7 +14,7 @@ use url::Url;
 pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::duration;
+use crate::duration;
 use crate::metadata::windows::parse_policy_file;
 
 /// Where the history is, and by which calendar its days are read.

@@ -9,7 +9,7 @@ use prewarm_forecaster::replay::Scene as Assumed;
 use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::Assumptions;
-use crate::config::duration;
+use crate::duration;
 
 /// The assumptions of a replay.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::Rhythm;
+use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::{Ensemble, Report};
 use prewarm_forecaster::replay::bank::{BLOCK, Bank, Block};
 use prewarm_forecaster::replay::tuner::{self, Wish};

@@ -19,7 +19,7 @@ impl Allow {
     /// configuration decides; it tells neither the other patterns nor a password.
     pub fn address(&self, text: &str) -> Result<Url, String> {
         // A malformed address may hold a password, too: nothing with an @ is ever repeated.
-        let shown = if text.contains('@') { "the address".to_owned() } else { super::duration::quoted(text) };
+        let shown = if text.contains('@') { "the address".to_owned() } else { crate::duration::quoted(text) };
         let url = Url::parse(text).map_err(|error| format!("{shown} is not an address: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
             return Err(format!("{shown} is not an address: write http://host:port or https://host:port"));
@@ -124,7 +124,7 @@ impl FromStr for AddressPattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
-            let quoted = if text.contains('@') { "the pattern".to_owned() } else { super::duration::quoted(text) };
+            let quoted = if text.contains('@') { "the pattern".to_owned() } else { crate::duration::quoted(text) };
             format!("{quoted} {why}: write it like http://*.models.svc.cluster.local:*")
         };
         let (scheme, rest) = match text.split_once("://") {
