@@ -127,8 +127,8 @@ impl Learner {
 
     /// Takes in whole buckets up to `until`. `minutes`: all there are of them, any order.
     pub(super) fn follow(&mut self, minutes: &[Minute], until: Timestamp) {
-        let by_minute: BTreeMap<i64, f64> =
-            minutes.iter().map(|minute| (minute.start.as_second(), minute.mean)).collect();
+        let by_minute: BTreeMap<i64, &Minute> =
+            minutes.iter().map(|minute| (minute.start.as_second(), minute)).collect();
         while self.next + BUCKET <= until {
             let bucket = self.next;
             if bucket >= self.bank_from {
@@ -137,10 +137,15 @@ impl Learner {
             let (from, to) = (bucket.as_second(), (bucket + BUCKET).as_second());
             // The peak within the bucket is what misses requests; of whole minutes, because a minute that was backfilled
             // has one sample and would look calmer than one of four by its largest.
-            let most = by_minute.range(from..to).map(|(_, mean)| *mean).reduce(f64::max).unwrap_or(f64::NAN);
+            let within = || by_minute.range(from..to).map(|(_, minute)| *minute);
+            let most = within().map(|minute| minute.mean).reduce(f64::max).unwrap_or(f64::NAN);
             self.values.push(most);
             self.account.see(most);
-            self.ensemble.push(most);
+            if within().any(|minute| self.is_cut_off(minute)) {
+                self.ensemble.push_saturated(most);
+            } else {
+                self.ensemble.push(most);
+            }
             self.next += BUCKET;
             if self.ensemble.due() && (self.first_fit() || self.in_phase()) {
                 self.ensemble.refit();
@@ -153,6 +158,11 @@ impl Learner {
         if std::mem::take(&mut self.anew) || self.chosen.is_none() {
             self.choose(self.next);
         }
+    }
+
+    /// A replica's fill or more was waiting: what was measured is what was served, and demand was more than that.
+    fn is_cut_off(&self, minute: &Minute) -> bool {
+        self.policy.backlog_threshold.is_some_and(|fill| minute.backlog.is_some_and(|waiting| waiting >= fill.get()))
     }
 
     /// Two days have been seen. A fit on one day cannot tell the time of day from chance: judging it by what it said on the
@@ -171,12 +181,12 @@ impl Learner {
     }
 
     /// The shadow policies see the bucket's minutes as slots, with the forecast that was in force when it began.
-    fn live_through(&mut self, bucket: Timestamp, by_minute: &BTreeMap<i64, f64>) {
+    fn live_through(&mut self, bucket: Timestamp, by_minute: &BTreeMap<i64, &Minute>) {
         let slots = BUCKET.as_secs() / SLOT.as_secs();
         for i in 0..slots {
             let slot = bucket + SLOT * i as i32;
             let minute = slot.as_second().div_euclid(MINUTE.as_secs()) * MINUTE.as_secs();
-            self.bank.step(slot, by_minute.get(&minute).copied(), self.issued.as_ref());
+            self.bank.step(slot, by_minute.get(&minute).map(|minute| minute.mean), self.issued.as_ref());
         }
         if bucket.as_second() % BLOCK.as_secs() == 0 {
             self.close_block(bucket);

@@ -34,6 +34,7 @@ fn noise(i: i64) -> f64 {
 
 fn learner(blocks: Vec<Block>, to: Timestamp) -> Learner {
     let policy = Policy {
+        backlog_threshold: Some(Threshold::new(8.0).unwrap()),
         cold_start: SignedDuration::from_mins(10),
         ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
     };
@@ -75,6 +76,26 @@ fn clockwork_days_open_the_gate() {
         .map(|day| (day.prewarm.total_cost(30.0), day.reactive.total_cost(30.0)))
         .fold((0.0, 0.0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
     assert!(ours < theirs, "{ours} {theirs} {days:?}");
+}
+
+#[test]
+fn what_was_cut_off_by_a_limit_is_not_learnt_as_low_demand() {
+    let morning = |i: i64| (480..720).contains(&(i % 1440));
+    let limited = |waiting: f64| -> Vec<Minute> {
+        let cut = |minute: Minute, i: i64| match (morning(i), i / 1440) {
+            (true, 5..) => Minute { mean: 15.0, max: 15.0, backlog: Some(waiting), ..minute },
+            _ => minute,
+        };
+        // Nine days and the tenth until 07:55.
+        (0..).zip(clockwork(10)).map(|(i, minute)| cut(minute, i)).take(9 * 1440 + 475).collect()
+    };
+    let at_nine = |minutes: &[Minute]| {
+        let nine = start() + SignedDuration::from_hours(9 * 24 + 9);
+        after(minutes).forecast().unwrap().max_between(nine, nine + BUCKET, 0.5).unwrap()
+    };
+    let (marked, plain) = (at_nine(&limited(40.0)), at_nine(&limited(7.0)));
+    assert!(marked > 30.0, "demand was 40 there as long as it was seen: {marked}");
+    assert!(plain < 25.0, "less than a replica's fill waited: that is how low demand was: {plain}");
 }
 
 #[test]
