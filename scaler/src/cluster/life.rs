@@ -85,7 +85,7 @@ impl Life {
         }
         let how = if self.now.restarted { How::Crashed } else { How::GivenUp };
         let at = self.now.leaving.unwrap_or(self.seen);
-        self.starting.then(|| Ended { how, at, pod: self.now })
+        self.starting.then_some(Ended { how, at, pod: self.now })
     }
 
     /// What was seen last.

@@ -41,6 +41,8 @@ struct Entry {
 struct Target {
     /// What it scales; `None` while that is not known.
     selector: Option<Selector>,
+    /// It has selected a pod. Before, "no pods" may as well mean that it is wrong, and zero replicas would be believed.
+    proven: bool,
     /// By pod.
     start_ups: HashMap<String, StartUp>,
     /// Whose node is being asked for.
@@ -108,6 +110,7 @@ impl Pods {
         let new = !names.contains_key(&of.1);
         let target = names.entry(of.1.clone()).or_insert_with(|| Target {
             selector: None,
+            proven: false,
             start_ups: HashMap::new(),
             asked: HashSet::new(),
             outs: Vec::new(),
@@ -140,11 +143,12 @@ impl Pods {
         if target.selector == selector {
             return Vec::new();
         }
-        target.selector = selector;
+        (target.selector, target.proven) = (selector, false);
         let mut ended = Vec::new();
         for (uid, entry) in self.namespaces.get(&of.0).into_iter().flatten() {
-            if let Some(end) = entry.ended.as_ref().filter(|_| target.selects(&entry.labels)) {
-                ended.extend(target.ask(of, uid, end));
+            if target.selects(&entry.labels) {
+                target.proven = true;
+                ended.extend(entry.ended.as_ref().and_then(|end| target.ask(of, uid, end)));
             }
         }
         self.publish(&of.0, &of.1);
@@ -231,6 +235,7 @@ impl Pods {
         let Some(targets) = self.targets.get_mut(namespace) else { return unclassified };
         let mut changed = Vec::new();
         for (name, target) in targets.iter_mut().filter(|(_, target)| target.selects(labels)) {
+            target.proven = true;
             let of = (namespace.to_owned(), name.clone());
             unclassified.extend(ended.and_then(|ended| target.ask(&of, uid, ended)));
             changed.push(of.1);
@@ -266,7 +271,7 @@ impl Pods {
     }
 
     fn replicas(&self, namespace: &str, target: &Target) -> Option<Replicas> {
-        let selector = target.selector.as_ref().filter(|_| self.known())?;
+        let selector = target.selector.as_ref().filter(|_| target.proven && self.known())?;
         let mut replicas = Replicas { ready: 0, starting: 0 };
         for entry in self.namespaces.get(namespace).into_iter().flat_map(HashMap::values) {
             let pod = entry.life.now();

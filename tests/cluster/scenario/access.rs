@@ -65,7 +65,9 @@ pub(super) async fn c21_access(world: Arc<World>) {
     workload.holds_while("held at seven", |fleet| fleet.desired == 7, blind).await;
     let scale = format!("/apis/apps/v1/namespaces/{name}/deployments/model/scale");
     api.merge(&scale, &json!({"spec": {"replicas": 2}})).await;
-    workload.until("the floor after a person has scaled in", |fleet| fleet.ready == FLOOR && fleet.desired == FLOOR).await;
+    workload
+        .until("the floor after a person has scaled in", |fleet| fleet.ready == FLOOR && fleet.desired == FLOOR)
+        .await;
     assert_eq!(state(&prewarm).await.as_deref(), Some("blind"));
     eventually(PATIENCE, "the HPA has a metric", || async { scaling(&workload).await.then_some(()) }).await;
     prometheus.restart().await;

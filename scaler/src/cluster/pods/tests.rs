@@ -81,15 +81,21 @@ fn replicas_are_known_once_list_and_selector_are() {
 }
 
 #[test]
-fn a_list_that_is_under_way_says_nothing_and_a_blind_watch_neither() {
+fn what_is_not_sure_is_not_known() {
     let (mut pods, fleet) = followed();
     pods.target(&llama(), selector("app=llama"));
     assert_eq!(replicas(&fleet), None, "no list yet");
+    list(&mut pods, &[], 0);
+    assert_eq!(replicas(&fleet), None, "zero, or a selector that selects nothing ever");
     pods.apply(Event::Init, at(0));
     pods.apply(Event::InitApply(pod("a", "llama", Some(9))), at(0));
     assert_eq!(replicas(&fleet), None, "half a list");
     pods.apply(Event::InitDone, at(0));
     assert_eq!(replicas(&fleet), Some((1, 0)));
+
+    pods.apply(Event::Delete(pod("a", "llama", Some(9))), at(50));
+    assert_eq!(replicas(&fleet), Some((0, 0)), "it has proved to select");
+    pods.apply(Event::Apply(pod("a", "llama", Some(9))), at(51));
 
     // Listed anew: until that is whole the old count stands, then those that went meanwhile have gone.
     pods.apply(Event::Init, at(100));
