@@ -92,3 +92,6 @@ pub(crate) async fn read(store: &dyn HistoryStore, key: &SeriesKey, now: Timesta
     let notes = store.notes(key, Kind::StartUps, Timestamp::UNIX_EPOCH, ahead).await?;
     Ok(notes.last().and_then(Book::of).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;
