@@ -11,12 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::cluster::{Cluster, Watching};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::refit::Refitter;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
+use crate::start_ups::Keeper;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
 use crate::{dashboard, grpc};
@@ -60,6 +62,7 @@ pub struct App {
     sources: Arc<Sources>,
     store: Arc<dyn HistoryStore>,
     metrics: Arc<Metrics>,
+    cluster: (Cluster, Watching),
 }
 
 impl App {
@@ -70,7 +73,8 @@ impl App {
         let (registry, arrivals) = Registry::new(config.rules(), config.max_workloads, seams.clock.clone());
         let sources = Arc::new(Sources::new(&config.sources).context("sources")?);
         let store = store::open(&config.database).await.context("database")?;
-        Ok(Self { config, seams, registry: Arc::new(registry), arrivals, sources, store, metrics })
+        let cluster = Cluster::find(config.cluster).await;
+        Ok(Self { config, seams, registry: Arc::new(registry), arrivals, sources, store, metrics, cluster })
     }
 
     /// The registry that answers are read from.
@@ -95,7 +99,7 @@ impl App {
 
     /// Serves until `shutdown`; then not ready, streams ended, last rows written, within ten seconds.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { config, seams, registry, arrivals, sources, store, metrics } = self;
+        let Self { config, seams, registry, arrivals, sources, store, metrics, cluster: (cluster, watching) } = self;
         let clock = seams.clock.clone();
         let (ready, readiness) = watch::channel(false);
         let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
@@ -106,6 +110,8 @@ impl App {
             store: store.clone(),
             queue: queue.clone(),
             refitter: refitter.clone(),
+            cluster,
+            keeper: Keeper::new(store.clone(), metrics.clone(), clock.clone()),
             metrics: metrics.clone(),
             clock: clock.clone(),
             rhythm: config.rhythm,
@@ -125,6 +131,7 @@ impl App {
             shutdown.clone(),
         ));
         let collecting = tokio::spawn(collector.run(arrivals, shutdown.clone()));
+        let watching = tokio::spawn(watching.run(metrics.clone(), clock.clone(), shutdown.clone()));
         let compacting = tokio::spawn(compact(store.clone(), metrics, clock, shutdown.clone()));
         let becoming_ready = tokio::spawn(become_ready(store, ready, shutdown.clone()));
 
@@ -139,7 +146,7 @@ impl App {
                 Some(ended) => ended,
                 None => rpc.await,
             };
-            let _ = tokio::join!(collecting, compacting, becoming_ready);
+            let _ = tokio::join!(collecting, watching, compacting, becoming_ready);
             tokio::join!(queue.close(FLUSH_LIMIT), refitter.release());
             ended
         };

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use prewarm_forecaster::decide::lead::Node;
+use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::forecast::Report;
 
 /// The latest of it. Nothing here is needed for an answer.
@@ -62,6 +64,47 @@ impl DayCost {
     pub fn arms(&self) -> [(&'static str, Sums); 4] {
         let peak = Sums { gpu_hours: self.peak_gpu_hours, ..Sums::default() };
         [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
+    }
+}
+
+/// What is known of a workload's replicas. Only floors in an outage and leads depend on it.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    /// Ready and starting; `None` while the cluster does not say.
+    pub replicas: Option<Replicas>,
+    /// How they started.
+    pub starts: Arc<Starts>,
+}
+
+/// The latest start-ups, in figures.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Starts {
+    /// Learned cold start, creation to Ready (P90); `None` before enough of them were seen: then the seed counts.
+    pub cold_start: Option<SignedDuration>,
+    /// By class of nodes.
+    pub nodes: Vec<NodeStarts>,
+    /// Median over finished ones until there was a node, and until all containers ran; `None` where no pod says so.
+    pub stages: Option<(SignedDuration, SignedDuration)>,
+}
+
+/// Start-ups on one class of nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeStarts {
+    /// There before, or made for them.
+    pub node: Node,
+    /// Got Ready.
+    pub ready: u32,
+    /// Deleted, or failed, before.
+    pub given_up: u32,
+    /// P90, creation to Ready; `None` before enough of them were seen.
+    pub cold_start: Option<SignedDuration>,
+}
+
+/// snake_case name of a class of nodes.
+pub fn node_name(node: Node) -> &'static str {
+    match node {
+        Node::Warm => "warm",
+        Node::Cold => "cold",
     }
 }
 

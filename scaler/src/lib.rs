@@ -1,11 +1,12 @@
 //! The body of Prewarm: everything that touches the world. Thinking is done in `prewarm_forecaster`.
 //!
-//! `main → app → {grpc, dashboard, collector, refit} → {registry, source, store, clock} → prewarm_forecaster`.
+//! `main → app → {grpc, dashboard, collector, refit} → {registry, source, store, cluster, clock} → prewarm_forecaster`.
 //! `grpc` and `dashboard` read the registry and nothing else.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod collector;
 pub mod config;
 pub mod dashboard;
@@ -18,5 +19,6 @@ pub mod refit;
 pub mod registry;
 pub mod source;
 pub mod standing;
+pub mod start_ups;
 pub mod store;
 pub mod telemetry;

@@ -12,7 +12,7 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::insight::Insight;
+use crate::insight::{Fleet, Insight};
 use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::store::SeriesKey;
 
@@ -65,6 +65,7 @@ pub struct Workload {
     last_seen: AtomicI64,
     trail: Mutex<VecDeque<Arc<Recommendation>>>,
     insight: Mutex<Arc<Insight>>,
+    fleet: Mutex<Fleet>,
 }
 
 impl Workload {
@@ -76,6 +77,7 @@ impl Workload {
             last_seen: AtomicI64::new(now.as_second()),
             trail: Mutex::default(),
             insight: Mutex::default(),
+            fleet: Mutex::default(),
         }
     }
 
@@ -137,6 +139,16 @@ impl Workload {
     /// Replaces what was learnt of it.
     pub fn learn(&self, insight: Insight) {
         *self.insight.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(insight);
+    }
+
+    /// What is known of its replicas.
+    pub fn fleet(&self) -> Fleet {
+        self.fleet.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what is known of its replicas. Called by the workload's collector alone.
+    pub fn set_fleet(&self, fleet: Fleet) {
+        *self.fleet.lock().unwrap_or_else(PoisonError::into_inner) = fleet;
     }
 
     /// When KEDA last asked (or held a stream open).

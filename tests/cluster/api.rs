@@ -28,9 +28,14 @@ impl Api {
 
     /// A kubeconfig for the programs around it.
     pub(crate) fn kubeconfig(&self) -> String {
+        self.kubeconfig_of(&self.token)
+    }
+
+    /// A kubeconfig for whoever has this token.
+    pub(crate) fn kubeconfig_of(&self, token: &str) -> String {
         let ca = crate::plane::base64(self.ca.as_bytes());
         let cluster = json!({"name": "plane", "cluster": {"server": self.base, "certificate-authority-data": ca}});
-        let user = json!({"name": "admin", "user": {"token": self.token}});
+        let user = json!({"name": "admin", "user": {"token": token}});
         let context = json!({"name": "plane", "context": {"cluster": "plane", "user": "admin"}});
         let all = json!({"apiVersion": "v1", "kind": "Config", "current-context": "plane",
                          "clusters": [cluster], "users": [user], "contexts": [context]});
@@ -78,6 +83,17 @@ impl Api {
         let body = Some(("application/merge-patch+json", patch.to_string()));
         let (status, answer) = self.send(Method::PATCH, path, body).await.expect("an answer");
         assert!(status.is_success(), "{path}: {status}: {answer}");
+    }
+
+    /// A token of a service account.
+    pub(crate) async fn token(&self, namespace: &str, account: &str) -> String {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let body = Some(("application/json", request.to_string()));
+        let (status, answer) = self.send(Method::POST, &path, body).await.expect("an answer");
+        assert!(status.is_success(), "{path}: {status}: {answer}");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        answer["status"]["token"].as_str().expect("a token").to_owned()
     }
 
     /// Deletes the object at `path`, if it is there.

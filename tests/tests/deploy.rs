@@ -112,7 +112,9 @@ fn the_parts_fit_together() {
     let labels = &pod["metadata"]["labels"];
     let (_, first) = all.first().expect("a document");
     assert_eq!(first["kind"], "Namespace", "it is applied first");
-    for (file, document) in all.iter().skip(1) {
+    let cluster_wide = ["ClusterRole", "ClusterRoleBinding"];
+    let namespaced = |document: &Value| cluster_wide.iter().all(|kind| document["kind"] != *kind);
+    for (file, document) in all.iter().skip(1).filter(|(_, document)| namespaced(document)) {
         assert_eq!(document["metadata"]["namespace"], first["metadata"]["name"], "{file}: {}", document["kind"]);
     }
 
@@ -164,6 +166,41 @@ fn the_parts_fit_together() {
 }
 
 #[test]
+fn it_may_read_what_it_reads_and_nothing_more() {
+    let all = documents("manifests");
+    let (role, binding, account) =
+        (only(&all, "ClusterRole"), only(&all, "ClusterRoleBinding"), only(&all, "ServiceAccount"));
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    for field in ["name", "namespace"] {
+        assert_eq!(binding["subjects"][0][field], account["metadata"][field]);
+    }
+    let words = |list: &Value| -> Vec<String> {
+        list.as_array().expect("a list").iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+    };
+    let granted: BTreeSet<(String, Vec<String>)> = role["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .flat_map(|rule| words(&rule["resources"]).into_iter().map(|resource| (resource, words(&rule["verbs"]))))
+        .collect();
+    let needed = [
+        ("deployments/scale", "get"),
+        ("leaderworkersets/scale", "get"),
+        ("nodes", "get"),
+        ("pods", "list watch"),
+        ("scaledobjects", "get"),
+        ("statefulsets/scale", "get"),
+    ];
+    let needed = needed.map(|(what, verbs)| (what.to_owned(), verbs.split(' ').map(str::to_owned).collect()));
+    assert_eq!(granted, BTreeSet::from(needed));
+    // The Deployment alone has the token.
+    assert_eq!(account["automountServiceAccountToken"], false);
+    let pod = &only(&all, "Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], true);
+    assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
+}
+
+#[test]
 fn the_pod_is_hardened_and_outlives_a_slow_shutdown() {
     let all = documents("manifests");
     let deployment = only(&all, "Deployment");
@@ -171,7 +208,6 @@ fn the_pod_is_hardened_and_outlives_a_slow_shutdown() {
     let container = &pod["containers"][0];
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-    assert_eq!(pod["automountServiceAccountToken"], false);
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
     assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
     assert_eq!(container["securityContext"]["capabilities"]["drop"][0], "ALL");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::Gate;
+use prewarm_forecaster::decide::planner::{Gate, Replicas};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::{Observation, Planner, Recommendation};
 use tokio::sync::{mpsc, watch};
@@ -18,11 +18,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
+use crate::cluster::{Cluster, Fleet};
+use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
+use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Resolution, Row};
 
@@ -50,6 +53,10 @@ pub struct Collector {
     pub queue: Arc<HistoryQueue>,
     /// What turns history into forecasts.
     pub refitter: Arc<Refitter>,
+    /// What tells of replicas and of start-ups.
+    pub cluster: Cluster,
+    /// What keeps start-ups.
+    pub keeper: Keeper,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -97,7 +104,19 @@ impl Collector {
         let mut registrations = workload.registrations();
         let mut planner: Option<Planner> = None;
         let (learned, news) = watch::channel(Learned::default());
+        let (book, start_ups) = watch::channel(Book::default());
+        // A ScaledJob has no replicas: each of its jobs is one of its own.
+        let scaled_job = matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
+        let fleet = if scaled_job {
+            watch::channel(Arc::default()).1
+        } else {
+            self.cluster.follow(&workload.key().namespace, &workload.key().name)
+        };
         let mut seat = Seat {
+            fleet,
+            book,
+            start_ups,
+            starts: Arc::default(),
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
@@ -147,7 +166,7 @@ impl Collector {
                 seat.last_slot = None;
                 planner
             }
-            none => none.insert(self.warmed(workload, trigger).await),
+            none => none.insert(self.warmed(workload, trigger, &seat.book).await),
         };
         let source = trigger.source.as_ref().and_then(|spec| match self.sources.resolve(&spec.at) {
             Ok(source) => Some(source),
@@ -158,6 +177,8 @@ impl Collector {
             }
         });
         let tending = self.refitter.tend(workload, trigger.clone(), source.clone(), learned);
+        let (mut fleet, book) = (seat.fleet.clone(), seat.book.clone());
+        let keeping = self.keeper.keep(key, &mut fleet, &book);
         let sampling = async {
             loop {
                 self.slot(workload, trigger, source.as_deref(), planner, seat).await;
@@ -166,19 +187,28 @@ impl Collector {
         tokio::select! {
             () = stop.cancelled() => {}
             () = tending => {}
+            () = keeping => {}
             () = sampling => {}
         }
     }
 
     /// A planner that remembers what a restart would lose.
-    async fn warmed(&self, workload: &Workload, trigger: &Trigger) -> Planner {
+    async fn warmed(&self, workload: &Workload, trigger: &Trigger, book: &watch::Sender<Book>) -> Planner {
         let mut planner = Planner::new(trigger.policy.clone(), self.rhythm);
         // Until there is a choice a forecast is recorded only.
         planner.set_gate(Gate::Closed);
         let now = self.clock.now();
         let load = self.store.load(workload.key(), now - trigger.policy.keep_warm.max(WARM), now, Resolution::Minute);
-        match tokio::time::timeout(WARM_LIMIT, load).await {
-            Ok(Ok(recent)) => planner.warm(now, &recent),
+        let both = async {
+            // Windows ask for replicas by the lead, from the first tick on.
+            let (recent, recalled) = tokio::join!(load, self.keeper.recall(workload.key(), book));
+            recalled.and(recent)
+        };
+        match tokio::time::timeout(WARM_LIMIT, both).await {
+            Ok(Ok(recent)) => {
+                planner.learn_start_ups(book.borrow().start_ups());
+                planner.warm(now, &recent);
+            }
             Ok(Err(error)) => self.cold(workload, &error.to_string()),
             Err(_) => self.cold(workload, "the store did not answer in time"),
         }
@@ -233,9 +263,22 @@ impl Collector {
         if trigger.source.is_some() {
             self.append(workload, seat.open.add(current, &sample));
         }
+        let replicas = self.look_at_fleet(workload, planner, seat);
         let Sample { demand, backlog, latency } = sample;
-        let observation = Observation { demand, backlog, latency, replicas: None, absent };
+        let observation = Observation { demand, backlog, latency, replicas, absent };
         self.publish(workload, planner.tick(current, &observation));
+    }
+
+    /// What the cluster says by now: never waited for.
+    fn look_at_fleet(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat) -> Option<Replicas> {
+        if seat.start_ups.has_changed().unwrap_or(false) {
+            let book = seat.start_ups.borrow_and_update();
+            planner.learn_start_ups(book.start_ups());
+            seat.starts = Arc::new(book.starts());
+        }
+        let replicas = seat.fleet.borrow().replicas;
+        workload.set_fleet(insight::Fleet { replicas, starts: seat.starts.clone() });
+        replicas
     }
 
     fn publish(&self, workload: &Workload, recommendation: Recommendation) {
@@ -311,6 +354,12 @@ impl Collector {
 /// What a workload's task carries from slot to slot, whatever its metadata says.
 #[derive(Debug)]
 struct Seat {
+    /// As the cluster has it.
+    fleet: watch::Receiver<Arc<Fleet>>,
+    /// Start-ups, the store's included, and word of them.
+    book: watch::Sender<Book>,
+    start_ups: watch::Receiver<Book>,
+    starts: Arc<insight::Starts>,
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::reader::{Reader, Section};
 use super::shared::{read_holidays, read_policies};
-use super::{Config, Credentials, LogFormat, Secret, SourceConfig, SourceKind, SourceTls, TlsFiles};
+use super::{ClusterAccess, Config, Credentials, LogFormat, Secret, SourceConfig, SourceKind, SourceTls, TlsFiles};
 
 /// Why a configuration cannot be used: everything that is wrong with it, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +100,12 @@ fn read(mut root: Section<'_>) -> Config {
     beat.hpa_sync = rhythm.duration("hpaSyncPeriod", SECOND..=HOUR).unwrap_or(beat.hpa_sync);
     beat.last_good = rhythm.duration("lastGood", SignedDuration::ZERO..=HOUR).unwrap_or(beat.last_good);
     rhythm.finish();
+
+    let mut cluster = root.section("cluster");
+    if let Some(access) = cluster.parsed("access", "\"auto\" or \"off\"", ClusterAccess::parse) {
+        config.cluster = access;
+    }
+    cluster.finish();
 
     let mut log = root.section("log");
     if let Some(format) = log.parsed("format", "\"json\" or \"text\"", LogFormat::parse) {

@@ -138,6 +138,26 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+/// Whether the Kubernetes API is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClusterAccess {
+    /// Where there is one: in a pod with its service account, elsewhere with `KUBECONFIG`.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+impl ClusterAccess {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -183,6 +203,8 @@ pub struct Config {
     pub policies: BTreeMap<String, SharedPolicy>,
     /// Holiday calendars that triggers share, by name.
     pub holidays: BTreeMap<String, Vec<Date>>,
+    /// Whether the Kubernetes API is looked at.
+    pub cluster: ClusterAccess,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Which lines are written, like `info,prewarm=debug`.
@@ -204,6 +226,7 @@ impl Default for Config {
             evict_after: SignedDuration::from_hours(7 * 24),
             policies: BTreeMap::new(),
             holidays: BTreeMap::new(),
+            cluster: ClusterAccess::default(),
             log_format: LogFormat::default(),
             log_filter: "info".to_owned(),
         }

@@ -87,10 +87,56 @@ pub struct Trigger {
     pub warnings: Vec<String>,
     /// The latest decision.
     pub latest: Option<Decision>,
+    /// What the cluster says of its replicas, and how they start.
+    #[serde(default)]
+    pub fleet: Fleet,
     /// What was learnt of it.
     pub learnt: Learnt,
     /// The latest changes of desired replicas, activity, reason or state, oldest first.
     pub transitions: Vec<Decision>,
+}
+
+/// Replicas and their start-ups.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fleet {
+    /// Replicas; null while the cluster does not say.
+    pub replicas: Option<Replicas>,
+    /// Where the lead comes from: `fixed` (the metadata's leadTime), `learned` (from start-ups), `seed` (the metadata's
+    /// coldStart); empty where the metadata is wrong.
+    pub lead: String,
+    /// P90 of the last start-ups, creation to Ready; null before enough of them were seen.
+    pub cold_start_seconds: Option<f64>,
+    /// Median until there was a node for it, from creation; null where no pod says so.
+    pub scheduled_seconds: Option<f64>,
+    /// Median until all containers ran, from creation.
+    pub started_seconds: Option<f64>,
+    /// The last start-ups (at most 50) by class of nodes.
+    pub start_ups: Vec<StartUps>,
+}
+
+/// Replicas as the cluster has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replicas {
+    /// Ready.
+    pub ready: u32,
+    /// Created and not yet Ready.
+    pub starting: u32,
+}
+
+/// Start-ups on one class of nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartUps {
+    /// `warm` (the node was there) or `cold` (it was made for it, or came back for it).
+    pub node: String,
+    /// That got Ready.
+    pub ready: u32,
+    /// That were deleted, or failed, before.
+    pub given_up: u32,
+    /// P90 of them; null before enough of them were seen.
+    pub cold_start_seconds: Option<f64>,
 }
 
 /// What was learnt of a trigger, off its slots.

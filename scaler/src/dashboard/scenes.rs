@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use prewarm_forecaster::decide::lead::Node;
+use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::forecast::Report;
 use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
-use crate::insight::{Chosen, DayCost, Insight};
+use crate::insight::{Chosen, DayCost, Fleet, Insight, NodeStarts, Starts};
 use crate::metadata::Rules;
 use crate::registry::{Found, Reference, Registry, Workload};
 
@@ -34,6 +36,7 @@ pub(crate) fn morning() -> Arc<Registry> {
     let ahead = Parts { forecast: Some(30.4), forecast_replicas: 8, forecast_acts: true, ceiling: Some(12), ..early };
     llama.publish(recommend(now, Reason::Forecast, 8, ahead));
     llama.learn(insight(now));
+    llama.set_fleet(fleet());
 
     let gone = register(&registry, "gone");
     gone.publish(recommend(now - SignedDuration::from_mins(20), Reason::Live, 1, early));
@@ -78,6 +81,18 @@ pub(crate) fn recommend(at: Timestamp, reason: Reason, replicas: u32, parts: Par
     let decision = Decision { desired_replicas: replicas, metric_value, active, reason, state: State::Fresh, parts };
     let valid_until = at + SignedDuration::from_mins(5);
     Recommendation { at, valid_until, answer: Answer::Value { metric_value, active }, decision }
+}
+
+/// Twelve start-ups on nodes that were there, two on new ones.
+fn fleet() -> Fleet {
+    let seconds = SignedDuration::from_secs;
+    let class = |node, ready, given_up, cold_start| NodeStarts { node, ready, given_up, cold_start };
+    let starts = Starts {
+        cold_start: Some(seconds(210)),
+        nodes: vec![class(Node::Warm, 12, 1, Some(seconds(190))), class(Node::Cold, 2, 0, None)],
+        stages: Some((seconds(2), seconds(45))),
+    };
+    Fleet { replicas: Some(Replicas { ready: 2, starting: 6 }), starts: Arc::new(starts) }
 }
 
 /// Eleven days after a cautious start the forecast has earned its authority.

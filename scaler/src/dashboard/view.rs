@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero};
 use prewarm_forecaster::{Answer, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
+use crate::insight::{Fleet, NodeStarts, node_name};
 use crate::registry::{Registration, Registry, Workload};
 use crate::standing::Standing;
 
@@ -89,8 +91,33 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
         latest: latest.as_deref().map(decision),
+        fleet: fleet(&workload.fleet(), valid.map(|trigger| &*trigger.policy)),
         learnt: learnt::learnt(&workload.insight()),
         transitions: workload.trail().iter().map(|past| decision(past)).collect(),
+    }
+}
+
+fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
+    let starts = &fleet.starts;
+    let lead = match policy.map(|policy| policy.lead_time) {
+        None => "",
+        Some(LeadTime::Fixed(_)) => "fixed",
+        Some(LeadTime::Auto) if starts.cold_start.is_some() => "learned",
+        Some(LeadTime::Auto) => "seed",
+    };
+    let class = |class: &NodeStarts| api::StartUps {
+        node: node_name(class.node).to_owned(),
+        ready: class.ready,
+        given_up: class.given_up,
+        cold_start_seconds: class.cold_start.map(|span| span.as_secs_f64()),
+    };
+    api::Fleet {
+        replicas: fleet.replicas.map(|Replicas { ready, starting }| api::Replicas { ready, starting }),
+        lead: lead.to_owned(),
+        cold_start_seconds: starts.cold_start.map(|span| span.as_secs_f64()),
+        scheduled_seconds: starts.stages.map(|(scheduled, _)| scheduled.as_secs_f64()),
+        started_seconds: starts.stages.map(|(_, started)| started.as_secs_f64()),
+        start_ups: starts.nodes.iter().map(class).collect(),
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Metrics {
     refits: Family<Outcome, Counter>,
     refit_seconds: Histogram,
     tls_reloads: Family<Outcome, Counter>,
+    cluster_up: Gauge,
+    cluster_pods: Gauge,
+    cluster_errors: Family<Asked, Counter>,
+    start_ups: Family<Started, Counter>,
 }
 
 impl Default for Metrics {
@@ -69,6 +73,10 @@ impl Default for Metrics {
             refits: Family::default(),
             refit_seconds: Histogram::new(REFIT_SECONDS),
             tls_reloads: Family::default(),
+            cluster_up: Gauge::default(),
+            cluster_pods: Gauge::default(),
+            cluster_errors: Family::default(),
+            start_ups: Family::default(),
         };
         metrics.expose();
         metrics
@@ -104,6 +112,11 @@ impl Metrics {
         all.register("refits", "Refits ended, by outcome", self.refits.clone());
         all.register("refit_seconds", "How long a refit took", self.refit_seconds.clone());
         all.register("tls_reloads", "Certificates read again, by outcome", self.tls_reloads.clone());
+        let up = "1 while pods are watched; 0 without access to the cluster, or while it fails";
+        all.register("cluster_up", up, self.cluster_up.clone());
+        all.register("cluster_pods", "Pods remembered", self.cluster_pods.clone());
+        all.register("cluster_errors", "What the cluster did not say, by what and why", self.cluster_errors.clone());
+        all.register("start_ups", "Start-ups of pods seen to their end, by class of node", self.start_ups.clone());
     }
 
     /// A call has begun (`prewarm_grpc_started_total{method}`).
@@ -174,6 +187,22 @@ impl Metrics {
         self.tls_reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// Whether pods are watched, and how many are remembered (`prewarm_cluster_up`, `prewarm_cluster_pods`).
+    pub fn cluster(&self, up: bool, pods: usize) {
+        self.cluster_up.set(i64::from(up));
+        self.cluster_pods.set(i64::try_from(pods).unwrap_or(i64::MAX));
+    }
+
+    /// The cluster did not answer, or refused (`prewarm_cluster_errors_total{what,why}`).
+    pub fn cluster_error(&self, what: &'static str, why: &'static str) {
+        self.cluster_errors.get_or_create(&Asked { what, why }).inc();
+    }
+
+    /// A start-up has ended (`prewarm_start_ups_total{node,outcome}`).
+    pub fn start_up(&self, node: &'static str, outcome: &'static str) {
+        self.start_ups.get_or_create(&Started { node, outcome }).inc();
+    }
+
     /// Everything, as of now, in OpenMetrics text 1.0; [`plain`] turns it into Prometheus' older text.
     pub fn encode(&self, registry: &Registry) -> Result<String, std::fmt::Error> {
         let mut gauges = Exposition::with_prefix("prewarm");
@@ -220,6 +249,18 @@ struct Operation {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    what: &'static str,
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Started {
+    node: &'static str,
     outcome: &'static str,
 }
 

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::gauge::{flag, labels, sample};
 use super::insights;
+use crate::insight::node_name;
 use crate::registry::{Registry, Workload};
 use crate::standing::Standing;
 
@@ -69,6 +70,18 @@ impl Collector for Workloads {
             let [namespace, name, metric] = labels(&row.workload);
             sample(&mut family, &[namespace, name, metric, ("quantile", &quantile)], parts.forecast)?;
         }
+        let help = "The last start-ups of pods (at most 50), by class of node and outcome";
+        let mut family = encoder.encode_descriptor("workload_start_ups", help, None, MetricType::Gauge)?;
+        for row in &self.rows {
+            let [namespace, name, metric] = labels(&row.workload);
+            for class in &row.workload.fleet().starts.nodes {
+                for (outcome, count) in [("ready", class.ready), ("given_up", class.given_up)] {
+                    let of = ("node", node_name(class.node));
+                    let labels = [namespace, name, metric, of, ("outcome", outcome)];
+                    sample(&mut family, &labels, Some(f64::from(count)))?;
+                }
+            }
+        }
         let help = "1 for where the workload stands, 0 for the rest";
         let mut family = encoder.encode_descriptor("workload_state", help, None, MetricType::Gauge)?;
         for row in &self.rows {
@@ -97,7 +110,7 @@ fn value(row: &Row) -> Option<(f64, bool)> {
 /// Name, help and reading of a gauge.
 type Gauge<From> = (&'static str, &'static str, fn(&From, Timestamp) -> Option<f64>);
 
-const OF_WORKLOADS: [Gauge<Row>; 7] = [
+const OF_WORKLOADS: [Gauge<Row>; 10] = [
     ("workload_threshold", "Demand that one replica carries, in the demand's unit", |row, _| {
         Some(row.workload.registration().spec.threshold.get())
     }),
@@ -119,6 +132,19 @@ const OF_WORKLOADS: [Gauge<Row>; 7] = [
         "workload_desired_replicas",
         "Replicas that the answer amounts to; absent while callers are told to hold",
         |row, _| value(row).and(row.latest.as_deref()).map(|latest| f64::from(latest.decision.desired_replicas)),
+    ),
+    ("workload_ready_replicas", "Replicas that are Ready; absent while the cluster does not say", |row, _| {
+        row.workload.fleet().replicas.map(|replicas| f64::from(replicas.ready))
+    }),
+    (
+        "workload_starting_replicas",
+        "Replicas that were created and are not Ready yet; absent while the cluster does not say",
+        |row, _| row.workload.fleet().replicas.map(|replicas| f64::from(replicas.starting)),
+    ),
+    (
+        "workload_learned_cold_start_seconds",
+        "P90 of the last start-ups, creation to Ready; absent before enough of them were seen",
+        |row, _| row.workload.fleet().starts.cold_start.map(|span| span.as_secs_f64()),
     ),
     ("workload_answer_age_seconds", "Age of the latest decision", |row, now| {
         row.latest.as_deref().map(|latest| now.duration_since(latest.at).as_secs_f64())

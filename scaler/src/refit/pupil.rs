@@ -15,6 +15,7 @@ use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;
 use crate::registry::Workload;
+use crate::start_ups;
 use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
 
@@ -150,7 +151,13 @@ impl<'a> Pupil<'a> {
         now: Timestamp,
     ) -> Outcome {
         let lead = self.workload.recommendation().map(|latest| latest.decision.parts.lead);
-        let reach = Reach::new(&self.policy, &rhythm, lead);
+        let key = self.workload.key();
+        // From the store and not from what was seen: who refits next goes on with the same bank.
+        let learned = match start_ups::read(store, key, now).await {
+            Ok(book) => book.assumed(),
+            Err(error) => return self.cannot_load(&error),
+        };
+        let reach = Reach::new(&self.policy, &rhythm, lead, learned);
         let oldest = floor(now - self.policy.history_window, BUCKET);
         if self.learner.as_ref().is_some_and(|learner| learner.reach() != reach || learner.start() < oldest - RENEWED) {
             self.begin_anew();
@@ -166,12 +173,7 @@ impl<'a> Pupil<'a> {
         };
         let (minutes, blocks) = match loaded.await {
             Ok(loaded) => loaded,
-            Err(error) => {
-                let key = self.key();
-                tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
-                    "cannot load history: the forecast stays as it is");
-                return Outcome::StoreError;
-            }
+            Err(error) => return self.cannot_load(&error),
         };
         let until = settled(&minutes, now);
         let learner = match self.learner.take() {
@@ -215,6 +217,13 @@ impl<'a> Pupil<'a> {
                 Outcome::Panic
             }
         }
+    }
+
+    fn cannot_load(&self, error: &StoreError) -> Outcome {
+        let key = self.workload.key();
+        tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
+            "cannot load history: the forecast stays as it is");
+        Outcome::StoreError
     }
 
     /// Notes down what was said, and hands it on.

@@ -37,13 +37,18 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// Of a policy; `lead`: as last decided with.
-    pub(super) fn new(policy: &Policy, rhythm: &Rhythm, lead: Option<SignedDuration>) -> Self {
+    /// Of a policy; `lead`: as last decided with; `learned`: the cold start to simulate with in place of the seed.
+    pub(super) fn new(
+        policy: &Policy,
+        rhythm: &Rhythm,
+        lead: Option<SignedDuration>,
+        learned: Option<SignedDuration>,
+    ) -> Self {
         // As many replicas as ever: the longest ramp.
         let longest = Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total();
         let cold_start = match policy.lead_time {
             LeadTime::Fixed(lead) => lead - BEYOND_COLD_START,
-            LeadTime::Auto => policy.cold_start,
+            LeadTime::Auto => learned.unwrap_or(policy.cold_start),
         };
         let step = BUCKET.as_secs();
         let lead = longest.max(lead.unwrap_or_default()).as_secs().clamp(step, 8 * 3600);
@@ -106,7 +111,7 @@ mod tests {
             lead_time: LeadTime::Fixed(minutes(lead)),
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
-        let mut leads = Reach::new(&policy, &Rhythm::default(), None).spec(&policy).leads;
+        let mut leads = Reach::new(&policy, &Rhythm::default(), None, None).spec(&policy).leads;
         leads.sort();
         leads.dedup();
         leads.iter().map(SignedDuration::as_mins).collect()
@@ -128,8 +133,21 @@ mod tests {
     #[test]
     fn a_ramp_that_takes_longer_changes_nothing() {
         let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
-        let reach = |seconds| Reach::new(&policy, &Rhythm::default(), Some(SignedDuration::from_secs(seconds)));
+        let reach = |seconds| Reach::new(&policy, &Rhythm::default(), Some(SignedDuration::from_secs(seconds)), None);
         assert_eq!(reach(240), reach(300));
         assert_ne!(reach(240), reach(3600));
+    }
+
+    #[test]
+    fn shadow_policies_live_with_the_learned_cold_start_unless_the_lead_is_fixed() {
+        let rhythm = Rhythm::default();
+        let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
+        let fixed = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..auto.clone() };
+        let of = |policy: &Policy, learned| Reach::new(policy, &rhythm, None, learned).bank(policy, &rhythm);
+        let [seed, learned] = [None, Some(minutes(11))].map(|learned| of(&auto, learned));
+        assert_eq!((seed.spec().lead, learned.spec().lead), (auto.cold_start, minutes(11)));
+        // What was simulated with the seed says nothing of it any more.
+        assert_ne!(fingerprint(&seed), fingerprint(&learned));
+        assert_eq!(of(&fixed, Some(minutes(11))).spec().lead, minutes(6));
     }
 }

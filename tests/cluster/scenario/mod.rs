@@ -1,5 +1,6 @@
 //! The scenarios, each a story of its own namespace.
 
+mod access;
 mod bad_input;
 mod claim;
 mod counted;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     vec![
         named("the-claim", claim::c16_the_claim),
         named("windows", windows::c18_windows),
+        named("access", access::c21_access),
         named("outages", outages::c21_outages),
         named("hang", settled::c25_hang),
         named("rolling", rolling::c14_c34_rolling),

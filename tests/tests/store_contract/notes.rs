@@ -92,6 +92,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
         (Kind::Decision, vec![4, 2, 0]),
         (Kind::Choice, vec![399, 31, 29, 4, 2, 0]),
         (Kind::Day, vec![399, 31, 29, 4, 2, 0]),
+        (Kind::StartUps, vec![0]),
     ] {
         let found: Vec<Timestamp> = of(&*store, &llama, kind).await.into_iter().map(|note| note.at).collect();
         assert_eq!(found, kept.into_iter().map(ago).collect::<Vec<_>>(), "{kind:?}");

@@ -12,6 +12,7 @@ mod outage;
 mod process;
 mod replay;
 mod restart;
+mod start_ups;
 mod story;
 mod windows;
 mod zero;

@@ -175,6 +175,11 @@ impl Planner {
         self.start_ups.observe_unfinished(node, so_far);
     }
 
+    /// Takes over start-ups that were seen elsewhere, or before a restart, in place of what is remembered.
+    pub fn learn_start_ups(&mut self, start_ups: StartUps) {
+        self.start_ups = start_ups;
+    }
+
     /// Start-ups seen.
     pub fn start_ups(&self) -> &StartUps {
         &self.start_ups

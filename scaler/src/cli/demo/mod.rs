@@ -241,7 +241,8 @@ fn trigger(cold_start: SignedDuration) -> HashMap<String, String> {
 /// The server's configuration: one exposition source, history in a file of its own.
 fn configuration(endpoint: SocketAddr, database: &Path) -> String {
     format!(
-        "database = \"sqlite://{}\"\n[sources.default]\nkind = \"exposition\"\nurl = \"http://{endpoint}/metrics\"\n",
+        "database = \"sqlite://{}\"\n[sources.default]\nkind = \"exposition\"\nurl = \"http://{endpoint}/metrics\"\n\
+         [cluster]\naccess = \"off\"\n",
         database.display()
     )
 }

@@ -1,5 +1,6 @@
 //! `prewarm explain NAMESPACE/NAME`: why the last answers were what they were.
 
+mod fleet;
 mod learnt;
 mod story;
 #[cfg(test)]

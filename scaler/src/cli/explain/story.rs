@@ -5,8 +5,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::learnt;
 use super::words::{age, number, percentile, span};
+use super::{fleet, learnt};
 use crate::dashboard::api::{Decision, Explanation, Policy, Trigger};
 
 /// The story of every trigger.
@@ -35,7 +35,8 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     } else {
         paragraph(&mut story, asked(trigger, now).trim());
     }
-    let learnt = learnt::tell(&trigger.learnt, trigger.policy.as_ref(), now);
+    let mut learnt = fleet::tell(&trigger.fleet, trigger.policy.as_ref());
+    learnt.extend(learnt::tell(&trigger.learnt, trigger.policy.as_ref(), now));
     if !learnt.is_empty() {
         story.push('\n');
         learnt.iter().for_each(|line| paragraph(&mut story, line));

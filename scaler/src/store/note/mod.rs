@@ -1,4 +1,5 @@
-//! What is kept of a series besides its history: forecasts, sums of shadow policies, choices, what each day cost.
+//! What is kept of a series besides its history: forecasts, sums of shadow policies, choices, what each day cost,
+//! start-ups.
 
 mod blocks;
 mod forecast;
@@ -24,11 +25,13 @@ pub enum Kind {
     Day,
     /// Changes of what was decided since the last such note, by the first of them.
     Decision,
+    /// The latest start-ups of pods, by the end of the newest: an older one goes when a newer one is written.
+    StartUps,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Forecast, Self::Blocks, Self::Choice, Self::Day, Self::Decision];
+    pub const ALL: [Self; 6] = [Self::Forecast, Self::Blocks, Self::Choice, Self::Day, Self::Decision, Self::StartUps];
 
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
@@ -38,12 +41,13 @@ impl Kind {
             Self::Choice => "choice",
             Self::Day => "day",
             Self::Decision => "decision",
+            Self::StartUps => "start_ups",
         }
     }
 
     /// Of a series there is one at most.
     pub(super) fn single(self) -> bool {
-        self == Self::Forecast
+        matches!(self, Self::Forecast | Self::StartUps)
     }
 
     /// Notes of this kind about what lies before this instant (epoch seconds) go.
@@ -56,7 +60,7 @@ impl Kind {
             // The largest of them by far.
             Self::Decision => 7,
             // 13 months.
-            Self::Choice | Self::Day => 400,
+            Self::Choice | Self::Day | Self::StartUps => 400,
         };
         now.as_second() - days * DAY_S
     }

@@ -1,0 +1,132 @@
+//! What the Kubernetes API knows of workloads: how many replicas there are, and how long pods take to start.
+//!
+//! One watch on the pods of all namespaces, whatever the number of workloads: a watch per workload would be a connection per
+//! workload. Of each pod some instants and its labels are kept, of those of Jobs and DaemonSets nothing. What a ScaledObject
+//! scales, and by which selector, is asked for when it is registered and seldom again: KEDA writes its status at every poll,
+//! so that a watch would bring more than it tells. Nodes are asked for one by one, when a start-up has ended on them.
+//!
+//! All of it is optional. Without access, while the API is away or where it refuses, nothing is known, and answers are as
+//! they were; nothing waits for it.
+
+mod connect;
+mod labels;
+mod life;
+mod pod;
+mod pods;
+mod target;
+mod watch;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::lead::Node;
+use prewarm_forecaster::decide::planner::Replicas;
+use tokio::sync::{mpsc, watch as channel};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::ClusterAccess;
+use crate::metrics::Metrics;
+
+pub use life::How;
+
+/// A start-up that was seen to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartUp {
+    /// UID of the pod: each has one start-up.
+    pub pod: String,
+    /// When it ended: Ready, or given up.
+    pub at: Timestamp,
+    /// Whether its node was there before.
+    pub node: Node,
+    /// From creation to its end, ≥ 0.
+    pub took: SignedDuration,
+    /// The pod got Ready; else it was given up.
+    pub finished: bool,
+    /// How far it had come when, where the pod says so; only of finished ones.
+    pub stages: Option<Stages>,
+}
+
+/// Stages of a finished start-up, each from the pod's creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stages {
+    /// Until there was a node for it.
+    pub scheduled: SignedDuration,
+    /// Until the last of its containers ran: images pulled, init containers done. The rest is loading and warming up.
+    pub started: SignedDuration,
+}
+
+/// What is known of one ScaledObject's pods.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fleet {
+    /// Replicas; `None` while that is not known.
+    pub replicas: Option<Replicas>,
+    /// The latest start-ups, oldest first.
+    pub start_ups: Vec<StartUp>,
+}
+
+/// Start-ups that are kept of a workload: as many as the planner looks at.
+pub(crate) const KEPT: usize = 50;
+
+/// Namespace and name of a ScaledObject.
+type Name = (String, String);
+
+/// Somebody wants to know of a ScaledObject.
+#[derive(Debug)]
+struct Follow {
+    of: Name,
+    out: channel::Sender<Arc<Fleet>>,
+}
+
+/// The way to the cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    wishes: Option<mpsc::UnboundedSender<Follow>>,
+}
+
+/// The work behind a [`Cluster`]: to be run beside it.
+pub struct Watching {
+    client: Option<kube::Client>,
+    wishes: mpsc::UnboundedReceiver<Follow>,
+}
+
+// A client holds a token.
+impl std::fmt::Debug for Watching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watching").field("access", &self.client.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Finds out who and where the API is; asks nothing of it. What is missing or broken is no error: nothing is known
+    /// then.
+    pub async fn find(access: ClusterAccess) -> (Self, Watching) {
+        let client = match access {
+            ClusterAccess::Auto => connect::client().await,
+            ClusterAccess::Off => None,
+        };
+        let (sender, wishes) = mpsc::unbounded_channel();
+        (Self { wishes: client.is_some().then_some(sender) }, Watching { client, wishes })
+    }
+
+    /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it stays at nothing.
+    pub fn follow(&self, namespace: &str, name: &str) -> channel::Receiver<Arc<Fleet>> {
+        let (out, fleet) = channel::channel(Arc::default());
+        if let Some(wishes) = &self.wishes {
+            // The receiver is gone only while the process shuts down.
+            let _ = wishes.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
+        }
+        fleet
+    }
+}
+
+impl Watching {
+    /// Watches until `shutdown`.
+    pub async fn run(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
+        let Some(client) = self.client else { return };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = watch::run(client, self.wishes, &metrics, clock.as_ref()) => {}
+        }
+    }
+}
