@@ -15,6 +15,8 @@ pub struct Scene {
     pub threshold: Threshold,
     /// From asked for to Ready.
     pub cold_start: ColdStart,
+    /// What bounds a replica beside what it carries; `None`: nothing.
+    pub slots: Option<Slots>,
     /// The ScaledObject.
     pub keda: Keda,
     /// The HPA that KEDA makes of it.
@@ -46,6 +48,7 @@ impl Scene {
         Self {
             threshold,
             cold_start: ColdStart::constant(cold_start),
+            slots: None,
             keda: Keda::default(),
             hpa: Hpa::default(),
             metric_delay: SignedDuration::from_secs(30),
@@ -59,6 +62,23 @@ impl Scene {
             seed: 0,
         }
     }
+
+    /// Demand that a replica serves at most, as a share of the threshold, in (0, 1].
+    pub fn capacity(&self) -> f64 {
+        let Some(Slots { limit, service }) = self.slots else { return 1.0 };
+        let rate = f64::from(limit.max(1)) / service.as_secs_f64();
+        (rate / self.threshold.get()).clamp(f64::MIN_POSITIVE, 1.0)
+    }
+}
+
+/// A concurrency limit: requests that a replica works on at once, where demand is requests per second. By Little's law it
+/// then serves no more than limit ÷ service time, however it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Requests at once (`max_num_seqs`, `containerConcurrency`), ≥ 1.
+    pub limit: u32,
+    /// Time that one takes by itself.
+    pub service: SignedDuration,
 }
 
 /// How long replicas take from asked for to Ready: durations and how often they come. One class for nodes that are there
@@ -117,6 +137,8 @@ pub struct Keda {
     pub polling: SignedDuration,
     /// `cooldownPeriod`: from the last active poll to zero.
     pub cooldown: SignedDuration,
+    /// `initialCooldownPeriod`: from the first step to zero, where nothing was ever active.
+    pub initial_cooldown: SignedDuration,
     /// `minReplicaCount`.
     pub min: u32,
     /// `maxReplicaCount`.
@@ -132,6 +154,7 @@ impl Default for Keda {
         Self {
             polling: SignedDuration::from_secs(30),
             cooldown: SignedDuration::from_secs(300),
+            initial_cooldown: SignedDuration::ZERO,
             min: 1,
             max: 100,
             idle: None,
@@ -207,18 +230,26 @@ impl Default for Behavior {
         let quarter = SignedDuration::from_secs(15);
         Self {
             up: Rules {
+                tolerance: None,
                 stabilization: Some(SignedDuration::ZERO),
                 select: Select::Max,
                 policies: vec![Limit::Pods(4, quarter), Limit::Percent(100, quarter)],
             },
-            down: Rules { stabilization: None, select: Select::Max, policies: vec![Limit::Percent(100, quarter)] },
+            down: Rules {
+                tolerance: None,
+                stabilization: None,
+                select: Select::Max,
+                policies: vec![Limit::Percent(100, quarter)],
+            },
         }
     }
 }
 
 /// One direction of `spec.behavior`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// `tolerance` of this direction (Kubernetes 1.35 on); `None`: the controller's.
+    pub tolerance: Option<f64>,
     /// `stabilizationWindowSeconds`; `None` on the way down: the controller's.
     pub stabilization: Option<SignedDuration>,
     /// `selectPolicy`.
