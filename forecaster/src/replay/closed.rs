@@ -14,6 +14,9 @@ use super::scene::Scene;
 /// A metric counts what waits as the demand that empties the queue within so many steps: a minute.
 pub(super) const DRAIN: f64 = 4.0;
 
+/// A step of the planner takes as long as so many of an HPA: its bank simulates some seventy.
+pub(super) const PLANNED: usize = 30;
+
 /// Who decides.
 #[derive(Debug)]
 pub(super) enum Driver<'a> {
@@ -96,6 +99,7 @@ pub(super) fn run(
             }
         }
         run.tallies.push(std::mem::take(&mut fleet.tally));
+        scene.meter.add((end - segment.first) * driver.weight());
     }
     run
 }
@@ -136,6 +140,11 @@ fn scale(
 }
 
 impl Driver<'_> {
+    /// Time that a step takes, in steps of an HPA.
+    fn weight(&self) -> usize {
+        if matches!(self, Self::Planner(_)) { PLANNED } else { 1 }
+    }
+
     fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>, share: f64) -> Signal {
         match self {
             Self::Metrics(ahead) => {

@@ -28,7 +28,10 @@ fn from_zero_it_goes_to_the_minimum_and_never_further() {
 fn to_zero_it_goes_in_one_step_after_the_cooldown() {
     let mut keda = keda(0, None);
     keda.poll(0, 9, true, false);
-    assert_eq!((keda.poll(2, 9, false, false), keda.poll(19, 9, false, false), keda.poll(20, 9, false, false)), (9, 9, 0));
+    assert_eq!(
+        (keda.poll(2, 9, false, false), keda.poll(19, 9, false, false), keda.poll(20, 9, false, false)),
+        (9, 9, 0)
+    );
 }
 
 /// The same: a target that was never seen active has no cooldown.
@@ -117,7 +120,10 @@ fn the_cases_of_the_executors_own_tests() {
 fn an_initial_cooldown_holds_what_never_was_active() {
     let initial_cooldown = SignedDuration::from_secs(60);
     let mut keda = Loop::new(Keda { min: 0, initial_cooldown, ..Keda::default() });
-    assert_eq!((keda.poll(0, 3, false, false), keda.poll(3, 3, false, false), keda.poll(4, 3, false, false)), (3, 3, 0));
+    assert_eq!(
+        (keda.poll(0, 3, false, false), keda.poll(3, 3, false, false), keda.poll(4, 3, false, false)),
+        (3, 3, 0)
+    );
 }
 
 /// `RequestScale`: a trigger that is active beside one that fails wakes from zero, but does not renew the last active time.
