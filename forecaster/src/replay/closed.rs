@@ -14,6 +14,9 @@ use super::scene::Scene;
 /// A metric counts what waits as the demand that empties the queue within so many steps: a minute.
 pub(super) const DRAIN: f64 = 4.0;
 
+/// A step of the planner takes as long as so many of an HPA: its bank simulates some seventy.
+pub(super) const PLANNED: usize = 30;
+
 /// Who decides.
 #[derive(Debug)]
 pub(super) enum Driver<'a> {
@@ -96,6 +99,7 @@ pub(super) fn run(
             }
         }
         run.tallies.push(std::mem::take(&mut fleet.tally));
+        scene.meter.add((end - segment.first) * driver.weight());
     }
     run
 }
@@ -109,24 +113,38 @@ fn scale(
     signal: &Signal,
     (polls, syncs): (bool, bool),
 ) {
+    let answered = signal.wanted.is_some();
     if polls {
-        keda.count(signal.wanted.is_some());
-        let target = keda.poll(i as u32, fleet.total(), signal.active);
+        keda.polled(answered);
+        let target = keda.poll(i as u32, fleet.total(), signal.active == Some(true), !answered);
         fleet.scale(i, target);
     }
-    let current = fleet.total();
-    if syncs && current > 0 {
-        keda.count(signal.wanted.is_some());
-        let own = signal.wanted.map(|wanted| hpa.replicas(wanted, current)).or_else(|| keda.fallback(current));
+    if syncs {
+        let current = fleet.total();
+        let asks = hpa.asks(current);
+        if asks {
+            keda.synced(answered);
+        }
+        // A fallback is a metric like any other (`doFallback`: target × replicas).
+        let own = signal.wanted.or_else(|| keda.fallback(current).map(f64::from));
+        let own = own.map(|wanted| hpa.replicas(wanted, current));
         let ahead = if signal.ahead > 0.0 { hpa.replicas(signal.ahead, current) } else { 0 };
         // `computeReplicasForMetrics`: the most of all; one that fails blocks the way down, not the way up.
         let proposed = own.map(|own| own.max(ahead)).or(Some(ahead).filter(|ahead| *ahead >= current.max(1)));
+        if current == 0 || asks {
+            keda.see_hpa(asks && proposed.is_some());
+        }
         let target = hpa.sync(i as u32, current, proposed);
         fleet.scale(i, target);
     }
 }
 
 impl Driver<'_> {
+    /// Time that a step takes, in steps of an HPA.
+    fn weight(&self) -> usize {
+        if matches!(self, Self::Planner(_)) { PLANNED } else { 1 }
+    }
+
     fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>, share: f64) -> Signal {
         match self {
             Self::Metrics(ahead) => {

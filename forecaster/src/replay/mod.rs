@@ -14,6 +14,7 @@ mod hpa;
 mod keda;
 pub mod outcome;
 pub mod portfolio;
+pub mod reach;
 pub mod scene;
 mod shadow;
 pub mod tuner;
@@ -24,7 +25,7 @@ pub use outcome::{DaySum, Moment, Outcome, Settings};
 pub use scene::Scene;
 
 use arm::{knative::Knative, oracle, prewarm::Pilot, schedule, schedule::Habit, tuned};
-use closed::{Ahead, Driver, Run, counted, run};
+use closed::{Ahead, Driver, PLANNED, Run, counted, run};
 use demand::{Demand, steps};
 use fleet::Tally;
 use scene::STEP;
@@ -44,17 +45,34 @@ pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -
     one(&Demand::new(trace, scene), forecasts, scene, arm)
 }
 
-/// The same for several arms, in their order. Here the oracle also knows what the others do: where one of them comes off
-/// cheaper than its own plan, it does the same.
+/// The same for several arms, in their order; the oracle unbeaten.
 pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scene, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
     let demand = Demand::new(trace, scene);
     let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(&demand, forecasts, scene, *arm))).collect();
-    let cost = |outcome: &Outcome| outcome.total_cost(scene.cost_ratio);
+    unbeaten(&mut outcomes, scene.cost_ratio);
+    outcomes
+}
+
+/// What the oracle's own plans do is not proven to be the least: where another arm comes off cheaper, perfect foresight
+/// does the same.
+pub fn unbeaten(outcomes: &mut [(Arm, Outcome)], cost_ratio: f64) {
+    let cost = |outcome: &Outcome| outcome.total_cost(cost_ratio);
     let cheapest = outcomes.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b))).map(|(_, best)| best.clone());
     if let (Some(best), Some((_, oracle))) = (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle)) {
         *oracle = Outcome { settings: None, choice: None, ..best };
     }
-    outcomes
+}
+
+/// What [`scene::Meter::done`] comes to when these arms have been replayed.
+pub fn work(trace: &Series, arms: &[Arm]) -> usize {
+    let steps = trace.end().duration_since(trace.start()).as_secs() / STEP.as_secs();
+    let runs = |arm: &Arm| match arm {
+        Arm::Hpa | Arm::Cron | Arm::Aws | Arm::Knative => 1,
+        Arm::ReactiveTuned | Arm::Yesterday => portfolio::reactive().len() + 1,
+        Arm::Prewarm => PLANNED,
+        Arm::Oracle => oracle::DEARER.len() * 2,
+    };
+    usize::try_from(steps).unwrap_or(0) * arms.iter().map(runs).sum::<usize>()
 }
 
 fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
@@ -94,7 +112,8 @@ fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outc
         }
         Arm::Prewarm => {
             let mut driver = Driver::Planner(Box::new(Pilot::new(scene, forecasts)));
-            let run = run(demand, scene, &mut driver, |_| tuned::TRUSTING, scene.timeline);
+            let settings = Settings { scale_down_window: scene.service.hpa_window, ..tuned::TRUSTING };
+            let run = run(demand, scene, &mut driver, |_| settings, scene.timeline);
             let choice = match &driver {
                 Driver::Planner(pilot) => pilot.choice().map(|choice| choice.as_ref().clone()),
                 _ => None,
@@ -112,7 +131,9 @@ const CRON_EARLY: u32 = 20;
 const AWS_EARLY: usize = 20;
 
 fn perfect(demand: &Demand, scene: &Scene) -> Outcome {
-    let plans = oracle::DEARER.map(|dearer| oracle::plan(demand, scene, scene.cost_ratio * dearer));
+    let spreads = oracle::spreads(scene);
+    let assumed = spreads.iter().flat_map(|spread| oracle::DEARER.map(|dearer| (scene.cost_ratio * dearer, *spread)));
+    let plans: Vec<_> = assumed.map(|(ratio, spread)| oracle::plan(demand, scene, ratio, spread)).collect();
     let played = plans.iter().map(|(plan, starts)| {
         let run = run(demand, scene, &mut Driver::Dictated(plan), |_| tuned::TRUSTING, scene.timeline);
         Outcome { starts: *starts, ..outcome(demand, run) }

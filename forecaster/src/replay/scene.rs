@@ -1,8 +1,12 @@
 //! What a replay assumes of workload, cluster and money.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::decide::choice::Choice;
 use crate::decide::policy::{Objective, Threshold};
 
 /// Simulated time goes in steps of this: the HPA's sync period and our own slot.
@@ -15,6 +19,8 @@ pub struct Scene {
     pub threshold: Threshold,
     /// From asked for to Ready.
     pub cold_start: ColdStart,
+    /// What bounds a replica beside what it carries; `None`: nothing.
+    pub slots: Option<Slots>,
     /// The ScaledObject.
     pub keda: Keda,
     /// The HPA that KEDA makes of it.
@@ -37,6 +43,10 @@ pub struct Scene {
     pub timeline: bool,
     /// Of the cold starts that are drawn.
     pub seed: u64,
+    /// The service behind the Prewarm arm.
+    pub service: Service,
+    /// Counts what was simulated.
+    pub meter: Meter,
 }
 
 impl Scene {
@@ -46,6 +56,7 @@ impl Scene {
         Self {
             threshold,
             cold_start: ColdStart::constant(cold_start),
+            slots: None,
             keda: Keda::default(),
             hpa: Hpa::default(),
             metric_delay: SignedDuration::from_secs(30),
@@ -57,8 +68,70 @@ impl Scene {
             counted_from: None,
             timeline: false,
             seed: 0,
+            service: Service::default(),
+            meter: Meter::default(),
         }
     }
+
+    /// Demand that a replica serves at most, as a share of the threshold, in (0, 1].
+    pub fn capacity(&self) -> f64 {
+        let Some(Slots { limit, service }) = self.slots else { return 1.0 };
+        let rate = f64::from(limit.max(1)) / service.as_secs_f64();
+        (rate / self.threshold.get()).clamp(f64::MIN_POSITIVE, 1.0)
+    }
+}
+
+/// How the service behind the Prewarm arm is set up, and what it sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either way.
+    pub hpa_window: SignedDuration,
+    /// A forecast is in force so long after its origin.
+    pub forecast_delay: SignedDuration,
+    /// It is told what waits (`backlogQuery`).
+    pub sees_queue: bool,
+    /// It is told what is Ready and what is starting.
+    pub sees_replicas: bool,
+    /// In force all the time, instead of what the tuner would choose.
+    pub choice: Option<Choice>,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            hpa_window: SignedDuration::ZERO,
+            forecast_delay: SignedDuration::ZERO,
+            sees_queue: true,
+            sees_replicas: true,
+            choice: None,
+        }
+    }
+}
+
+/// How far a replay is: simulated steps, each worth as much as one of a plain HPA. Clones count together, so that one can
+/// be read while the replay runs elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<AtomicUsize>);
+
+impl Meter {
+    /// Steps so far.
+    pub fn done(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, steps: usize) {
+        self.0.fetch_add(steps, Ordering::Relaxed);
+    }
+}
+
+/// A concurrency limit: requests that a replica works on at once, where demand is requests per second. By Little's law it
+/// then serves no more than limit ÷ service time, however it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Requests at once (`max_num_seqs`, `containerConcurrency`), ≥ 1.
+    pub limit: u32,
+    /// Time that one takes by itself.
+    pub service: SignedDuration,
 }
 
 /// How long replicas take from asked for to Ready: durations and how often they come. One class for nodes that are there
@@ -80,6 +153,11 @@ impl ColdStart {
         let usable = |(_, weight): &(SignedDuration, f64)| weight.is_finite() && *weight > 0.0;
         let mut shares: Vec<_> = classes.into_iter().filter(usable).collect();
         shares.sort_by_key(|(took, _)| *took);
+        shares.dedup_by(|later, first| {
+            let same = later.0 == first.0;
+            first.1 += if same { later.1 } else { 0.0 };
+            same
+        });
         let total: f64 = shares.iter().map(|(_, weight)| weight).sum();
         let mut below = 0.0;
         for (took, share) in &mut shares {
@@ -88,6 +166,12 @@ impl ColdStart {
         }
         shares.last_mut()?.1 = 1.0;
         Some(Self { shares })
+    }
+
+    /// Every duration once, ascending, and its share of start-ups.
+    pub fn classes(&self) -> impl Iterator<Item = (SignedDuration, f64)> {
+        let below = std::iter::once(0.0).chain(self.shares.iter().map(|(_, share)| *share));
+        self.shares.iter().zip(below).map(|((took, share), below)| (*took, share - below))
     }
 
     /// The smallest duration that a share `p` of start-ups does not exceed.
@@ -117,6 +201,8 @@ pub struct Keda {
     pub polling: SignedDuration,
     /// `cooldownPeriod`: from the last active poll to zero.
     pub cooldown: SignedDuration,
+    /// `initialCooldownPeriod`: from the first step to zero, where nothing was ever active.
+    pub initial_cooldown: SignedDuration,
     /// `minReplicaCount`.
     pub min: u32,
     /// `maxReplicaCount`.
@@ -132,6 +218,7 @@ impl Default for Keda {
         Self {
             polling: SignedDuration::from_secs(30),
             cooldown: SignedDuration::from_secs(300),
+            initial_cooldown: SignedDuration::ZERO,
             min: 1,
             max: 100,
             idle: None,
@@ -207,18 +294,26 @@ impl Default for Behavior {
         let quarter = SignedDuration::from_secs(15);
         Self {
             up: Rules {
+                tolerance: None,
                 stabilization: Some(SignedDuration::ZERO),
                 select: Select::Max,
                 policies: vec![Limit::Pods(4, quarter), Limit::Percent(100, quarter)],
             },
-            down: Rules { stabilization: None, select: Select::Max, policies: vec![Limit::Percent(100, quarter)] },
+            down: Rules {
+                tolerance: None,
+                stabilization: None,
+                select: Select::Max,
+                policies: vec![Limit::Percent(100, quarter)],
+            },
         }
     }
 }
 
 /// One direction of `spec.behavior`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// `tolerance` of this direction (Kubernetes 1.35 on); `None`: the controller's.
+    pub tolerance: Option<f64>,
     /// `stabilizationWindowSeconds`; `None` on the way down: the controller's.
     pub stabilization: Option<SignedDuration>,
     /// `selectPolicy`.

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use jiff::civil;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::arm::prewarm::{observe, policy, rhythm};
 use super::fleet::Fleet;
-use super::scene::{ColdStart, Keda};
+use super::scene::{ColdStart, Keda, Slots};
 use super::*;
+use crate::calendar::{Calendar, Days, HolidayRule, Window};
 use crate::decide::planner::Planner;
 use crate::decide::policy::Threshold;
 
@@ -182,6 +185,139 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         assert!((recommendation.decision.metric_value - value).abs() < 1e-9, "step {i}: {recommendation:?} {value}");
         queue = (queue + demand.values[i] - f64::from(moment.ready)).max(0.0);
     }
+}
+
+/// Work and money of a stretch of an arm.
+fn figures(tallies: &[Tally]) -> (f64, f64) {
+    tallies.iter().fold((0.0, 0.0), |(replicas, missed), tally| (replicas + tally.replicas, missed + tally.missed))
+}
+
+/// A noisy wave: fleets move all the time, and settings that were best change.
+fn noisy(n: i64) -> Series {
+    let wave = days(n, 20.0, 150.0);
+    let shaken = |(minute, level): (usize, &f64)| {
+        let noise = (minute as u64 / 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let burst = if minute % 1440 / 60 == 9 + minute / 1440 % 5 { 60.0 } else { 0.0 };
+        level + noise as f64 / 4.0 + burst
+    };
+    trace(60, wave.values().iter().enumerate().map(shaken).collect())
+}
+
+/// What the tuned HPA does, changing its settings at midnight, costs what the days cost under settings that never changed:
+/// sums of a bank may be stitched.
+#[test]
+fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
+    let (trace, scene) = (noisy(15), scene(180));
+    let demand = Demand::new(&trace, &scene);
+    let played = |of: &dyn Fn(usize) -> Settings| run(&demand, &scene, &mut Driver::Metrics(None), of, false).tallies;
+    let chosen = tuned::settings(&demand, &scene, None);
+    let changes = chosen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let closed = figures(&played(&|day| chosen[day]));
+    let stitched = (0..demand.segments.len()).fold((0.0, 0.0), |sum, day| {
+        let (replicas, missed) = figures(&played(&|_| chosen[day])[day..=day]);
+        (sum.0 + replicas, sum.1 + missed)
+    });
+    let total = |(replicas, missed): (f64, f64)| replicas + scene.cost_ratio * missed;
+    let ratio = total(closed) / total(stitched);
+    assert!(changes >= 2 && stitched.1 > 0.0, "{chosen:?}");
+    assert!((0.999..=1.001).contains(&ratio), "{ratio} {closed:?} {stitched:?}");
+}
+
+/// Every plan there is on a short history: none is noticeably cheaper than the oracle's, and it is one of them.
+#[test]
+fn no_plan_at_all_is_noticeably_cheaper_than_the_oracles() {
+    const STEPS: usize = 9;
+    const MOST: usize = 3;
+    let (mut cheapest, mut planned) = (0.0, 0.0);
+    for seed in 0..12u64 {
+        let level = |i: usize| {
+            let z = (seed * 31 + i as u64 / 3 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61;
+            if i < 2 { 0.0 } else { [0.0, 0.0, 4.0, 7.0, 10.0, 12.0, 16.0, 20.0][z as usize] }
+        };
+        let trace = trace(15, (0..STEPS).map(level).collect());
+        for lead in [1u32, 2] {
+            let keda = Keda { min: 0, max: 2, ..Keda::default() };
+            let scene = Scene { keda, cost_ratio: 3.0, ..scene(15 * i64::from(lead)) };
+            let demand = Demand::new(&trace, &scene);
+            let mut least = f64::INFINITY;
+            for mut code in 0..MOST.pow(STEPS as u32) {
+                let mut plan: Vec<(u32, u32)> = Vec::with_capacity(STEPS);
+                for _ in 0..STEPS {
+                    plan.push(((code % MOST) as u32, 0));
+                    code /= MOST;
+                }
+                let rises: Vec<_> =
+                    (0..STEPS).map(|i| plan[i].0.saturating_sub(if i == 0 { 0 } else { plan[i - 1].0 })).collect();
+                // What starts in time: nothing is Ready before a cold start is over.
+                if rises[..lead as usize].iter().any(|rise| *rise > 0) {
+                    continue;
+                }
+                for (i, rise) in rises.iter().enumerate().filter(|(_, rise)| **rise > 0) {
+                    plan[i - lead as usize..i].iter_mut().for_each(|(_, starting)| *starting += rise);
+                }
+                let played = run(&demand, &scene, &mut Driver::Dictated(&plan), |_| tuned::TRUSTING, false);
+                let (replicas, missed) = figures(&played.tallies);
+                least = least.min(replicas + scene.cost_ratio * missed);
+            }
+            let oracle = cost(&replay(&trace, &[], &scene, Arm::Oracle), &scene) * 240.0;
+            assert!(oracle >= least - 1e-9, "nobody can do what it does: {oracle} {least} of seed {seed}");
+            (cheapest, planned) = (cheapest + least, planned + oracle);
+        }
+    }
+    assert!(planned < 1.1 * cheapest, "{}", planned / cheapest);
+}
+
+/// Two replicas from eight to ten, every day.
+#[test]
+fn zero_demand_for_ever_costs_what_the_windows_demand_and_no_more() {
+    let window = Window {
+        name: "morning".to_owned(),
+        days: Days { weekdays: [true; 7], dates: Vec::new(), holidays: HolidayRule::Ignore },
+        from: civil::time(8, 0, 0, 0),
+        to: civil::time(10, 0, 0, 0),
+        min_replicas: Some(2),
+        max_replicas: None,
+        scale_to_zero: None,
+    };
+    let calendar = Calendar::new(TimeZone::UTC, vec![window], Vec::new());
+    for (min, lead) in [(0, 60), (1, 60), (0, 600)] {
+        let keda = Keda { min, ..Keda::default() };
+        let scene = Scene { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
+        let outcome = replay(&trace(60, vec![0.0; 4 * 1440]), &[], &scene, Arm::Prewarm);
+        let windows = 4.0 * (2.0 * 2.0 + 22.0 * f64::from(min));
+        // Each day: two replicas start a cold start, poll, sync and ramp early; going to zero they cool down.
+        let early = 4.0 * f64::from(2 - min) * (lead as f64 + 150.0) / 3600.0;
+        let cooling = if min == 0 { 4.0 * 2.0 * (300.0 + 60.0) / 3600.0 } else { 4.0 * 90.0 / 3600.0 };
+        let more = outcome.gpu_hours - windows;
+        assert!(more >= 0.0 && more <= early + cooling, "{min} {lead}: {more} more than {windows}, {early} {cooling}");
+        assert_eq!(outcome.missed_replica_hours, 0.0);
+        let in_window =
+            outcome.timeline.iter().filter(|moment| (8..10).contains(&(moment.time.as_second() / 3600 % 24)));
+        assert!(in_window.clone().all(|moment| moment.ready >= 2), "{min} {lead}: Ready by the window's start");
+    }
+}
+
+/// The meter counts as much as was announced.
+#[test]
+fn the_meter_ends_where_the_work_ends() {
+    let (trace, scene) = (days(2, 5.0, 90.0), scene(180));
+    replay_all(&trace, &[], &scene, &Arm::ALL);
+    assert_eq!(scene.meter.done(), work(&trace, &Arm::ALL));
+}
+
+/// Half of what a replica carries, by its concurrency limit: twice the replicas are needed, and who knows starts them.
+#[test]
+fn a_concurrency_limit_bounds_what_a_replica_serves() {
+    let level = trace(60, vec![40.0; 600]);
+    // 20 at once, 4 s each: five a second instead of ten.
+    let slots = Some(Slots { limit: 20, service: seconds(4) });
+    let of = |slots, arm| replay(&level, &[], &Scene { slots, ..scene(60) }, arm);
+    assert_eq!(of(None, Arm::Hpa).missed_replica_hours, 0.0);
+    let (free, bound) = (of(None, Arm::Oracle), of(slots, Arm::Oracle));
+    assert!((bound.gpu_hours / free.gpu_hours - 2.0).abs() < 0.02, "{} {}", bound.gpu_hours, free.gpu_hours);
+    assert!(of(slots, Arm::Hpa).miss_share > 0.1, "six replicas at 75 % serve thirty of forty until the queue tells");
+    let plenty = Some(Slots { limit: 80, service: seconds(4) });
+    assert_eq!(of(plenty, Arm::Hpa), of(None, Arm::Hpa), "a limit that never binds changes nothing");
 }
 
 proptest! {

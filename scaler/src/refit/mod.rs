@@ -50,10 +50,6 @@ const SPREAD_S: u64 = 90;
 /// By then whoever refits has refitted, and the others read what came of it.
 const READ: SignedDuration = SignedDuration::from_secs(150);
 
-/// A forecast acts so long after its origin, on all replicas from the same slot on: two that answered differently would
-/// make the HPA waver.
-const ACTS: SignedDuration = SignedDuration::from_secs(180);
-
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 

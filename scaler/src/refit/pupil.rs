@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::replay::bank::Block;
+use prewarm_forecaster::replay::reach::ACTS;
 use prewarm_forecaster::{Forecast, Minute, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::learner::{Beginning, Learner};
 use super::reach::{Reach, fingerprint};
-use super::{ACTS, BUCKET, Learned, MINUTE, decisions, hash, ledger};
+use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
 use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;

@@ -3,29 +3,23 @@
 use jiff::SignedDuration;
 use prewarm_forecaster::Policy;
 use prewarm_forecaster::decide::choice::ShadowPolicy;
-use prewarm_forecaster::decide::lead::{Lead, StartUps};
 use prewarm_forecaster::decide::policy::LeadTime;
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
 use prewarm_forecaster::replay::portfolio;
+use prewarm_forecaster::replay::reach::{self, QUANTILES};
 
 use super::BUCKET;
-
-/// Beyond the lead a forecast keeps what runs: the portfolio's hold, and the untuned one.
-const HOLD: SignedDuration = SignedDuration::from_mins(10);
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
 
 /// Leads up to the lead's end; each costs memory and some hundred microseconds a bucket.
-const EXACT: i64 = 6;
+const EXACT: u32 = 6;
 
 /// What the bank adds to a cold start itself: poll, sync and buffer.
 const BEYOND_COLD_START: SignedDuration = SignedDuration::from_secs(60);
-
-/// What the quantiles of the portfolio, the newsvendor's at usual cost ratios and people ask for.
-pub(super) const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
 
 /// From asked for to Ready, and what that means for models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,30 +38,21 @@ impl Reach {
         lead: Option<SignedDuration>,
         learned: Option<SignedDuration>,
     ) -> Self {
-        // As many replicas as ever: the longest ramp.
-        let longest = Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total();
+        let longest = reach::span(policy, rhythm);
         let cold_start = match policy.lead_time {
             LeadTime::Fixed(lead) => lead - BEYOND_COLD_START,
             LeadTime::Auto => learned.unwrap_or(policy.cold_start),
         };
-        let step = BUCKET.as_secs();
-        let lead = longest.max(lead.unwrap_or_default()).as_secs().clamp(step, 8 * 3600);
+        let lead = longest.max(lead.unwrap_or_default()).clamp(BUCKET, SignedDuration::from_hours(8));
         Self {
-            lead: SignedDuration::from_secs(lead.div_euclid(step) * step + if lead % step > 0 { step } else { 0 }),
+            lead: SignedDuration::from_secs(reach::whole_buckets(lead, BUCKET) * BUCKET.as_secs()),
             cold_start: cold_start.max(SignedDuration::from_secs(15)),
         }
     }
 
-    /// Leads at which forecasts are exact: up to the lead's end as many as can be afforded, because a step of demand that
-    /// lies between two of them is smeared; then what is held beyond it, and what a late refit needs.
+    /// What the models are to forecast; exact at as many leads as can be afforded.
     pub(super) fn spec(&self, policy: &Policy) -> Spec {
-        // A lead counts from the start of the newest bucket, and by the next refit another one has begun.
-        let from_now = self.lead + BUCKET * 2;
-        let buckets = from_now.as_secs() / BUCKET.as_secs();
-        let stride = ((buckets + EXACT - 1) / EXACT).max(1);
-        let within = (0..buckets / stride).map(|i| from_now - BUCKET * (i * stride) as i32);
-        let beyond = [BUCKET, from_now + HOLD, from_now + HOLD + LATE];
-        let leads = within.chain(beyond).collect();
+        let leads = reach::leads(BUCKET, self.lead, EXACT, Some(LATE));
         Spec { leads, quantiles: QUANTILES.to_vec(), calendar: policy.calendar.clone() }
     }
 
@@ -106,28 +91,17 @@ mod tests {
         SignedDuration::from_mins(n)
     }
 
-    fn leads(lead: i64) -> Vec<i64> {
+    #[test]
+    fn forecasts_reach_beyond_the_hold_and_a_late_refit() {
         let policy = Policy {
-            lead_time: LeadTime::Fixed(minutes(lead)),
+            lead_time: LeadTime::Fixed(minutes(18)),
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
-        let mut leads = Reach::new(&policy, &Rhythm::default(), None, None).spec(&policy).leads;
+        let spec = Reach::new(&policy, &Rhythm::default(), None, None).spec(&policy);
+        let mut leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         leads.sort();
         leads.dedup();
-        leads.iter().map(SignedDuration::as_mins).collect()
-    }
-
-    #[test]
-    fn a_short_lead_is_exact_in_every_bucket() {
-        assert_eq!(leads(1), [5, 10, 15, 25, 85]);
-        assert_eq!(leads(10), [5, 10, 15, 20, 30, 90]);
-        assert_eq!(leads(18), [5, 10, 15, 20, 25, 30, 40, 100]);
-    }
-
-    #[test]
-    fn a_long_one_in_some() {
-        assert_eq!(leads(50), [5, 10, 20, 30, 40, 50, 60, 70, 130]);
-        assert!(leads(120).len() <= 9);
+        assert_eq!(leads, [5, 10, 15, 20, 25, 30, 40, 100]);
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
 use crate::decide::Answer;
 use crate::decide::choice::Choice;
 use crate::decide::planner::{Observation, Planner, Replicas};
@@ -15,7 +13,7 @@ use crate::replay::closed::{DRAIN, Signal};
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::Fleet;
 use crate::replay::portfolio;
-use crate::replay::scene::{STEP, Scene};
+use crate::replay::scene::{STEP, Scene, Service};
 use crate::replay::tuner::{Wish, choose, days};
 
 /// Slots of a day.
@@ -36,6 +34,7 @@ pub(in crate::replay) struct Pilot<'a> {
     delay: usize,
     /// Block in which the last choice was made.
     chosen_in: Option<i64>,
+    service: &'a Service,
 }
 
 /// What a scene says, as a policy.
@@ -55,13 +54,13 @@ pub(in crate::replay) fn rhythm(scene: &Scene) -> Rhythm {
         slot: STEP,
         keda_poll: scene.keda.polling,
         hpa_sync: scene.hpa.sync,
-        hpa_window: SignedDuration::ZERO,
+        hpa_window: scene.service.hpa_window,
         ..Rhythm::default()
     }
 }
 
 impl<'a> Pilot<'a> {
-    pub(in crate::replay) fn new(scene: &Scene, forecasts: &'a [Forecast]) -> Self {
+    pub(in crate::replay) fn new(scene: &'a Scene, forecasts: &'a [Forecast]) -> Self {
         let (lead, threshold) = (scene.cold_start.lead(), scene.threshold.get());
         let mut policies = portfolio::reactive();
         policies.extend(portfolio::forecasting(lead));
@@ -71,8 +70,10 @@ impl<'a> Pilot<'a> {
             wait_limit: scene.wait_limit,
             ..BankSpec::new(threshold, lead)
         };
+        let mut planner = Planner::new(Arc::new(policy(scene)), rhythm(scene));
+        scene.service.choice.iter().for_each(|choice| planner.install_choice(Arc::new(choice.clone())));
         Self {
-            planner: Planner::new(Arc::new(policy(scene)), rhythm(scene)),
+            planner,
             bank: Bank::new(spec, policies),
             forecasts,
             next: 0,
@@ -80,6 +81,7 @@ impl<'a> Pilot<'a> {
             wish: Wish { objective: scene.objective, cost_ratio: scene.cost_ratio, lead, forecast_available: false },
             delay: steps(scene.metric_delay) as usize,
             chosen_in: None,
+            service: &scene.service,
         }
     }
 
@@ -90,20 +92,24 @@ impl<'a> Pilot<'a> {
 
     pub(in crate::replay) fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Signal {
         let now = demand.instant(i);
-        while let Some(forecast) = self.forecasts.get(self.next).filter(|forecast| forecast.origin() <= now) {
-            if self.forecasts.get(self.next + 1).is_none_or(|newer| newer.origin() > now) {
+        let known = |forecast: &&Forecast| forecast.origin() + self.service.forecast_delay <= now;
+        while let Some(forecast) = self.forecasts.get(self.next).filter(known) {
+            if self.forecasts.get(self.next + 1).filter(known).is_none() {
                 self.planner.install(forecast.clone());
                 self.wish.forecast_available = true;
             }
             self.next += 1;
         }
         let block = now.as_second().div_euclid(BLOCK.as_secs());
-        if self.chosen_in != Some(block) {
+        if self.service.choice.is_none() && self.chosen_in != Some(block) {
             self.chosen_in = Some(block);
             let choice = choose(self.bank.portfolio(), &days(self.bank.blocks(), DAY), &self.wish);
             self.planner.install_choice(Arc::new(choice));
         }
-        let recommendation = self.planner.tick(now, &observe(demand, i, self.delay, fleet, self.threshold));
+        let mut observation = observe(demand, i, self.delay, fleet, self.threshold);
+        observation.backlog = observation.backlog.filter(|_| self.service.sees_queue);
+        observation.replicas = observation.replicas.filter(|_| self.service.sees_replicas);
+        let recommendation = self.planner.tick(now, &observation);
         let issued = self.next.checked_sub(1).and_then(|last| self.forecasts.get(last));
         let seen = demand.values.get(i).copied().filter(|value| !value.is_nan());
         self.bank.step(now, seen.map(|value| value * self.threshold), issued);

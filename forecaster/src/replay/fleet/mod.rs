@@ -39,6 +39,8 @@ pub(super) struct Fleet<'a> {
     /// Steps of a cold start, where it is always the same.
     constant: Option<u32>,
     seed: u64,
+    /// What a replica serves in a step.
+    capacity: f64,
     /// In steps.
     wait: usize,
     patience: Option<usize>,
@@ -64,6 +66,7 @@ impl<'a> Fleet<'a> {
             cold_start: &scene.cold_start,
             constant: (shortest == longest).then(|| start_steps(longest)),
             seed: scene.seed,
+            capacity: scene.capacity(),
             wait,
             patience: scene.patience.map(|patience| (steps(patience) as usize).max(wait)),
             ready,
@@ -154,7 +157,7 @@ impl<'a> Fleet<'a> {
     /// Serves step `i`; in a gap nothing is counted.
     pub(super) fn serve(&mut self, i: usize) {
         let Some(arriving) = self.demand.values.get(i).copied().filter(|demand| !demand.is_nan()) else { return };
-        let capacity = f64::from(self.ready);
+        let capacity = f64::from(self.ready) * self.capacity;
         let waiting = self.queue;
         self.queue = (waiting + arriving - capacity).max(0.0);
         let tally = &mut self.tally;

@@ -11,7 +11,8 @@ use super::scene::{Behavior, Hpa, Limit, Rules, Select};
 /// An HPA and what it remembers.
 #[derive(Debug)]
 pub(super) struct Controller {
-    tolerance: f64,
+    /// Down and up.
+    tolerance: (f64, f64),
     min: u32,
     max: u32,
     behavior: Option<Behavior>,
@@ -21,10 +22,10 @@ pub(super) struct Controller {
     /// Recommendations of the windows, as (step, replicas): falling and rising, so that the first is the extreme.
     most: VecDeque<(u32, u32)>,
     least: VecDeque<(u32, u32)>,
-    /// Rescales as (step, replicas), as far back as the longest period.
-    ups: VecDeque<(u32, u32)>,
-    downs: VecDeque<(u32, u32)>,
-    longest_period: u32,
+    /// It has synced before.
+    begun: bool,
+    ups: Rescales,
+    downs: Rescales,
 }
 
 impl Controller {
@@ -33,20 +34,26 @@ impl Controller {
         let behavior = settings.behavior.clone();
         let window =
             |rules: fn(&Behavior) -> &Rules| behavior.as_ref().and_then(|behavior| rules(behavior).stabilization);
-        let policies = behavior.iter().flat_map(|behavior| behavior.up.policies.iter().chain(&behavior.down.policies));
+        let tolerance = |rules: fn(&Behavior) -> &Rules| {
+            behavior.as_ref().and_then(|behavior| rules(behavior).tolerance).unwrap_or(settings.tolerance)
+        };
+        let longest = |rules: fn(&Behavior) -> &Rules| {
+            let policies = behavior.iter().flat_map(|behavior| &rules(behavior).policies);
+            policies.map(|policy| period(*policy)).max().unwrap_or(0)
+        };
         let min = min.max(1);
         Self {
-            tolerance: settings.tolerance,
+            tolerance: (tolerance(|behavior| &behavior.down), tolerance(|behavior| &behavior.up)),
             min,
             max: max.max(min),
             up_window: window(|behavior| &behavior.up).map_or(0, steps),
             down_window: steps(window(|behavior| &behavior.down).unwrap_or(settings.downscale_stabilization)),
-            longest_period: policies.map(|policy| period(*policy)).max().unwrap_or(0),
+            ups: Rescales::over(longest(|behavior| &behavior.up)),
+            downs: Rescales::over(longest(|behavior| &behavior.down)),
             behavior,
             most: VecDeque::new(),
             least: VecDeque::new(),
-            ups: VecDeque::new(),
-            downs: VecDeque::new(),
+            begun: false,
         }
     }
 
@@ -57,16 +64,27 @@ impl Controller {
 
     /// Replicas for one metric of type AverageValue whose value is worth `wanted` replicas
     /// (`GetExternalPerPodMetricReplicas`): within the tolerance what runs, both edges included (`Tolerances.isWithin`),
-    /// else rounded up. Independent of readiness.
+    /// else rounded up. It divides by `status.replicas`: pods that are not Ready count, and none at all is never within.
     pub(super) fn replicas(&self, wanted: f64, current: u32) -> u32 {
-        let ratio = wanted / f64::from(current);
-        let within = 1.0 - self.tolerance <= ratio && ratio <= 1.0 + self.tolerance;
+        let (ratio, (down, up)) = (wanted / f64::from(current), self.tolerance);
+        let within = 1.0 - down <= ratio && ratio <= 1.0 + up;
         if within { current } else { whole(wanted) }
+    }
+
+    /// Whether a sync asks for metrics at all: at zero, and beyond its bounds, it does not.
+    pub(super) fn asks(&self, current: u32) -> bool {
+        (self.min..=self.max).contains(&current)
     }
 
     /// One sync (`reconcileAutoscaler`): `proposed` is the most that any metric asks for, `None` if a metric failed: then
     /// nothing changes. At zero replicas the HPA is off.
     pub(super) fn sync(&mut self, i: u32, current: u32, proposed: Option<u32>) -> u32 {
+        if !self.begun {
+            // `recordInitialRecommendation`: what runs when it begins counts as asked for, at zero too.
+            self.begun = true;
+            self.most.push_back((i, current));
+            self.least.push_back((i, current));
+        }
         if current == 0 {
             return 0;
         }
@@ -95,9 +113,14 @@ impl Controller {
         stable.clamp(self.min, self.max.min(limit).max(self.min))
     }
 
-    /// `stabilizeRecommendationWithBehaviors`, `convertDesiredReplicasWithBehaviorRate`.
     fn by_behavior(&mut self, i: u32, current: u32, proposed: u32) -> u32 {
-        // Only what is younger than the window counts (`timestamp.After(cutoff)`).
+        let stable = self.stabilised(i, current, proposed);
+        self.limited(i, current, stable)
+    }
+
+    /// `stabilizeRecommendationWithBehaviors`: what runs, brought between the least of the scale-up window and the most of
+    /// the scale-down window. Only what is younger than a window counts (`timestamp.After(cutoff)`).
+    fn stabilised(&mut self, i: u32, current: u32, proposed: u32) -> u32 {
         push(&mut self.most, i, proposed, self.down_window, |older, newer| older <= newer);
         let most = self.most.front().map_or(proposed, |(_, most)| *most).max(proposed);
         let least = if self.up_window == 0 {
@@ -106,7 +129,11 @@ impl Controller {
             push(&mut self.least, i, proposed, self.up_window, |older, newer| older >= newer);
             self.least.front().map_or(proposed, |(_, least)| *least).min(proposed)
         };
-        let stable = current.max(least).min(most);
+        current.max(least).min(most)
+    }
+
+    /// `convertDesiredReplicasWithBehaviorRate`.
+    fn limited(&self, i: u32, current: u32, stable: u32) -> u32 {
         let Some(behavior) = &self.behavior else { return stable };
         if stable > current {
             let limit = self.up_limit(i, current, &behavior.up).max(current);
@@ -115,7 +142,7 @@ impl Controller {
             let limit = self.down_limit(i, current, &behavior.down).min(current);
             stable.max(limit.max(self.min))
         } else {
-            stable.clamp(self.min, self.max)
+            stable
         }
     }
 
@@ -155,21 +182,47 @@ impl Controller {
         saturated(limit.unwrap_or(i64::from(current)))
     }
 
-    /// Replicas at the start of a period (`getReplicasChangePerPeriod`, `timestamp.After(cutoff)`).
+    /// Replicas at the start of a period.
     fn at_start(&self, i: u32, current: u32, period: u32) -> i64 {
-        let changed = |events: &VecDeque<(u32, u32)>| -> i64 {
-            events.iter().rev().take_while(|(at, _)| i - at < period).map(|(_, by)| i64::from(*by)).sum()
-        };
-        i64::from(current) - changed(&self.ups) + changed(&self.downs)
+        i64::from(current) - self.ups.within(i, period) + self.downs.within(i, period)
     }
 
-    /// `storeScaleEvent`.
     fn remember(&mut self, i: u32, current: u32, target: u32) {
-        let events = if target > current { &mut self.ups } else { &mut self.downs };
-        events.push_back((i, target.abs_diff(current)));
-        while events.front().is_some_and(|(at, _)| i - at >= self.longest_period.max(1)) {
-            events.pop_front();
+        let rescales = if target > current { &mut self.ups } else { &mut self.downs };
+        rescales.store(i, target.abs_diff(current));
+    }
+}
+
+/// Rescales in one direction.
+#[derive(Debug)]
+struct Rescales {
+    /// The longest period of this direction's policies.
+    longest: u32,
+    /// As (step, replicas), in no order.
+    events: Vec<(u32, u32)>,
+}
+
+impl Rescales {
+    fn over(longest: u32) -> Self {
+        Self { longest, events: Vec::new() }
+    }
+
+    /// `storeScaleEvent`, `markScaleEventsOutdated`: one that is older than this direction's longest period gives its place
+    /// to the new one, although the other direction's policies may still count it.
+    fn store(&mut self, i: u32, by: u32) {
+        match self.events.iter().rposition(|(at, _)| i - at > self.longest) {
+            Some(outdated) => {
+                if let Some(event) = self.events.get_mut(outdated) {
+                    *event = (i, by);
+                }
+            }
+            None => self.events.push((i, by)),
         }
+    }
+
+    /// `getReplicasChangePerPeriod`: only what is younger than the period (`timestamp.After(cutoff)`).
+    fn within(&self, i: u32, period: u32) -> i64 {
+        self.events.iter().filter(|(at, _)| i - at < period).map(|(_, by)| i64::from(*by)).sum()
     }
 }
 
@@ -199,5 +252,7 @@ pub(super) fn whole(replicas: f64) -> u32 {
     down.saturating_add(u32::from(f64::from(down) < replicas))
 }
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ fn with(up: Rules, down: Rules) -> Controller {
 }
 
 fn rules(stabilization: i64, select: Select, policies: &[Limit]) -> Rules {
-    Rules { stabilization: Some(seconds(stabilization)), select, policies: policies.to_vec() }
+    Rules { tolerance: None, stabilization: Some(seconds(stabilization)), select, policies: policies.to_vec() }
 }
 
 /// Where `hpa` goes from `current` when it is told `proposed` at every sync from the first step on.

@@ -14,51 +14,55 @@ fn falling_back(replicas: u32, behavior: FallbackBehavior) -> Loop {
 /// `scaleFromZeroOrIdle`: to max(1, minReplicaCount), never further.
 #[test]
 fn from_zero_it_goes_to_the_minimum_and_never_further() {
-    assert_eq!(keda(0, None).poll(0, 0, Some(true)), 1);
-    assert_eq!(keda(5, None).poll(0, 0, Some(true)), 5);
-    assert_eq!(keda(5, Some(0)).poll(0, 0, Some(true)), 5);
-    assert_eq!(keda(5, Some(2)).poll(0, 2, Some(true)), 5, "from idle");
-    assert_eq!(keda(0, None).poll(0, 7, Some(true)), 7, "the rest is the HPA's");
+    assert_eq!(keda(0, None).poll(0, 0, true, false), 1);
+    assert_eq!(keda(5, None).poll(0, 0, true, false), 5);
+    assert_eq!(keda(5, Some(0)).poll(0, 0, true, false), 5);
+    assert_eq!(keda(5, Some(2)).poll(0, 2, true, false), 5, "from idle");
+    assert_eq!(keda(0, None).poll(0, 7, true, false), 7, "the rest is the HPA's");
 }
 
 /// `scaleToZeroOrIdle`: from any number in one step, past the HPA's behaviour (keda#7770), once the cooldown is over
-/// (`lastActiveTime.Add(cooldown).Before(now)`: at the very instant it is not).
+/// (`lastActiveTime.Add(cooldown).Before(now)`; `metav1.Time` is stored in whole seconds, so that the poll a cooldown after
+/// the last active one finds it over).
 #[test]
 fn to_zero_it_goes_in_one_step_after_the_cooldown() {
     let mut keda = keda(0, None);
-    keda.poll(0, 9, Some(true));
-    assert_eq!((keda.poll(2, 9, Some(false)), keda.poll(20, 9, Some(false)), keda.poll(22, 9, Some(false))), (9, 9, 0));
+    keda.poll(0, 9, true, false);
+    assert_eq!(
+        (keda.poll(2, 9, false, false), keda.poll(19, 9, false, false), keda.poll(20, 9, false, false)),
+        (9, 9, 0)
+    );
 }
 
 /// The same: a target that was never seen active has no cooldown.
 #[test]
 fn what_never_was_active_goes_at_once() {
-    assert_eq!(keda(0, None).poll(0, 3, Some(false)), 0);
+    assert_eq!(keda(0, None).poll(0, 3, false, false), 0);
 }
 
 /// The same: with a minimum there is no cooldown and no zero, with `idleReplicaCount` there is.
 #[test]
 fn a_minimum_holds_unless_idle_is_set() {
-    assert_eq!(keda(2, None).poll(1000, 9, Some(false)), 9, "down is the HPA's");
-    assert_eq!(keda(2, None).poll(1000, 1, Some(false)), 2);
-    assert_eq!(keda(2, Some(0)).poll(1000, 9, Some(false)), 0);
-    assert_eq!(keda(2, Some(0)).poll(1000, 0, Some(false)), 0);
+    assert_eq!(keda(2, None).poll(1000, 9, false, false), 9, "down is the HPA's");
+    assert_eq!(keda(2, None).poll(1000, 1, false, false), 2);
+    assert_eq!(keda(2, Some(0)).poll(1000, 9, false, false), 0);
+    assert_eq!(keda(2, Some(0)).poll(1000, 0, false, false), 0);
 }
 
 /// `RequestScale`, `case isError`: without fallback held, and the last active time is not renewed.
 #[test]
 fn an_error_holds_and_the_cooldown_runs_on() {
     let mut keda = keda(0, None);
-    keda.poll(0, 4, Some(true));
-    assert_eq!(keda.poll(100, 4, None), 4);
-    assert_eq!(keda.poll(101, 4, Some(false)), 0);
+    keda.poll(0, 4, true, false);
+    assert_eq!(keda.poll(100, 4, false, true), 4);
+    assert_eq!(keda.poll(101, 4, false, false), 0);
 }
 
 /// The same: `fallback.replicas: 0` and an error fall through to the scale to zero.
 #[test]
 fn a_fallback_of_zero_replicas_lets_an_error_go_to_zero() {
-    assert_eq!(falling_back(0, FallbackBehavior::Static).poll(0, 4, None), 0);
-    assert_eq!(falling_back(2, FallbackBehavior::Static).poll(0, 4, None), 4);
+    assert_eq!(falling_back(0, FallbackBehavior::Static).poll(0, 4, false, true), 0);
+    assert_eq!(falling_back(2, FallbackBehavior::Static).poll(0, 4, false, true), 4);
 }
 
 /// `GetMetricsWithFallback`: after more failures in a row than `failureThreshold`; `doFallback`: by behaviour.
@@ -66,7 +70,7 @@ fn a_fallback_of_zero_replicas_lets_an_error_go_to_zero() {
 fn after_more_failures_than_allowed_the_fallback_stands_in() {
     let after = |failures: u32, behavior| {
         let mut keda = falling_back(6, behavior);
-        (0..failures).for_each(|_| keda.count(false));
+        (0..failures).for_each(|_| keda.synced(false));
         keda
     };
     assert_eq!(after(3, FallbackBehavior::Static).fallback(4), None);
@@ -77,8 +81,8 @@ fn after_more_failures_than_allowed_the_fallback_stands_in() {
     assert_eq!(stands(FallbackBehavior::CurrentReplicasIfHigher, 2), Some(6));
     assert_eq!(stands(FallbackBehavior::CurrentReplicasIfLower, 9), Some(6));
     let mut keda = after(4, FallbackBehavior::Static);
-    assert_eq!(keda.poll(0, 0, None), 1, "a fallback that acts makes the object active");
-    keda.count(true);
+    assert_eq!(keda.poll(0, 0, false, true), 1, "a fallback that acts makes the object active");
+    keda.synced(true);
     assert_eq!(keda.fallback(4), None, "one answer, and it is over");
 }
 
@@ -86,6 +90,70 @@ fn after_more_failures_than_allowed_the_fallback_stands_in() {
 #[test]
 fn seconds_become_steps() {
     let mut keda = Loop::new(Keda { min: 0, cooldown: SignedDuration::from_secs(60), ..Keda::default() });
-    keda.poll(0, 1, Some(true));
-    assert_eq!((keda.poll(4, 1, Some(false)), keda.poll(5, 1, Some(false))), (1, 0));
+    keda.poll(0, 1, true, false);
+    assert_eq!((keda.poll(3, 1, false, false), keda.poll(4, 1, false, false)), (1, 0));
+}
+
+/// pkg/scaling/executor/scale_scaledobjects_test.go: `TestScaleToMinReplicasWhenNotActive`,
+/// `TestScaleToMinReplicasFromLowerInitialReplicaCount`, `TestScaleFromMinReplicasWhenActive`,
+/// `TestScaleToIdleReplicasWhenNotActive`, `TestScaleFromIdleToMinReplicasWhenActive`; the last two are
+/// `TestRequestScale_ScalerError_HPAHealthy` and `TestRequestScale_PartialError_HPAHealthy`.
+#[test]
+fn the_cases_of_the_executors_own_tests() {
+    // (minimum, idle), current, (active, failed), expected.
+    let cases = [
+        ((0, None), 10, (false, false), 0),
+        ((5, None), 1, (false, false), 5),
+        ((0, None), 0, (true, false), 1),
+        ((5, Some(0)), 10, (false, false), 0),
+        ((5, Some(0)), 0, (true, false), 5),
+        ((0, None), 1, (false, true), 1),
+        ((0, None), 1, (true, true), 1),
+    ];
+    for ((min, idle), current, (active, failed), expected) in cases {
+        assert_eq!(keda(min, idle).poll(0, current, active, failed), expected, "{min} {idle:?} {current} {active}");
+    }
+}
+
+/// `scaleToZeroOrIdle`: where nothing was ever active, `initialCooldownPeriod` counts from the creation.
+#[test]
+fn an_initial_cooldown_holds_what_never_was_active() {
+    let initial_cooldown = SignedDuration::from_secs(60);
+    let mut keda = Loop::new(Keda { min: 0, initial_cooldown, ..Keda::default() });
+    assert_eq!(
+        (keda.poll(0, 3, false, false), keda.poll(3, 3, false, false), keda.poll(4, 3, false, false)),
+        (3, 3, 0)
+    );
+}
+
+/// `RequestScale`: a trigger that is active beside one that fails wakes from zero, but does not renew the last active time.
+#[test]
+fn active_beside_an_error_wakes_and_does_not_prolong() {
+    let mut object = keda(0, None);
+    assert_eq!(object.poll(0, 0, true, true), 1);
+    assert_eq!((object.poll(19, 4, true, true), object.poll(20, 4, false, false)), (4, 0));
+    let mut object = keda(0, None);
+    object.poll(0, 0, true, false);
+    object.poll(19, 4, true, false);
+    assert_eq!(object.poll(20, 4, false, false), 4);
+}
+
+/// `case isError`: an error holds even what is below the minimum.
+#[test]
+fn an_error_holds_below_the_minimum() {
+    assert_eq!(keda(5, None).poll(0, 1, false, true), 1);
+}
+
+/// `UsesHPAObservations`, `hpaActivelyQuerying`: with a minimum and an HPA that scales, polls ask nothing and count nothing.
+#[test]
+fn polls_do_not_count_what_the_hpa_has_asked() {
+    let fallback = Some(Fallback { failure_threshold: 1, replicas: 6, behavior: FallbackBehavior::Static });
+    let after = |min, scaling_active| {
+        let mut keda = Loop::new(Keda { min, fallback, ..Keda::default() });
+        keda.see_hpa(scaling_active);
+        keda.polled(false);
+        keda.synced(false);
+        keda.fallback(4)
+    };
+    assert_eq!((after(1, true), after(1, false), after(0, true)), (None, Some(6), Some(6)));
 }

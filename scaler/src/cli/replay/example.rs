@@ -2,7 +2,7 @@
 
 use jiff::civil::date;
 
-use super::summary::{Arm, Assumptions, Day, EqualCost, Point, Summary, Tuned, Verdict};
+use super::summary::{Arm, Assumptions, Day, EqualCost, Point, StartUp, Summary, Tuned, Verdict};
 
 fn arm(name: &'static str, gpu_hours: f64, missed_share: f64) -> Arm {
     let missed = missed_share * 2000.0;
@@ -49,6 +49,8 @@ pub(crate) fn summary() -> Summary {
         assumptions: Assumptions {
             threshold: 4.0,
             cold_start_seconds: 300.0,
+            cold_starts: vec![StartUp { seconds: 300.0, share: 1.0 }],
+            min_replicas: 1,
             cost_ratio: 30.0,
             wait_limit_seconds: 15.0,
             gpu_price: 2.5,

@@ -1,8 +1,11 @@
 //! The simulation of every arm, on forecasts as they would have been issued.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use prewarm_forecaster::forecast::{Ensemble, Spec};
-use prewarm_forecaster::replay::{Arm, Outcome, Scene, replay, replay_all};
+use prewarm_forecaster::replay::{Arm, Outcome, Scene, reach, replay, replay_all, unbeaten, work};
 use prewarm_forecaster::series::Statistic;
 use prewarm_forecaster::{Forecast, Series};
 
@@ -18,13 +21,31 @@ pub(crate) struct Played {
     pub(crate) frontier: Vec<Point>,
 }
 
-/// All arms, and the plain HPA at other utilisations meanwhile.
+/// All arms, and the plain HPA at other utilisations: on one core what needs forecasts, on another what needs none.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
+    let others = Arm::ALL.map(|arm| (arm != Arm::Prewarm).then_some(arm));
+    let others: Vec<Arm> = others.into_iter().flatten().collect();
+    let buckets = buckets(history);
+    // A bucket of forecasts takes about as long as so many steps of an HPA.
+    let total =
+        work(history, &Arm::ALL) + UTILISATIONS.len() * work(history, &[Arm::Hpa]) + buckets.values().len() * FORECAST;
+    let progress = Progress::of("replaying", total);
+    let forecast = AtomicUsize::new(0);
     std::thread::scope(|threads| {
-        let frontier = threads.spawn(|| frontier(history, scene));
-        let forecasts = issued(history, scene);
-        let outcomes = replay_all(history, &forecasts, scene, &Arm::ALL);
-        let frontier = frontier.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let reactive = threads.spawn(|| (frontier(history, scene), replay_all(history, &[], scene, &others)));
+        let prewarm = threads.spawn(|| {
+            let forecasts = issued(&buckets, scene, &forecast);
+            replay(history, &forecasts, scene, Arm::Prewarm)
+        });
+        while !(reactive.is_finished() && prewarm.is_finished()) {
+            progress.reach(scene.meter.done() + forecast.load(Ordering::Relaxed) * FORECAST);
+            std::thread::park_timeout(GLANCE);
+        }
+        let (frontier, mut outcomes) = reactive.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let prewarm = prewarm.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let place = outcomes.iter().position(|(arm, _)| *arm == Arm::Oracle).unwrap_or(outcomes.len());
+        outcomes.insert(place, (Arm::Prewarm, prewarm));
+        unbeaten(&mut outcomes, scene.cost_ratio);
         Played { outcomes, frontier }
     })
 }
@@ -41,20 +62,22 @@ fn frontier(history: &Series, scene: &Scene) -> Vec<Point> {
     points
 }
 
-/// A forecast after every bucket that has one, as production would have had it: in buckets of [`BUCKET`], or of the
-/// history where that is coarser.
-fn issued(history: &Series, scene: &Scene) -> Vec<Forecast> {
+/// Buckets that forecasts are made in: of [`BUCKET`], or of the history where that is coarser.
+fn buckets(history: &Series) -> Series {
     let finer = history.step() < BUCKET && BUCKET.as_secs() % history.step().as_secs() == 0;
-    let buckets = if finer { aligned(history) } else { history.clone() };
-    let spec =
-        Spec { leads: leads(buckets.step(), scene), quantiles: QUANTILES.to_vec(), calendar: scene.calendar.clone() };
+    if finer { aligned(history) } else { history.clone() }
+}
+
+/// A forecast after every bucket that has one, as production would have had it. `done`: buckets so far.
+fn issued(buckets: &Series, scene: &Scene, done: &AtomicUsize) -> Vec<Forecast> {
+    let leads = reach::leads(buckets.step(), reach::span_in(scene), EXACT, None);
+    let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
     let mut ensemble = Ensemble::new(buckets.start(), buckets.step(), spec);
-    let progress = Progress::of("forecasting as at the time", buckets.values().len());
     let mut forecasts = Vec::with_capacity(buckets.values().len());
-    for (row, value) in buckets.values().iter().enumerate() {
+    for value in buckets.values() {
         ensemble.push(*value);
         forecasts.extend(ensemble.forecast());
-        progress.reach(row);
+        done.fetch_add(1, Ordering::Relaxed);
     }
     forecasts
 }
@@ -68,52 +91,26 @@ fn aligned(history: &Series) -> Series {
     Series::new(history.instant(skipped), history.step(), whole).resample(BUCKET, Statistic::Mean)
 }
 
-/// The next bucket, up to Ready, and what is held beyond: as the service asks for them.
-fn leads(step: SignedDuration, scene: &Scene) -> Vec<SignedDuration> {
-    let buckets = |span: SignedDuration| {
-        let count = (span.as_secs() + step.as_secs() - 1) / step.as_secs();
-        SignedDuration::from_secs(count.max(1) * step.as_secs())
-    };
-    // A lead counts from the start of the newest bucket, and until the next forecast another one has begun.
-    let ready = buckets(scene.cold_start.lead() + AROUND) + step + step;
-    vec![step, ready, buckets(ready + HELD)]
-}
-
 /// Of the plain HPA, for its frontier.
 const UTILISATIONS: [f64; 16] = [0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1];
 
 /// Buckets that forecasts are made in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);
 
-/// KEDA's poll, the HPA's sync and its ramp around a cold start.
-const AROUND: SignedDuration = SignedDuration::from_secs(90);
+/// Exact leads: one costs the replay as much as all the policies of a bank.
+const EXACT: u32 = 2;
 
-/// Beyond Ready a forecast keeps what runs: the longest hold of the policies that are tried.
-const HELD: SignedDuration = SignedDuration::from_mins(20);
+/// Steps of an HPA that a bucket's forecasts take as long as.
+const FORECAST: usize = 1000;
 
-/// What the policies that are tried, and cost ratios, ask for.
-const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
+/// Between two looks at the progress; the end of a thread is seen as late at most.
+const GLANCE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use prewarm_forecaster::decide::policy::Threshold;
 
     use super::*;
-
-    #[test]
-    fn forecasts_reach_beyond_ready_in_whole_buckets() {
-        let scene = |minutes| Scene::new(Threshold::new(1.0).unwrap(), SignedDuration::from_mins(minutes));
-        let of = |step, minutes| {
-            leads(SignedDuration::from_mins(step), &scene(minutes))
-                .iter()
-                .map(|lead| lead.as_secs() / 60)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(of(5, 5), [5, 20, 40]);
-        assert_eq!(of(5, 1), [5, 15, 35]);
-        assert_eq!(of(30, 10), [30, 90, 120]);
-    }
 
     #[test]
     fn finer_histories_are_forecast_in_buckets_that_begin_at_full_minutes() {

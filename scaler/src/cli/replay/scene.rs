@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::Scene as Assumed;
+use prewarm_forecaster::replay::scene::{ColdStart, Slots};
+use prewarm_forecaster::replay::{Scene as Assumed, reach};
 use prewarm_forecaster::{Calendar, Series};
 
-use super::summary::Assumptions;
+use super::summary::{Assumptions, StartUp};
 use crate::duration;
 
 /// The assumptions of a replay.
@@ -17,15 +18,27 @@ pub(crate) struct Scene {
     /// Demand that one replica carries, in the history's own unit
     #[arg(long, value_name = "X", value_parser = threshold)]
     pub(crate) threshold: Threshold,
-    /// From asked for to Ready: node, image, weights, warm-up
-    #[arg(long, value_name = "DURATION", value_parser = cold_start)]
-    pub(crate) cold_start: SignedDuration,
+    /// From asked for to Ready: node, image, weights, warm-up; or several, drawn by their shares: 2m,8m@0.1
+    #[arg(long, value_name = "DURATION[@SHARE],…", value_parser = start_ups)]
+    pub(crate) cold_start: ColdStart,
+    /// Of the cold starts that are drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     /// One missed replica-hour costs as much as so many idle GPU-hours
     #[arg(long, value_name = "X", default_value_t = 30.0, value_parser = cost_ratio)]
     pub(crate) cost_ratio: f64,
     /// Requests that wait longer are missed
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = wait_limit)]
     pub(crate) wait_limit: SignedDuration,
+    /// Requests that wait longer go away [default: none does]
+    #[arg(long, value_name = "DURATION", value_parser = wait_limit)]
+    pub(crate) patience: Option<SignedDuration>,
+    /// Requests that a replica works on at once, where demand is requests per second
+    #[arg(long, value_name = "N", requires = "service_time", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) concurrency_limit: Option<u32>,
+    /// Time that one of them takes by itself
+    #[arg(long, value_name = "DURATION", requires = "concurrency_limit", value_parser = wait_limit)]
+    pub(crate) service_time: Option<SignedDuration>,
     /// Money for one GPU-hour
     #[arg(long, value_name = "X", default_value_t = 2.5, value_parser = price)]
     pub(crate) gpu_price: f64,
@@ -69,7 +82,9 @@ impl Scene {
     pub(crate) fn assumptions(&self) -> Assumptions {
         Assumptions {
             threshold: self.threshold.get(),
-            cold_start_seconds: self.cold_start.as_secs_f64(),
+            cold_start_seconds: self.cold_start.lead().as_secs_f64(),
+            cold_starts: self.start_ups(),
+            min_replicas: self.min_replicas,
             cost_ratio: self.cost_ratio,
             wait_limit_seconds: self.wait_limit.as_secs_f64(),
             gpu_price: self.gpu_price,
@@ -79,7 +94,12 @@ impl Scene {
     /// The same for the simulation.
     pub(crate) fn assumed(&self, series: &Series, calendar: Calendar) -> Assumed {
         let largest = series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
-        let mut assumed = Assumed::new(self.threshold, self.cold_start);
+        let mut assumed = Assumed::new(self.threshold, self.cold_start.lead());
+        assumed.cold_start = self.cold_start.clone();
+        assumed.seed = self.seed;
+        assumed.patience = self.patience;
+        assumed.slots = self.concurrency_limit.zip(self.service_time).map(|(limit, service)| Slots { limit, service });
+        assumed.service.forecast_delay = reach::ACTS;
         assumed.keda.min = self.min_replicas;
         assumed.keda.max = self.most_replicas(largest);
         assumed.cost_ratio = self.cost_ratio;
@@ -90,6 +110,11 @@ impl Scene {
         assumed.counted_from = midnight.or(learnt);
         assumed.calendar = calendar;
         assumed
+    }
+
+    fn start_ups(&self) -> Vec<StartUp> {
+        let classes = self.cold_start.classes();
+        classes.map(|(took, share)| StartUp { seconds: took.as_secs_f64(), share }).collect()
     }
 
     /// What comes before figures count: policies are chosen and forecasts trained on it.
@@ -145,6 +170,26 @@ fn cold_start(text: &str) -> Result<SignedDuration, String> {
     span(text, SignedDuration::from_secs(1), SignedDuration::from_hours(2))
 }
 
+/// One duration, or several: `@` gives a share of all start-ups, those without one have equal parts of the rest.
+fn start_ups(text: &str) -> Result<ColdStart, String> {
+    const FORM: &str = "write durations, with shares after @ where they differ: 2m,8m@0.1";
+    let one = |item: &str| -> Result<(SignedDuration, Option<f64>), String> {
+        let (took, share) =
+            item.trim().split_once('@').map_or((item.trim(), None), |(took, share)| (took, Some(share)));
+        let share = share.map(|share| between(share, 0.0, 1.0).map_err(|error| format!("a share {error}; {FORM}")));
+        Ok((cold_start(took)?, share.transpose()?))
+    };
+    let items = text.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
+    let said: f64 = items.iter().filter_map(|(_, share)| *share).sum();
+    let silent = items.iter().filter(|(_, share)| share.is_none()).count();
+    let rest = 1.0 - said;
+    if rest < -1e-9 || silent == 0 && rest > 1e-9 || silent > 0 && rest < 1e-9 {
+        return Err(format!("the shares come to {said}, and all start-ups are 1; {FORM}"));
+    }
+    let classes = items.into_iter().map(|(took, share)| (took, share.unwrap_or(rest / silent.max(1) as f64)));
+    ColdStart::weighted(classes).ok_or_else(|| FORM.to_owned())
+}
+
 fn wait_limit(text: &str) -> Result<SignedDuration, String> {
     span(text, SignedDuration::from_secs(1), SignedDuration::from_hours(1))
 }
@@ -170,6 +215,26 @@ mod tests {
             (30.0, 2.5, 15, 1)
         );
         assert_eq!((scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)), (11, 1, 1));
+    }
+
+    #[test]
+    fn cold_starts_are_one_or_several_with_shares() {
+        let of = |text: &str| {
+            let scene = read(&["--threshold", "4", "--cold-start", text])?;
+            Ok(scene.start_ups().iter().map(|one| (one.seconds, (one.share * 100.0).round())).collect::<Vec<_>>())
+        };
+        assert_eq!(of("5m"), Ok(vec![(300.0, 100.0)]));
+        assert_eq!(of("8m@0.1, 2m"), Ok(vec![(120.0, 90.0), (480.0, 10.0)]));
+        assert_eq!(of("2m,3m,2m,4m"), Ok(vec![(120.0, 50.0), (180.0, 25.0), (240.0, 25.0)]));
+        for (text, expected) in [
+            ("2m@0.7,5m@0.2", "the shares come to 0.9"),
+            ("2m@1,5m", "the shares come to 1,"),
+            ("2m@x", "a share must be a number from 0 to 1"),
+            ("2m,", "cold-start"),
+        ] {
+            let complaint: String = of(text).unwrap_err();
+            assert!(complaint.contains(expected), "{text}: {complaint}");
+        }
     }
 
     #[test]

@@ -43,19 +43,32 @@ pub(crate) struct Tuned {
 }
 
 /// What the figures stand on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Assumptions {
     /// Demand that one replica carries, in the demand's own unit.
     pub(crate) threshold: f64,
-    /// From asked for to Ready.
+    /// From asked for to Ready, at most so long for nine of ten.
     pub(crate) cold_start_seconds: f64,
+    /// What is drawn, ascending.
+    pub(crate) cold_starts: Vec<StartUp>,
+    /// Replicas that always run.
+    pub(crate) min_replicas: u32,
     /// One missed replica-hour costs as much as so many idle GPU-hours.
     pub(crate) cost_ratio: f64,
     /// Requests that wait longer are missed.
     pub(crate) wait_limit_seconds: f64,
     /// Money for a GPU-hour.
     pub(crate) gpu_price: f64,
+}
+
+/// How long a start-up takes, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StartUp {
+    pub(crate) seconds: f64,
+    /// 0 … 1; all come to 1.
+    pub(crate) share: f64,
 }
 
 /// One way to scale, and what it would have done.

@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::{Ensemble, Report};
 use prewarm_forecaster::replay::bank::{BLOCK, Bank, Block};
+use prewarm_forecaster::replay::reach::QUANTILES;
 use prewarm_forecaster::replay::tuner::{self, Wish};
 use prewarm_forecaster::{Forecast, Minute, Model, Policy, Series};
 
 use super::account::Account;
-use super::reach::{QUANTILES, Reach, fingerprint};
+use super::reach::{Reach, fingerprint};
 use super::{BUCKET, MINUTE, SLOT};
 use crate::insight::{Chosen, DayCost};
 

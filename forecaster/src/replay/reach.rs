@@ -1,0 +1,101 @@
+//! How far ahead, and for which quantiles, the policies that look ahead need forecasts.
+
+use jiff::SignedDuration;
+
+use super::arm::prewarm::{policy, rhythm};
+use super::portfolio;
+use super::scene::Scene;
+use crate::decide::choice::ShadowPolicy;
+use crate::decide::lead::{Lead, StartUps};
+use crate::decide::planner::Rhythm;
+use crate::decide::policy::Policy;
+
+/// What the quantiles of the portfolio, the newsvendor's at usual cost ratios and people ask for.
+pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
+
+/// A forecast acts so long after its origin, on all replicas of the service from the same slot on: two that answered
+/// differently would make the HPA waver.
+pub const ACTS: SignedDuration = SignedDuration::from_secs(180);
+
+/// Leads for forecasts in buckets of `bucket`, for policies that start replicas `lead` ahead: the next bucket; up to
+/// `exact` ones up to the lead's end, because a step of demand that lies between two of them is smeared; what is held
+/// beyond it; and `late` more, for which a forecast may be overdue. Each costs memory and some hundred microseconds a bucket.
+pub fn leads(
+    bucket: SignedDuration,
+    lead: SignedDuration,
+    exact: u32,
+    late: Option<SignedDuration>,
+) -> Vec<SignedDuration> {
+    let whole = |span: SignedDuration| whole_buckets(span, bucket).max(1);
+    // A lead counts from the start of the newest bucket, and by the next forecast another one has begun.
+    let ready = whole(lead) + 2;
+    let stride = (ready + i64::from(exact.max(1)) - 1) / i64::from(exact.max(1));
+    let within = (0..ready / stride).map(|i| ready - i * stride);
+    let held = ready + whole(hold(lead));
+    let overdue = late.map(|late| held + whole(late));
+    let buckets = within.chain([1, held]).chain(overdue);
+    buckets.map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs()))).collect()
+}
+
+/// How far ahead a policy may have to start replicas: with as many of them as ever, after the longest ramp.
+pub fn span(policy: &Policy, rhythm: &Rhythm) -> SignedDuration {
+    Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total()
+}
+
+/// The same of the Prewarm arm in a scene.
+pub fn span_in(scene: &Scene) -> SignedDuration {
+    span(&policy(scene), &rhythm(scene))
+}
+
+/// `span` in buckets, rounded up.
+pub fn whole_buckets(span: SignedDuration, bucket: SignedDuration) -> i64 {
+    let (span, bucket) = (span.as_secs(), bucket.as_secs().max(1));
+    span.div_euclid(bucket) + i64::from(span.rem_euclid(bucket) > 0)
+}
+
+/// The longest hold of the policies that look ahead; without a choice the planner's own.
+fn hold(lead: SignedDuration) -> SignedDuration {
+    let held = |policy: ShadowPolicy| match policy {
+        ShadowPolicy::Forecast { hold, .. } => hold,
+        _ => SignedDuration::ZERO,
+    };
+    portfolio::forecasting(lead).into_iter().map(held).max().unwrap_or_default().max(UNTUNED_HOLD)
+}
+
+/// The planner's hold where nothing was chosen.
+const UNTUNED_HOLD: SignedDuration = SignedDuration::from_mins(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(n: i64) -> SignedDuration {
+        SignedDuration::from_mins(n)
+    }
+
+    fn of(bucket: i64, lead: i64, exact: u32, late: Option<i64>) -> Vec<i64> {
+        let mut leads = leads(minutes(bucket), minutes(lead), exact, late.map(minutes));
+        leads.sort();
+        leads.dedup();
+        leads.iter().map(SignedDuration::as_mins).collect()
+    }
+
+    #[test]
+    fn a_short_lead_is_exact_in_every_bucket() {
+        assert_eq!(of(5, 4, 6, Some(60)), [5, 10, 15, 25, 85]);
+        assert_eq!(of(5, 10, 6, Some(60)), [5, 10, 15, 20, 30, 90]);
+        assert_eq!(of(5, 20, 6, Some(60)), [5, 10, 15, 20, 25, 30, 40, 100]);
+    }
+
+    #[test]
+    fn a_long_one_in_some() {
+        assert_eq!(of(5, 50, 6, Some(60)), [5, 10, 20, 30, 40, 50, 60, 70, 130]);
+        assert!(of(5, 120, 6, Some(60)).len() <= 9);
+    }
+
+    #[test]
+    fn one_may_do_and_buckets_may_be_longer_than_the_lead() {
+        assert_eq!(of(5, 7, 1, None), [5, 20, 30]);
+        assert_eq!(of(30, 12, 1, None), [30, 90, 120]);
+    }
+}
