@@ -6,6 +6,10 @@ use jiff::SignedDuration;
 pub const UNTUNED: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(300) };
 
+/// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
+/// nothing.
+pub(crate) const SMEAR: f64 = 0.01;
+
 /// A way to scale that is tried out in the shadow, and that the planner follows when it is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ShadowPolicy {

@@ -186,6 +186,6 @@ pub struct Recommendation {
 }
 
 /// `now + span`, at the latest the end of time: policies may name spans that no clock reaches.
-fn later(now: Timestamp, span: SignedDuration) -> Timestamp {
+pub(crate) fn later(now: Timestamp, span: SignedDuration) -> Timestamp {
     now.checked_add(span).unwrap_or(if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }

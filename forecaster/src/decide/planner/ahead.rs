@@ -4,14 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Gate, Planner};
 use crate::calendar::Bounds;
+use crate::decide::choice::SMEAR;
 use crate::decide::hpa::replicas;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
-
-/// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
-/// nothing.
-const SMEAR: f64 = 0.01;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::shadow::{Rule, Slot, Twin, World, whole};
-use crate::decide::choice::{ShadowPolicy, Sums, UNTUNED};
+use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
+use crate::decide::later;
 use crate::decide::quantity::MAX_VALUE;
 use crate::forecast::Forecast;
 
@@ -35,6 +36,10 @@ pub struct BankSpec {
     pub min: u32,
     /// Replicas that there are at most.
     pub max: u32,
+    /// Where `min` is 0: the last replica is wanted for so long after the last arrival, whatever the policy …
+    pub keep_warm: SignedDuration,
+    /// … and goes so long after nothing was wanted (KEDA's `cooldownPeriod`).
+    pub cooldown: SignedDuration,
     /// Distance between steps.
     pub slot: SignedDuration,
     /// Work that waits longer is missed; counted in whole slots, at least one.
@@ -44,11 +49,21 @@ pub struct BankSpec {
 }
 
 impl BankSpec {
-    /// The defaults for a threshold and a lead: slots and wait limit of 15 s, at least one replica, an HPA that leaves
-    /// stabilisation to us.
+    /// The defaults for a threshold and a lead: slots and wait limit of 15 s, at least one replica, the usual
+    /// patience with the last one, an HPA that leaves stabilisation to us.
     pub fn new(threshold: f64, lead: SignedDuration) -> Self {
         let slot = SignedDuration::from_secs(15);
-        Self { threshold, lead, min: 1, max: 10_000, slot, wait_limit: slot, hpa_window: SignedDuration::ZERO }
+        Self {
+            threshold,
+            lead,
+            min: 1,
+            max: 10_000,
+            keep_warm: SignedDuration::from_mins(10),
+            cooldown: SignedDuration::from_mins(5),
+            slot,
+            wait_limit: slot,
+            hpa_window: SignedDuration::ZERO,
+        }
     }
 
     fn slots(&self, span: SignedDuration) -> u32 {
@@ -79,8 +94,6 @@ struct Outlook {
     span: SignedDuration,
     /// So much of the span the forecast must cover; what it does not cover beyond is not looked at.
     needed: SignedDuration,
-    /// Origin of the forecast, and first and last bucket that were looked at.
-    looked: Option<(Timestamp, i64, i64)>,
     /// In the demand's unit.
     most: Option<f64>,
 }
@@ -94,6 +107,8 @@ struct Look {
     hold: usize,
     /// 1 / (threshold × forecast utilisation).
     per_replica: f64,
+    /// Demand that is no arrival, in its own unit.
+    smear: f64,
 }
 
 impl Look {
@@ -102,8 +117,18 @@ impl Look {
         let most = |i: usize| outlooks.get(i).and_then(|outlook: &Outlook| outlook.most);
         let up = most(self.up)?;
         let hold = most(self.hold).unwrap_or(up);
-        Some((whole(up * self.per_replica), whole(hold * self.per_replica)))
+        let replicas = |most: f64| if most > self.smear { whole(most * self.per_replica) } else { 0 };
+        Some((replicas(up), replicas(hold)))
     }
+}
+
+/// A look that is kept.
+#[derive(Debug, Clone, Copy)]
+struct View {
+    /// Of the forecast.
+    origin: Option<Timestamp>,
+    from: Timestamp,
+    until: Timestamp,
 }
 
 /// The shadow policies of one workload.
@@ -115,10 +140,15 @@ pub struct Bank {
     rules: Vec<Rule>,
     looks: Vec<Option<Look>>,
     outlooks: Vec<Outlook>,
+    view: Option<View>,
+    /// Replicas that the forecast wants and would keep, by policy.
+    ahead: Vec<Option<(u32, u32)>>,
     twins: Vec<Twin>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
     index: u32,
+    /// Slots that the last replica is still kept for because somebody came.
+    warm: u32,
     open: Option<Block>,
     blocks: VecDeque<Block>,
 }
@@ -129,6 +159,7 @@ impl Bank {
         let world = World {
             slot_s: spec.slot.as_secs_f64().max(1.0),
             lead: spec.slots(spec.lead).max(1),
+            cooldown: if spec.min == 0 { spec.slots(spec.cooldown) } else { 0 },
             min: spec.min,
             max: spec.max.max(spec.min),
         };
@@ -138,9 +169,12 @@ impl Bank {
             rules: Vec::new(),
             looks: Vec::new(),
             outlooks: Vec::new(),
+            view: None,
+            ahead: Vec::new(),
             twins: Vec::new(),
             recent: VecDeque::new(),
             index: 0,
+            warm: 0,
             open: None,
             blocks: VecDeque::new(),
             portfolio,
@@ -169,7 +203,9 @@ impl Bank {
                 let span = self.spec.lead.saturating_add(BEYOND_LEAD);
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);
-                Some(Look { up, hold, per_replica: 1.0 / (self.spec.threshold * forecast_utilisation) })
+                let (per_replica, smear) =
+                    (1.0 / (self.spec.threshold * forecast_utilisation), SMEAR * self.spec.threshold);
+                Some(Look { up, hold, per_replica, smear })
             }
         };
         self.rules.push(rule);
@@ -179,7 +215,7 @@ impl Bank {
     fn outlook(&mut self, quantile: f64, span: SignedDuration, needed: SignedDuration) -> usize {
         let same = |outlook: &Outlook| outlook.quantile == quantile && outlook.span == span;
         self.outlooks.iter().position(same).unwrap_or_else(|| {
-            self.outlooks.push(Outlook { quantile, span, needed, looked: None, most: None });
+            self.outlooks.push(Outlook { quantile, span, needed, most: None });
             self.outlooks.len() - 1
         })
     }
@@ -222,17 +258,33 @@ impl Bank {
             let ready = whole(slot.demand).clamp(self.world.min, self.world.max);
             self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
         }
-        for outlook in &mut self.outlooks {
-            outlook.look(now, forecast);
-        }
-        for ((twin, rule), look) in self.twins.iter_mut().zip(&self.rules).zip(&self.looks) {
-            twin.step(&self.world, rule, &slot, look.as_ref().and_then(|look| look.ahead(&self.outlooks)));
+        self.look(now, forecast);
+        for ((twin, rule), ahead) in self.twins.iter_mut().zip(&self.rules).zip(&self.ahead) {
+            twin.step(&self.world, rule, &slot, *ahead);
         }
         if let Some(block) = &mut self.open {
             block.slots += 1;
             block.foreseen += u32::from(forecast.is_some());
             block.demand += slot.demand * self.world.slot_s / 3600.0;
         }
+    }
+
+    /// Looks ahead for every policy, where other buckets come into view.
+    fn look(&mut self, now: Timestamp, forecast: Option<&Forecast>) {
+        let origin = forecast.map(Forecast::origin);
+        if self.view.is_some_and(|view| view.origin == origin && (view.from..view.until).contains(&now)) {
+            return;
+        }
+        let mut until = if forecast.is_some() { Timestamp::MAX } else { later(now, self.spec.slot) };
+        for outlook in &mut self.outlooks {
+            outlook.most = forecast.and_then(|forecast| {
+                until = until.min(outlook.unchanged_until(now, forecast));
+                outlook.most(now, forecast)
+            });
+        }
+        let ahead = |look: &Option<Look>| look.as_ref().and_then(|look| look.ahead(&self.outlooks));
+        self.ahead = self.looks.iter().map(ahead).collect();
+        self.view = Some(View { origin, from: now, until });
     }
 
     /// What is seen at a slot, and what is due in it; then the slot's own demand is the newest.
@@ -246,11 +298,14 @@ impl Bank {
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
+            place: self.index % self.world.lead,
             demand,
             recent: self.recent.range(before.saturating_sub(wait)..).sum(),
             due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),
             metric,
+            warm: self.warm > 0,
         };
+        self.warm = if demand > 0.0 { self.spec.slots(self.spec.keep_warm) } else { self.warm.saturating_sub(1) };
         self.recent.push_back(demand);
         if self.recent.len() > (lag + mean).max(wait) {
             self.recent.pop_front();
@@ -267,7 +322,7 @@ impl Bank {
         }
         let next = Block { start, slots: 0, foreseen: 0, demand: 0.0, sums: Vec::new() };
         if let Some(mut block) = self.open.replace(next) {
-            block.sums = self.twins.iter_mut().map(|twin| std::mem::take(&mut twin.sums)).collect();
+            block.sums = self.twins.iter_mut().map(|twin| twin.take_sums(&self.world)).collect();
             if block.slots > 0 {
                 self.blocks.push_back(block);
                 self.forget();
@@ -277,23 +332,21 @@ impl Bank {
 }
 
 impl Outlook {
-    /// Looks again only where other buckets come into view.
-    fn look(&mut self, now: Timestamp, forecast: Option<&Forecast>) {
-        let Some(forecast) = forecast else {
-            self.looked = None;
-            self.most = None;
-            return;
-        };
-        let to = now.saturating_add(self.span).unwrap_or(Timestamp::MAX);
-        let (origin, step) = (forecast.origin(), forecast.step().as_secs());
-        let bucket = |at: Timestamp| (at.as_second() - origin.as_second()).div_euclid(step);
-        let looked = Some((origin, bucket(now), bucket(to)));
-        if self.looked != looked {
-            self.looked = looked;
-            let last = forecast.end().saturating_sub(SignedDuration::from_secs(1)).unwrap_or(to);
-            let to = to.min(last).max(now.saturating_add(self.needed).unwrap_or(Timestamp::MAX));
-            self.most = forecast.max_between(now, to, self.quantile);
-        }
+    /// The most within the span, as far as the forecast goes; `None` where it does not cover what is needed.
+    fn most(&self, now: Timestamp, forecast: &Forecast) -> Option<f64> {
+        let last = later(forecast.end(), SignedDuration::from_secs(-1));
+        let to = later(now, self.span).min(last).max(later(now, self.needed));
+        forecast.max_between(now, to, self.quantile)
+    }
+
+    /// Until then the same buckets are in view: the first ends, or the last one does.
+    fn unchanged_until(&self, now: Timestamp, forecast: &Forecast) -> Timestamp {
+        let step = forecast.step().as_secs();
+        let left = |at: Timestamp| step - (at.as_second() - forecast.origin().as_second()).rem_euclid(step);
+        later(
+            now,
+            SignedDuration::from_secs(left(now).min(left(later(now, self.span))).min(left(later(now, self.needed)))),
+        )
     }
 }
 

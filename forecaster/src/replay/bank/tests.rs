@@ -139,17 +139,20 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
 /// The bank's looks are shared and kept; asking the forecast anew at every slot gives the same.
 #[test]
 fn a_look_that_is_kept_is_the_look_that_would_be_made() {
-    let [span, needed] = [840, 240].map(SignedDuration::from_secs);
-    let mut kept = Outlook { quantile: 0.8, span, needed, looked: None, most: None };
-    let forecast = clairvoyant(3);
+    let policies = portfolio::forecasting(spec().lead);
+    let mut kept = Bank::new(spec(), policies.clone());
+    let mut forecast = clairvoyant(3);
     for slot in 3..300 {
+        if slot == 150 {
+            forecast = clairvoyant(150);
+        }
         kept.look(at(slot), Some(&forecast));
-        let mut anew = Outlook { looked: None, ..kept.clone() };
+        let mut anew = Bank::new(spec(), policies.clone());
         anew.look(at(slot), Some(&forecast));
-        assert_eq!(kept.most, anew.most, "slot {slot}");
+        assert_eq!(kept.ahead, anew.ahead, "slot {slot}");
     }
     kept.look(at(300), None);
-    assert_eq!(kept.most, None);
+    assert!(kept.ahead.iter().all(Option::is_none));
 }
 
 /// Choosing anew every day in one closed loop costs what the policies' own daily sums add up to.
@@ -181,7 +184,7 @@ fn stitched_sums_are_the_closed_loop() {
         let i = chosen[slot / DAY];
         let twin = switched.get_or_insert_with(|| Twin::new(&bank.world, whole(demand(slot) / 10.0)));
         let seen = eyes.slot(demand(slot) / 10.0);
-        twin.step(&bank.world, &bank.rules[i], &seen, bank.looks[i].and_then(|look| look.ahead(&bank.outlooks)));
+        twin.step(&bank.world, &bank.rules[i], &seen, bank.ahead[i]);
     }
     bank.step(at(21 * DAY), None, None);
     let mut stitched = Sums::default();
@@ -189,7 +192,7 @@ fn stitched_sums_are_the_closed_loop() {
         stitched += block.sums[chosen[i / 4]];
     }
     assert!(chosen.windows(2).filter(|pair| pair[0] != pair[1]).count() > 10, "{chosen:?}");
-    let closed = switched.unwrap().sums;
+    let closed = switched.unwrap().take_sums(&bank.world);
     for ratio in [0.0, 10.0, 100.0] {
         let off = closed.total_cost(ratio) / stitched.total_cost(ratio);
         assert!((0.999..1.001).contains(&off), "{ratio}: {off} {closed:?} {stitched:?}");

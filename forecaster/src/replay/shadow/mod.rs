@@ -14,6 +14,8 @@ use crate::decide::hpa::TOLERANCE;
 pub(super) struct Slot {
     /// Index of the slot; ascends by one.
     pub(super) index: u32,
+    /// The same modulo the lead.
+    pub(super) place: u32,
     /// Demand during the slot.
     pub(super) demand: f64,
     /// Demand during the slots before this one that the wait limit spans, added up.
@@ -22,6 +24,8 @@ pub(super) struct Slot {
     pub(super) due: f64,
     /// Mean demand that the metric shows.
     pub(super) metric: f64,
+    /// Somebody came so short a time ago that the last replica is kept.
+    pub(super) warm: bool,
 }
 
 /// What never changes between slots.
@@ -31,6 +35,8 @@ pub(super) struct World {
     pub(super) slot_s: f64,
     /// Slots that a replica takes to start, ≥ 1.
     pub(super) lead: u32,
+    /// Slots that the last replica stays after nothing was wanted, where none may run.
+    pub(super) cooldown: u32,
     pub(super) min: u32,
     pub(super) max: u32,
 }
@@ -53,13 +59,17 @@ pub(super) struct Rule {
 pub(super) struct Twin {
     ready: u32,
     pending: u32,
-    /// Replicas that become ready, by slot modulo lead.
-    arriving: Vec<u32>,
-    /// Replicas wanted within the window: falling, so that the first is the most.
-    wanted: VecDeque<(u32, u32)>,
+    wanted: Wanted,
+    /// Slot at which something was last wanted.
+    awake: u32,
     /// Work that waits, in replica-seconds.
     queue: f64,
-    pub(super) sums: Sums,
+    /// Replicas ready or pending, added up over slots: whole numbers are quicker.
+    ran: u64,
+    missed: f64,
+    queued: f64,
+    /// Replicas that become ready, by slot modulo lead.
+    arriving: Vec<u32>,
 }
 
 impl Twin {
@@ -67,70 +77,78 @@ impl Twin {
         Self {
             ready,
             pending: 0,
-            arriving: vec![0; world.lead as usize],
-            wanted: VecDeque::new(),
+            wanted: Wanted::default(),
+            awake: 0,
             queue: 0.0,
-            sums: Sums::default(),
+            ran: 0,
+            missed: 0.0,
+            queued: 0.0,
+            arriving: vec![0; world.lead as usize],
         }
     }
 
     /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
     /// utilisation; `None` without a forecast.
     pub(super) fn step(&mut self, world: &World, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
-        self.land(world, slot.index);
+        self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
         let wanted = (slot.metric + self.queue * rule.drain) * share;
         let reactive = within_tolerance(wanted, current);
         let (up, hold) = ahead.unwrap_or_default();
         let desired = reactive.max(up).max(hold.min(current)).clamp(world.min, world.max);
-        let stable = self.stabilise(slot.index, rule.window, desired);
+        let stable = self.wanted.most(slot.index, rule.window, desired);
+        let stable = self.rest(world, slot, stable);
         if desired > current {
-            self.start(world, slot.index, desired.min(scale_up_limit(current)) - current);
+            self.start(slot.place, desired.min(scale_up_limit(current)) - current);
         } else if stable < current {
-            self.stop(world, slot.index, current - stable);
+            self.stop(world, slot.place, current - stable);
         }
         self.serve(world, slot);
     }
 
-    fn land(&mut self, world: &World, index: u32) {
-        if self.pending > 0 {
-            let landed = &mut self.arriving[(index % world.lead) as usize];
+    /// What it came to since the last call.
+    pub(super) fn take_sums(&mut self, world: &World) -> Sums {
+        let gpu_hours = std::mem::take(&mut self.ran) as f64 * world.slot_s / 3600.0;
+        Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
+    }
+
+    fn land(&mut self, place: u32) {
+        if let Some(landed) = self.arriving.get_mut(place as usize).filter(|_| self.pending > 0) {
             self.ready += *landed;
             self.pending -= *landed;
             *landed = 0;
         }
     }
 
-    /// The most that was wanted within the window.
-    fn stabilise(&mut self, index: u32, window: u32, desired: u32) -> u32 {
-        while self.wanted.back().is_some_and(|(_, older)| *older <= desired) {
-            self.wanted.pop_back();
+    /// The last replica is KEDA's to take: a cooldown after all else has gone.
+    fn rest(&mut self, world: &World, slot: &Slot, stable: u32) -> u32 {
+        if stable > 0 || slot.warm {
+            self.awake = slot.index;
         }
-        self.wanted.push_back((index, desired));
-        while self.wanted.front().is_some_and(|(at, _)| index - at > window) {
-            self.wanted.pop_front();
-        }
-        self.wanted.front().map_or(desired, |(_, most)| *most)
+        stable.max(u32::from(slot.index - self.awake <= world.cooldown))
     }
 
-    fn start(&mut self, world: &World, index: u32, more: u32) {
+    fn start(&mut self, place: u32, more: u32) {
         // Lands `lead` slots from now, which is the same place of the ring.
-        self.arriving[(index % world.lead) as usize] += more;
-        self.pending += more;
+        if let Some(starting) = self.arriving.get_mut(place as usize) {
+            *starting += more;
+            self.pending += more;
+        }
     }
 
     /// Those that start go first, the newest of them first.
-    fn stop(&mut self, world: &World, index: u32, fewer: u32) {
+    fn stop(&mut self, world: &World, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;
         while left > 0 && self.pending > 0 && age < world.lead {
-            let starting = &mut self.arriving[((index + world.lead - age) % world.lead) as usize];
+            let born = if place >= age { place - age } else { place + world.lead - age };
+            age += 1;
+            let Some(starting) = self.arriving.get_mut(born as usize) else { continue };
             let gone = left.min(*starting);
             *starting -= gone;
             self.pending -= gone;
             left -= gone;
-            age += 1;
         }
         self.ready -= left.min(self.ready);
     }
@@ -140,13 +158,40 @@ impl Twin {
         let capacity = f64::from(self.ready) * world.slot_s;
         let waiting = self.queue;
         self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);
-        let hours = world.slot_s / 3600.0;
-        self.sums.gpu_hours += f64::from(self.ready + self.pending) * hours;
+        self.ran += u64::from(self.ready + self.pending);
         if waiting > 0.0 {
             let due = slot.due * world.slot_s;
-            self.sums.missed += late(waiting - slot.recent * world.slot_s, due, capacity) / 3600.0;
-            self.sums.queued += self.queue * hours / 60.0;
+            self.missed += late(waiting - slot.recent * world.slot_s, due, capacity) / 3600.0;
+            self.queued += self.queue * world.slot_s / (60.0 * 3600.0);
         }
+    }
+}
+
+/// Replicas wanted within a window: the newest, and those before it that were more, falling.
+#[derive(Debug, Clone, Default)]
+struct Wanted {
+    newest: (u32, u32),
+    more: VecDeque<(u32, u32)>,
+}
+
+impl Wanted {
+    /// The most within `window` slots, `desired` of the slot `index` included.
+    fn most(&mut self, index: u32, window: u32, desired: u32) -> u32 {
+        if desired < self.newest.1 {
+            self.more.push_back(self.newest);
+        } else if desired > self.newest.1 {
+            while self.more.back().is_some_and(|(_, older)| *older <= desired) {
+                self.more.pop_back();
+            }
+        }
+        self.newest = (index, desired);
+        while let Some((at, most)) = self.more.front() {
+            if index - at <= window {
+                return *most;
+            }
+            self.more.pop_front();
+        }
+        desired
     }
 }
 
@@ -163,9 +208,9 @@ fn late(ahead: f64, due: f64, capacity: f64) -> f64 {
     }
 }
 
-/// The most that one sync reaches: 100 % more or four pods more, the larger.
+/// The most that one sync reaches: 100 % more or four pods more, the larger; from zero KEDA's one.
 fn scale_up_limit(current: u32) -> u32 {
-    current.saturating_mul(2).max(current.saturating_add(4))
+    if current == 0 { 1 } else { current.saturating_mul(2).max(current.saturating_add(4)) }
 }
 
 /// The HPA's answer to a metric worth `wanted` replicas.

@@ -4,14 +4,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WORLD: World = World { slot_s: 15.0, lead: 4, min: 1, max: 1000 };
+const WORLD: World = World { slot_s: 15.0, lead: 4, cooldown: 0, min: 1, max: 1000 };
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
 fn follow(twin: &mut Twin, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
-    let from = twin.wanted.back().map_or(0, |(at, _)| at + 1);
+    let from = twin.wanted.newest.0 + 1;
     let step = |(i, metric): (usize, &f64)| {
-        let slot = Slot { index: from + i as u32, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric };
+        let index = from + i as u32;
+        let slot =
+            Slot { index, place: index % WORLD.lead, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
         twin.step(&WORLD, rule, &slot, ahead);
         (twin.ready, twin.pending)
     };
@@ -73,11 +75,19 @@ fn queue(demand: &[f64], ready: &[u32]) -> Sums {
     let mut previous = 0.0;
     for (i, (demand, ready)) in demand.iter().zip(ready).enumerate() {
         twin.ready = *ready;
-        let slot = Slot { index: i as u32, demand: *demand, recent: previous, due: previous, metric: 0.0 };
+        let slot = Slot {
+            index: i as u32,
+            place: i as u32 % WORLD.lead,
+            demand: *demand,
+            recent: previous,
+            due: previous,
+            metric: 0.0,
+            warm: false,
+        };
         twin.serve(&WORLD, &slot);
         previous = *demand;
     }
-    twin.sums
+    twin.take_sums(&WORLD)
 }
 
 #[test]
