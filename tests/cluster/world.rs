@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) prewarm: Serve,
     /// Where timelines go.
     pub(crate) output: PathBuf,
+    tools: Tools,
     plane: Plane,
 }
 
@@ -45,10 +46,31 @@ impl World {
         let gateway = Gateway::default();
         let exposition = gateway.serve().await;
         let (plane, prometheus, postgres) =
-            tokio::join!(Plane::start(tools, output), scraping(exposition), Postgres::start());
+            tokio::join!(Plane::start(tools, output, ""), scraping(exposition), Postgres::start());
         let configuration = configuration(prometheus.address(), &postgres.url());
         let prewarm = Serve::start(&program(), &configuration, &[]).await;
-        Self { gateway, exposition, prometheus, postgres, prewarm, output: output.to_owned(), plane }
+        Self {
+            gateway,
+            exposition,
+            prometheus,
+            postgres,
+            prewarm,
+            output: output.to_owned(),
+            tools: tools.clone(),
+            plane,
+        }
+    }
+
+    /// A second control plane whose KEDA operator has these flags; its logs go to a folder of this name.
+    pub(crate) async fn another_plane(&self, name: &str, operator: &str) -> (Plane, PathBuf) {
+        let logs = self.output.join(name);
+        std::fs::create_dir_all(&logs).unwrap();
+        (Plane::start(&self.tools, &logs, operator).await, logs)
+    }
+
+    /// Whether it is KEDA 2.21, whose polls read what the HPA has seen and whose calls to Kubernetes have deadlines.
+    pub(crate) fn newest(&self) -> bool {
+        self.tools.keda == "keda"
     }
 
     /// The Kubernetes API.
