@@ -1,6 +1,7 @@
 //! What all scenarios share.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,9 +74,40 @@ impl World {
         self.tools.keda == "keda"
     }
 
+    /// A Prewarm of a scenario's own with a history in this folder; its log is kept as `NAME.log` if the scenario fails.
+    pub(crate) async fn serve(&self, name: &str, dir: &Path, more: &str) -> Own {
+        let database = format!("sqlite://{}/{name}.db", dir.display());
+        let configuration = configuration(self.prometheus.address(), &database) + more;
+        let log = self.output.join(format!("{name}.log"));
+        Own { serve: Serve::start(&program(), &configuration, &[]).await, log }
+    }
+
     /// The Kubernetes API.
     pub(crate) fn api(&self) -> &Api {
         &self.plane.api
+    }
+}
+
+/// A Prewarm that one scenario has for itself.
+#[derive(Debug)]
+pub(crate) struct Own {
+    serve: Serve,
+    log: PathBuf,
+}
+
+impl Deref for Own {
+    type Target = Serve;
+
+    fn deref(&self) -> &Serve {
+        &self.serve
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = std::fs::write(&self.log, self.serve.log());
+        }
     }
 }
 

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prewarm_tests::eventually;
-use prewarm_tests::serve::Serve;
 use serde_json::{Value, json};
 
 use crate::demand::query;
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{self, POLL, World};
+use crate::world::{POLL, World};
 
 /// Failures that are borne.
 const BORNE: i64 = 3;
@@ -90,9 +89,7 @@ pub(super) async fn c44_polls_ask_for_the_spec(world: Arc<World>) {
     let name = "polls";
     world.gateway.set(name, 4.0);
     let dir = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}/polls.db", dir.path().display());
-    let prewarm =
-        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
+    let prewarm = world.serve(name, dir.path(), "").await;
     let workload = Workload::deploy(world.api(), name, 1, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
     workload.scaled_object(spec(vec![trigger("external", prewarm.grpc, metadata)])).await;

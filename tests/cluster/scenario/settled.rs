@@ -9,18 +9,15 @@ use serde_json::{Value, json};
 
 use crate::demand::query;
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{self, POLL, World};
+use crate::world::{POLL, World};
 
 /// A Prewarm that accepts and never answers: two ScaledObjects on one connection and one alone on another are held, a
 /// fourth on a Prewarm that is well goes on, and all recover by themselves. Whether KEDA's own poll gets free again shows in
 /// the ScaledObject's `Ready`, which only the poll sets.
 pub(super) async fn c25_hang(world: Arc<World>) {
     let dir = tempfile::tempdir().unwrap();
-    let start = async |name: &str| {
-        let database = format!("sqlite://{}/{name}.db", dir.path().display());
-        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await
-    };
-    let (shared, single) = (start("shared").await, start("single").await);
+    let shared = world.serve("hang-shared", dir.path(), "").await;
+    let single = world.serve("hang-single", dir.path(), "").await;
     let frozen = [
         deploy(&world, "hang-one", &shared).await,
         deploy(&world, "hang-two", &shared).await,
@@ -99,9 +96,7 @@ pub(super) async fn c43_edit_streams(world: Arc<World>) {
     let name = "edit-streams";
     world.gateway.set(name, 4.0);
     let dir = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}/edit.db", dir.path().display());
-    let prewarm =
-        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
+    let prewarm = world.serve(name, dir.path(), "").await;
     let workload = Workload::deploy(world.api(), name, 1, "none").await;
     let object = |threshold: &str| {
         let metadata = json!({"query": query(name), "threshold": threshold, "mode": "off"});
