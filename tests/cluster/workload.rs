@@ -61,6 +61,7 @@ impl Workload {
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "model", "namespace": namespace},
             "spec": {
+                "replicas": replicas,
                 "selector": {"matchLabels": {"app": "model"}},
                 "template": {"metadata": {"labels": labels}, "spec": spec},
             },
