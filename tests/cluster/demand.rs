@@ -1,4 +1,5 @@
-//! What a gateway in front of the models exposes: demand per workload, there whether or not pods are.
+//! What a gateway in front of the models exposes: demand per workload, there whether or not pods are. Where a scenario
+//! plays a queue, it is what vLLM calls `num_requests_running` and `num_requests_waiting`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +13,16 @@ use tokio::net::TcpListener;
 /// Gauges that scenarios set and Prometheus scrapes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gateway {
-    gauges: Arc<Mutex<BTreeMap<String, f64>>>,
+    gauges: Arc<Mutex<BTreeMap<String, Load>>>,
+}
+
+/// The requests of a workload that somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Load {
+    /// Being served.
+    pub(crate) running: f64,
+    /// In the queue before the replicas.
+    pub(crate) waiting: f64,
 }
 
 impl Gateway {
@@ -26,14 +36,14 @@ impl Gateway {
         address
     }
 
-    /// Sets the demand of a workload: `gateway_requests_in_flight{workload="NAME"}`.
+    /// Sets the demand of a workload of which nothing waits: `requests_running{workload="NAME"}`.
     pub(crate) fn set(&self, workload: &str, demand: f64) {
-        self.lock().insert(workload.to_owned(), demand);
+        self.expose(workload, Load { running: demand, waiting: 0.0 });
     }
 
-    /// The demand of a workload as set last.
-    pub(crate) fn demand(&self, workload: &str) -> Option<f64> {
-        self.lock().get(workload).copied()
+    /// Sets both of a workload: `requests_running` and `requests_waiting`.
+    pub(crate) fn expose(&self, workload: &str, load: Load) {
+        self.lock().insert(workload.to_owned(), load);
     }
 
     /// Its series vanish.
@@ -42,18 +52,22 @@ impl Gateway {
     }
 
     fn text(&self) -> String {
-        self.lock().iter().fold("# TYPE gateway_requests_in_flight gauge\n".to_owned(), |mut text, (name, demand)| {
-            writeln!(text, "gateway_requests_in_flight{{workload=\"{name}\"}} {demand}").expect("writing to a string");
-            text
-        })
+        let loads = self.lock();
+        let gauge = |name: &str, of: fn(&Load) -> f64| {
+            loads.iter().fold(format!("# TYPE {name} gauge\n"), |mut text, (workload, load)| {
+                writeln!(text, "{name}{{workload=\"{workload}\"}} {}", of(load)).expect("writing to a string");
+                text
+            })
+        };
+        gauge("requests_running", |load| load.running) + &gauge("requests_waiting", |load| load.waiting)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, f64>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Load>> {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The query for a workload's demand.
+/// The query for a workload's demand: who is served and who waits.
 pub(crate) fn query(workload: &str) -> String {
-    format!("sum(gateway_requests_in_flight{{workload=\"{workload}\"}})")
+    format!("sum({{__name__=~\"requests_running|requests_waiting\",workload=\"{workload}\"}})")
 }

@@ -1,4 +1,4 @@
-//! History as after weeks of operation, and its continuation played live.
+//! History as after weeks of operation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm::config::Secret;
 use prewarm::store::{self, Row, SeriesKey};
 use prewarm_forecaster::Minute;
-
-use crate::demand::Gateway;
 
 /// A day's demand as a function of seconds since its central moment.
 pub(crate) type Day = fn(f64) -> f64;
@@ -43,15 +41,5 @@ pub(crate) async fn preload(database: &str, namespace: &str, metric: &str, momen
         .collect();
     for rows in rows.chunks(10_000) {
         store.append(rows).await.unwrap();
-    }
-}
-
-/// Plays the day live for these workloads, four times a second, until `end`.
-pub(crate) async fn play(gateway: &Gateway, names: &[&str], moment: Timestamp, end: Timestamp, day: Day) {
-    let mut beats = tokio::time::interval(Duration::from_millis(250));
-    while now() < end {
-        beats.tick().await;
-        let since = now().duration_since(moment).as_secs_f64();
-        names.iter().for_each(|name| gateway.set(name, day(since)));
     }
 }

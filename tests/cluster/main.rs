@@ -10,17 +10,21 @@ mod demand;
 mod dns;
 mod history;
 mod plane;
+mod queue;
 mod scenario;
 mod timeline;
 mod workload;
 mod world;
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use plane::Tools;
 use world::World;
@@ -57,42 +61,73 @@ async fn main() -> ExitCode {
     std::fs::create_dir_all(&arguments.output).unwrap();
     let crds = arguments.tools.join(format!("{}-crds", arguments.keda));
     let tools = Tools { bin: arguments.tools, keda: arguments.keda, crds };
-    let begun = Instant::now();
-    let world = tokio::select! {
-        world = World::start(&tools, &arguments.output) => Arc::new(world),
-        _ = tokio::signal::ctrl_c() => return ExitCode::FAILURE,
-    };
-    println!("control plane up in {:.0?}", begun.elapsed());
+    // Whichever way it ends, the future is dropped, with the world and every scenario in it: that ends every process.
+    tokio::select! {
+        code = play(chosen, &tools, &arguments.output) => code,
+        signal = asked_to_end() => {
+            eprintln!("{signal}: ending everything");
+            ExitCode::FAILURE
+        }
+    }
+}
 
-    let running: Vec<_> = chosen
-        .into_iter()
-        .map(|scenario| {
-            let run = (scenario.run)(world.clone());
-            let begun = Instant::now();
-            (scenario.name, tokio::spawn(async move { (run.await, begun.elapsed()) }))
-        })
-        .collect();
+/// Plays the scenarios side by side on one control plane; a line as each ends.
+async fn play(chosen: Vec<scenario::Scenario>, tools: &Tools, output: &Path) -> ExitCode {
+    let begun = Instant::now();
+    let world = Arc::new(World::start(tools, output).await);
+    println!("control plane up in {:.0?}", begun.elapsed());
+    let mut names = HashMap::new();
+    let mut running = JoinSet::new();
+    for scenario in chosen {
+        let run = (scenario.run)(world.clone());
+        let begun = Instant::now();
+        let task = running.spawn(async move {
+            run.await;
+            begun.elapsed()
+        });
+        names.insert(task.id(), scenario.name);
+    }
     let (mut passed, mut failed) = (0, 0);
-    let all = async {
-        for (name, task) in running {
-            match task.await {
-                Ok(((), took)) => {
-                    passed += 1;
-                    println!("ok      {name} ({took:.0?})");
-                }
-                Err(_) => {
-                    failed += 1;
-                    println!("FAILED  {name} (its panic is above; logs in {})", arguments.output.display());
-                }
+    while let Some(ended) = running.join_next_with_id().await {
+        match ended {
+            Ok((id, took)) => {
+                passed += 1;
+                println!("ok      {} ({took:.0?})", names[&id]);
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED  {} (its panic is above; logs in {})", names[&error.id()], output.display());
             }
         }
-    };
-    tokio::select! {
-        () = all => {}
-        // Dropping the world ends every process.
-        _ = tokio::signal::ctrl_c() => return ExitCode::FAILURE,
+    }
+    if failed == 0 {
+        forget_logs(output);
+    } else {
+        std::fs::write(output.join("prewarm.log"), world.prewarm.log()).unwrap();
     }
     drop(world);
-    println!("\n{passed} passed, {failed} failed");
+    println!("\nin all {:.0?}\n{passed} passed, {failed} failed", begun.elapsed());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Ctrl-C, or what a service manager and `kill` send.
+async fn asked_to_end() -> &'static str {
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// Nobody needs the logs of what went well; timelines and tables stay.
+fn forget_logs(output: &Path) {
+    for entry in std::fs::read_dir(output).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forget_logs(&path);
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }

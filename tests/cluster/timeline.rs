@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::demand::Gateway;
+use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use crate::history::now;
 use crate::workload::{Fleet, Workload};
 
 /// One row a look.
@@ -12,8 +15,10 @@ use crate::workload::{Fleet, Workload};
 pub(crate) struct Row {
     /// Seconds since the recording began.
     pub(crate) at: f64,
-    /// Demand as set.
+    /// Requests that arrive in a second.
     pub(crate) demand: f64,
+    /// The metric as exposed.
+    pub(crate) metric: f64,
     /// The Deployment.
     pub(crate) fleet: Fleet,
 }
@@ -26,26 +31,43 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// Looks every 250 ms until `until`.
-    pub(crate) async fn record(workload: &Workload, gateway: &Gateway, name: &str, until: Instant) -> Self {
+    /// Looks every 250 ms until `until`; what arrives and what the gateway exposes is said by `load` at each look.
+    pub(crate) async fn record(
+        workload: &Workload,
+        until: Timestamp,
+        mut load: impl FnMut(f64, Fleet) -> (f64, f64),
+    ) -> Self {
         let begun = Instant::now();
         let mut rows = Vec::new();
         let mut looks = tokio::time::interval(Duration::from_millis(250));
-        while Instant::now() < until {
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while now() < until {
             looks.tick().await;
             if let Some(fleet) = workload.fleet().await {
-                let demand = gateway.demand(name).unwrap_or(f64::NAN);
-                rows.push(Row { at: begun.elapsed().as_secs_f64(), demand, fleet });
+                let at = begun.elapsed().as_secs_f64();
+                let (demand, metric) = load(at, fleet);
+                rows.push(Row { at, demand, metric, fleet });
             }
         }
         Self { rows }
     }
 
+    /// Replicas that were Ready when the first request came.
+    pub(crate) fn ready_at_start(&self) -> Option<i64> {
+        self.rows.iter().find(|row| row.demand > 0.0).map(|row| row.fleet.ready)
+    }
+
+    /// Pods times seconds, Ready or not: what is paid for.
+    pub(crate) fn gpu_seconds(&self) -> f64 {
+        self.rows.windows(2).map(|pair| pair[0].fleet.pods as f64 * (pair[1].at - pair[0].at)).sum()
+    }
+
     /// Writes `NAME.csv` and `NAME.svg` into `dir`; `threshold` is the demand that one replica carries.
     pub(crate) fn keep(&self, dir: &Path, name: &str, threshold: f64) {
-        let mut csv = "seconds,demand,desired,pods,ready\n".to_owned();
-        for Row { at, demand, fleet } in &self.rows {
-            writeln!(csv, "{at:.2},{demand:.2},{},{},{}", fleet.desired, fleet.pods, fleet.ready).expect("a string");
+        let mut csv = "seconds,demand,metric,desired,pods,ready\n".to_owned();
+        for Row { at, demand, metric, fleet } in &self.rows {
+            writeln!(csv, "{at:.2},{demand:.2},{metric:.2},{},{},{}", fleet.desired, fleet.pods, fleet.ready)
+                .expect("a string");
         }
         std::fs::write(dir.join(format!("{name}.csv")), csv).expect("write the timeline");
         std::fs::write(dir.join(format!("{name}.svg")), self.svg(name, threshold)).expect("write the drawing");

@@ -7,6 +7,7 @@ use prewarm_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::plane::nodes::CLASS;
 
 /// How long a scenario waits for what it expects: generous, for machines are slow and nothing here measures speed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,22 +34,36 @@ pub(crate) struct Fleet {
 impl Workload {
     /// A Deployment with `replicas` whose pods take `cold_start` (a name of the kubelet's stages) to be Ready.
     pub(crate) async fn deploy(api: &Api, namespace: &str, replicas: u32, cold_start: &str) -> Self {
+        Self::deploy_with(api, namespace, replicas, cold_start, json!({})).await
+    }
+
+    /// The same on nodes of a class of its own, which come when its pods find none (a GPU each).
+    pub(crate) async fn deploy_on(api: &Api, class: &str, namespace: &str, replicas: u32, cold_start: &str) -> Self {
+        let placement = json!({"nodeSelector": {CLASS: class},
+                               "tolerations": [{"key": CLASS, "value": class, "effect": "NoSchedule"}]});
+        Self::deploy_with(api, namespace, replicas, cold_start, placement).await
+    }
+
+    /// The same with these fields in the pods' spec.
+    async fn deploy_with(api: &Api, namespace: &str, replicas: u32, cold_start: &str, more: Value) -> Self {
         api.create_namespace(namespace).await;
         let labels = json!({"app": "model", "cold-start": cold_start});
+        let mut spec = json!({
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": false,
+            "containers": [{"name": "model", "image": "model:1",
+                            "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            spec[key] = value.clone();
+        }
         api.apply(&json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "model", "namespace": namespace},
             "spec": {
+                "replicas": replicas,
                 "selector": {"matchLabels": {"app": "model"}},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "terminationGracePeriodSeconds": 0,
-                        "automountServiceAccountToken": false,
-                        "containers": [{"name": "model", "image": "model:1",
-                                        "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
-                    },
-                },
+                "template": {"metadata": {"labels": labels}, "spec": spec},
             },
         }))
         .await;
@@ -88,12 +103,23 @@ impl Workload {
     /// Waits for the Deployment to be like that.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, wanted: impl Fn(Fleet) -> bool) -> impl Future<Output = Fleet> {
+        self.until_within(PATIENCE, what, wanted)
+    }
+
+    /// The same with a patience of its own.
+    #[track_caller]
+    pub(crate) fn until_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        wanted: impl Fn(Fleet) -> bool,
+    ) -> impl Future<Output = Fleet> {
         let what = format!("{}: {what}", self.namespace);
         let (workload, wanted) = (self.clone(), wanted);
         let caller = std::panic::Location::caller();
         async move {
             let mut last = Fleet::default();
-            let deadline = std::time::Instant::now() + PATIENCE;
+            let deadline = std::time::Instant::now() + patience;
             loop {
                 if let Some(fleet) = workload.fleet().await {
                     last = fleet;
@@ -103,7 +129,7 @@ impl Workload {
                 }
                 assert!(
                     std::time::Instant::now() < deadline,
-                    "{caller}: not within {PATIENCE:?}: {what}; it is {last:?}"
+                    "{caller}: not within {patience:?}: {what}; it is {last:?}"
                 );
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -137,6 +163,14 @@ impl Workload {
         let path =
             format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model", self.namespace);
         self.api.get(&path).await
+    }
+
+    /// Whether the HPA gets its metrics; `None` before it says.
+    pub(crate) async fn scaling_active(&self) -> Option<bool> {
+        let hpa = self.hpa().await?;
+        let conditions = hpa["status"]["conditions"].as_array()?;
+        let active = conditions.iter().find(|condition| condition["type"] == "ScalingActive")?;
+        Some(active["status"] == "True")
     }
 
     /// Status and message of a condition of the ScaledObject.

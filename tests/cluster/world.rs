@@ -1,6 +1,7 @@
 //! What all scenarios share.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) prewarm: Serve,
     /// Where timelines go.
     pub(crate) output: PathBuf,
+    tools: Tools,
     plane: Plane,
 }
 
@@ -45,15 +47,67 @@ impl World {
         let gateway = Gateway::default();
         let exposition = gateway.serve().await;
         let (plane, prometheus, postgres) =
-            tokio::join!(Plane::start(tools, output), scraping(exposition), Postgres::start());
+            tokio::join!(Plane::start(tools, output, ""), scraping(exposition), Postgres::start());
         let configuration = configuration(prometheus.address(), &postgres.url());
         let prewarm = Serve::start(&program(), &configuration, &[]).await;
-        Self { gateway, exposition, prometheus, postgres, prewarm, output: output.to_owned(), plane }
+        Self {
+            gateway,
+            exposition,
+            prometheus,
+            postgres,
+            prewarm,
+            output: output.to_owned(),
+            tools: tools.clone(),
+            plane,
+        }
+    }
+
+    /// A second control plane whose KEDA operator has these flags; its logs go to a folder of this name.
+    pub(crate) async fn another_plane(&self, name: &str, operator: &str) -> (Plane, PathBuf) {
+        let logs = self.output.join(name);
+        std::fs::create_dir_all(&logs).unwrap();
+        (Plane::start(&self.tools, &logs, operator).await, logs)
+    }
+
+    /// Whether it is KEDA 2.21, whose polls read what the HPA has seen and whose calls to Kubernetes have deadlines.
+    pub(crate) fn newest(&self) -> bool {
+        self.tools.keda == "keda"
+    }
+
+    /// A Prewarm of a scenario's own with a history in this folder; its log is kept as `NAME.log` if the scenario fails.
+    pub(crate) async fn serve(&self, name: &str, dir: &Path, more: &str) -> Own {
+        let database = format!("sqlite://{}/{name}.db", dir.display());
+        let configuration = configuration(self.prometheus.address(), &database) + more;
+        let log = self.output.join(format!("{name}.log"));
+        Own { serve: Serve::start(&program(), &configuration, &[]).await, log }
     }
 
     /// The Kubernetes API.
     pub(crate) fn api(&self) -> &Api {
         &self.plane.api
+    }
+}
+
+/// A Prewarm that one scenario has for itself.
+#[derive(Debug)]
+pub(crate) struct Own {
+    serve: Serve,
+    log: PathBuf,
+}
+
+impl Deref for Own {
+    type Target = Serve;
+
+    fn deref(&self) -> &Serve {
+        &self.serve
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = std::fs::write(&self.log, self.serve.log());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::portfolio;
 use super::scene::Scene;
 use crate::decide::choice::ShadowPolicy;
 use crate::decide::lead::{Lead, StartUps};
-use crate::decide::planner::Rhythm;
+use crate::decide::rhythm::Rhythm;
 use crate::decide::policy::Policy;
 
 /// What the quantiles of the portfolio, the newsvendor's at usual cost ratios and people ask for.

@@ -10,7 +10,11 @@ use super::{Start, words};
 use crate::api::Api;
 
 /// How long a pod takes to be Ready, by its label `cold-start`; a fifth of it is jitter.
-pub(crate) const COLD_STARTS: [(&str, u64); 3] = [("none", 200), ("short", 4_000), ("long", 15_000)];
+pub(crate) const COLD_STARTS: [(&str, u64); 4] =
+    [("none", 200), ("short", 4_000), ("long", 15_000), ("longest", 40_000)];
+
+/// Nodes by their label `gpus`, and how many each has.
+const NODES: [(&str, u64); 2] = [("many", 1000), ("one", 1)];
 
 /// Starts KWOK with one node of many GPUs.
 pub(super) async fn start(start: &Start<'_>, kubeconfig: &str, api: &Api) -> Daemon {
@@ -21,7 +25,7 @@ pub(super) async fn start(start: &Start<'_>, kubeconfig: &str, api: &Api) -> Dae
         process::free_port(),
     ));
     let mut daemon = start.daemon("kwok", "kwok", &arguments, &[]);
-    api.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": {"type": "kwok"}}}))
+    api.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": {"type": "kwok", "gpus": "many"}}}))
         .await;
     eventually(Duration::from_secs(60), "the node is ready", || {
         daemon.assert_running();
@@ -37,27 +41,36 @@ pub(super) async fn start(start: &Start<'_>, kubeconfig: &str, api: &Api) -> Dae
     daemon
 }
 
-/// One stage that makes the node ready, two a cold start, one that deletes pods.
+/// One stage a size that makes nodes ready, one a cold start, one that deletes pods.
 fn stages() -> String {
-    let node = r#"
+    let nodes: String = NODES
+        .iter()
+        .map(|(gpus, count)| {
+            format!(
+                r#"
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
-metadata: {name: node-initialize}
+metadata: {{name: node-ready-{gpus}}}
 spec:
-  resourceRef: {apiGroup: v1, kind: Node}
+  resourceRef: {{apiGroup: v1, kind: Node}}
   selector:
+    matchLabels: {{gpus: {gpus}}}
     matchExpressions:
-    - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}
+    - {{key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}}
   next:
     statusTemplate: |
-      {{ $now := Now }}
-      addresses: [{address: 10.1.0.1, type: InternalIP}]
-      allocatable: {cpu: 1k, memory: 1Ti, pods: 1M, nvidia.com/gpu: 1k}
-      capacity: {cpu: 1k, memory: 1Ti, pods: 1M, nvidia.com/gpu: 1k}
+      {{{{ $now := Now }}}}
+      addresses: [{{address: 10.1.0.1, type: InternalIP}}]
+      allocatable: {{cpu: 1k, memory: 1Ti, pods: 1M, nvidia.com/gpu: {count}}}
+      capacity: {{cpu: 1k, memory: 1Ti, pods: 1M, nvidia.com/gpu: {count}}}
       conditions:
-      - {type: Ready, status: "True", reason: KubeletReady, message: ready, lastHeartbeatTime: {{ $now | Quote }}, lastTransitionTime: {{ $now | Quote }}}
+      - {{type: Ready, status: "True", reason: KubeletReady, message: ready, lastHeartbeatTime: {{{{ $now | Quote }}}}, lastTransitionTime: {{{{ $now | Quote }}}}}}
       phase: Running
----
+---"#
+            )
+        })
+        .collect();
+    let others = r#"
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-delete}
@@ -70,7 +83,7 @@ spec:
     finalizers: {empty: true}
     delete: true
 "#;
-    COLD_STARTS.iter().fold(node.to_owned(), |text, (name, delay)| {
+    COLD_STARTS.iter().fold(nodes + others, |text, (name, delay)| {
         let jitter = delay + delay / 5;
         format!(
             r#"{text}---

@@ -2,6 +2,7 @@
 //! KEDA's operator and metrics adapter, all unmodified, as plain processes that end with ours.
 
 mod kwok;
+pub(crate) mod nodes;
 pub(crate) mod pki;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub(crate) struct Plane {
     /// Its API.
     pub(crate) api: Api,
     // Ended in this order: those that depend on others first.
+    _nodes: nodes::Autoscaler,
     _keda: Vec<Daemon>,
     _controllers: Vec<Daemon>,
     _apiserver: Daemon,
@@ -72,8 +74,8 @@ fn words(text: &str) -> Vec<String> {
 }
 
 impl Plane {
-    /// Starts everything and waits until it works; logs go to `logs`.
-    pub(crate) async fn start(tools: &Tools, logs: &Path) -> Self {
+    /// Starts everything and waits until it works; logs go to `logs`. KEDA's operator gets these flags as well.
+    pub(crate) async fn start(tools: &Tools, logs: &Path, operator: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("prewarm-plane-").tempdir().expect("temporary directory");
         let start = Start { tools, dir: dir.path(), logs };
         let (etcd, url) = etcd(&start);
@@ -88,10 +90,19 @@ impl Plane {
         std::fs::write(&kubeconfig, api.kubeconfig()).expect("write the kubeconfig");
         let controllers = vec![controller_manager(&start, &kubeconfig), scheduler(&start, &kubeconfig)];
         let kwok = kwok::start(&start, &kubeconfig, &api).await;
-        let keda = keda(&start, &kubeconfig, &api, &authority).await;
+        let keda = keda(&start, &kubeconfig, &api, &authority, operator).await;
         let mut controllers = controllers;
         controllers.push(kwok);
-        Self { api, _keda: keda, _controllers: controllers, _apiserver: apiserver, _etcd: etcd, _dir: dir }
+        let nodes = nodes::Autoscaler::start(&api);
+        Self {
+            api,
+            _nodes: nodes,
+            _keda: keda,
+            _controllers: controllers,
+            _apiserver: apiserver,
+            _etcd: etcd,
+            _dir: dir,
+        }
     }
 }
 
@@ -162,7 +173,7 @@ fn scheduler(start: &Start<'_>, kubeconfig: &str) -> Daemon {
 }
 
 /// KEDA's operator and adapter, and the external metrics API that the adapter serves.
-async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Authority) -> Vec<Daemon> {
+async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Authority, flags: &str) -> Vec<Daemon> {
     api.create_namespace("keda").await;
     for file in std::fs::read_dir(&start.tools.crds).expect("KEDA's definitions") {
         let text = std::fs::read_to_string(file.expect("a file").path()).expect("a definition");
@@ -187,7 +198,7 @@ async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Author
         "--kubeconfig={kubeconfig} --cert-dir={certs} --metrics-bind-address=127.0.0.1:{metrics} \
          --health-probe-bind-address=127.0.0.1:{health} --metrics-service-bind-address=127.0.0.1:{service} \
          --enable-webhook-patching=false --enable-apiservice-patching=false --enable-cert-rotation=false \
-         --zap-log-level=info",
+         --zap-log-level=info {flags}",
     ));
     let operator = start.daemon("keda-operator", &format!("{}-operator", start.tools.keda), &operator, &environment);
     let arguments = words(&format!(

@@ -1,6 +1,7 @@
 //! The forms in which KEDA asks: polled and pushed, cached, composed, with fallback, with idle replicas, paused, for jobs.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use prewarm_tests::eventually;
 use serde_json::{Value, json};
@@ -9,12 +10,16 @@ use crate::demand::query;
 use crate::workload::{Fleet, PATIENCE, Workload, trigger};
 use crate::world::{POLL, World};
 
-/// As KEDA's own end-to-end test of external scalers tells it: out by whole and by broken values, activation, in.
+/// Five minutes of stabilisation and some patience.
+const TO_ZERO: Duration = Duration::from_secs(420);
+
+/// As KEDA's own end-to-end test of external scalers tells it (`tests/scalers/external_scaler_so`): activation, out by whole
+/// and by broken values and targets, in.
 pub(super) async fn external(world: Arc<World>) {
     steps(&world, "external", "external").await;
 }
 
-/// The same with the push streams open.
+/// The same with the push streams open (`tests/scalers/external_push_scaler`).
 pub(super) async fn external_push(world: Arc<World>) {
     steps(&world, "external-push", "external-push").await;
 }
@@ -40,9 +45,20 @@ async fn steps(world: &World, name: &str, kind: &str) {
     // At five already the ratio lies outside of the tolerance: the mean may pass by there.
     world.gateway.set(name, 13.9);
     workload.until("out by a broken value", |fleet| fleet.ready == 6).await;
-    // In: step by step to one, never in one leap to zero.
+    // A broken target as well, by an edit: 14 / 3.111 is 4.5.
+    world.gateway.set(name, 14.0);
+    let metadata = json!({"query": query(name), "threshold": "3.111", "activationThreshold": "1", "keepWarm": "0s",
+                          "mode": "off"});
+    workload.scaled_object(spec(vec![trigger(kind, world.prewarm.grpc, metadata)], json!({}))).await;
+    workload.until("by a broken target", |fleet| fleet.desired == 5).await;
+    // In: to one by the HPA, then to none by KEDA, never in one leap.
     world.gateway.set(name, 0.0);
     workload.until("one is left", |fleet| fleet.desired == 1).await;
+    let since = Instant::now();
+    // Prewarm lets the HPA's default stabilisation pass between the two.
+    workload.until_within(TO_ZERO, "asleep", |fleet| fleet.pods == 0 && fleet.desired == 0).await;
+    println!("{name}: from one to none in {:.0?}", since.elapsed());
+    workload.until_condition("Active", "False").await;
     workload.remove().await;
 }
 

@@ -4,7 +4,9 @@ mod access;
 mod bad_input;
 mod claim;
 mod counted;
+mod deadlines;
 mod forms;
+mod new_node;
 mod outages;
 mod rolling;
 mod settled;
@@ -37,10 +39,12 @@ pub(crate) fn all() -> Vec<Scenario> {
     }
     vec![
         named("the-claim", claim::c16_the_claim),
+        named("new-node", new_node::c16_new_node),
         named("windows", windows::c18_windows),
         named("access", access::c21_access),
-        named("outages", outages::c21_outages),
+        named("outages", outages::c21_c22_outages),
         named("hang", settled::c25_hang),
+        named("api-deadlines", deadlines::api_deadlines),
         named("rolling", rolling::c14_c34_rolling),
         named("tls", tls::c36_tls),
         named("bad-input", bad_input::c07_bad_input),
@@ -51,6 +55,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         named("scaling-modifiers", forms::scaling_modifiers),
         named("fallback", forms::fallback),
         named("fallback-at-zero", counted::fallback_at_zero),
+        named("fallback-counts", counted::fallback_counts),
+        named("polls", counted::c44_polls_ask_for_the_spec),
         named("cached-fallback", settled::cached_fallback),
         named("edit-streams", settled::c43_edit_streams),
         named("idle-replicas", forms::idle_replicas),

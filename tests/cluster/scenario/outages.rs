@@ -11,7 +11,7 @@ use crate::demand::query;
 use crate::workload::{Workload, trigger};
 use crate::world::{self, POLL, World};
 
-pub(super) async fn c21_outages(world: Arc<World>) {
+pub(super) async fn c21_c22_outages(world: Arc<World>) {
     let name = "outages";
     world.gateway.set(name, 6.0);
     // Services of its own: they are stopped.

@@ -9,37 +9,52 @@ use serde_json::{Value, json};
 
 use crate::demand::query;
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{self, POLL, World};
+use crate::world::{POLL, World};
 
-/// A Prewarm that accepts and never answers: two ScaledObjects on one connection are held, a third on another Prewarm goes
-/// on, and all recover by themselves.
+/// A Prewarm that accepts and never answers: two ScaledObjects on one connection and one alone on another are held, a
+/// fourth on a Prewarm that is well goes on, and all recover by themselves. Whether KEDA's own poll gets free again shows in
+/// the ScaledObject's `Ready`, which only the poll sets.
 pub(super) async fn c25_hang(world: Arc<World>) {
     let dir = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}/hang.db", dir.path().display());
-    let prewarm =
-        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
-    let frozen = [deploy(&world, "hang-one", &prewarm).await, deploy(&world, "hang-two", &prewarm).await];
+    let shared = world.serve("hang-shared", dir.path(), "").await;
+    let single = world.serve("hang-single", dir.path(), "").await;
+    let frozen = [
+        deploy(&world, "hang-one", &shared).await,
+        deploy(&world, "hang-two", &shared).await,
+        deploy(&world, "hang-alone", &single).await,
+    ];
     let neighbour = deploy(&world, "hang-neighbour", &world.prewarm).await;
     for workload in frozen.iter().chain([&neighbour]) {
         workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
     }
-    prewarm.freeze();
+    shared.freeze();
+    single.freeze();
     let since = Instant::now();
     for workload in frozen.iter().chain([&neighbour]) {
         world.gateway.set(&workload.namespace, 8.0);
     }
     neighbour.until("the neighbour follows its demand", |fleet| fleet.ready == 4).await;
+    let alone = &frozen[2];
+    let held = |fleet: crate::workload::Fleet| fleet.desired == 2;
     // The HPA's request runs into the adapter's limit: from then on it says that it knows nothing.
-    frozen[0]
-        .holds_while("held", |fleet| fleet.desired == 2, || async { scaling(&frozen[0]).await == Some(false) })
-        .await;
+    frozen[0].holds_while("held", held, || async { frozen[0].scaling_active().await == Some(false) }).await;
     println!("hang: the HPA gave up after {:.0?}; replicas held", since.elapsed());
-    prewarm.thaw();
+    let ready =
+        async |workload: &Workload| workload.condition("Ready").await.is_some_and(|(status, _)| status == "True");
+    alone.holds_while("held", held, || async { !ready(alone).await }).await;
+    println!("hang: the poll of the one alone on its connection was freed after {:.0?}", since.elapsed());
+    // Twice the HPA's limit, so that it has given up on both of them.
+    let until = since + Duration::from_secs(135);
+    frozen[1].holds_while("held", held, || async { Instant::now() > until }).await;
+    let still = [ready(&frozen[0]).await, ready(&frozen[1]).await];
+    println!("hang: after {:.0?}, polls of those that share a connection are still frozen: {still:?}", since.elapsed());
+    shared.thaw();
+    single.thaw();
     let since = Instant::now();
     for workload in &frozen {
         workload.until("demand is followed after the hang", |fleet| fleet.ready == 4).await;
     }
-    println!("hang: both were followed again {:.0?} after the end of the hang", since.elapsed());
+    println!("hang: all were followed again {:.0?} after the end of the hang", since.elapsed());
     for workload in frozen.iter().chain([&neighbour]) {
         workload.remove().await;
     }
@@ -65,7 +80,7 @@ pub(super) async fn cached_fallback(world: Arc<World>) {
         let fleet = workload.fleet().await.unwrap_or_default();
         assert_eq!(fleet.desired, 5, "the fallback stands");
         looks += 1;
-        unknown += u32::from(scaling(&workload).await == Some(false));
+        unknown += u32::from(workload.scaling_active().await == Some(false));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     println!(
@@ -81,9 +96,7 @@ pub(super) async fn c43_edit_streams(world: Arc<World>) {
     let name = "edit-streams";
     world.gateway.set(name, 4.0);
     let dir = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}/edit.db", dir.path().display());
-    let prewarm =
-        Serve::start(&world::program(), &world::configuration(world.prometheus.address(), &database), &[]).await;
+    let prewarm = world.serve(name, dir.path(), "").await;
     let workload = Workload::deploy(world.api(), name, 1, "none").await;
     let object = |threshold: &str| {
         let metadata = json!({"query": query(name), "threshold": threshold, "mode": "off"});
@@ -121,14 +134,6 @@ fn spec(trigger: Value) -> Value {
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
         "triggers": [trigger],
     })
-}
-
-/// Whether the HPA knows its metric; `None` before it says.
-async fn scaling(workload: &Workload) -> Option<bool> {
-    let hpa = workload.hpa().await?;
-    let conditions = hpa["status"]["conditions"].as_array()?;
-    let active = conditions.iter().find(|condition| condition["type"] == "ScalingActive")?;
-    Some(active["status"] == "True")
 }
 
 /// Sum of the ended calls of methods that are called like that.

@@ -10,21 +10,15 @@ use crate::demand::query;
 use crate::plane::base64;
 use crate::plane::pki::Authority;
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{self, POLL, World};
+use crate::world::{POLL, World};
 
 pub(super) async fn c36_tls(world: Arc<World>) {
     let dir = tempfile::tempdir().unwrap();
     let ours = Authority::new(dir.path(), "prewarm-ca");
     let strangers = Authority::new(dir.path(), "strangers-ca");
     let server = ours.issue("server", &["127.0.0.1"]);
-    let configuration = format!(
-        "{}[tls]\ncert = {:?}\nkey = {:?}\nclientCa = {:?}\n",
-        world::configuration(world.prometheus.address(), &format!("sqlite://{}/tls.db", dir.path().display())),
-        server.cert,
-        server.key,
-        ours.file
-    );
-    let prewarm = Serve::start(&world::program(), &configuration, &[]).await;
+    let tls = format!("[tls]\ncert = {:?}\nkey = {:?}\nclientCa = {:?}\n", server.cert, server.key, ours.file);
+    let prewarm = world.serve("tls", dir.path(), &tls).await;
 
     let (friend, stranger) = ("tls-friend", "tls-stranger");
     world.gateway.set(friend, 4.0);

@@ -280,6 +280,24 @@ fn scaled_jobs_say_so() {
     assert_eq!(report(&right, None).resources[0].findings, []);
 }
 
+/// One typed trigger of any kind is enough for KEDA to refuse the whole ScaledJob.
+#[test]
+fn metric_types_stop_scaled_jobs() {
+    let job = scaled_object("", &format!("{DEMAND}\nscaledJob: \"true\""))
+        .replace("ScaledObject", "ScaledJob")
+        .replace("type: external-push", "type: external\n    metricType: AverageValue");
+    let two = job + "  - {type: prometheus, metricType: Value, metadata: {query: up}}\n";
+    assert_snapshot!(checked(&two), @"
+    so.yaml, document 1: ScaledJob llm/llama
+       7  error    spec.triggers[0].metricType: is set in a ScaledJob
+                   KEDA refuses the whole ScaledJob then and starts no job; remove the line
+      13  error    spec.triggers[1].metricType: is set in a ScaledJob
+                   KEDA refuses the whole ScaledJob then and starts no job; remove the line
+
+    1 resource, 1 trigger of prewarm: 2 errors, 0 warnings
+    ");
+}
+
 #[test]
 fn names_become_names_of_hpas() {
     let named =

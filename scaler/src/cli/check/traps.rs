@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prewarm_forecaster::calendar::{Window, ZeroRule};
 
 use super::finding::Level;
-use super::resource::{Kind, Resource};
+use super::resource::{Kind, Resource, Trigger};
 use super::tree::Tree;
 use crate::metadata::Parsed;
 
@@ -26,6 +26,7 @@ pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     kind_and_flag(resource, read);
     equal_names(resource, read);
     if resource.kind == Kind::ScaledJob {
+        job_metric_types(resource);
         return;
     }
     hpa_name(resource);
@@ -60,10 +61,7 @@ fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
                 );
             }
         }
-        match tree.text("metricType") {
-            Some("Value") if resource.kind == Kind::ScaledJob => {
-                resource.error(&format!("{path}.metricType"), "is Value", Some("KEDA then starts no job at all; use AverageValue"));
-            }
+        match tree.text("metricType").filter(|_| resource.kind == Kind::ScaledObject) {
             Some("Value") => resource.error(
                 &format!("{path}.metricType"),
                 "is Value",
@@ -114,6 +112,19 @@ fn kind_and_flag(resource: &mut Resource<'_>, read: &[Read]) {
                 Some("KEDA ignores pushes for a ScaledJob; use external"),
             );
         }
+    }
+}
+
+/// A metric type of whichever trigger, ours or not, leaves the whole ScaledJob unready (KEDA's `reconcileScaledJob`).
+fn job_metric_types(resource: &mut Resource<'_>) {
+    let typed = |trigger: &&Trigger<'_>| trigger.tree.text("metricType").is_some_and(|kind| !kind.is_empty());
+    let paths: Vec<String> = resource.triggers.iter().filter(typed).map(|trigger| trigger.path.clone()).collect();
+    for path in paths {
+        resource.error(
+            &format!("{path}.metricType"),
+            "is set in a ScaledJob",
+            Some("KEDA refuses the whole ScaledJob then and starts no job; remove the line"),
+        );
     }
 }
 
