@@ -51,48 +51,67 @@ pub(super) fn select(found: &mut Vec<Neighbour>, k: usize) {
     found.sort_unstable_by(order);
 }
 
+/// How much a neighbour's age leaves of it, by neighbour.
+pub(super) fn freshness(found: &[Neighbour], now: usize, half_life: f32, out: &mut Vec<f32>) {
+    out.clear();
+    out.extend(found.iter().map(|(_, s)| (-((now - s) as f32) / half_life).exp2()));
+}
+
 /// Weights of the `k` nearest: near and young ones count more.
-pub(super) fn weights(found: &[Neighbour], k: usize, now: usize, half_life: f32, out: &mut Vec<f32>) {
+pub(super) fn weights(found: &[Neighbour], freshness: &[f32], k: usize, out: &mut Vec<f32>) {
     let found = &found[..k.min(found.len())];
     let farthest = found.last().map_or(1.0, |(d, _)| d.max(1e-9));
     out.clear();
-    out.extend(found.iter().map(|(d, s)| {
-        let young = (-((now - s) as f32) / half_life).exp2();
-        ((1.0 - d / farthest).max(0.0) + 0.05) * young
-    }));
+    let near = found.iter().map(|(d, _)| (1.0 - d / farthest).max(0.0) + 0.05);
+    out.extend(near.zip(freshness).map(|(near, fresh)| near * fresh));
 }
 
-/// Weighted quantiles, interpolated between the middles of the weights; `pairs` are (value, weight), in any order. With a
-/// tail, quantiles above .9 follow the exponential law of the mean excess over the .9 quantile.
-pub(super) fn quantiles(pairs: &mut [(f32, f32)], wanted: &[f32], tail: bool, out: &mut Vec<f32>) {
-    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let all: f32 = pairs.iter().map(|pair| pair.1).sum();
-    let read = |q: f32| {
-        let (mut below, mut before) = (0.0, None);
-        for (value, weight) in pairs.iter() {
+/// A value and its weight in one number that orders by value: sorting these takes a third of the time of sorting pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Weighted(u64);
+
+impl Weighted {
+    /// `weight` ≥ 0.
+    pub(super) fn new(value: f32, weight: f32) -> Self {
+        let bits = value.to_bits();
+        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+        Self(u64::from(ordered) << 32 | u64::from(weight.to_bits()))
+    }
+
+    /// The value.
+    pub(super) fn value(self) -> f32 {
+        let ordered = (self.0 >> 32) as u32;
+        f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
+    }
+
+    /// Its weight.
+    pub(super) fn weight(self) -> f32 {
+        f32::from_bits(self.0 as u32)
+    }
+}
+
+/// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights; `pairs` in any order.
+pub(super) fn quantiles(pairs: &mut [Weighted], wanted: &[f32], out: &mut Vec<f32>) {
+    pairs.sort_unstable();
+    let all: f32 = pairs.iter().map(|pair| pair.weight()).sum();
+    let (mut below, mut before) = (0.0, None);
+    let mut rows = pairs.iter();
+    let mut row = rows.next();
+    for q in wanted {
+        let value = loop {
+            let Some(pair) = row else { break pairs.last().map_or(f32::NAN, |pair| pair.value()) };
+            let (value, weight) = (pair.value(), pair.weight());
             let middle = (below + 0.5 * weight) / all;
-            if middle >= q {
-                return match before {
+            if middle >= *q {
+                break match before {
                     Some((place, low)) if middle > place => low + (value - low) * (q - place) / (middle - place),
-                    _ => *value,
+                    _ => value,
                 };
             }
-            before = Some((middle, *value));
+            before = Some((middle, value));
             below += weight;
-        }
-        pairs.last().map_or(f32::NAN, |pair| pair.0)
-    };
-    let upper = tail && wanted.iter().any(|q| *q > TAIL);
-    let (mut start, mut excess) = (0.0, 0.0);
-    if upper {
-        start = read(TAIL);
-        let above = pairs.iter().filter(|pair| pair.0 > start);
-        let (sum, weight) = above.fold((0.0, 0.0), |(sum, all), (value, w)| (sum + w * (value - start), all + w));
-        excess = if weight > 0.0 { sum / weight } else { 0.0 };
-    }
-    for q in wanted {
-        out.push(if upper && *q > TAIL { start + excess * ((1.0 - TAIL) / (1.0 - q)).ln() } else { read(*q) });
+            row = rows.next();
+        };
+        out.push(value);
     }
 }
-
-const TAIL: f32 = 0.9;

@@ -24,7 +24,7 @@ impl Local {
     }
 
     /// Corrected misses with their weights, in the order of addition.
-    pub(super) fn corrected(&self, out: &mut Vec<(f32, f32)>) {
+    pub(super) fn corrected(&self) -> impl Iterator<Item = (f32, f32)> {
         let (mut gram, mut right) = ([[0.0f64; N]; N], [0.0f64; N]);
         for (off, missed, weight) in &self.rows {
             let mut row = [1.0f32; N];
@@ -41,8 +41,9 @@ impl Local {
         }
         gram[0][0] += 1e-12;
         let slopes = solve(&mut gram, right);
-        let fitted = |off: &[f32; COUNT]| off.iter().zip(&slopes[1..]).map(|(x, b)| x * *b as f32).sum::<f32>();
-        out.extend(self.rows.iter().map(|(off, missed, weight)| (missed - fitted(off), *weight)));
+        let slopes: [f32; COUNT] = std::array::from_fn(|i| slopes[i + 1] as f32);
+        let fitted = move |off: &[f32; COUNT]| off.iter().zip(&slopes).map(|(x, b)| x * b).sum::<f32>();
+        self.rows.iter().map(move |(off, missed, weight)| (missed - fitted(off), *weight))
     }
 }
 
@@ -77,8 +78,7 @@ mod tests {
             off[0] = f32::from(i % 10) / 10.0;
             local.add(off, 3.0 * off[0], 1.0);
         }
-        let mut corrected = Vec::new();
-        local.corrected(&mut corrected);
+        let corrected: Vec<(f32, f32)> = local.corrected().collect();
         let mean = |misses: &mut dyn Iterator<Item = f32>| misses.sum::<f32>() / 200.0;
         let (plain, better) = (3.0 * 0.45, mean(&mut corrected.iter().map(|(missed, _)| *missed)));
         assert!(better.abs() < 0.7 * plain, "{better} of {plain}");
@@ -88,11 +88,7 @@ mod tests {
     fn without_differences_nothing_is_corrected() {
         let mut local = Local::default();
         (0..50u8).for_each(|i| local.add([0.0; COUNT], f32::from(i), 1.0));
-        let mut corrected = Vec::new();
-        local.corrected(&mut corrected);
-        assert!(corrected.iter().zip(0u8..).all(|((missed, _), i)| *missed == f32::from(i)));
-        corrected.clear();
-        Local::default().corrected(&mut corrected);
-        assert_eq!(corrected, []);
+        assert!(local.corrected().zip(0u8..).all(|((missed, _), i)| missed == f32::from(i)));
+        assert_eq!(Local::default().corrected().count(), 0);
     }
 }

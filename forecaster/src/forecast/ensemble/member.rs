@@ -1,6 +1,6 @@
 //! The members: quantiles at one lead from neighbours in three spaces and from past errors, all in log space.
 
-use super::analog::{self, Key, Neighbour};
+use super::analog::{self, Key, Neighbour, Weighted};
 use super::base::Base;
 use super::column::Column;
 use super::local::{self, Local};
@@ -61,8 +61,9 @@ pub(super) struct Room {
     distances: Vec<f32>,
     found: Vec<Neighbour>,
     near: Vec<Neighbour>,
+    fresh: Vec<f32>,
     weights: Vec<f32>,
-    pairs: Vec<(f32, f32)>,
+    pairs: Vec<Weighted>,
     local: Local,
 }
 
@@ -124,11 +125,11 @@ impl Members {
             keys.extend(shifted(column, from, to, t, h, scale));
         }
         keys.extend(shifted(&profile.both, from, to, t, 0, 0.7));
-        search(view, &keys, from, to, PAST, &mut self.limits[0], room);
-        let Room { found, weights, pairs, .. } = room;
-        analog::weights(found, PAST, t, half_life(view), weights);
+        search(view, &keys, from, to, t, PAST, &mut self.limits[0], room);
+        let Room { found, fresh, weights, pairs, .. } = room;
+        analog::weights(found, fresh, PAST, weights);
         for base in [None, Some(&track.z), Some(&view.base.smoothers)] {
-            read(view, found, weights, pairs, t, |s| base.map_or(Some(0.0), |base| base.get(s)), false, said);
+            read(view, found, weights, pairs, t, |s| base.map_or(Some(0.0), |base| base.get(s)), said);
         }
         Some(())
     }
@@ -159,23 +160,22 @@ impl Members {
         for column in [&track.sine, &track.cosine] {
             keys.extend(shifted(column, from, to, t, h, 0.2));
         }
-        search(view, &keys, from, to, ALIKE[0], &mut self.limits[1], room);
-        let Room { found, weights, pairs, local, .. } = room;
+        search(view, &keys, from, to, t, ALIKE[0], &mut self.limits[1], room);
+        let Room { found, fresh, weights, pairs, local, .. } = room;
         let average = |s: usize| base.mixed.get(s);
         let level = |_: usize| Some(0.0);
-        let half_life = half_life(view);
-        analog::weights(found, ALIKE[0], t, half_life, weights);
-        read(view, found, weights, pairs, t, average, false, said);
-        analog::weights(found, ALIKE[1], t, half_life, weights);
-        read(view, found, weights, pairs, t, level, false, said);
-        read(view, found, weights, pairs, t, average, false, said);
-        read(view, found, weights, pairs, t, |s| base.smoothers.get(s), false, said);
-        analog::weights(found, ALIKE[2], t, half_life, weights);
-        read(view, found, weights, pairs, t, level, false, said);
-        read(view, found, weights, pairs, t, average, false, said);
-        analog::weights(found, ALIKE[3], t, half_life, weights);
-        read(view, found, weights, pairs, t, level, false, said);
-        analog::weights(found, ALIKE[0], t, half_life, weights);
+        analog::weights(found, fresh, ALIKE[0], weights);
+        read(view, found, weights, pairs, t, average, said);
+        analog::weights(found, fresh, ALIKE[1], weights);
+        read(view, found, weights, pairs, t, level, said);
+        read(view, found, weights, pairs, t, average, said);
+        read(view, found, weights, pairs, t, |s| base.smoothers.get(s), said);
+        analog::weights(found, fresh, ALIKE[2], weights);
+        read(view, found, weights, pairs, t, level, said);
+        read(view, found, weights, pairs, t, average, said);
+        analog::weights(found, fresh, ALIKE[3], weights);
+        read(view, found, weights, pairs, t, level, said);
+        analog::weights(found, fresh, ALIKE[0], weights);
         regressed(view, found, weights, local, pairs, t, said)
     }
 
@@ -213,14 +213,14 @@ impl Members {
                         _ => relative(&base.season)?,
                     };
                     let weight = (-((t - s) as f32) / half_life).exp2();
-                    room.pairs.push((error, weight));
+                    room.pairs.push(Weighted::new(error, weight));
                     if kind == 1 && t < 2 * view.season.per_day {
                         // Morning has been rising so far; that says nothing of noon.
-                        room.pairs.push((-error, weight));
+                        room.pairs.push(Weighted::new(-error, weight));
                     }
                 }
                 quantiles.clear();
-                analog::quantiles(&mut room.pairs, view.quantiles, false, quantiles);
+                analog::quantiles(&mut room.pairs, view.quantiles, quantiles);
             }
             self.errors_at = Some(t);
         }
@@ -245,7 +245,7 @@ fn regressed(
     found: &[Neighbour],
     weights: &[f32],
     local: &mut Local,
-    pairs: &mut Vec<(f32, f32)>,
+    pairs: &mut Vec<Weighted>,
     t: usize,
     said: &mut Vec<f32>,
 ) -> Option<()> {
@@ -274,9 +274,8 @@ fn regressed(
         }
     }
     pairs.clear();
-    local.corrected(pairs);
-    pairs.iter_mut().for_each(|(miss, _)| *miss += here[0]);
-    analog::quantiles(pairs, view.quantiles, false, said);
+    pairs.extend(local.corrected().map(|(miss, weight)| Weighted::new(here[0] + miss, weight)));
+    analog::quantiles(pairs, view.quantiles, said);
     Some(())
 }
 
@@ -315,15 +314,16 @@ fn same_hour(view: &View<'_>, t: usize, from: usize, to: usize, room: &mut Room,
             room.found.push((distance, s));
         }
     }
-    let Room { found, weights, pairs, near, .. } = room;
+    let Room { found, fresh, weights, pairs, near, .. } = room;
     if found.len() < ENOUGH {
         // Younger than a few days: all moments count.
         std::mem::swap(found, near);
     }
     analog::select(found, SAME_HOUR);
-    analog::weights(found, SAME_HOUR, t, half_life(view), weights);
-    read(view, found, weights, pairs, t, |_| Some(0.0), false, said);
-    read(view, found, weights, pairs, t, |s| base.mixed.get(s), false, said);
+    analog::freshness(found, t, half_life(view), fresh);
+    analog::weights(found, fresh, SAME_HOUR, weights);
+    read(view, found, weights, pairs, t, |_| Some(0.0), said);
+    read(view, found, weights, pairs, t, |s| base.mixed.get(s), said);
     Some(())
 }
 
@@ -339,12 +339,23 @@ fn shifted(column: &Column<f32>, from: usize, to: usize, t: usize, ahead: usize,
 }
 
 /// Finds the `k` nearest into `room.found`.
-fn search(view: &View<'_>, keys: &[Key<'_>], from: usize, to: usize, k: usize, limit: &mut f32, room: &mut Room) {
+#[expect(clippy::too_many_arguments, reason = "one search, many bounds")]
+fn search(
+    view: &View<'_>,
+    keys: &[Key<'_>],
+    from: usize,
+    to: usize,
+    t: usize,
+    k: usize,
+    limit: &mut f32,
+    room: &mut Room,
+) {
     let gap = &view.track.gap;
     let barriers = [gap.rows(from..to), gap.rows(from + view.lead..to + view.lead)];
     analog::scan(keys, barriers, from..to, &mut room.distances);
     analog::nearest(&room.distances, from, k, *limit, &mut room.found);
     *limit = room.found.last().map_or(f32::INFINITY, |(farthest, _)| 2.0 * farthest + 1e-3);
+    analog::freshness(&room.found, t, half_life(view), &mut room.fresh);
     room.near.clear();
     room.near.extend_from_slice(&room.found);
 }
@@ -355,18 +366,17 @@ fn read(
     view: &View<'_>,
     found: &[Neighbour],
     weights: &[f32],
-    pairs: &mut Vec<(f32, f32)>,
+    pairs: &mut Vec<Weighted>,
     t: usize,
     base: impl Fn(usize) -> Option<f32>,
-    tail: bool,
     said: &mut Vec<f32>,
 ) {
     let now = base(t).unwrap_or(0.0);
     pairs.clear();
     for ((_, s), weight) in found.iter().zip(weights) {
         if let (Some(came), Some(then)) = (view.track.z.get(s + view.lead), base(*s)) {
-            pairs.push((now + came - then, *weight));
+            pairs.push(Weighted::new(now + came - then, *weight));
         }
     }
-    analog::quantiles(pairs, view.quantiles, tail, said);
+    analog::quantiles(pairs, view.quantiles, said);
 }
