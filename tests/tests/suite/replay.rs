@@ -101,9 +101,10 @@ async fn straight_from_prometheus_as_from_a_file() {
     let end = last_step() + STEP;
     let start = floor(end, days(1)) - days(6);
     let fine = Trace::working_days(monday(), days(7), 80.0, 5);
-    let trace =
-        Trace::new(start, end.duration_since(start), STEP, |t| fine.at(monday() + t.duration_since(start)).unwrap());
-    let prometheus = Prometheus::holding(&[trace.gauge("demand")]).await;
+    let trace = Trace::new(start, end.duration_since(start), STEP, |t| {
+        fine.at(monday() + t.duration_since(start)).unwrap().round()
+    });
+    let prometheus = Prometheus::holding(&[trace.clone().gauge("demand")]).await;
     let url = format!("http://{}", prometheus.address());
     let scene = ["--threshold", "10", "--cold-start", "5m", "--learn", "3d", "--json"];
     let (mut asked, mut end);
