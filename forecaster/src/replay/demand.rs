@@ -78,11 +78,6 @@ impl Demand {
         usize::try_from((offset + STEP.as_secs() - 1).div_euclid(STEP.as_secs())).unwrap_or(0).min(self.len())
     }
 
-    /// Largest demand.
-    pub(super) fn most(&self) -> f64 {
-        self.values.iter().copied().fold(0.0, f64::max)
-    }
-
     fn days(&self, scene: &Scene) -> Vec<Segment> {
         let zone = scene.calendar.zone();
         let from = scene.counted_from.map_or(0, |from| self.step_at(from));

@@ -7,6 +7,7 @@
 mod answers;
 mod checklist;
 mod forecast;
+mod identical;
 mod learning;
 mod outage;
 mod process;

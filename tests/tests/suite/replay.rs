@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm::clock::{Clock as _, SystemClock, floor};
+use prewarm_tests::prometheus::Prometheus;
 use prewarm_tests::trace::{Trace, days, monday};
 
 const STEP: SignedDuration = SignedDuration::from_mins(5);
@@ -86,6 +88,96 @@ fn json_timeline_and_report_tell_the_same_story() {
     let table = text(&scene);
     assert!(table.starts_with(headline) && table.contains("\nprewarm "), "{table}");
     assert_eq!(text(&[&scene[..], &["--output", "csv"]].concat()).lines().count(), 9);
+}
+
+/// The end of the last whole step, as the program takes it.
+fn last_step() -> Timestamp {
+    floor(SystemClock.now(), STEP)
+}
+
+/// The same arms from a real Prometheus as from a file that holds the same values.
+#[tokio::test]
+async fn straight_from_prometheus_as_from_a_file() {
+    let end = last_step() + STEP;
+    let start = floor(end, days(1)) - days(6);
+    let fine = Trace::working_days(monday(), days(7), 80.0, 5);
+    let trace = Trace::new(start, end.duration_since(start), STEP, |t| {
+        fine.at(monday() + t.duration_since(start)).unwrap().round()
+    });
+    let prometheus = Prometheus::holding(&[trace.clone().gauge("demand")]).await;
+    let url = format!("http://{}", prometheus.address());
+    let scene = ["--threshold", "10", "--cold-start", "5m", "--learn", "3d", "--json"];
+    let (mut asked, mut end);
+    loop {
+        end = last_step();
+        let source = ["--prometheus", &url, "--query", "sum(demand)", "--days", "5", "--step", "5m"];
+        asked = text(&[&source[..], &scene].concat());
+        // Not over a step's end: what is read would be another five days.
+        if end == last_step() {
+            break;
+        }
+    }
+    let at = |i: i32| end - days(5) + STEP * i;
+    let rows: Vec<String> = (0..5 * 288).map(|i| format!("{},{}\n", at(i), trace.at(at(i)).unwrap())).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demand.csv");
+    std::fs::write(&path, format!("timestamp,value\n{}", rows.concat())).unwrap();
+    let filed = text(&[&["--input", path.to_str().unwrap()][..], &scene].concat());
+    let [asked, filed]: [serde_json::Value; 2] = [asked, filed].map(|json| serde_json::from_str(&json).unwrap());
+    assert_eq!(asked["query"], "sum(demand)");
+    assert_eq!((&asked["arms"], &asked["from"]), (&filed["arms"], &filed["from"]));
+
+    let cases = [
+        ("nothing", url.as_str(), "--query returned nothing in the last 28 days"),
+        ("demand or label_replace(demand, \"a\", \"b\", \"\", \"\")", &url, "series"),
+        ("sum(", &url, "--query"),
+        ("demand", "http://127.0.0.1:1", "127.0.0.1:1"),
+        ("demand", "http://user:secret@127.0.0.1:1", "--bearer-token-file"),
+    ];
+    for (query, url, expected) in cases {
+        let output = run(&["--prometheus", url, "--query", query, "--threshold", "4", "--cold-start", "5m"]);
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && complaint.contains(expected), "{query} {url}: {complaint}");
+        assert!(!complaint.contains("secret"), "{complaint}");
+    }
+}
+
+/// A night at zero, and windows that bring replicas back before anybody comes.
+#[test]
+fn scale_to_zero_and_windows_of_a_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (input, policy, timeline) = (path("demand.csv"), path("policy.yaml"), path("timeline.csv"));
+    let demand = |hour: i64| if (9..17).contains(&hour) { 25 } else { 0 };
+    let at = |i: i64| monday() + SignedDuration::from_mins(5 * i);
+    let rows: Vec<String> = (0..6 * 288).map(|i| format!("{},{}\n", at(i), demand(i / 12 % 24))).collect();
+    std::fs::write(&input, format!("timestamp,value\n{}", rows.concat())).unwrap();
+    let windows = r#"windows: [{name: early, days: "*", from: "06:00", to: "07:00", minReplicas: 4}]"#;
+    std::fs::write(&policy, format!("timezone: UTC\n{windows}\n")).unwrap();
+    let scene = ["--input", &input, "--threshold", "10", "--cold-start", "2m,6m@0.2", "--min-replicas", "0"];
+    let json = text(&[&scene[..], &["--policy", &policy, "--timeline", &timeline, "--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["assumptions"]["coldStarts"].as_array().unwrap().len(), 2);
+    assert_eq!(json["assumptions"]["minReplicas"], 0);
+
+    let timeline = std::fs::read_to_string(&timeline).unwrap();
+    // Ready at most and asked for at least, of an arm within an hour of the last day.
+    let within = |arm: &str, hour: i64| {
+        let day = monday() + days(5);
+        let inside = timeline.lines().filter_map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let time: Timestamp = fields.get(1)?.parse().ok()?;
+            let here = fields[0] == arm && time.duration_since(day).as_hours() == hour && time >= day;
+            here.then(|| (fields[3].parse::<u32>().unwrap(), fields[4].parse::<u32>().unwrap()))
+        });
+        inside.fold((0, u32::MAX), |(most, least), (ready, desired)| (most.max(ready), least.min(desired)))
+    };
+    for arm in ["hpa", "prewarm", "oracle"] {
+        assert_eq!(within(arm, 3).0, 0, "{arm} sleeps at night");
+        assert!(within(arm, 12).1 >= 3, "{arm} serves at noon");
+    }
+    assert_eq!((within("prewarm", 6).0, within("hpa", 6).0), (4, 0), "windows are Prewarm's alone");
+    assert!(within("prewarm", 6).1 >= 4);
 }
 
 #[test]

@@ -86,7 +86,7 @@ struct Need {
 
 /// Fills in from where each state of each step was reached (bit 0: on came from on, bit 1: off came from on), and says
 /// whether the cheapest path ends on.
-fn cheapest(demand: &Demand, need: Need, start: f64, running: bool, earliest: usize, came_from: &mut [u8]) -> bool {
+fn cheapest(values: &[f64], need: Need, start: f64, running: bool, earliest: usize, came_from: &mut [u8]) -> bool {
     let (mut on, mut off) = if running { (0.0, 0.0) } else { (f64::INFINITY, 0.0) };
     for (i, (value, from)) in values.iter().zip(came_from).enumerate() {
         let start = if i >= earliest { start } else { f64::INFINITY };

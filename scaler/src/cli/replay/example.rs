@@ -51,6 +51,7 @@ pub(crate) fn summary() -> Summary {
             cold_start_seconds: 300.0,
             cold_starts: vec![StartUp { seconds: 300.0, share: 1.0 }],
             min_replicas: 1,
+            max_replicas: 24,
             cost_ratio: 30.0,
             wait_limit_seconds: 15.0,
             gpu_price: 2.5,

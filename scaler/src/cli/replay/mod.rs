@@ -67,7 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Played { outcomes, frontier } = play::play(&series, &assumed);
     let conclusion = Conclusion::draw(&outcomes, assumed.cost_ratio)
         .ok_or_else(|| anyhow!("the history is too short to draw a conclusion from"))?;
-    let assumptions = args.scene.assumptions();
+    let assumptions = args.scene.assumptions(&assumed);
     let arms = Summary::arms(&outcomes, &assumptions);
     let summary = Summary {
         title: args.source.title(),

@@ -82,17 +82,23 @@ fn issued(buckets: &Series, scene: &Scene, done: &AtomicUsize) -> Vec<Forecast> 
     forecasts
 }
 
-/// In buckets that begin at full multiples of [`BUCKET`]; the first, cut one is left out.
+/// In buckets that begin at full multiples of [`BUCKET`], of their largest minute as in production; the first, cut one is
+/// left out.
 fn aligned(history: &Series) -> Series {
     let (step, bucket) = (history.step().as_secs(), BUCKET.as_secs());
     let past = history.start().as_second().rem_euclid(bucket);
     let skipped = if past == 0 { 0 } else { ((bucket - past) / step) as usize };
     let whole = history.values().get(skipped..).unwrap_or_default().to_vec();
-    Series::new(history.instant(skipped), history.step(), whole).resample(BUCKET, Statistic::Mean)
+    let whole = Series::new(history.instant(skipped), history.step(), whole);
+    let minutes = if history.step() < MINUTE { whole.resample(MINUTE, Statistic::Mean) } else { whole };
+    minutes.resample(BUCKET, Statistic::Max)
 }
 
 /// Of the plain HPA, for its frontier.
 const UTILISATIONS: [f64; 16] = [0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1];
+
+/// Resolution of a service's history.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Buckets that forecasts are made in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);
@@ -118,6 +124,6 @@ mod tests {
         let minutes = Series::new(start, SignedDuration::from_mins(1), (1..=14).map(f64::from).collect());
         let buckets = aligned(&minutes);
         assert_eq!((buckets.start().as_second(), buckets.step()), (300, BUCKET));
-        assert_eq!(buckets.values()[..2], [7.0, 12.0]);
+        assert_eq!(buckets.values()[..2], [9.0, 14.0]);
     }
 }

@@ -79,12 +79,14 @@ pub(crate) enum Format {
 }
 
 impl Scene {
-    pub(crate) fn assumptions(&self) -> Assumptions {
+    /// As `assumed` has them.
+    pub(crate) fn assumptions(&self, assumed: &Assumed) -> Assumptions {
         Assumptions {
             threshold: self.threshold.get(),
             cold_start_seconds: self.cold_start.lead().as_secs_f64(),
             cold_starts: self.start_ups(),
-            min_replicas: self.min_replicas,
+            min_replicas: assumed.keda.min,
+            max_replicas: assumed.keda.max,
             cost_ratio: self.cost_ratio,
             wait_limit_seconds: self.wait_limit.as_secs_f64(),
             gpu_price: self.gpu_price,
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn what_is_not_said_has_a_default() {
         let scene = read(&["--threshold", "4", "--cold-start", "5m"]).unwrap();
-        assert_eq!(scene.assumptions().cold_start_seconds, 300.0);
+        assert_eq!(scene.cold_start.lead().as_secs(), 300);
         assert_eq!(
             (scene.cost_ratio, scene.gpu_price, scene.wait_limit.as_secs(), scene.min_replicas),
             (30.0, 2.5, 15, 1)

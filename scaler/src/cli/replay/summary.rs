@@ -1,9 +1,11 @@
 //! What a replay found: the JSON of `--json`, and what table and report are made of.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::replay::{self, DaySum, Outcome};
 use serde::Serialize;
+
+use crate::cli::history::written;
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +56,8 @@ pub(crate) struct Assumptions {
     pub(crate) cold_starts: Vec<StartUp>,
     /// Replicas that always run.
     pub(crate) min_replicas: u32,
+    /// Replicas that there are at most.
+    pub(crate) max_replicas: u32,
     /// One missed replica-hour costs as much as so many idle GPU-hours.
     pub(crate) cost_ratio: f64,
     /// Requests that wait longer are missed.
@@ -160,6 +164,17 @@ pub(crate) struct Verdict {
     pub(crate) sentences: Vec<String>,
 }
 
+impl Assumptions {
+    /// How long start-ups take, in words.
+    pub(crate) fn cold_start(&self) -> String {
+        let words = |seconds: f64| written(SignedDuration::from_secs(seconds.round() as i64));
+        match self.cold_starts.as_slice() {
+            [first, .., last] => format!("{} to {}", words(first.seconds), words(last.seconds)),
+            _ => words(self.cold_start_seconds),
+        }
+    }
+}
+
 impl Summary {
     /// Figures of all arms (the plain HPA and the oracle among them).
     pub(crate) fn arms(outcomes: &[(replay::Arm, Outcome)], assumed: &Assumptions) -> Vec<Arm> {
@@ -185,8 +200,8 @@ impl Summary {
                 mean_wait_seconds: outcome.queue_seconds,
                 minutes_under_capacity: outcome.minutes_under_capacity,
                 starts: outcome.starts,
-                cost_to_oracle: total_cost / oracle,
-                cost_to_hpa: total_cost / hpa,
+                cost_to_oracle: ratio(total_cost, oracle),
+                cost_to_hpa: ratio(total_cost, hpa),
                 money: outcome.gpu_hours * assumed.gpu_price,
                 days: outcome.days.iter().map(day).collect(),
             }
@@ -198,6 +213,11 @@ impl Summary {
     pub(crate) fn arm(&self, name: &str) -> Option<&Arm> {
         self.arms.iter().find(|arm| arm.name == name)
     }
+}
+
+/// Of two costs; where nothing costs anything they are the same.
+fn ratio(cost: f64, of: f64) -> f64 {
+    if of > 0.0 { cost / of } else { 1.0 }
 }
 
 /// What an arm is called in a sentence.

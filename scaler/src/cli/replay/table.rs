@@ -24,7 +24,7 @@ pub(crate) fn table(summary: &Summary) -> String {
         summary.from,
         summary.to,
         figure(assumed.threshold),
-        written(SignedDuration::from_secs(assumed.cold_start_seconds as i64)),
+        assumed.cold_start(),
     );
     let mut lines = vec![
         [

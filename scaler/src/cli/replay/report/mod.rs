@@ -181,14 +181,14 @@ fn method(summary: &Summary) -> Markup {
             p {
                 "Demand from " (from) " to " (to) " (days and hours in " (timezone) ") was played again in simulated time, through a "
                 "queue, KEDA's polling and the HPA's formula, tolerance and behaviour, once for each way to scale. A replica carries "
-                (figure(assumed.threshold)) " of demand and is Ready " (written(SignedDuration::from_secs(assumed.cold_start_seconds as i64)))
+                (figure(assumed.threshold)) " of demand and is Ready " (assumed.cold_start())
                 " after it was asked for; it costs from the moment it is scheduled, at " (money(assumed.gpu_price)) " a GPU-hour."
             }
             p {
                 "Total cost = GPU-hours + " (figure(assumed.cost_ratio)) " × missed replica-hours; missed is what waits longer than "
                 (written(SignedDuration::from_secs(assumed.wait_limit_seconds as i64))) ". Forecasts are those that would have been issued at "
-                "the time; settings are chosen from earlier days only, for every arm alike. Perfect foresight knows the demand to come: "
-                "nobody can be cheaper."
+                "the time; settings are chosen from earlier days only, for every arm alike. Perfect foresight is the cheapest of "
+                "several plans that know the demand to come, or of the other arms where one of those is cheaper."
             }
         }
     }

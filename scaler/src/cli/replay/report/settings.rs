@@ -11,7 +11,10 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     // A block: whatever the query is made of, it is text.
     let query = summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
     let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
-    let trigger = if summary.conclusion.advice == "use-prewarm" {
+    let prewarm = summary.conclusion.advice == "use-prewarm";
+    // Prewarm decides itself when to let go, as it did in the replay.
+    let window = if prewarm { 0 } else { tuned.scale_down_seconds };
+    let trigger = if prewarm {
         let cold_start = written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
         format!(
             "  - type: external-push
@@ -49,7 +52,8 @@ spec:
   scaleTargetRef:
     name: …
   pollingInterval: 15
-  minReplicaCount: 1
+  minReplicaCount: {}
+  maxReplicaCount: {}
   advanced:
     horizontalPodAutoscalerConfig:
       behavior:
@@ -57,7 +61,7 @@ spec:
           stabilizationWindowSeconds: {}
   triggers:
 {trigger}",
-        tuned.scale_down_seconds
+        assumed.min_replicas, assumed.max_replicas, window
     )
 }
 

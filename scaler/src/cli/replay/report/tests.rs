@@ -1,5 +1,6 @@
 use super::super::example::summary;
 use super::*;
+use serde_json::json;
 
 /// Three weeks of working days; each arm follows the demand in its own way.
 fn course() -> Course {
@@ -110,6 +111,7 @@ fn settings_are_yaml_that_our_own_check_takes() {
         assert_eq!(trigger["metadata"]["query"].as_str(), summary.query.as_deref());
         assert_eq!(trigger["metadata"]["threshold"], if use_prewarm { "4" } else { "2.4" });
         let window = &tree["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"];
-        assert_eq!(window["stabilizationWindowSeconds"], 900);
+        assert_eq!(window["stabilizationWindowSeconds"], if use_prewarm { 0 } else { 900 });
+        assert_eq!((&tree["spec"]["minReplicaCount"], &tree["spec"]["maxReplicaCount"]), (&json!(1), &json!(24)));
     }
 }
