@@ -5,15 +5,12 @@ use prewarm_forecaster::Policy;
 use prewarm_forecaster::decide::choice::ShadowPolicy;
 use prewarm_forecaster::decide::lead::{Lead, StartUps};
 use prewarm_forecaster::decide::planner::Rhythm;
-use prewarm_forecaster::decide::policy::LeadTime;
+use prewarm_forecaster::decide::policy::{LeadTime, ScaleToZero};
 use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
-use prewarm_forecaster::replay::portfolio;
+use prewarm_forecaster::replay::portfolio::{self, LONGEST_HOLD};
 
 use super::BUCKET;
-
-/// Beyond the lead a forecast keeps what runs: the portfolio's hold, and the untuned one.
-const HOLD: SignedDuration = SignedDuration::from_mins(10);
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
@@ -61,7 +58,7 @@ impl Reach {
         let buckets = from_now.as_secs() / BUCKET.as_secs();
         let stride = ((buckets + EXACT - 1) / EXACT).max(1);
         let within = (0..buckets / stride).map(|i| from_now - BUCKET * (i * stride) as i32);
-        let beyond = [BUCKET, from_now + HOLD, from_now + HOLD + LATE];
+        let beyond = [BUCKET, from_now + LONGEST_HOLD, from_now + LONGEST_HOLD + LATE];
         let leads = within.chain(beyond).collect();
         Spec { leads, quantiles: QUANTILES.to_vec(), calendar: policy.calendar.clone() }
     }
@@ -76,10 +73,13 @@ impl Reach {
         let spec = BankSpec {
             slot: super::SLOT,
             hpa_window: rhythm.hpa_window,
+            // KEDA's own minimum is not known here: it is zero unless somebody sets it.
+            min: u32::from(policy.scale_to_zero != ScaleToZero::Auto),
+            keep_warm: policy.keep_warm,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
         let policies: Vec<ShadowPolicy> =
-            portfolio::reactive().into_iter().chain(portfolio::forecasting(self.cold_start)).collect();
+            portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         Bank::new(spec, policies)
     }
 }
@@ -114,14 +114,14 @@ mod tests {
 
     #[test]
     fn a_short_lead_is_exact_in_every_bucket() {
-        assert_eq!(leads(1), [5, 10, 15, 25, 85]);
-        assert_eq!(leads(10), [5, 10, 15, 20, 30, 90]);
-        assert_eq!(leads(18), [5, 10, 15, 20, 25, 30, 40, 100]);
+        assert_eq!(leads(1), [5, 10, 15, 35, 95]);
+        assert_eq!(leads(10), [5, 10, 15, 20, 40, 100]);
+        assert_eq!(leads(18), [5, 10, 15, 20, 25, 30, 50, 110]);
     }
 
     #[test]
     fn a_long_one_in_some() {
-        assert_eq!(leads(50), [5, 10, 20, 30, 40, 50, 60, 70, 130]);
+        assert_eq!(leads(50), [5, 10, 20, 30, 40, 50, 60, 80, 140]);
         assert!(leads(120).len() <= 9);
     }
 

@@ -62,16 +62,18 @@ pub(in crate::replay) fn rhythm(scene: &Scene) -> Rhythm {
 impl<'a> Pilot<'a> {
     pub(in crate::replay) fn new(scene: &Scene, forecasts: &'a [Forecast]) -> Self {
         let (lead, threshold) = (scene.cold_start.lead(), scene.threshold.get());
-        let mut policies = portfolio::reactive();
-        policies.extend(portfolio::forecasting(lead));
+        let policy = Arc::new(policy(scene));
+        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         let spec = BankSpec {
             min: scene.keda.min,
             max: scene.keda.max,
+            keep_warm: policy.keep_warm,
+            cooldown: scene.keda.cooldown,
             wait_limit: scene.wait_limit,
             ..BankSpec::new(threshold, lead)
         };
         Self {
-            planner: Planner::new(Arc::new(policy(scene)), rhythm(scene)),
+            planner: Planner::new(policy, rhythm(scene)),
             bank: Bank::new(spec, policies),
             forecasts,
             next: 0,
@@ -136,3 +138,6 @@ pub(in crate::replay) fn observe(
         ..Observation::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
