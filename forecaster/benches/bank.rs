@@ -35,7 +35,7 @@ fn forecast(slot: i64) -> Forecast {
 
 fn bank() -> Bank {
     let mut policies = portfolio::reactive();
-    policies.extend(portfolio::forecasting(LEAD));
+    policies.extend(portfolio::forecasting());
     Bank::new(BankSpec::new(10.0, LEAD), policies)
 }
 

@@ -20,23 +20,52 @@ pub fn reactive() -> Vec<ShadowPolicy> {
     pairs.map(policy).collect()
 }
 
-/// The policies that look ahead, for a cold start of `lead`.
-pub fn forecasting(lead: SignedDuration) -> Vec<ShadowPolicy> {
-    let seconds = SignedDuration::from_secs;
-    let mut policies = Vec::new();
-    for quantile in [0.5, 0.8, 0.95] {
-        for forecast_utilisation in [0.8, 0.9, 1.0, 1.15] {
-            for utilisation in [0.7, 0.9] {
-                policies.push(ShadowPolicy::Forecast {
-                    quantile,
-                    forecast_utilisation,
-                    utilisation,
-                    hold: seconds(600),
-                    stabilisation: seconds(60),
-                    drain: seconds(60).max(lead),
-                });
-            }
-        }
-    }
-    policies
+/// Quantile, forecast utilisation, utilisation and hold in minutes of the policies that look ahead: chosen greedily among
+/// 540 by what choosing among them day by day would have cost on real histories at cold starts of 1, 3 and 10 minutes, a
+/// cell that comes off worse than reactively counting sixfold. Chosen without a history, they come off 2 % worse on it
+/// than chosen with it.
+const SETTINGS: [(f64, f64, f64, i64); 24] = [
+    (0.5, 1.0, 1.05, 10),
+    (0.65, 0.9, 0.75, 20),
+    (0.9, 0.7, 0.6, 0),
+    (0.9, 0.7, 0.6, 10),
+    (0.9, 0.9, 0.75, 20),
+    (0.9, 0.9, 0.9, 0),
+    (0.9, 1.0, 0.75, 20),
+    (0.9, 1.0, 0.9, 0),
+    (0.9, 1.0, 0.9, 20),
+    (0.9, 1.15, 0.9, 0),
+    (0.95, 0.7, 0.6, 0),
+    (0.95, 0.7, 0.6, 10),
+    (0.95, 1.0, 0.9, 10),
+    (0.95, 1.15, 1.05, 0),
+    (0.95, 1.15, 1.2, 0),
+    (0.99, 0.7, 0.9, 20),
+    (0.99, 0.8, 0.6, 10),
+    (0.99, 0.9, 0.75, 20),
+    (0.99, 1.0, 0.6, 20),
+    (0.99, 1.0, 0.9, 10),
+    (0.99, 1.15, 0.75, 0),
+    (0.99, 1.15, 0.75, 20),
+    (0.99, 1.15, 0.9, 20),
+    (0.99, 1.3, 0.9, 20),
+];
+
+/// The longest hold of any policy: so far beyond the lead a forecast must reach.
+pub const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(20);
+
+/// The 24 policies that look ahead, whatever the cold start.
+///
+/// All scale down to the most of the last minute (a quarter of one was no better) and drain a queue within one, as the
+/// planner does (longer for long cold starts was no better either).
+pub fn forecasting() -> Vec<ShadowPolicy> {
+    let policy = |(quantile, forecast_utilisation, utilisation, hold)| ShadowPolicy::Forecast {
+        quantile,
+        forecast_utilisation,
+        utilisation,
+        hold: SignedDuration::from_mins(hold),
+        stabilisation: SignedDuration::from_mins(1),
+        drain: SignedDuration::from_mins(1),
+    };
+    SETTINGS.map(policy).into()
 }

@@ -3,12 +3,11 @@
 use jiff::SignedDuration;
 
 use super::arm::prewarm::{policy, rhythm};
-use super::portfolio;
+use super::portfolio::LONGEST_HOLD;
 use super::scene::Scene;
-use crate::decide::choice::ShadowPolicy;
 use crate::decide::lead::{Lead, StartUps};
-use crate::decide::rhythm::Rhythm;
 use crate::decide::policy::Policy;
+use crate::decide::rhythm::Rhythm;
 
 /// What the quantiles of the portfolio, the newsvendor's at usual cost ratios and people ask for.
 pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
@@ -31,7 +30,7 @@ pub fn leads(
     let ready = whole(lead) + 2;
     let stride = (ready + i64::from(exact.max(1)) - 1) / i64::from(exact.max(1));
     let within = (0..ready / stride).map(|i| ready - i * stride);
-    let held = ready + whole(hold(lead));
+    let held = ready + whole(LONGEST_HOLD);
     let overdue = late.map(|late| held + whole(late));
     let buckets = within.chain([1, held]).chain(overdue);
     buckets.map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs()))).collect()
@@ -53,18 +52,6 @@ pub fn whole_buckets(span: SignedDuration, bucket: SignedDuration) -> i64 {
     span.div_euclid(bucket) + i64::from(span.rem_euclid(bucket) > 0)
 }
 
-/// The longest hold of the policies that look ahead; without a choice the planner's own.
-fn hold(lead: SignedDuration) -> SignedDuration {
-    let held = |policy: ShadowPolicy| match policy {
-        ShadowPolicy::Forecast { hold, .. } => hold,
-        _ => SignedDuration::ZERO,
-    };
-    portfolio::forecasting(lead).into_iter().map(held).max().unwrap_or_default().max(UNTUNED_HOLD)
-}
-
-/// The planner's hold where nothing was chosen.
-const UNTUNED_HOLD: SignedDuration = SignedDuration::from_mins(10);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,20 +69,20 @@ mod tests {
 
     #[test]
     fn a_short_lead_is_exact_in_every_bucket() {
-        assert_eq!(of(5, 4, 6, Some(60)), [5, 10, 15, 25, 85]);
-        assert_eq!(of(5, 10, 6, Some(60)), [5, 10, 15, 20, 30, 90]);
-        assert_eq!(of(5, 20, 6, Some(60)), [5, 10, 15, 20, 25, 30, 40, 100]);
+        assert_eq!(of(5, 4, 6, Some(60)), [5, 10, 15, 35, 95]);
+        assert_eq!(of(5, 10, 6, Some(60)), [5, 10, 15, 20, 40, 100]);
+        assert_eq!(of(5, 20, 6, Some(60)), [5, 10, 15, 20, 25, 30, 50, 110]);
     }
 
     #[test]
     fn a_long_one_in_some() {
-        assert_eq!(of(5, 50, 6, Some(60)), [5, 10, 20, 30, 40, 50, 60, 70, 130]);
+        assert_eq!(of(5, 50, 6, Some(60)), [5, 10, 20, 30, 40, 50, 60, 80, 140]);
         assert!(of(5, 120, 6, Some(60)).len() <= 9);
     }
 
     #[test]
     fn one_may_do_and_buckets_may_be_longer_than_the_lead() {
-        assert_eq!(of(5, 7, 1, None), [5, 20, 30]);
+        assert_eq!(of(5, 7, 1, None), [5, 20, 40]);
         assert_eq!(of(30, 12, 1, None), [30, 90, 120]);
     }
 }

@@ -202,8 +202,7 @@ mod tests {
 
     #[test]
     fn choices_come_back() {
-        let lead = SignedDuration::from_mins(3);
-        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting(lead));
+        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting());
         for (policy, why) in policies.zip(WHYS.into_iter().cycle()) {
             let sums = Sums { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
             let choice = Choice {

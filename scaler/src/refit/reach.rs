@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use prewarm_forecaster::Policy;
 use prewarm_forecaster::decide::choice::ShadowPolicy;
-use prewarm_forecaster::decide::policy::LeadTime;
+use prewarm_forecaster::decide::policy::{LeadTime, ScaleToZero};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
@@ -66,10 +66,12 @@ impl Reach {
         let spec = BankSpec {
             slot: super::SLOT,
             hpa_window: rhythm.hpa_window,
+            // KEDA's own minimum is not known here: it is zero unless somebody sets it.
+            min: u32::from(policy.scale_to_zero != ScaleToZero::Auto),
+            keep_warm: policy.keep_warm,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
-        let policies: Vec<ShadowPolicy> =
-            portfolio::reactive().into_iter().chain(portfolio::forecasting(self.cold_start)).collect();
+        let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         Bank::new(spec, policies)
     }
 }
@@ -101,7 +103,7 @@ mod tests {
         let mut leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         leads.sort();
         leads.dedup();
-        assert_eq!(leads, [5, 10, 15, 20, 25, 30, 40, 100]);
+        assert_eq!(leads, [5, 10, 15, 20, 25, 30, 50, 110]);
     }
 
     #[test]

@@ -62,15 +62,17 @@ pub(in crate::replay) fn rhythm(scene: &Scene) -> Rhythm {
 impl<'a> Pilot<'a> {
     pub(in crate::replay) fn new(scene: &'a Scene, forecasts: &'a [Forecast]) -> Self {
         let (lead, threshold) = (scene.cold_start.lead(), scene.threshold.get());
-        let mut policies = portfolio::reactive();
-        policies.extend(portfolio::forecasting(lead));
+        let policy = Arc::new(policy(scene));
+        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         let spec = BankSpec {
             min: scene.keda.min,
             max: scene.keda.max,
+            keep_warm: policy.keep_warm,
+            cooldown: scene.keda.cooldown,
             wait_limit: scene.wait_limit,
             ..BankSpec::new(threshold, lead)
         };
-        let mut planner = Planner::new(Arc::new(policy(scene)), rhythm(scene));
+        let mut planner = Planner::new(policy, rhythm(scene));
         scene.service.choice.iter().for_each(|choice| planner.install_choice(Arc::new(choice.clone())));
         Self {
             planner,
@@ -143,3 +145,6 @@ pub(in crate::replay) fn observe(
         ..Observation::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,7 +139,7 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
 /// The bank's looks are shared and kept; asking the forecast anew at every slot gives the same.
 #[test]
 fn a_look_that_is_kept_is_the_look_that_would_be_made() {
-    let policies = portfolio::forecasting(spec().lead);
+    let policies = portfolio::forecasting();
     let mut kept = Bank::new(spec(), policies.clone());
     let mut forecast = clairvoyant(3);
     for slot in 3..300 {
@@ -159,7 +159,7 @@ fn a_look_that_is_kept_is_the_look_that_would_be_made() {
 #[test]
 fn stitched_sums_are_the_closed_loop() {
     let mut policies = portfolio::reactive();
-    policies.extend(portfolio::forecasting(spec().lead));
+    policies.extend(portfolio::forecasting());
     let mut bank = Bank::new(spec(), policies);
     let mut eyes = bank.clone();
     let mut switched: Option<Twin> = None;
@@ -208,7 +208,7 @@ proptest! {
     ) {
         let spec = BankSpec { min, max, ..BankSpec::new(threshold, SignedDuration::from_secs(lead)) };
         let mut policies = portfolio::reactive();
-        policies.extend(portfolio::forecasting(spec.lead));
+        policies.extend(portfolio::forecasting());
         let mut bank = Bank::new(spec, policies);
         let forecast = clairvoyant(1000);
         for (slot, demand) in slots {

@@ -1,0 +1,100 @@
+//! Where there is nothing to foresee, and where zero is: what the planner, its bank and its tuner come to in the loop.
+
+use jiff::Timestamp;
+
+use crate::decide::policy::Threshold;
+use crate::forecast::{Ensemble, Spec};
+use crate::replay::scene::Keda;
+use crate::replay::{Arm, Outcome, Scene, replay};
+use crate::series::Series;
+use crate::{Calendar, Forecast};
+
+use super::*;
+
+const BUCKET: SignedDuration = SignedDuration::from_mins(5);
+const BUCKETS_A_DAY: i64 = 288;
+
+/// Even within [0, 1): SplitMix64 of `n`.
+fn chance(n: i64) -> f64 {
+    let mut z = (n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn trace(days: i64, demand: impl Fn(i64) -> f64) -> Series {
+    Series::new(Timestamp::UNIX_EPOCH, BUCKET, (0..days * BUCKETS_A_DAY).map(demand).collect())
+}
+
+/// Three weeks, of which the last counts.
+fn scene(trace: &Series, cold_start: i64, keda: Keda) -> Scene {
+    Scene {
+        keda,
+        counted_from: Some(trace.end() - SignedDuration::from_hours(7 * 24)),
+        ..Scene::new(Threshold::new(10.0).unwrap(), SignedDuration::from_secs(cold_start))
+    }
+}
+
+/// As issued: nothing is known of what comes.
+fn forecasts(trace: &Series, lead: SignedDuration) -> Vec<Forecast> {
+    let ready = lead + BUCKET * 3;
+    let spec = Spec {
+        leads: vec![BUCKET, ready, ready + portfolio::LONGEST_HOLD],
+        quantiles: vec![0.5, 0.8, 0.9, 0.95, 0.975, 0.99],
+        calendar: Calendar::empty(jiff::tz::TimeZone::UTC),
+    };
+    let mut ensemble = Ensemble::new(trace.start(), trace.step(), spec);
+    let issue = |value: &f64| {
+        ensemble.push(*value);
+        ensemble.forecast().ok()
+    };
+    trace.values().iter().filter_map(issue).collect()
+}
+
+fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
+    outcome.total_cost(scene.cost_ratio)
+}
+
+#[test]
+fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
+    // Two replicas' worth, and a spike of up to twelve for five to ten minutes whenever it likes.
+    let spikes = |i: i64| {
+        let height = |i: i64| if chance(7 * i) < 0.01 { 120.0 * chance(7 * i + 1) } else { 0.0 };
+        18.0 + 4.0 * chance(3 * i + 2) + height(i).max(height(i - 1))
+    };
+    let trace = trace(21, spikes);
+    let forecasts = forecasts(&trace, SignedDuration::from_secs(60));
+    for ratio in [10.0, 30.0, 100.0] {
+        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, Keda::default()) };
+        let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
+        let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
+        assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
+    }
+}
+
+/// A tenant that works from about nine to about twelve and from two to about six, five days a week.
+fn office(i: i64) -> f64 {
+    let (day, hour) = (i.div_euclid(BUCKETS_A_DAY), i.rem_euclid(BUCKETS_A_DAY) as f64 / 12.0);
+    let late = |edge: i64| 0.3 * (chance(100 * day + edge) - 0.5);
+    let (morning, afternoon) = (9.0 + late(0)..12.0 + late(1), 14.0 + late(2)..18.0 + late(3));
+    // The epoch was a Thursday.
+    let works = (day + 3).rem_euclid(7) < 5 && (morning.contains(&hour) || afternoon.contains(&hour));
+    if works { 25.0 + 30.0 * chance(5 * i) } else { 0.0 }
+}
+
+#[test]
+fn a_tenant_that_comes_and_goes_costs_less_from_zero_than_with_any_cooldown() {
+    let trace = trace(21, office);
+    let forecasts = forecasts(&trace, SignedDuration::from_secs(600));
+    let of = |arm, cooldown| {
+        let keda = Keda { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..Keda::default() };
+        let scene = scene(&trace, 600, keda);
+        cost(&replay(&trace, &forecasts, &scene, arm), &scene)
+    };
+    let prewarm = of(Arm::Prewarm, 300);
+    for cooldown in [60, 300, 900, 1800, 3600] {
+        for arm in [Arm::Hpa, Arm::ReactiveTuned] {
+            assert!(prewarm < 0.9 * of(arm, cooldown), "{arm} {cooldown}: {prewarm} {}", of(arm, cooldown));
+        }
+    }
+}
