@@ -73,7 +73,7 @@ impl App {
         let (registry, arrivals) = Registry::new(config.rules(), config.max_workloads, seams.clock.clone());
         let sources = Arc::new(Sources::new(&config.sources).context("sources")?);
         let store = store::open(&config.database).await.context("database")?;
-        let cluster = Cluster::find(config.cluster).await;
+        let cluster = Cluster::new(config.cluster);
         Ok(Self { config, seams, registry: Arc::new(registry), arrivals, sources, store, metrics, cluster })
     }
 

@@ -81,52 +81,48 @@ struct Follow {
 /// The way to the cluster.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    wishes: Option<mpsc::UnboundedSender<Follow>>,
+    wishes: mpsc::UnboundedSender<Follow>,
 }
 
 /// The work behind a [`Cluster`]: to be run beside it.
+#[derive(Debug)]
 pub struct Watching {
-    client: Option<kube::Client>,
+    access: ClusterAccess,
     wishes: mpsc::UnboundedReceiver<Follow>,
 }
 
-// A client holds a token.
-impl std::fmt::Debug for Watching {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watching").field("access", &self.client.is_some()).finish_non_exhaustive()
-    }
-}
-
 impl Cluster {
-    /// Finds out who and where the API is; asks nothing of it. What is missing or broken is no error: nothing is known
-    /// then.
-    pub async fn find(access: ClusterAccess) -> (Self, Watching) {
-        let client = match access {
-            ClusterAccess::Auto => connect::client().await,
-            ClusterAccess::Off => None,
-        };
+    /// A way to wherever `access` leads, and the work behind it. Nothing is asked of anybody before that is run.
+    pub fn new(access: ClusterAccess) -> (Self, Watching) {
         let (sender, wishes) = mpsc::unbounded_channel();
-        (Self { wishes: client.is_some().then_some(sender) }, Watching { client, wishes })
+        (Self { wishes: sender }, Watching { access, wishes })
     }
 
     /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it stays at nothing.
     pub fn follow(&self, namespace: &str, name: &str) -> channel::Receiver<Arc<Fleet>> {
         let (out, fleet) = channel::channel(Arc::default());
-        if let Some(wishes) = &self.wishes {
-            // The receiver is gone only while the process shuts down.
-            let _ = wishes.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
-        }
+        // Without access nobody receives it.
+        let _ = self.wishes.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
         fleet
     }
 }
 
 impl Watching {
-    /// Watches until `shutdown`.
+    /// Finds out who and where the API is, and watches until `shutdown`. What is missing or broken is no error: nothing is
+    /// known then.
     pub async fn run(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
-        let Some(client) = self.client else { return };
+        let watched = async {
+            let client = match self.access {
+                ClusterAccess::Auto => connect::client().await,
+                ClusterAccess::Off => None,
+            };
+            if let Some(client) = client {
+                watch::run(client, self.wishes, &metrics, clock.as_ref()).await;
+            }
+        };
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = watch::run(client, self.wishes, &metrics, clock.as_ref()) => {}
+            () = watched => {}
         }
     }
 }
