@@ -4,6 +4,7 @@
 mod kwok;
 pub(crate) mod nodes;
 pub(crate) mod pki;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::api::Api;
 use pki::{Authority, Pair};
+use restart::Restarted;
 
 /// The bearer token of everybody here: a member of `system:masters`.
 const TOKEN: &str = "control-plane";
@@ -31,7 +33,8 @@ pub(crate) struct Plane {
     pub(crate) api: Api,
     // Ended in this order: those that depend on others first.
     _nodes: nodes::Autoscaler,
-    _keda: Vec<Daemon>,
+    _operator: Restarted,
+    _adapter: Daemon,
     _controllers: Vec<Daemon>,
     _apiserver: Daemon,
     _etcd: Daemon,
@@ -90,14 +93,15 @@ impl Plane {
         std::fs::write(&kubeconfig, api.kubeconfig()).expect("write the kubeconfig");
         let controllers = vec![controller_manager(&start, &kubeconfig), scheduler(&start, &kubeconfig)];
         let kwok = kwok::start(&start, &kubeconfig, &api).await;
-        let keda = keda(&start, &kubeconfig, &api, &authority, operator).await;
+        let (operator, adapter) = keda(&start, &kubeconfig, &api, &authority, operator).await;
         let mut controllers = controllers;
         controllers.push(kwok);
         let nodes = nodes::Autoscaler::start(&api);
         Self {
             api,
             _nodes: nodes,
-            _keda: keda,
+            _operator: operator,
+            _adapter: adapter,
             _controllers: controllers,
             _apiserver: apiserver,
             _etcd: etcd,
@@ -173,7 +177,13 @@ fn scheduler(start: &Start<'_>, kubeconfig: &str) -> Daemon {
 }
 
 /// KEDA's operator and adapter, and the external metrics API that the adapter serves.
-async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Authority, flags: &str) -> Vec<Daemon> {
+async fn keda(
+    start: &Start<'_>,
+    kubeconfig: &str,
+    api: &Api,
+    authority: &Authority,
+    flags: &str,
+) -> (Restarted, Daemon) {
     api.create_namespace("keda").await;
     for file in std::fs::read_dir(&start.tools.crds).expect("KEDA's definitions") {
         let text = std::fs::read_to_string(file.expect("a file").path()).expect("a definition");
@@ -200,7 +210,14 @@ async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Author
          --enable-webhook-patching=false --enable-apiservice-patching=false --enable-cert-rotation=false \
          --zap-log-level=info {flags}",
     ));
-    let operator = start.daemon("keda-operator", &format!("{}-operator", start.tools.keda), &operator, &environment);
+    let again = {
+        let (tools, dir, logs) = (start.tools.clone(), start.dir.to_owned(), start.logs.to_owned());
+        let program = format!("{}-operator", start.tools.keda);
+        move || {
+            Start { tools: &tools, dir: &dir, logs: &logs }.daemon("keda-operator", &program, &operator, &environment)
+        }
+    };
+    let operator = Restarted::start("KEDA's operator", again);
     let arguments = words(&format!(
         "--kubeconfig={kubeconfig} --lister-kubeconfig={kubeconfig} --authentication-kubeconfig={kubeconfig} \
          --authorization-kubeconfig={kubeconfig} --secure-port={adapter} --bind-address=127.0.0.1 \
@@ -231,7 +248,7 @@ async fn keda(start: &Start<'_>, kubeconfig: &str, api: &Api, authority: &Author
         async { api.get("/apis/external.metrics.k8s.io/v1beta1").await }
     })
     .await;
-    vec![operator, adapter_daemon]
+    (operator, adapter_daemon)
 }
 
 /// RFC 4648 with padding.
