@@ -91,6 +91,18 @@ impl Calendar {
         &self.holidays
     }
 
+    /// One-off events: the window's index, and what clocks read at the start and the end of each date that is named in a window
+    /// without weekdays; any order.
+    pub fn events(&self) -> impl Iterator<Item = (usize, DateTime, DateTime)> {
+        let dated = self.windows.iter().enumerate().filter(|(_, window)| window.days.weekdays == [false; 7]);
+        dated.flat_map(|(i, window)| {
+            window.days.dates.iter().map(move |day| {
+                let (from, to) = window.local(*day);
+                (i, from, to)
+            })
+        })
+    }
+
     /// What holds at `t`. Allocates nothing; under a microsecond for a handful of windows.
     pub fn at(&self, t: Timestamp) -> Bounds {
         bounds(self.touching(t, t))

@@ -1,9 +1,21 @@
-//! Local time of buckets: time of day, weekday, holidays, and the bucket of the same local time days ago.
+//! Local time of buckets: time of day, weekday, holidays, events, and the bucket of the same local time days ago.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::Calendar;
+
+/// What kind of day it is: like is compared with like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// No other.
+    Ordinary,
+    /// A holiday of the calendar.
+    Holiday,
+    /// Within a one-off event: the window that names it.
+    Event(u16),
+}
 
 /// Where a bucket lies in local time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,8 +26,8 @@ pub(super) struct Place {
     pub slot: u32,
     /// Day of the week, Monday = 0; holidays count as Sundays.
     pub weekday: u8,
-    /// Whether it lies on a holiday of the calendar.
-    pub holiday: bool,
+    /// Kind of day.
+    pub kind: Kind,
 }
 
 /// Reads places of buckets.
@@ -24,6 +36,8 @@ pub(super) struct Season {
     start: Timestamp,
     step_s: i64,
     calendar: Calendar,
+    /// Local seconds from which and up to which one-off events last.
+    events: Vec<(i64, i64, u16)>,
     /// Buckets of a day, ≥ 1.
     pub per_day: usize,
 }
@@ -32,7 +46,9 @@ impl Season {
     pub(super) fn new(start: Timestamp, step: SignedDuration, calendar: Calendar) -> Self {
         let step_s = step.as_secs().max(1);
         let per_day = usize::try_from(86_400 / step_s).unwrap_or(1).max(1);
-        Self { start, step_s, calendar, per_day }
+        let event = |(i, from, to): (usize, DateTime, DateTime)| Some((second(from)?, second(to)?, u16::try_from(i).ok()?));
+        let events = calendar.events().filter_map(event).collect();
+        Self { start, step_s, calendar, events, per_day }
     }
 
     /// Buckets of `seconds`, at least one.
@@ -56,10 +72,13 @@ impl Season {
         let local = at.as_second() + i64::from(offset);
         let (day, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let holiday = !self.calendar.holidays().is_empty() && self.is_holiday(at);
+        let event = self.events.iter().find(|(from, to, _)| (*from..*to).contains(&local));
+        let other = if holiday { Kind::Holiday } else { Kind::Ordinary };
+        let kind = event.map_or(other, |(.., i)| Kind::Event(*i));
         // The epoch was a Thursday.
         let weekday = if holiday { 6 } else { (day + 3).rem_euclid(7) as u8 };
         let slot = ((second / self.step_s) as usize).min(self.per_day - 1) as u32;
-        Place { offset, slot, weekday, holiday }
+        Place { offset, slot, weekday, kind }
     }
 
     /// The bucket of the same local time `days` before `i`, given the offset then.
@@ -73,4 +92,9 @@ impl Season {
         let date: Date = self.calendar.zone().to_datetime(at).date();
         self.calendar.holidays().binary_search(&date).is_ok()
     }
+}
+
+/// Seconds on clocks since they read 1970.
+fn second(local: DateTime) -> Option<i64> {
+    Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }

@@ -88,8 +88,16 @@ impl Bank {
         }
     }
 
-    /// The next bucket: demand in log space (`None` = gap), the baselines for it, its slots of day and week.
-    pub(super) fn push(&mut self, z: Option<f32>, baselines: &[f32; BASELINES], day: usize, week: usize) {
+    /// The next bucket: demand in log space (`None` = gap), the baselines for it, its slots of day and week. One that is not
+    /// `ordinary` moves levels, but is not learnt as part of a season.
+    pub(super) fn push(
+        &mut self,
+        z: Option<f32>,
+        baselines: &[f32; BASELINES],
+        day: usize,
+        week: usize,
+        ordinary: bool,
+    ) {
         let Some(z) = z else {
             for ((level, trend), c) in self.level.iter_mut().zip(&mut self.trend).zip(&self.constants) {
                 *trend *= c.phi;
@@ -132,14 +140,17 @@ impl Bank {
             let e = x - f;
             self.level[i] = f + c.alpha.max(young) * e;
             self.trend[i] = c.phi * self.trend[i] + c.trend * e;
+            if !ordinary {
+                continue;
+            }
             *sd += c.gamma.max(first) * (z - self.level[i] - sw - *sd);
             let sd = *sd;
             if j >= SEASONAL - WEEKLY {
                 self.week[at_week] += weekly_gain * (z - self.level[i] - sd - sw);
             }
         }
-        self.day_visits[day] = visits.saturating_add(1);
-        self.week_visits[week] = week_visits.saturating_add(1);
+        self.day_visits[day] = visits.saturating_add(u16::from(ordinary));
+        self.week_visits[week] = week_visits.saturating_add(u16::from(ordinary));
         self.seen = self.seen.saturating_add(1);
     }
 

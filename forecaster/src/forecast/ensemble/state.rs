@@ -7,7 +7,7 @@ use super::member::{NAMES, Room};
 use super::smooth::{BASELINES, Bank};
 use super::track::{Profile, Track};
 use super::{Report, Spec, grid};
-use crate::forecast::season::Season;
+use crate::forecast::season::{Kind, Season};
 
 #[derive(Debug, Clone)]
 pub(super) struct State {
@@ -114,7 +114,8 @@ impl State {
         }
         if let Some(place) = self.track.places.get(t) {
             let week = usize::from(place.weekday) * self.season.per_day + place.slot as usize;
-            self.bank.push(learnt.then_some(z), &baselines, place.slot as usize, week);
+            let ordinary = !matches!(place.kind, Kind::Event(_));
+            self.bank.push(learnt.then_some(z), &baselines, place.slot as usize, week, ordinary);
         }
         self.track.push(&self.season, z, learnt);
         for profile in &mut self.profiles {

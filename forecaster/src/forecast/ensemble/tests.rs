@@ -296,3 +296,81 @@ fn nine_o_clock_stays_nine_o_clock_when_clocks_change_and_holidays_are_sundays()
     let [_, holiday] = median(instant(28, 8, 30));
     assert!(holiday < 0.5 * busy, "{holiday} {busy}");
 }
+
+#[test]
+fn the_last_event_of_a_name_says_what_the_next_brings_and_ordinary_days_do_not_learn_it() {
+    let at = |day: i8| date(1970, 1, day);
+    let launch = crate::calendar::Window {
+        name: "launch".to_owned(),
+        days: crate::calendar::Days {
+            weekdays: [false; 7],
+            dates: [4, 8, 14].map(at).to_vec(),
+            holidays: crate::calendar::HolidayRule::default(),
+        },
+        from: jiff::civil::time(12, 0, 0, 0),
+        to: jiff::civil::time(15, 0, 0, 0),
+        min_replicas: None,
+        max_replicas: None,
+        scale_to_zero: None,
+    };
+    let demand = |i: usize| {
+        let event = [4, 8].contains(&(i / DAY + 1)) && (24..30).contains(&(i % DAY));
+        if event { 6.0 * wave(i) } else { wave(i) }
+    };
+    // The forecast of noon, issued at half past eleven.
+    let noon = |windows: Vec<_>, day: usize| {
+        let calendar = Calendar::new(TimeZone::UTC, windows, Vec::new());
+        let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { calendar, ..spec() });
+        (0..(day - 1) * DAY + 23).for_each(|i| ensemble.push(demand(i)));
+        ensemble.forecast().unwrap().values()[1][0]
+    };
+    let named = || vec![launch.clone()];
+    let (told, untold) = (noon(named(), 14), noon(Vec::new(), 14));
+    assert!(told > 1.5 * untold, "the third launch: {told} {untold}");
+    let (told, untold) = (noon(named(), 9), noon(Vec::new(), 9));
+    assert!((told - 180.0).abs() < 30.0 && told < 1.02 * untold, "the day after the second: {told} {untold}");
+    let first = noon(named(), 4);
+    assert!((first - 180.0).abs() < 40.0, "the first one: {first}");
+}
+
+/// Demand that doubles or halves every few days, around noon peaks.
+fn stairs(i: usize) -> f64 {
+    wave(i) * 2f64.powi((chance(i / (3 * DAY) + 77) * 4.0) as i32)
+}
+
+/// Quiet weekends, and a batch at each full third hour.
+fn batches(i: usize) -> f64 {
+    let week = if i / DAY % 7 >= 5 { 0.3 } else { 1.0 };
+    week * wave(i) + if i % 6 == 0 { 150.0 * (0.8 + 0.4 * chance(i + 5)) } else { 0.0 }
+}
+
+#[test]
+fn on_any_kind_of_demand_it_is_about_the_best_member_and_over_all_kinds_better_than_each() {
+    const DAYS: usize = 24;
+    let of = |kind: Kind| (0..DAYS * DAY).map(kind).collect::<Vec<f64>>();
+    let kinds = [of(wave), of(sparse), of(stairs), of(batches), walk(DAYS * DAY)];
+    let mut total: Vec<f64> = Vec::new();
+    for (kind, values) in kinds.iter().enumerate() {
+        let mut ensemble = fed([]);
+        // Σ pinball over quantiles, of the whole and of each member, half an hour ahead in the last third.
+        let mut losses: Vec<f64> = Vec::new();
+        for (i, y) in values.iter().enumerate() {
+            ensemble.push(*y);
+            let (Some(came), true) = (values.get(i + 1), i >= 16 * DAY) else { continue };
+            let whole = ensemble.forecast().unwrap().values()[0].clone();
+            let members = ensemble.members().remove(0).into_iter().map(|(_, said)| said);
+            let loss = |said: Vec<f64>| {
+                QUANTILES.iter().zip(said).map(|(q, f)| backtest::pinball(*q, *came, f)).sum::<f64>()
+            };
+            let row: Vec<f64> = std::iter::once(whole).chain(members).map(loss).collect();
+            losses.resize(row.len(), 0.0);
+            losses.iter_mut().zip(row).for_each(|(sum, loss)| *sum += loss);
+        }
+        let best = losses[1..].iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(losses[0] < 1.04 * best, "kind {kind}: {} {best}", losses[0]);
+        total.resize(losses.len(), 0.0);
+        total.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += (loss / best).ln());
+    }
+    let best = total[1..].iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(total[0] < best - 0.05, "{total:?}");
+}

@@ -1,7 +1,7 @@
 //! What is known of every bucket once it is over: demand in log space, and its levels over minutes and hours.
 
 use super::column::Column;
-use crate::forecast::season::{Place, Season};
+use crate::forecast::season::{Kind, Place, Season};
 
 /// Days of history behind the profiles: four weeks, and one to spare for changes of the clocks.
 pub(super) const PROFILE_DAYS: usize = 30;
@@ -210,17 +210,17 @@ impl Profile {
         let Some(t) = track.len().checked_sub(1) else { return };
         let g = t + self.reach;
         let Some(here) = track.places.get(g) else { return self.push(f32::NAN, f32::NAN) };
-        let said = |days: usize, alike: bool| {
+        let said = |days: usize, of: Option<Kind>| {
             let then = track.places.get(g.checked_sub(days * season.per_day)?)?;
             let i = season.back(g, days, here.offset, then.offset)?;
             let place = track.places.get(i)?;
-            (i <= t && track.gap.get(i)? == 0.0 && (!alike || place.holiday == here.holiday))
+            (i <= t && track.gap.get(i)? == 0.0 && of.is_none_or(|kind| place.kind == kind))
                 .then(|| track.smooth.get(i))?
         };
-        let average = |days: &mut dyn Iterator<Item = usize>, alike: bool| {
+        let average = |days: &mut dyn Iterator<Item = usize>, of: Option<Kind>| {
             let (mut sum, mut weights, mut weight) = (0.0, 0.0, 1.0);
             for days in days {
-                if let Some(z) = said(days, alike) {
+                if let Some(z) = said(days, of) {
                     sum += weight * z;
                     weights += weight;
                 }
@@ -229,20 +229,27 @@ impl Profile {
             (weights > 0.0).then(|| sum / weights)
         };
         let (first, week) = (self.first_day, 7 * self.first_day.div_ceil(7));
-        let mut by_day = average(&mut (first..first + DAYS), true);
-        let mut by_week = if here.holiday {
-            // Like the last Sundays.
-            let date = season.instant(g).as_second() + i64::from(here.offset);
-            let sunday = usize::try_from((date.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0);
-            let days = (0..WEEKS + 1).map(|k| sunday + 7 * k).filter(|days| *days >= first);
-            average(&mut days.take(WEEKS), false)
-        } else {
-            average(&mut (0..WEEKS).map(|k| week + 7 * k), true)
+        let by_days = |of: Option<Kind>| average(&mut (first..first + DAYS), of);
+        let by_weeks = |of: Option<Kind>| average(&mut (0..WEEKS).map(|k| week + 7 * k), of);
+        let (mut by_day, mut by_week) = match here.kind {
+            Kind::Ordinary => (by_days(Some(here.kind)), by_weeks(Some(here.kind))),
+            Kind::Holiday => {
+                // Like the last Sundays.
+                let date = season.instant(g).as_second() + i64::from(here.offset);
+                let sunday = usize::try_from((date.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0);
+                let days = (0..WEEKS + 1).map(|k| sunday + 7 * k).filter(|days| *days >= first);
+                let sundays = average(&mut days.take(WEEKS), None);
+                (sundays, sundays)
+            }
+            Kind::Event(_) => {
+                // Like the last ones of its name, however long ago; the first one like any other day.
+                let last = track.kept() / season.per_day;
+                let same = average(&mut (first..=last).filter(|days| said(*days, Some(here.kind)).is_some()), None);
+                let other = |said: Option<f32>| same.or(said);
+                (other(by_days(Some(Kind::Ordinary))), other(by_weeks(Some(Kind::Ordinary))))
+            }
         };
-        if here.holiday {
-            by_day = by_week;
-        }
-        by_day = by_day.or_else(|| average(&mut (first..first + DAYS), false));
+        by_day = by_day.or_else(|| by_days(None));
         by_week = by_week.or(by_day);
         self.push(by_day.unwrap_or(f32::NAN), by_week.unwrap_or(f32::NAN));
         for column in [&mut self.day, &mut self.week, &mut self.both] {
