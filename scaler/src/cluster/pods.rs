@@ -14,11 +14,15 @@ use super::life::{Ended, Life};
 use super::pod::{Glimpse, Machine, may_be_replica};
 use super::{Fleet, KEPT, Name, StartUp};
 
+type Labels = BTreeMap<String, String>;
+
 /// Everything that is known.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     /// By namespace and UID.
     namespaces: HashMap<String, HashMap<String, Entry>>,
+    /// Each set of them once: replicas have the same, and they are the most of what is kept of a pod.
+    labels: HashSet<Arc<Labels>>,
     targets: HashMap<String, HashMap<String, Target>>,
     /// UIDs of the list that is under way.
     listing: Option<HashSet<String>>,
@@ -30,7 +34,7 @@ pub(super) struct Pods {
 
 #[derive(Debug)]
 struct Entry {
-    labels: BTreeMap<String, String>,
+    labels: Arc<Labels>,
     life: Life,
     /// Its start-up, once that has ended.
     ended: Option<Ended>,
@@ -170,11 +174,12 @@ impl Pods {
     fn see(&mut self, pod: &Pod, listed: bool, now: Timestamp) -> Vec<Unclassified> {
         let (Some(namespace), Some(uid)) = (&pod.metadata.namespace, &pod.metadata.uid) else { return Vec::new() };
         let Some(glimpse) = Glimpse::of(pod).filter(|_| may_be_replica(pod)) else { return Vec::new() };
-        let labels = pod.metadata.labels.clone().unwrap_or_default();
+        let labels = self.shared(pod.metadata.labels.clone().unwrap_or_default());
         let pods = self.namespaces.entry(namespace.clone()).or_default();
         let ended = match pods.get_mut(uid) {
             Some(entry) => {
-                entry.labels = labels;
+                let before = std::mem::replace(&mut entry.labels, labels);
+                Self::release(&mut self.labels, before);
                 entry.life.see(glimpse, now)
             }
             None => {
@@ -196,7 +201,26 @@ impl Pods {
             return Vec::new();
         };
         let ended = entry.life.vanish(watched, now);
-        self.matching(namespace, uid, &entry.labels, ended.as_ref())
+        let told = self.matching(namespace, uid, &entry.labels, ended.as_ref());
+        Self::release(&mut self.labels, entry.labels);
+        told
+    }
+
+    fn shared(&mut self, labels: Labels) -> Arc<Labels> {
+        if let Some(known) = self.labels.get(&labels) {
+            return known.clone();
+        }
+        let labels = Arc::new(labels);
+        self.labels.insert(labels.clone());
+        labels
+    }
+
+    /// Forgets labels that nobody else has.
+    fn release(all: &mut HashSet<Arc<Labels>>, labels: Arc<Labels>) {
+        // Ours and the set's.
+        if Arc::strong_count(&labels) == 2 {
+            all.remove(&labels);
+        }
     }
 
     /// Those that the list did not hold went while nobody watched.
@@ -224,13 +248,7 @@ impl Pods {
     }
 
     /// Tells every ScaledObject that selects such labels, and whose start-up it was.
-    fn matching(
-        &mut self,
-        namespace: &str,
-        uid: &str,
-        labels: &BTreeMap<String, String>,
-        ended: Option<&Ended>,
-    ) -> Vec<Unclassified> {
+    fn matching(&mut self, namespace: &str, uid: &str, labels: &Labels, ended: Option<&Ended>) -> Vec<Unclassified> {
         let mut unclassified = Vec::new();
         let Some(targets) = self.targets.get_mut(namespace) else { return unclassified };
         let mut changed = Vec::new();
@@ -285,7 +303,7 @@ impl Pods {
 }
 
 impl Target {
-    fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn selects(&self, labels: &Labels) -> bool {
         self.selector.as_ref().is_some_and(|selector| selector.matches(labels))
     }
 

@@ -178,7 +178,6 @@ fn the_latest_start_ups_are_kept() {
     assert_eq!((known.len(), known[0].pod.as_str(), known[KEPT - 1].pod.as_str()), (KEPT, "pod-10", "pod-59"));
 }
 
-/// What a remembered pod costs, for the promise of the module's words.
 #[test]
 fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
     let (mut pods, fleet) = followed();
@@ -186,7 +185,12 @@ fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
     let all: Vec<Pod> =
         (0..10_000).map(|i| pod(&format!("uid-{i}"), if i % 100 == 0 { "llama" } else { "other" }, None)).collect();
     list(&mut pods, &all, 0);
-    assert_eq!((pods.len(), replicas(&fleet)), (10_000, Some((0, 100))));
+    assert_eq!((pods.len(), replicas(&fleet), pods.labels.len()), (10_000, Some((0, 100)), 2));
     list(&mut pods, &all[..500], 60);
     assert_eq!((pods.len(), replicas(&fleet)), (500, Some((0, 5))));
+    // Relabelled, then all gone: no label is kept.
+    pods.apply(Event::Apply(pod("uid-1", "renamed", None)), at(61));
+    assert_eq!(pods.labels.len(), 3);
+    list(&mut pods, &[], 120);
+    assert_eq!((pods.len(), pods.labels.len(), replicas(&fleet)), (0, 0, Some((0, 0))));
 }
