@@ -5,13 +5,17 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use prewarm_tests::eventually;
 use prewarm_tests::postgres::Postgres;
 use prewarm_tests::prometheus::Prometheus;
 use prewarm_tests::serve::Serve;
 
 use crate::api::Api;
 use crate::demand::Gateway;
+use crate::history::now;
 use crate::plane::{Plane, Tools};
+use crate::workload::PATIENCE;
 
 /// KEDA's polling interval in every scenario, in seconds: 30 in a real cluster.
 pub(crate) const POLL: u32 = 2;
@@ -67,6 +71,18 @@ impl World {
         let logs = self.output.join(name);
         std::fs::create_dir_all(&logs).unwrap();
         (Plane::start(&self.tools, &logs, operator).await, logs)
+    }
+
+    /// Waits until Prewarm lets the forecast act for a workload: it has judged the days in the store. Panics if that leaves
+    /// less than `lead` before the moment, for then nothing could be in time.
+    pub(crate) async fn learnt(&self, namespace: &str, moment: Timestamp, lead: Duration) {
+        let said = |line: &str| line.contains("another policy acts") && line.contains(&format!("\"{namespace}\""));
+        eventually(PATIENCE, "the forecast may act", || {
+            std::future::ready(self.prewarm.log().lines().any(said).then_some(()))
+        })
+        .await;
+        let left = moment.duration_since(now());
+        assert!(left.as_secs_f64() > lead.as_secs_f64(), "{namespace}: learnt {left:?} ahead, with a lead of {lead:?}");
     }
 
     /// Whether it is KEDA 2.21, whose polls read what the HPA has seen and whose calls to Kubernetes have deadlines.
