@@ -299,6 +299,9 @@ fn bounds_and_zero() {
         let mut hpa = Controller::new(&Hpa { behavior: None, ..Hpa::default() }, min, max);
         assert_eq!(hpa.sync(0, current, proposed), expected, "{current} in {min}..={max}");
     }
+    // KEDA's HPA has a minimum of at least 1 (`GetHPAMinReplicas`): to zero goes KEDA alone.
+    let mut hpa = Controller::new(&Hpa::default(), 0, 10);
+    assert_eq!((0..30).map(|i| hpa.sync(i, 4, Some(0))).last(), Some(1));
     // Without recommendations of before.
     let mut hpa = Controller::new(&Hpa { behavior: None, ..Hpa::default() }, 2, 5);
     hpa.begun = true;

@@ -186,6 +186,7 @@ fn start_ups(text: &str) -> Result<ColdStart, String> {
     let silent = items.iter().filter(|(_, share)| share.is_none()).count();
     let rest = 1.0 - said;
     if rest < -1e-9 || silent == 0 && rest > 1e-9 || silent > 0 && rest < 1e-9 {
+        let said = (said * 1000.0).round() / 1000.0;
         return Err(format!("the shares come to {said}, and all start-ups are 1; {FORM}"));
     }
     let classes = items.into_iter().map(|(took, share)| (took, share.unwrap_or(rest / silent.max(1) as f64)));

@@ -32,8 +32,10 @@ pub(crate) fn maps(demand: &Series, tracks: &[&Track], zone: &TimeZone, width: W
     let all: Vec<_> = tracks.iter().map(|track| (track.name, shortfall(demand, track, zone))).collect();
     let most = all.iter().flat_map(|(_, hours)| hours).copied().fold(0.0, f64::max);
     let left = 40.0;
-    let cell = ((width.pixels() - left - 8.0) / 24.0).min(26.0);
-    let map_height = 7.0 * cell + 78.0;
+    // As wide as the page, no taller than a line of text needs.
+    let across = (width.pixels() - left - 8.0) / 24.0;
+    let down = across.min(26.0);
+    let map_height = 7.0 * down + 78.0;
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let round = |value: f64| (value * 10.0).round() / 10.0;
     // Rare and small is still to be seen: the root of the share.
@@ -43,18 +45,18 @@ pub(crate) fn maps(demand: &Series, tracks: &[&Track], zone: &TimeZone, width: W
             @let top = i as f64 * map_height + 34.0;
             text.heading x=(left) y=(round(top - 14.0)) { (label(name)) }
             @for (day, hours) in hours.chunks(24).enumerate() {
-                text.small x=(left - 8.0) y=(round(top + (day as f64 + 0.5) * cell + 4.0)) text-anchor="end" { (days[day % 7]) }
+                text.small x=(left - 8.0) y=(round(top + (day as f64 + 0.5) * down + 4.0)) text-anchor="end" { (days[day % 7]) }
                 @for (hour, value) in hours.iter().enumerate() {
-                    rect.cell x=(round(left + hour as f64 * cell)) y=(round(top + day as f64 * cell)) width=(round(cell - 1.5)) height=(round(cell - 1.5)) rx="2" {
+                    rect.cell x=(round(left + hour as f64 * across)) y=(round(top + day as f64 * down)) width=(round(across - 1.5)) height=(round(down - 1.5)) rx="2" {
                         title { (days[day % 7]) " " (format!("{hour:02}:00: {value:.2} replicas short on average")) }
                     }
                     @if strength(*value) > 0.0 {
-                        rect.hot x=(round(left + hour as f64 * cell)) y=(round(top + day as f64 * cell)) width=(round(cell - 1.5)) height=(round(cell - 1.5)) rx="2" fill-opacity=(strength(*value)) {}
+                        rect.hot x=(round(left + hour as f64 * across)) y=(round(top + day as f64 * down)) width=(round(across - 1.5)) height=(round(down - 1.5)) rx="2" fill-opacity=(strength(*value)) {}
                     }
                 }
             }
             @for hour in (0..24).step_by(6) {
-                text.small x=(round(left + f64::from(hour) * cell)) y=(round(top + 7.0 * cell + 16.0)) { (format!("{hour:02}:00")) }
+                text.small x=(round(left + f64::from(hour) * across)) y=(round(top + 7.0 * down + 16.0)) { (format!("{hour:02}:00")) }
             }
         }
     };
