@@ -1,9 +1,9 @@
 //! What the Kubernetes API knows of workloads: how many replicas there are, and how long pods take to start.
 //!
 //! One watch on the pods of all namespaces, whatever the number of workloads: a watch per workload would be a connection per
-//! workload. Of each pod some instants and its labels are kept (about 1 kB), of those of Jobs and DaemonSets nothing. What a ScaledObject
-//! scales, and by which selector, is asked for when it is registered and seldom again: KEDA writes its status at every poll,
-//! so that a watch would bring more than it tells. Nodes are asked for one by one, when a start-up has ended on them.
+//! workload. Of each pod some instants and its labels are kept (about 1 kB), of those of Jobs and DaemonSets nothing. What a
+//! ScaledObject scales, and by which selector, is asked for when it is registered and seldom again: KEDA writes its status at
+//! every poll, so that a watch would bring more than it tells. Nodes are asked for one by one, when a start-up has ended on them.
 //!
 //! All of it is optional. Without access, while the API is away or where it refuses, nothing is known, and answers are as
 //! they were; nothing waits for it.
