@@ -51,7 +51,8 @@ fn without_behavior_bounds_and_rate() {
 /// `TestNormalizeDesiredReplicas`: minutes ago and what was recommended; window 5 min.
 #[test]
 fn without_behavior_the_most_of_the_window() {
-    let cases: [(&str, &[(u32, u32)], u32, u32); 5] = [
+    type Case<'a> = (&'a str, &'a [(u32, u32)], u32, u32);
+    let cases: [Case<'_>; 5] = [
         ("empty log", &[], 5, 5),
         ("stabilize", &[(2, 4), (1, 5)], 3, 5),
         ("no stabilize", &[(2, 1), (1, 2)], 3, 3),
