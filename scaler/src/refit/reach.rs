@@ -78,8 +78,7 @@ impl Reach {
             keep_warm: policy.keep_warm,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
-        let policies: Vec<ShadowPolicy> =
-            portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
+        let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         Bank::new(spec, policies)
     }
 }
