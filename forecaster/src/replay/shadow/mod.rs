@@ -93,10 +93,11 @@ impl Twin {
         self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
-        let wanted = (slot.metric + self.queue * rule.drain) * share;
-        let reactive = within_tolerance(wanted, current);
+        let live = (slot.metric + self.queue * rule.drain) * share;
         let (up, hold) = ahead.unwrap_or_default();
-        let desired = reactive.max(up).max(hold.min(current)).clamp(world.min, world.max);
+        // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
+        let wanted = live.max(f64::from(up.max(hold.min(current))));
+        let desired = within_tolerance(wanted, current).clamp(world.min, world.max);
         let stable = self.wanted.most(slot.index, rule.window, desired);
         let stable = self.rest(world, slot, stable);
         if desired > current {

@@ -62,6 +62,27 @@ fn the_forecast_adds_and_holds_no_more_than_runs() {
 }
 
 #[test]
+fn a_forecast_within_the_tolerance_moves_nothing_either() {
+    let mut twin = Twin::new(&WORLD, 20);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((22, 0))), [(20, 0)]);
+    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((23, 0))), [(20, 3)]);
+}
+
+#[test]
+fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_alone() {
+    let world = World { min: 0, cooldown: 2, ..WORLD };
+    let mut twin = Twin::new(&world, 3);
+    let mut total = |index: u32, metric: f64, warm: bool| {
+        let slot = Slot { index, place: index % world.lead, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
+        twin.step(&world, &PLAIN, &slot, None);
+        twin.ready + twin.pending
+    };
+    let seen: Vec<u32> = (1..8).map(|index| total(index, if index == 1 { 3.0 } else { 0.0 }, index < 4)).collect();
+    assert_eq!(seen, [3, 1, 1, 1, 1, 0, 0]);
+    assert_eq!([total(8, 4.0, true), total(9, 4.0, true)], [1, 4]);
+}
+
+#[test]
 fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
     let rule = Rule { live: 1.0 / 1.2, blind: 1.0 / 0.8, ..PLAIN };
     let mut twin = Twin::new(&WORLD, 1);

@@ -17,6 +17,8 @@ use crate::decide::policy::Objective;
 /// Blocks of a day.
 const BLOCKS_A_DAY: usize = 4;
 
+const DAY_S: i64 = 86_400;
+
 /// A day counts with so many of its slots.
 const COMPLETE: f64 = 0.9;
 
@@ -60,26 +62,16 @@ pub struct Wish {
     pub forecast_available: bool,
 }
 
-/// Complete days among the blocks (oldest first), oldest first: counted back from the newest block, so that a choice may
-/// be made anew after each. `slots`: of a whole day.
+/// Complete days of UTC among the blocks (oldest first), oldest first. Days that began six hours later at each choice would
+/// drop what is oldest and tells most: on few days that alone turned the choice over. `slots`: of a whole day.
 pub fn days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<Day> {
     let blocks: Vec<&Block> = blocks.into_iter().collect();
-    let length = super::bank::BLOCK.as_secs();
-    let mut days = Vec::new();
-    let mut end = blocks.len();
-    while let Some(day) = end.checked_sub(BLOCKS_A_DAY).and_then(|start| blocks.get(start..end)) {
-        let follows = |pair: &[&Block]| matches!(pair, [a, b] if b.start.as_second() - a.start.as_second() == length);
-        if !day.windows(2).all(follows) {
-            end -= 1;
-            continue;
-        }
-        end -= BLOCKS_A_DAY;
-        if day.iter().map(|block| f64::from(block.slots)).sum::<f64>() >= COMPLETE * f64::from(slots) {
-            days.push(sum(day));
-        }
-    }
-    days.reverse();
-    days
+    let date = |block: &Block| block.start.as_second().div_euclid(DAY_S);
+    let whole = |day: &&[&Block]| {
+        let seen: f64 = day.iter().map(|block| f64::from(block.slots)).sum();
+        day.len() == BLOCKS_A_DAY && seen >= COMPLETE * f64::from(slots)
+    };
+    blocks.chunk_by(|a, b| date(a) == date(b)).filter(whole).map(sum).collect()
 }
 
 fn sum(blocks: &[&Block]) -> Day {

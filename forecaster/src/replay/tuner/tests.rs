@@ -149,17 +149,19 @@ fn block(index: i64, slots: u32) -> Block {
 }
 
 #[test]
-fn days_are_four_blocks_on_end_counted_from_the_newest() {
+fn days_are_those_of_utc_with_all_their_blocks() {
     let hours = |blocks: &[Block]| days(blocks, SLOTS).iter().map(|day| day.sums[0].gpu_hours).collect::<Vec<_>>();
-    let whole: Vec<Block> = (1..=9).map(|index| block(index, 1440)).collect();
-    assert_eq!(hours(&whole), [2.0 + 3.0 + 4.0 + 5.0, 6.0 + 7.0 + 8.0 + 9.0]);
+    let whole: Vec<Block> = (2..=13).map(|index| block(index, 1440)).collect();
+    assert_eq!(hours(&whole), [4.0 + 5.0 + 6.0 + 7.0, 8.0 + 9.0 + 10.0 + 11.0]);
+    // Three more blocks of the day that is under way change nothing.
+    assert_eq!(hours(&whole[..10]), hours(&whole));
     // Without block 5 there is no day that holds it.
     let gap: Vec<Block> = whole.iter().filter(|block| block.sums[0].gpu_hours != 5.0).cloned().collect();
-    assert_eq!(hours(&gap), [1.0 + 2.0 + 3.0 + 4.0, 6.0 + 7.0 + 8.0 + 9.0]);
+    assert_eq!(hours(&gap), [8.0 + 9.0 + 10.0 + 11.0]);
     // A day of which more than a tenth is missing does not count.
-    let missing = |slots| -> Vec<Block> { (1..=8).map(|i| block(i, if i == 6 { slots } else { 1440 })).collect() };
+    let missing = |slots| -> Vec<Block> { (4..=11).map(|i| block(i, if i == 6 { slots } else { 1440 })).collect() };
     assert_eq!(hours(&missing(864)).len(), 2);
-    assert_eq!(hours(&missing(863)), [1.0 + 2.0 + 3.0 + 4.0]);
+    assert_eq!(hours(&missing(863)), [8.0 + 9.0 + 10.0 + 11.0]);
     assert_eq!(hours(&[]), [0.0; 0]);
 }
 
