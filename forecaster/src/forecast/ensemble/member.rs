@@ -361,7 +361,6 @@ fn search(
 }
 
 /// Quantiles of base(t) + what came after each neighbour − base(neighbour).
-#[expect(clippy::too_many_arguments, reason = "one reading, many sources")]
 fn read(
     view: &View<'_>,
     found: &[Neighbour],
