@@ -359,9 +359,8 @@ fn on_any_kind_of_demand_it_is_about_the_best_member_and_over_all_kinds_better_t
             let (Some(came), true) = (values.get(i + 1), i >= 16 * DAY) else { continue };
             let whole = ensemble.forecast().unwrap().values()[0].clone();
             let members = ensemble.members().remove(0).into_iter().map(|(_, said)| said);
-            let loss = |said: Vec<f64>| {
-                QUANTILES.iter().zip(said).map(|(q, f)| backtest::pinball(*q, *came, f)).sum::<f64>()
-            };
+            let loss =
+                |said: Vec<f64>| QUANTILES.iter().zip(said).map(|(q, f)| backtest::pinball(*q, *came, f)).sum::<f64>();
             let row: Vec<f64> = std::iter::once(whole).chain(members).map(loss).collect();
             losses.resize(row.len(), 0.0);
             losses.iter_mut().zip(row).for_each(|(sum, loss)| *sum += loss);

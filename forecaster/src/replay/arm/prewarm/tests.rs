@@ -1,6 +1,6 @@
 //! Where there is nothing to foresee, and where zero is: what the planner, its bank and its tuner come to in the loop.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
