@@ -3,9 +3,11 @@
 
 use std::ops::Range;
 
-/// One coordinate: its rows over the range searched, its value now, its scale.
+/// One coordinate: its rows over the range searched (less others, where it is a difference), its value now, its scale.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Key<'a> {
     pub rows: &'a [f32],
+    pub less: Option<&'a [f32]>,
     pub now: f32,
     pub scale: f32,
 }
@@ -13,19 +15,35 @@ pub(super) struct Key<'a> {
 /// A past moment: its distance now, its bucket.
 pub(super) type Neighbour = (f32, usize);
 
-/// Squared distances of rows `range`, appended to `found`; what is infinitely far is left out, and so is what is farther
-/// than `limit`.
-pub(super) fn scan(keys: &[Key<'_>], barriers: [&[f32]; 2], range: Range<usize>, scratch: &mut Vec<f32>) {
-    scratch.clear();
-    scratch.extend(barriers[0].iter().zip(barriers[1]).map(|(a, b)| a + b));
-    debug_assert!(keys.iter().all(|key| key.rows.len() == range.len()) && scratch.len() == range.len());
-    for key in keys {
-        for (distance, x) in scratch.iter_mut().zip(key.rows) {
-            let apart = key.scale * (x - key.now);
-            *distance += apart * apart;
+/// Squared distances of rows from now; what lies beyond a barrier is infinitely far.
+pub(super) fn scan(keys: &[Key<'_>], barriers: [&[f32]; 2], distances: &mut Vec<f32>) {
+    distances.clear();
+    distances.extend(barriers[0].iter().zip(barriers[1]).map(|(a, b)| a + b));
+    let rows = distances.len();
+    debug_assert!(keys.iter().all(|key| key.rows.len() == rows));
+    for (n, block) in distances.chunks_mut(BLOCK).enumerate() {
+        let from = n * BLOCK;
+        let part = |of: &'_ [f32]| -> Range<usize> { from.min(of.len())..(from + BLOCK).min(of.len()) };
+        for Key { rows, less, now, scale } in keys {
+            let rows = rows.get(part(rows)).unwrap_or_default();
+            if let Some(less) = less {
+                let less = less.get(part(less)).unwrap_or_default();
+                for ((distance, x), y) in block.iter_mut().zip(rows).zip(less) {
+                    let apart = scale * (x - y - now);
+                    *distance += apart * apart;
+                }
+            } else {
+                for (distance, x) in block.iter_mut().zip(rows) {
+                    let apart = scale * (x - now);
+                    *distance += apart * apart;
+                }
+            }
         }
     }
 }
+
+/// Rows whose distances stay in the nearest cache while all keys are added.
+const BLOCK: usize = 1024;
 
 /// The `k` nearest of scanned rows that begin at bucket `from`, nearest first, ties by age.
 pub(super) fn nearest(distances: &[f32], from: usize, k: usize, limit: f32, found: &mut Vec<Neighbour>) {

@@ -25,16 +25,19 @@ impl Local {
 
     /// Corrected misses with their weights, in the order of addition.
     pub(super) fn corrected(&self) -> impl Iterator<Item = (f32, f32)> {
-        let (mut gram, mut right) = ([[0.0f64; N]; N], [0.0f64; N]);
+        // Whole rows in 32 bits, the miss as a last column: that is what the compiler can do several of at once.
+        let mut sums = [[0.0f32; N + 1]; N];
         for (off, missed, weight) in &self.rows {
-            let mut row = [1.0f32; N];
-            row[1..].copy_from_slice(off);
-            for (i, x) in row.iter().enumerate() {
+            let mut row = [1.0f32; N + 1];
+            row[1..N].copy_from_slice(off);
+            row[N] = *missed;
+            for (sums, x) in sums.iter_mut().zip(&row) {
                 let wx = weight * x;
-                right[i] += f64::from(wx * missed);
-                gram[i][..=i].iter_mut().zip(&row).for_each(|(sum, y)| *sum += f64::from(wx * y));
+                sums.iter_mut().zip(&row).for_each(|(sum, y)| *sum += wx * y);
             }
         }
+        let mut gram: [[f64; N]; N] = std::array::from_fn(|i| std::array::from_fn(|j| f64::from(sums[i][j])));
+        let right = sums.map(|row| f64::from(row[N]));
         let floor = 1e-6 * gram[0][0] + 1e-12;
         for (i, row) in gram.iter_mut().enumerate().skip(1) {
             row[i] += SHRINKAGE * row[i] + floor;

@@ -341,7 +341,7 @@ fn stairs(i: usize) -> f64 {
 /// Quiet weekends, and a batch at each full third hour.
 fn batches(i: usize) -> f64 {
     let week = if i / DAY % 7 >= 5 { 0.3 } else { 1.0 };
-    week * wave(i) + if i % 6 == 0 { 150.0 * (0.8 + 0.4 * chance(i + 5)) } else { 0.0 }
+    week * wave(i) + if i.is_multiple_of(6) { 150.0 * (0.8 + 0.4 * chance(i + 5)) } else { 0.0 }
 }
 
 #[test]

@@ -24,6 +24,11 @@ pub(super) struct Track {
     pub fast: Column<f32>,
     pub slow: Column<f32>,
     pub zeros: Column<f32>,
+    pub mean_6h: Column<f32>,
+    pub mean_day: Column<f32>,
+    pub max_6h: Column<f32>,
+    /// ln(1 + buckets since there was any demand), within a day.
+    pub idle: Column<f32>,
     /// Places, up to the longest lead ahead.
     pub places: Column<Place>,
     /// Sine and cosine of the local time of day, as far.
@@ -50,6 +55,10 @@ impl Track {
             fast: Column::new(),
             slow: Column::new(),
             zeros: Column::new(),
+            mean_6h: Column::new(),
+            mean_day: Column::new(),
+            max_6h: Column::new(),
+            idle: Column::new(),
             places: Column::new(),
             sine: Column::new(),
             cosine: Column::new(),
@@ -120,6 +129,13 @@ impl Track {
         self.mean_3h.push(mean_3h);
         self.max_hour.push(max);
         self.zeros.push(zeros);
+        let (six_hours, day) = (2 * self.three_hours, 8 * self.three_hours);
+        self.mean_6h.push(mean(six_hours));
+        self.mean_day.push(mean(day));
+        let last = |n: usize| self.z.rows((t + 1).saturating_sub(n)..t + 1);
+        self.max_6h.push(last(six_hours).iter().copied().fold(0.0, f32::max));
+        let idle = last(day).iter().rev().take_while(|z| **z <= 0.0).count();
+        self.idle.push((idle as f32).ln_1p());
         self.fast.push(fast);
         self.slow.push(slow);
         self.add_place(season, self.places.end());
@@ -138,7 +154,7 @@ impl Track {
         self.cosine.push(turn.cos() as f32);
     }
 
-    fn columns(&mut self) -> [&mut Column<f32>; 12] {
+    fn columns(&mut self) -> [&mut Column<f32>; 16] {
         [
             &mut self.z,
             &mut self.gap,
@@ -150,13 +166,17 @@ impl Track {
             &mut self.fast,
             &mut self.slow,
             &mut self.zeros,
+            &mut self.mean_6h,
+            &mut self.mean_day,
+            &mut self.max_6h,
+            &mut self.idle,
             &mut self.sine,
             &mut self.cosine,
         ]
     }
 
     pub(super) fn bytes(&self) -> usize {
-        12 * self.z.bytes() + self.places.bytes()
+        16 * self.z.bytes() + self.places.bytes()
     }
 }
 

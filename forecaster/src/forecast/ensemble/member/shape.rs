@@ -1,0 +1,34 @@
+//! The past by the shape of its last buckets, whatever their level.
+
+use super::super::analog::Key;
+use super::{ENOUGH, Past, Room};
+
+/// Neighbours.
+const NEAREST: usize = 100;
+/// Buckets back that make the shape.
+const LAGS: [usize; 7] = [1, 2, 3, 4, 6, 8, 12];
+
+/// What came after each, as a change.
+pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+    let (z, mixed) = (&past.view.track.z, &past.view.base.mixed);
+    let longest = LAGS[LAGS.len() - 1];
+    let start = past.rows.start.max(z.first() + longest);
+    let past = Past { view: past.view, t: past.t, rows: start..past.rows.end.max(start) };
+    if past.rows.len() < ENOUGH {
+        // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
+        std::mem::swap(&mut room.found, &mut room.near);
+    } else {
+        let (level, now) = (z.rows(past.rows.clone()), z.get(past.t)?);
+        let shape = |lag: usize| {
+            let rows = z.rows(start - lag..past.rows.end - lag);
+            Some(Key { rows, less: Some(level), now: z.get(past.t.checked_sub(lag)?)? - now, scale: 1.0 })
+        };
+        let mut keys = LAGS.into_iter().map(shape).collect::<Option<Vec<_>>>()?;
+        keys.push(past.key(z, 0.5)?);
+        let ahead = Key { less: Some(level), now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
+        keys.push(ahead);
+        past.search(&keys, NEAREST, limit, room);
+    }
+    past.read(NEAREST, room, |s| z.get(s), said);
+    Some(())
+}
