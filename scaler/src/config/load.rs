@@ -98,6 +98,7 @@ fn read(mut root: Section<'_>) -> Config {
     let beat = &mut config.rhythm;
     beat.keda_poll = rhythm.duration("kedaPollingInterval", SECOND..=HOUR).unwrap_or(beat.keda_poll);
     beat.hpa_sync = rhythm.duration("hpaSyncPeriod", SECOND..=HOUR).unwrap_or(beat.hpa_sync);
+    beat.hpa_window = rhythm.duration("hpaStabilization", SignedDuration::ZERO..=HOUR).unwrap_or(beat.hpa_window);
     beat.last_good = rhythm.duration("lastGood", SignedDuration::ZERO..=HOUR).unwrap_or(beat.last_good);
     rhythm.finish();
 

@@ -115,6 +115,7 @@ fn reads_a_file() {
         [rhythm]
         kedaPollingInterval = "10s"
         hpaSyncPeriod = "5s"
+        hpaStabilization = "0s"
         lastGood = "0s"
         [log]
         format = "text"
@@ -148,8 +149,8 @@ fn reads_a_file() {
         slot: seconds(30),
         keda_poll: seconds(10),
         hpa_sync: seconds(5),
+        hpa_window: seconds(0),
         last_good: seconds(0),
-        ..Rhythm::default()
     };
     assert_eq!(config.rhythm, rhythm);
     assert_eq!((config.log_format, config.log_filter.as_str()), (LogFormat::Text, "prewarm=debug"));
