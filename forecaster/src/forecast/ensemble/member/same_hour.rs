@@ -1,6 +1,6 @@
 //! The past around the same time of day, by its distance from the season.
 
-use super::super::analog;
+use super::super::analog::{self, Neighbour};
 use super::{ENOUGH, Past, Room};
 
 /// Hours around the same time of day.
@@ -42,7 +42,7 @@ pub(super) fn say(past: &Past<'_>, room: &mut Room, said: &mut Vec<f32>) -> Opti
             }
             let there = keys(s)?;
             let distance: f32 = now.iter().zip(there).map(|(a, b)| (a - b) * (a - b)).sum();
-            room.found.push((distance, s));
+            room.found.push(Neighbour::new(distance, s));
         }
     }
     if room.found.len() < ENOUGH {
