@@ -108,7 +108,7 @@ async fn serve_and_replay_decide_alike() {
         values.insert((metric_value * 1000.0) as u64, ());
         ahead += usize::from(recommendation.decision.parts.forecast_acts);
     }
-    assert!(ahead > 100 && values.len() > 5, "the forecast acted at {ahead} slots, {} values", values.len());
+    assert!(ahead > 100 && values.len() > 3, "the forecast acted at {ahead} slots, {} values", values.len());
     // And it was worth it: the step of 08:00 is asked for before it comes.
     let before = &replayed[&clock_time(monday() + days(8), 7, 55)];
     assert!(before.metric_value.unwrap() >= 40.0, "{before:?}");
