@@ -46,7 +46,8 @@ impl Season {
     pub(super) fn new(start: Timestamp, step: SignedDuration, calendar: Calendar) -> Self {
         let step_s = step.as_secs().max(1);
         let per_day = usize::try_from(86_400 / step_s).unwrap_or(1).max(1);
-        let event = |(i, from, to): (usize, DateTime, DateTime)| Some((second(from)?, second(to)?, u16::try_from(i).ok()?));
+        let event =
+            |(i, from, to): (usize, DateTime, DateTime)| Some((second(from)?, second(to)?, u16::try_from(i).ok()?));
         let events = calendar.events().filter_map(event).collect();
         Self { start, step_s, calendar, events, per_day }
     }
