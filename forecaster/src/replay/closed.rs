@@ -10,9 +10,7 @@ use super::hpa::{Controller, whole};
 use super::keda::Loop;
 use super::outcome::{Moment, Settings};
 use super::scene::Scene;
-
-/// A metric counts what waits as the demand that empties the queue within so many steps: a minute.
-pub(super) const DRAIN: f64 = 4.0;
+use super::signal::{Signal, shown};
 
 /// A step of the planner takes as long as so many of an HPA: its bank simulates some seventy.
 pub(super) const PLANNED: usize = 30;
@@ -37,18 +35,6 @@ pub(super) struct Ahead<'a> {
     pub(super) replicas: &'a [f64],
     /// It is demand, to which the utilisation applies; else replicas as they are.
     pub(super) is_demand: bool,
-    pub(super) reason: &'static str,
-}
-
-/// What KEDA and the HPA are told at a step.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Signal {
-    /// Replicas' worth of the metric; `None`: it failed.
-    pub(super) wanted: Option<f64>,
-    /// Replicas' worth of the second metric, 0 without one.
-    pub(super) ahead: f64,
-    /// `IsActive`; `None`: it failed.
-    pub(super) active: Option<bool>,
     pub(super) reason: &'static str,
 }
 
@@ -162,12 +148,6 @@ impl Driver<'_> {
             Self::Dictated(_) => Signal { reason: "foresight", active: Some(true), ..Signal::default() },
         }
     }
-}
-
-/// Live demand as a metric shows it, the queue included, in replicas.
-pub(super) fn shown(demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Option<f64> {
-    let shown = demand.shown.get(i).copied().filter(|shown| !shown.is_nan())?;
-    Some(shown + fleet.queue / DRAIN)
 }
 
 fn beat(period: jiff::SignedDuration) -> usize {

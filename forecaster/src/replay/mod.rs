@@ -17,6 +17,7 @@ pub mod portfolio;
 pub mod reach;
 pub mod scene;
 mod shadow;
+mod signal;
 pub mod tuner;
 
 pub use arm::Arm;

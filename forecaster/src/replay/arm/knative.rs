@@ -2,9 +2,9 @@
 //!
 //! Source: knative/serving pkg/autoscaler/scaling/autoscaler.go `Scale`, with the defaults of config-autoscaler.
 
-use crate::replay::closed::{DRAIN, Signal};
 use crate::replay::demand::Demand;
 use crate::replay::fleet::Fleet;
+use crate::replay::signal::{DRAIN, Signal};
 
 /// `container-concurrency-target-percentage`.
 const TARGET: f64 = 0.7;

@@ -9,11 +9,11 @@ use crate::decide::policy::{Policy, ScaleToZero};
 use crate::decide::rhythm::Rhythm;
 use crate::forecast::Forecast;
 use crate::replay::bank::{BLOCK, Bank, BankSpec};
-use crate::replay::closed::{DRAIN, Signal};
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::Fleet;
 use crate::replay::portfolio;
 use crate::replay::scene::{STEP, Scene, Service};
+use crate::replay::signal::{DRAIN, Signal};
 use crate::replay::tuner::{Wish, choose, days};
 
 /// Slots of a day.
