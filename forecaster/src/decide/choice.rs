@@ -7,8 +7,8 @@ pub const UNTUNED: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(300) };
 
 /// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
-/// nothing.
-pub(crate) const SMEAR: f64 = 0.01;
+/// nothing. One request of ten seconds in a minute, where a replica carries four at once, is more.
+pub(crate) const SMEAR: f64 = 0.04;
 
 /// A way to scale that is tried out in the shadow, and that the planner follows when it is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,9 +4,9 @@
 use crate::forecast::backtest::pinball;
 
 /// Half-life of regrets in days.
-const REGRET_DAYS: f64 = 5.0;
+const REGRET_DAYS: f64 = 10.0;
 /// Half-life of losses in days.
-const LOSS_DAYS: f64 = 14.0;
+const LOSS_DAYS: f64 = 8.0;
 /// How fast a loss above the least costs a member its weight.
 const SHARPNESS: f64 = 30.0;
 /// So many scored forecasts count as much as the prior.
