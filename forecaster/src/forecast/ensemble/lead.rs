@@ -13,8 +13,9 @@ use crate::forecast::season::Season;
 const SMOOTHERS_DAYS: f64 = 2.0;
 /// Half-life of what is reported, in days.
 const REPORT_DAYS: f64 = 7.0;
-/// No forecast exceeds this multiple of the largest value ever seen, plus one unit.
-const CAP: f64 = 3.0;
+/// No forecast exceeds this multiple of the largest value ever seen, plus one unit: within a lead demand rarely grows
+/// beyond, and what regresses among neighbours of a step extrapolates it.
+const CAP: f64 = 1.5;
 
 #[derive(Debug, Clone)]
 pub(super) struct Lead {
@@ -47,6 +48,11 @@ pub(super) struct Shared<'a> {
     pub quantiles: &'a [f32],
     pub largest: f64,
     pub window: usize,
+}
+
+/// The most that is forecast after `largest`, in demand's unit.
+pub(super) fn most(largest: f64, track: &Track) -> f64 {
+    CAP * largest + track.unit
 }
 
 impl Lead {
@@ -121,7 +127,7 @@ impl Lead {
         };
         let n = self.combinations.len();
         if speaks && self.members.say(&view, room, &mut said).is_some() {
-            let cap = CAP * shared.largest + track.unit;
+            let cap = most(shared.largest, track);
             for value in &mut said {
                 *value = track.level(*value).clamp(0.0, cap) as f32;
             }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lead::{Lead, Shared};
+use super::lead::{self, Lead, Shared};
 use super::member::{NAMES, Room};
 use super::smooth::{BASELINES, Bank};
 use super::track::{Profile, Track};
@@ -164,7 +164,7 @@ impl State {
             let profile = self.profiles.iter().find(|profile| profile.reach >= h)?;
             profile.both.get(t + h).filter(|z| z.is_finite())
         };
-        let cap = 3.0 * self.largest + self.track.unit;
+        let cap = lead::most(self.largest, &self.track);
         Some(grid::between(&known, self.track.z.get(t)?, self.longest, cap, &self.track, season))
     }
 
