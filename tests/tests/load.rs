@@ -1,4 +1,4 @@
-//! The load of a large installation. Optimised builds only: `cargo test --profile fuzz --test load -- --ignored`.
+//! The load of a large installation. It means something in an optimised build: `cargo test --profile fuzz -p prewarm-tests --test load`.
 
 #![expect(clippy::unwrap_used, reason = "a test's support may")]
 
@@ -63,7 +63,6 @@ fn percentile(sorted: &[Duration], p: f64) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "optimised builds only"]
 async fn c31_a_thousand_scaled_objects_in_kedas_rhythm() {
     let triggers = triggers();
     let (_prometheus, _postgres, _proxy, app) = installation(&triggers).await;
@@ -89,7 +88,6 @@ async fn c31_a_thousand_scaled_objects_in_kedas_rhythm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "optimised builds only"]
 async fn c32_an_operators_restart_is_absorbed_without_a_query_per_call() {
     let triggers = triggers();
     let (_prometheus, _postgres, proxy, app) = installation(&triggers).await;
