@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::{Ensemble, Report};
 use prewarm_forecaster::replay::bank::{BLOCK, Bank, Block};
-use prewarm_forecaster::replay::reach::QUANTILES;
+use prewarm_forecaster::replay::reach::{ACTS, QUANTILES};
 use prewarm_forecaster::replay::tuner::{self, Wish};
 use prewarm_forecaster::{Forecast, Minute, Model, Policy, Series};
 
@@ -48,6 +48,8 @@ pub(super) struct Learner {
     bank_from: Timestamp,
     /// The forecast in force, if a trained one.
     issued: Option<Forecast>,
+    /// The one before, which acts until that one does.
+    before: Option<Forecast>,
     /// Place in the day at which this workload is fitted: others have others.
     phase: i64,
     /// Choices since the last look, and the one in force.
@@ -100,6 +102,7 @@ impl Learner {
             listens_from: judges_from.max(from),
             bank_from: resumed.map_or(judges_from, |resumed| resumed.max(judges_from)).max(from),
             issued: None,
+            before: None,
             phase: (hash % BUCKETS_A_DAY as u64) as i64,
             chosen,
             changes: Vec::new(),
@@ -152,7 +155,8 @@ impl Learner {
                 self.ensemble.refit();
             }
             if self.next >= self.listens_from && self.trained() {
-                self.issued = self.ensemble.forecast().ok().map(in_single_precision);
+                let newest = self.ensemble.forecast().ok().map(in_single_precision);
+                self.before = std::mem::replace(&mut self.issued, newest);
             }
         }
         // What was wished for may have changed since the last start.
@@ -181,13 +185,14 @@ impl Learner {
         (index - self.phase).rem_euclid(BUCKETS_A_DAY) == 0
     }
 
-    /// The shadow policies see the bucket's minutes as slots, with the forecast that was in force when it began.
+    /// The shadow policies see the bucket's minutes as slots, with the forecasts that acted then.
     fn live_through(&mut self, bucket: Timestamp, by_minute: &BTreeMap<i64, &Minute>) {
         let slots = BUCKET.as_secs() / SLOT.as_secs();
         for i in 0..slots {
             let slot = bucket + SLOT * i as i32;
             let minute = slot.as_second().div_euclid(MINUTE.as_secs()) * MINUTE.as_secs();
-            self.bank.step(slot, by_minute.get(&minute).map(|minute| minute.mean), self.issued.as_ref());
+            let forecast = acting(&self.before, &self.issued, slot);
+            self.bank.step(slot, by_minute.get(&minute).map(|minute| minute.mean), forecast);
         }
         if bucket.as_second() % BLOCK.as_secs() == 0 {
             self.close_block(bucket);
@@ -260,6 +265,11 @@ impl Learner {
     pub(super) fn blocks_from(&self, from: Timestamp) -> (Vec<&Block>, u64) {
         (self.bank.blocks().filter(|block| block.start >= from).collect(), self.fingerprint)
     }
+}
+
+/// The newest forecast, once it acts: shadow policies are to know no sooner than the planner.
+fn acting<'a>(before: &'a Option<Forecast>, newest: &'a Option<Forecast>, slot: Timestamp) -> Option<&'a Forecast> {
+    newest.as_ref().filter(|newest| newest.origin() + ACTS <= slot).or(before.as_ref())
 }
 
 /// What the store gives back: a replica that reads it there and the one that made it are to answer the same.

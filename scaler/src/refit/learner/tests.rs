@@ -99,6 +99,19 @@ fn what_was_cut_off_by_a_limit_is_not_learnt_as_low_demand() {
 }
 
 #[test]
+fn shadow_policies_know_a_forecast_no_sooner_than_the_planner() {
+    let minutes = clockwork(3);
+    let learner = after(&minutes);
+    let begins = learner.next();
+    let origin = |seconds| {
+        let slot = begins + SignedDuration::from_secs(seconds);
+        acting(&learner.before, &learner.issued, slot).map(Forecast::origin)
+    };
+    assert_eq!([0, 165].map(origin), [Some(begins - BUCKET); 2]);
+    assert_eq!([180, 285].map(origin), [Some(begins); 2]);
+}
+
+#[test]
 fn noise_keeps_it_closed() {
     let noisy: Vec<Minute> = (0..9 * 1440).map(|i| minute(i, 20.0 + 18.0 * noise(i))).collect();
     let mut learner = after(&noisy);
