@@ -4,7 +4,7 @@ pub mod choice;
 mod combine;
 pub mod hpa;
 pub mod lead;
-mod live;
+pub(crate) mod live;
 pub mod planner;
 pub mod policy;
 pub mod quantity;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::shadow::{Rule, Slot, Twin, World, whole};
 use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
+use crate::decide::live::LiveWindow;
 use crate::decide::quantity::MAX_VALUE;
 use crate::forecast::Forecast;
 
@@ -16,10 +17,10 @@ pub const BLOCK: SignedDuration = SignedDuration::from_hours(6);
 /// Blocks that are kept: 28 days.
 pub const KEPT: usize = 112;
 
-/// The metric shows the mean of this long …
-const METRIC_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+/// A reactive policy's queue counts as the demand that empties it within so long.
+const DRAIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// … that ended so long ago: scrape, query and KEDA's poll.
+/// A sample is seen so long after it was true: scrape, query and KEDA's poll.
 const METRIC_LAG: SignedDuration = SignedDuration::from_secs(30);
 
 /// The forecast is asked for so much beyond the cold start: poll, sync and ramp.
@@ -146,6 +147,8 @@ pub struct Bank {
     twins: Vec<Twin>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
+    /// The same as the planner sees it.
+    live: LiveWindow,
     index: u32,
     /// Slots that the last replica is still kept for because somebody came.
     warm: u32,
@@ -173,6 +176,7 @@ impl Bank {
             ahead: Vec::new(),
             twins: Vec::new(),
             recent: VecDeque::new(),
+            live: LiveWindow::default(),
             index: 0,
             warm: 0,
             open: None,
@@ -190,7 +194,7 @@ impl Bank {
         let mut rule = Rule {
             live: 1.0 / policy.utilisation(),
             blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
-            drain: 1.0 / METRIC_WINDOW.as_secs_f64(),
+            drain: 1.0 / DRAIN.as_secs_f64(),
             window: self.spec.slots(window),
         };
         let look = match *policy {
@@ -253,7 +257,7 @@ impl Bank {
     pub fn step(&mut self, now: Timestamp, demand: Option<f64>, forecast: Option<&Forecast>) {
         self.open_block(now);
         let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
-        let slot = self.slot(demand.min(MAX_VALUE) / self.spec.threshold);
+        let slot = self.slot(now, demand.min(MAX_VALUE) / self.spec.threshold);
         if self.twins.is_empty() {
             let ready = whole(slot.demand).clamp(self.world.min, self.world.max);
             self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
@@ -288,13 +292,14 @@ impl Bank {
     }
 
     /// What is seen at a slot, and what is due in it; then the slot's own demand is the newest.
-    fn slot(&mut self, demand: f64) -> Slot {
+    fn slot(&mut self, now: Timestamp, demand: f64) -> Slot {
         let wait = self.spec.slots(self.spec.wait_limit).max(1) as usize;
-        let (lag, mean) = (self.spec.slots(METRIC_LAG) as usize, self.spec.slots(METRIC_WINDOW).max(1) as usize);
+        let lag = self.spec.slots(METRIC_LAG).max(1) as usize;
         let before = self.recent.len();
-        let shown = before.saturating_sub(lag).max(before.min(1));
-        let metric = self.recent.range(shown.saturating_sub(mean)..shown);
-        let metric = if before == 0 { demand } else { metric.clone().sum::<f64>() / metric.len() as f64 };
+        // The very first slot sees itself.
+        let sample = self.recent.get(before.saturating_sub(lag)).copied().unwrap_or(demand);
+        self.live.push(now, sample);
+        let metric = self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
@@ -307,7 +312,7 @@ impl Bank {
         };
         self.warm = if demand > 0.0 { self.spec.slots(self.spec.keep_warm) } else { self.warm.saturating_sub(1) };
         self.recent.push_back(demand);
-        if self.recent.len() > (lag + mean).max(wait) {
+        if self.recent.len() > lag.max(wait) {
             self.recent.pop_front();
         }
         slot

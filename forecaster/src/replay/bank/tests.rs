@@ -183,7 +183,7 @@ fn stitched_sums_are_the_closed_loop() {
         }
         let i = chosen[slot / DAY];
         let twin = switched.get_or_insert_with(|| Twin::new(&bank.world, whole(demand(slot) / 10.0)));
-        let seen = eyes.slot(demand(slot) / 10.0);
+        let seen = eyes.slot(at(slot), demand(slot) / 10.0);
         twin.step(&bank.world, &bank.rules[i], &seen, bank.ahead[i]);
     }
     bank.step(at(21 * DAY), None, None);

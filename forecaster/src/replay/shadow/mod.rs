@@ -22,7 +22,7 @@ pub(super) struct Slot {
     pub(super) recent: f64,
     /// Demand during the oldest of those: its limit ends during this slot.
     pub(super) due: f64,
-    /// Mean demand that the metric shows.
+    /// Live demand as the planner sees it.
     pub(super) metric: f64,
     /// Somebody came so short a time ago that the last replica is kept.
     pub(super) warm: bool,
@@ -93,7 +93,8 @@ impl Twin {
         self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
-        let live = (slot.metric + self.queue * rule.drain) * share;
+        // What waits needs its replicas once: headroom is for what is still to come.
+        let live = slot.metric * share + self.queue * rule.drain;
         let (up, hold) = ahead.unwrap_or_default();
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
         let wanted = live.max(f64::from(up.max(hold.min(current))));

@@ -25,6 +25,9 @@ const COMPLETE: f64 = 0.9;
 /// Days from which on gains are tested; before, the cheapest policy is taken as it is.
 const TESTED_FROM: usize = 3;
 
+/// Half-life of a day's gain, in days: what a forecast saved last week tells more of tomorrow than what it saved a month ago.
+const HALF_LIFE: f64 = 14.0;
+
 /// Safe mode: missed demand and GPU-hours of a forecast policy, at most so much of the best reactive one's. Less than 1,
 /// because tomorrow differs from the days behind.
 const SAFE_MISSED: f64 = 0.9;
@@ -90,7 +93,7 @@ fn sum(blocks: &[&Block]) -> Day {
 /// Chooses among the policies of a portfolio by what they cost on complete days.
 ///
 /// The best reactive policy is the cheapest of all days; forecast policies are compared with it on the days that had a
-/// trained forecast.
+/// trained forecast, young ones of which count more.
 pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
     let all: Vec<&Day> = days.iter().collect();
     let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && wish.forecast_available).collect();
@@ -115,12 +118,15 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
     }
     let gain = Gain { record: &paired, rival, ratio };
     let passes = |i: usize| gain.is_more_than_chance(i) && (wish.objective != Objective::Safe || gain.is_safe(i));
-    let forecasts = |i: usize| portfolio.get(i).is_some_and(ShadowPolicy::forecasts);
-    let best = paired.cheapest_of(ratio, |i| i == rival || forecasts(i) && passes(i)).unwrap_or(rival);
-    let why = match () {
-        () if forecasts(best) => Why::Earned,
-        () if forecasts(cheapest) => Why::NotProven,
-        () => Why::ReactiveBest,
+    let forecasts = |i: &usize| portfolio.get(*i).is_some_and(ShadowPolicy::forecasts);
+    let most_gain = |of: &dyn Fn(usize) -> bool| {
+        let gains = (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
+        gains.filter(|(_, gain)| *gain > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best })
+    };
+    let (best, why) = match (most_gain(&passes), most_gain(&|_| true)) {
+        (Some((best, _)), _) => (best, Why::Earned),
+        (None, Some(_)) => (rival, Why::NotProven),
+        (None, None) => (rival, Why::ReactiveBest),
     };
     Choice { why, ..paired.choice(best, rival, ratio) }
 }
@@ -198,14 +204,27 @@ impl<'a> Record<'a> {
         ratios.find(meets).unwrap_or(HIGHEST_RATIO)
     }
 
+    /// How much each day counts, and what that adds up to.
+    fn weights(&self) -> (Vec<f64>, f64) {
+        let ages = (0..self.days.len()).rev();
+        let weights: Vec<f64> = ages.map(|age| 0.5f64.powf(age as f64 / HALF_LIFE)).collect();
+        let all = weights.iter().sum();
+        (weights, all)
+    }
+
     /// What speaks for a policy; why it was chosen is for the caller to say.
     fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Choice {
         let gain = Gain { record: self, rival, ratio };
         let (mean, margin) = gain.mean_and_margin(chosen);
-        let n = self.days.len() as f64;
+        let (weights, all) = self.weights();
         let mean_day = |i: usize| {
-            let Sums { gpu_hours, missed, queued } = self.total(i);
-            Sums { gpu_hours: gpu_hours / n, missed: missed / n, queued: queued / n }
+            let mut mean = Sums::default();
+            for (day, weight) in self.days.iter().zip(&weights) {
+                let Sums { gpu_hours, missed, queued } = day.sums.get(i).copied().unwrap_or_default();
+                let share = weight / all;
+                mean += Sums { gpu_hours: share * gpu_hours, missed: share * missed, queued: share * queued };
+            }
+            mean
         };
         let policy = |i: usize| self.portfolio.get(i).copied().unwrap_or(UNTUNED);
         Choice {
@@ -240,15 +259,24 @@ impl Gain<'_> {
         self.by_day(i).map(|gain| u32::from(gain > 0.0)).sum()
     }
 
-    /// Mean, and t(.9, n − 1) · s / √n; an endless margin for a single day.
+    /// Of all days, by their weights.
+    fn mean(&self, i: usize) -> f64 {
+        let (weights, all) = self.record.weights();
+        self.by_day(i).zip(&weights).map(|(gain, weight)| weight * gain).sum::<f64>() / all
+    }
+
+    /// Mean, and t(.9, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
+    /// endless margin for a single day.
     fn mean_and_margin(&self, i: usize) -> (f64, f64) {
-        let n = self.record.days.len();
-        let mean = self.by_day(i).sum::<f64>() / n as f64;
-        if n < 2 {
+        let (weights, all) = self.record.weights();
+        let mean = self.mean(i);
+        let n = all * all / weights.iter().map(|weight| weight * weight).sum::<f64>();
+        if self.record.days.len() < 2 {
             return (mean, f64::INFINITY);
         }
-        let variance = self.by_day(i).map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-        (mean, t90(n - 1) * (variance / n as f64).sqrt())
+        let squares = self.by_day(i).zip(&weights).map(|(gain, weight)| weight * (gain - mean).powi(2));
+        let variance = squares.sum::<f64>() / all * n / (n - 1.0);
+        (mean, t90(n.round() as usize - 1) * (variance / n).sqrt())
     }
 
     fn is_more_than_chance(&self, i: usize) -> bool {

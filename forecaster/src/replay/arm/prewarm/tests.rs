@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
-use crate::replay::scene::Keda;
+use crate::replay::bank::{Bank, BankSpec};
+use crate::replay::scene::{Keda, Service};
 use crate::replay::{Arm, Outcome, Scene, replay};
 use crate::series::Series;
 use crate::{Calendar, Forecast};
@@ -69,6 +71,76 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
         let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
         let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
         assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
+    }
+}
+
+/// Each quantile a multiple of what came at the same time yesterday.
+fn yesterday(trace: &Series) -> Vec<Forecast> {
+    let day = BUCKETS_A_DAY as usize;
+    let issue = |i: usize| {
+        let row = |h: usize| [0.5, 0.9, 0.99].map(|q| trace.values()[i - day + h] * (0.7 + 0.6 * q)).to_vec();
+        Forecast::new(trace.instant(i), BUCKET, vec![0.5, 0.9, 0.99], (0..18).map(row).collect())
+    };
+    (day..trace.values().len() - 18).map(issue).collect()
+}
+
+/// The bank's figures are what the choice is made by: they must be the ones that the planner's choice then comes to, with
+/// queues, spikes that panic, and cold starts longer than either lasts.
+#[test]
+fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
+    let wave = |i: i64| {
+        let turn = (i % BUCKETS_A_DAY) as f64 / BUCKETS_A_DAY as f64 * std::f64::consts::TAU;
+        let spike = if chance(11 * i) < 0.02 { 150.0 * chance(11 * i + 1) } else { 0.0 };
+        60.0 - 45.0 * turn.cos() + 20.0 * chance(3 * i) + spike
+    };
+    let trace = trace(9, wave);
+    let forecasts = yesterday(&trace);
+    let reactive = |utilisation: f64, seconds: i64| ShadowPolicy::Reactive {
+        utilisation,
+        scale_down_window: SignedDuration::from_secs(seconds),
+    };
+    let mut policies = vec![reactive(0.5, 60), reactive(0.8, 300), reactive(1.0, 1800)];
+    policies.extend(portfolio::forecasting().into_iter().filter(
+        |policy| matches!(*policy, ShadowPolicy::Forecast { quantile, .. } if [0.9, 0.99].contains(&quantile)),
+    ));
+    for cold_start in [60, 600] {
+        let scene = scene(&trace, cold_start, Keda::default());
+        let scene = Scene { counted_from: Some(trace.start() + SignedDuration::from_hours(48)), ..scene };
+        let spec = BankSpec { max: scene.keda.max, ..BankSpec::new(10.0, SignedDuration::from_secs(cold_start)) };
+        let mut bank = Bank::new(spec, policies.clone());
+        let step = SignedDuration::from_secs(15);
+        let mut now = trace.start();
+        while now <= trace.end() {
+            let i = (now.duration_since(trace.start()).as_secs() / BUCKET.as_secs()) as usize;
+            let newest = forecasts.partition_point(|forecast| forecast.origin() <= now).checked_sub(1);
+            bank.step(now, trace.values().get(i).copied(), newest.map(|newest| &forecasts[newest]));
+            now += step;
+        }
+        for (i, policy) in policies.iter().enumerate() {
+            let mut told = Sums::default();
+            bank.blocks().skip(8).for_each(|block| told += block.sums[i]);
+            let choice = Choice {
+                policy: *policy,
+                best_reactive: if policy.forecasts() { policies[0] } else { *policy },
+                why: Why::Earned,
+                days: 0,
+                days_won: 0,
+                gain: 0.0,
+                gain_interval: (0.0, 0.0),
+                expected: Sums::default(),
+                expected_reactive: Sums::default(),
+                cost_ratio: 30.0,
+            };
+            let service = Service { choice: Some(choice), ..Service::default() };
+            let came = replay(&trace, &forecasts, &Scene { service, ..scene.clone() }, Arm::Prewarm);
+            let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
+            assert!(
+                (0.98..1.02).contains(&off.0) && (0.95..1.05).contains(&off.1),
+                "{cold_start} {policy:?}: {off:?}, {told:?} {} {}",
+                came.gpu_hours,
+                came.missed_replica_hours
+            );
+        }
     }
 }
 
