@@ -2,6 +2,7 @@
 //! differ from now before its quantiles are read. On real traces that alone is 4 % better than their plain quantiles.
 
 use nalgebra::{Cholesky, SMatrix, SVector};
+use wide::f32x8;
 
 /// Differences that are corrected for.
 pub(super) const COUNT: usize = 10;
@@ -34,13 +35,20 @@ impl Local {
         for i in 0..COUNT {
             weighted.clear();
             weighted.extend(off[i].iter().zip(weights).map(|(x, w)| x * w));
-            right[i + 1] = f64::from(dots(weighted, [missed])[0]);
-            gram[(i + 1, 0)] = weighted.iter().map(|x| f64::from(*x)).sum();
-            for j in (0..=i).step_by(TOGETHER) {
-                // The lower half is read; what lies above it is summed where that saves a case.
-                let sums = dots(weighted, std::array::from_fn::<_, TOGETHER, _>(|k| &off[(j + k).min(i)][..]));
-                (j..=i).zip(sums).for_each(|(j, sum)| gram[(i + 1, j + 1)] = f64::from(sum));
+            // What stands for a missing column is summed in vain.
+            let column = |j: usize| if j <= i { &off[j][..] } else { &missed[..] };
+            for j in (0..i + 2).step_by(TOGETHER) {
+                let sums = dots(weighted, std::array::from_fn::<_, TOGETHER, _>(|k| column(j + k)));
+                for (j, sum) in (j..).zip(sums) {
+                    // The lower half is read.
+                    let place = if j <= i { &mut gram[(i + 1, j + 1)] } else { &mut right[i + 1] };
+                    *place = f64::from(sum);
+                }
             }
+        }
+        for j in (0..COUNT).step_by(TOGETHER) {
+            let sums = dots(weights, std::array::from_fn::<_, TOGETHER, _>(|k| &off[(j + k).min(COUNT - 1)][..]));
+            (j..COUNT).zip(sums).for_each(|(j, sum)| gram[(j + 1, 0)] = f64::from(sum));
         }
         let floor = 1e-6 * gram[(0, 0)] + 1e-12;
         for i in 1..N {
@@ -56,23 +64,22 @@ impl Local {
     }
 }
 
-/// Sums of products of `a` with several columns as long: in lanes and together, so that additions need not wait for each
-/// other.
+/// Sums of products of `a` with several columns as long: together, so that additions need not wait for each other.
 fn dots<const K: usize>(a: &[f32], columns: [&[f32]; K]) -> [f32; K] {
-    let mut sums = [[0.0f32; LANES]; K];
+    let mut sums = [f32x8::ZERO; K];
     let (whole, rest) = a.as_chunks::<LANES>();
     let split = columns.map(|column| column.as_chunks::<LANES>());
     let blocks = split.map(|(blocks, _)| blocks.get(..whole.len()).unwrap_or_default());
     for (n, a) in whole.iter().enumerate() {
-        for (sums, blocks) in sums.iter_mut().zip(&blocks) {
-            let Some(block) = blocks.get(n) else { continue };
-            sums.iter_mut().zip(a).zip(block).for_each(|((sum, a), b)| *sum += a * b);
+        let a = f32x8::new(*a);
+        for (sum, blocks) in sums.iter_mut().zip(&blocks) {
+            if let Some(block) = blocks.get(n) {
+                *sum += a * f32x8::new(*block);
+            }
         }
     }
-    for (sums, (_, last)) in sums.iter_mut().zip(split) {
-        sums.iter_mut().zip(rest).zip(last).for_each(|((sum, a), b)| *sum += a * b);
-    }
-    sums.map(|lanes| lanes.iter().sum())
+    let last = split.map(|(_, last)| rest.iter().zip(last).map(|(a, b)| a * b).sum::<f32>());
+    std::array::from_fn(|k| sums[k].reduce_add() + last[k])
 }
 
 #[cfg(test)]

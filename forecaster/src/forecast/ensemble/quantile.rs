@@ -65,19 +65,24 @@ impl Reader {
         // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold anything.
         let mut looked_at = [false; RANGES];
         looked_at[0] = count == 1;
+        let under = |i: usize| below.get(i).copied().unwrap_or(all);
         for q in wanted {
-            let next = below.partition_point(|below| *below < q * all);
-            let this = next.saturating_sub(1);
-            let before = below.partition_point(|sum| below.get(this).is_some_and(|at| sum < at)).saturating_sub(1);
-            let after = below.partition_point(|sum| below.get(next).is_none_or(|at| sum <= at)).saturating_sub(1);
-            looked_at.iter_mut().take(after + 1).skip(before).for_each(|looked_at| *looked_at = true);
+            let this = below.partition_point(|below| *below < q * all).saturating_sub(1);
+            let before = (0..this).rev().find(|i| under(*i) < under(this)).unwrap_or(0);
+            let after = (this + 1..count).find(|i| under(*i + 1) > under(this + 1)).unwrap_or(count - 1);
+            looked_at[before..=after].fill(true);
         }
         read.clear();
+        read.resize(values.len(), Weighted(0));
+        let mut kept = 0;
         for ((value, weight), i) in values.iter().zip(weights).zip(ranges.iter()) {
-            if looked_at[usize::from(*i)] {
-                read.push(Weighted::new(*value, *weight));
+            // Overwritten by the next one if it is not looked at: that is quicker than to branch.
+            if let Some(place) = read.get_mut(kept) {
+                *place = Weighted::new(*value, *weight);
             }
+            kept += usize::from(looked_at[usize::from(*i)]);
         }
+        read.truncate(kept);
         read.sort_unstable();
         let (mut at, mut under, mut before) = (None, 0.0, None);
         let mut rows = read.iter();

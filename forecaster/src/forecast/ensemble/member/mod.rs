@@ -73,6 +73,7 @@ pub(super) struct Room {
     common: [Common; SEARCHES],
     found: Vec<Neighbour>,
     near: Vec<Neighbour>,
+    buckets: Vec<usize>,
     distances: Vec<f32>,
     weights: Vec<f32>,
     values: Vec<f32>,
@@ -171,17 +172,13 @@ impl Past<'_> {
 
     /// Quantiles of what came after the `k` nearest in `room.found`, corrected for how they differ from now.
     fn regress(&self, k: usize, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
-        let Room { found, weights, values, local, reader, .. } = room;
+        let Room { found, buckets, weights, values, local, reader, .. } = room;
         let found = &found[..k.min(found.len())];
         analog::weights(found, self.fading, self.t, weights);
         let View { track, base, profile, lead, .. } = self.view;
         let now = self.levels(self.t)?;
-        let gather = |column: &Column<f32>, ahead: usize, out: &mut Vec<f32>| {
-            let (first, rows) = (column.first(), column.rows(column.first()..column.end()));
-            let at = |bucket: usize| rows.get((bucket + ahead).wrapping_sub(first)).copied().unwrap_or(0.0);
-            out.clear();
-            out.extend(found.iter().map(|one| at(one.bucket())));
-        };
+        buckets.clear();
+        buckets.extend(found.iter().map(|one| one.bucket()));
         let columns = [
             (&base.mixed, 0),
             (&base.smoothers, 0),
@@ -195,10 +192,10 @@ impl Past<'_> {
             (&base.size, 0),
         ];
         for ((column, ahead), off) in columns.into_iter().zip(&mut local.off) {
-            gather(column, ahead, off);
+            gather(column, ahead, buckets, off);
         }
-        gather(&base.ridge, 0, values);
-        gather(&track.z, *lead, &mut local.missed);
+        gather(&base.ridge, 0, buckets, values);
+        gather(&track.z, *lead, buckets, &mut local.missed);
         let [middle, smoothers, levels @ .., size] = &mut local.off;
         local.missed.iter_mut().zip(&*middle).for_each(|(came, middle)| *came -= middle);
         smoothers.iter_mut().zip(&*values).for_each(|(z, ridge)| *z -= ridge + now[1]);
@@ -235,4 +232,11 @@ impl Past<'_> {
             base.size.get(s)?,
         ])
     }
+}
+
+/// Rows of a column `ahead` of some buckets.
+fn gather(column: &Column<f32>, ahead: usize, buckets: &[usize], out: &mut Vec<f32>) {
+    let (rows, moved) = (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
+    out.clear();
+    out.extend(buckets.iter().map(move |bucket| rows.get(bucket.wrapping_add(moved)).copied().unwrap_or(0.0)));
 }
