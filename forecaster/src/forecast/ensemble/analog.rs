@@ -125,13 +125,17 @@ impl Common {
         let from = self.from.unwrap_or(0);
         let (telling, others) = keys.split_at(keys.len().min(TELLING));
         let bound = f32x8::splat(limit);
-        let all = barrier.len().div_ceil(BLOCK);
-        for (b, (block_of_common, least)) in self.blocks.iter().zip(&self.least).enumerate().take(all) {
-            if *least >= limit {
-                continue;
-            }
+        // Which blocks are near enough is found out apart from what is done with them: the processor need not guess.
+        let all = barrier.len().div_ceil(BLOCK).min(self.least.len());
+        let (mut near, mut count) = (vec![0u32; all], 0);
+        for (b, least) in (0u32..).zip(&self.least[..all]) {
+            near[count] = b;
+            count += usize::from(*least < limit);
+        }
+        for b in near[..count].iter().map(|b| *b as usize) {
+            let shared = self.blocks[b];
             let gap = block(barrier, b, f32::INFINITY);
-            let distances = add(telling, b, [block_of_common[0] + gap[0], block_of_common[1] + gap[1]]);
+            let distances = add(telling, b, [shared[0] + gap[0], shared[1] + gap[1]]);
             if !(distances[0].simd_lt(bound) | distances[1].simd_lt(bound)).any() {
                 continue;
             }
@@ -211,13 +215,13 @@ impl Fading {
     }
 }
 
-/// Weights of neighbours, the farthest last: near and young ones count more.
-pub(super) fn weights(found: &[Neighbour], fading: &Fading, now: usize, out: &mut Vec<f32>) {
-    let farthest = found.last().map_or(1.0, |one| one.distance().max(1e-9));
+/// Weights of neighbours at `distances`, the farthest last, of which ages leave so much: near and young ones count more.
+pub(super) fn weights(distances: &[f32], fresh: &[f32], out: &mut Vec<f32>) {
+    let scale = 1.0 / distances.last().map_or(1.0, |farthest| farthest.max(1e-9));
     out.clear();
-    out.extend(found.iter().map(|one| {
-        let near = (1.0 - one.distance() / farthest).max(0.0) + 0.05;
-        near * fading.after(now - one.bucket())
+    out.extend(distances.iter().zip(fresh).map(|(distance, fresh)| {
+        let near = 1.0 - distance * scale;
+        (if near > 0.0 { near } else { 0.0 } + 0.05) * fresh
     }));
 }
 

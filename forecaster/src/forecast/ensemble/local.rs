@@ -22,23 +22,21 @@ pub(super) struct Local {
     /// Differences; as long as `missed`.
     pub off: [Vec<f32>; COUNT],
     pub missed: Vec<f32>,
-    weighted: Vec<f32>,
 }
 
 impl Local {
     /// Takes from each miss what a regression on the differences says; `weights` as many as misses.
     pub(super) fn correct(&mut self, weights: &[f32]) {
-        let Self { off, missed, weighted } = self;
+        let Self { off, missed } = self;
+        let mut weighted = Vec::with_capacity(weights.len());
         let (mut gram, mut right) = (SMatrix::<f64, N, N>::zeros(), SVector::<f64, N>::zeros());
-        gram[(0, 0)] = weights.iter().map(|w| f64::from(*w)).sum();
-        right[0] = f64::from(dots(weights, [missed])[0]);
         for i in 0..COUNT {
             weighted.clear();
             weighted.extend(off[i].iter().zip(weights).map(|(x, w)| x * w));
             // What stands for a missing column is summed in vain.
             let column = |j: usize| if j <= i { &off[j][..] } else { &missed[..] };
             for j in (0..i + 2).step_by(TOGETHER) {
-                let sums = dots(weighted, std::array::from_fn::<_, TOGETHER, _>(|k| column(j + k)));
+                let sums = dots(&weighted, std::array::from_fn(|k| column(j + k)));
                 for (j, sum) in (j..).zip(sums) {
                     // The lower half is read.
                     let place = if j <= i { &mut gram[(i + 1, j + 1)] } else { &mut right[i + 1] };
@@ -46,9 +44,17 @@ impl Local {
                 }
             }
         }
-        for j in (0..COUNT).step_by(TOGETHER) {
-            let sums = dots(weights, std::array::from_fn::<_, TOGETHER, _>(|k| &off[(j + k).min(COUNT - 1)][..]));
-            (j..COUNT).zip(sums).for_each(|(j, sum)| gram[(j + 1, 0)] = f64::from(sum));
+        let ones = vec![1.0; weights.len()];
+        let column = |j: usize| &off.get(j).unwrap_or(if j == COUNT { &*missed } else { &ones })[..];
+        for j in (0..N + 1).step_by(TOGETHER) {
+            for (j, sum) in (j..).zip(dots(weights, std::array::from_fn(|k| column(j + k)))) {
+                let place = match j {
+                    ..COUNT => &mut gram[(j + 1, 0)],
+                    COUNT => &mut right[0],
+                    _ => &mut gram[(0, 0)],
+                };
+                *place = f64::from(sum);
+            }
         }
         let floor = 1e-6 * gram[(0, 0)] + 1e-12;
         for i in 1..N {
@@ -64,19 +70,18 @@ impl Local {
     }
 }
 
-/// Sums of products of `a` with several columns as long: together, so that additions need not wait for each other.
-fn dots<const K: usize>(a: &[f32], columns: [&[f32]; K]) -> [f32; K] {
-    let mut sums = [f32x8::ZERO; K];
+/// Sums of products of `a` with columns as long: together, so that additions need not wait for each other.
+fn dots(a: &[f32], columns: [&[f32]; TOGETHER]) -> [f32; TOGETHER] {
+    let mut sums = [f32x8::ZERO; TOGETHER];
     let (whole, rest) = a.as_chunks::<LANES>();
     let split = columns.map(|column| column.as_chunks::<LANES>());
-    let blocks = split.map(|(blocks, _)| blocks.get(..whole.len()).unwrap_or_default());
-    for (n, a) in whole.iter().enumerate() {
+    let [first, second, third, fourth] = split.map(|(blocks, _)| blocks);
+    for ((((a, first), second), third), fourth) in whole.iter().zip(first).zip(second).zip(third).zip(fourth) {
         let a = f32x8::new(*a);
-        for (sum, blocks) in sums.iter_mut().zip(&blocks) {
-            if let Some(block) = blocks.get(n) {
-                *sum += a * f32x8::new(*block);
-            }
-        }
+        sums[0] += a * f32x8::new(*first);
+        sums[1] += a * f32x8::new(*second);
+        sums[2] += a * f32x8::new(*third);
+        sums[3] += a * f32x8::new(*fourth);
     }
     let last = split.map(|(_, last)| rest.iter().zip(last).map(|(a, b)| a * b).sum::<f32>());
     std::array::from_fn(|k| sums[k].reduce_add() + last[k])
@@ -88,7 +93,7 @@ mod tests {
 
     fn of(n: usize, off: impl Fn(usize, usize) -> f32, missed: impl Fn(usize) -> f32) -> Local {
         let off = std::array::from_fn(|k| (0..n).map(|i| off(i, k)).collect());
-        Local { off, missed: (0..n).map(missed).collect(), weighted: Vec::new() }
+        Local { off, missed: (0..n).map(missed).collect() }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Weighted quantiles without sorting everything: values are counted into narrow ranges, and only the ranges in which a
 //! quantile lies are sorted. A third of the time of a sort at 600 values, a quarter at 2,000.
 
+use wide::f32x8;
+
 /// At most so many ranges of equal width from the least value to the largest.
 const RANGES: usize = 256;
 /// So many values are sorted as they are.
@@ -42,7 +44,7 @@ impl Reader {
     pub(super) fn read(&mut self, values: &[f32], weights: &[f32], wanted: &[f32], out: &mut Vec<f32>) {
         let Self { ranges, read } = self;
         let (least, largest) = bounds(values);
-        let count = if values.len() <= FEW { 1 } else { (values.len() / 2).min(RANGES) };
+        let count = if values.len() <= FEW { 1 } else { (values.len() / 4).min(RANGES) };
         let scale = (count as f32 - 0.5) / (largest - least);
         if !(scale.is_finite() && scale > 0.0) {
             // No values, or all the same, or too far apart for arithmetic.
@@ -51,8 +53,13 @@ impl Reader {
             return;
         }
         let range = |value: f32| ((value - least) * scale) as i32 as u8;
+        let (eights, rest) = values.as_chunks::<8>();
         ranges.clear();
-        ranges.extend(values.iter().map(|value| range(*value)));
+        for eight in eights {
+            let eight = ((f32x8::new(*eight) - least) * scale).fast_trunc_int().to_array();
+            ranges.extend(eight.map(|i| i as u8));
+        }
+        ranges.extend(rest.iter().map(|value| range(*value)));
         let mut sums = [0.0f32; RANGES];
         for (i, weight) in ranges.iter().zip(weights) {
             sums[usize::from(*i)] += weight;
@@ -139,7 +146,8 @@ mod tests {
     fn plain(values: &[f32], weights: &[f32], q: f32) -> f32 {
         let mut pairs: Vec<(f64, f64)> =
             values.iter().zip(weights).map(|(x, w)| (f64::from(*x), f64::from(*w))).collect();
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Of equal values the lightest comes first.
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let all: f64 = pairs.iter().map(|pair| pair.1).sum();
         let mut below = 0.0;
         let middles: Vec<(f64, f64)> = (pairs.iter())

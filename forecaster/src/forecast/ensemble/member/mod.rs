@@ -73,8 +73,10 @@ pub(super) struct Room {
     common: [Common; SEARCHES],
     found: Vec<Neighbour>,
     near: Vec<Neighbour>,
+    /// Of what was found: buckets, squared distances, what their ages leave of them.
     buckets: Vec<usize>,
     distances: Vec<f32>,
+    fresh: Vec<f32>,
     weights: Vec<f32>,
     values: Vec<f32>,
     local: Local,
@@ -145,43 +147,55 @@ impl Past<'_> {
         (rows.len() == self.rows.len()).then_some(Key { rows, less: None, now, scale })
     }
 
-    /// Finds the nearest into `room.found`, as [`Common::nearest`] does. Keys that are `common` to all leads go up to now.
+    /// Finds the nearest as [`Common::nearest`] does. Keys that are `common` to all leads go up to now.
     fn search(&self, i: usize, common: &[Key<'_>], own: &[Key<'_>], ks: &[usize], limit: &mut f32, room: &mut Room) {
         let (gap, Range { start, end }) = (&self.view.track.gap, self.rows.clone());
         let Some(shared) = room.common.get_mut(i) else { return };
         shared.measure(start, common, gap.rows(start..self.t + 1));
         shared.nearest(own, gap.rows(start + self.view.lead..end + self.view.lead), ks, limit, &mut room.found);
+        self.take(room);
     }
 
-    /// Of the `k` nearest in `room.found`: quantiles of what came after each, or of base(now) + what came − base(then).
+    /// Takes `room.found` as the neighbours that are read.
+    fn take(&self, room: &mut Room) {
+        let Room { found, buckets, distances, fresh, .. } = room;
+        buckets.clear();
+        buckets.extend(found.iter().map(|one| one.bucket()));
+        distances.clear();
+        distances.extend(found.iter().map(|one| one.distance()));
+        fresh.clear();
+        fresh.extend(buckets.iter().map(|bucket| self.fading.after(self.t - bucket)));
+    }
+
+    /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
     fn read(&self, k: usize, base: Option<&Column<f32>>, room: &mut Room, said: &mut Vec<f32>) {
-        let Room { found, weights, values, reader, .. } = room;
-        let found = &found[..k.min(found.len())];
-        analog::weights(found, self.fading, self.t, weights);
-        let at = |column: &Column<f32>, i: usize| column.get(i).unwrap_or(0.0);
-        let came = |one: &Neighbour| at(&self.view.track.z, one.bucket() + self.view.lead);
+        let Room { buckets, distances, fresh, weights, values, reader, .. } = room;
+        let k = k.min(buckets.len());
+        analog::weights(&distances[..k], fresh, weights);
+        let came = rows(&self.view.track.z, self.view.lead);
         values.clear();
         if let Some(base) = base {
-            let now = at(base, self.t);
-            values.extend(found.iter().map(|one| now + came(one) - at(base, one.bucket())));
+            let (now, then) = (base.get(self.t).unwrap_or(0.0), rows(base, 0));
+            values.extend(buckets[..k].iter().map(move |bucket| now + came(*bucket) - then(*bucket)));
         } else {
-            values.extend(found.iter().map(came));
+            values.extend(buckets[..k].iter().map(move |bucket| came(*bucket)));
         }
         reader.read(values, weights, self.view.quantiles, said);
     }
 
-    /// Quantiles of what came after the `k` nearest in `room.found`, corrected for how they differ from now.
+    /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
     fn regress(&self, k: usize, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
-        let Room { found, buckets, weights, values, local, reader, .. } = room;
-        let found = &found[..k.min(found.len())];
-        analog::weights(found, self.fading, self.t, weights);
+        let Room { buckets, distances, fresh, weights, values, local, reader, .. } = room;
+        let k = k.min(buckets.len());
+        let buckets = &buckets[..k];
+        analog::weights(&distances[..k], fresh, weights);
         let View { track, base, profile, lead, .. } = self.view;
         let now = self.levels(self.t)?;
-        buckets.clear();
-        buckets.extend(found.iter().map(|one| one.bucket()));
-        let columns = [
-            (&base.mixed, 0),
-            (&base.smoothers, 0),
+        let middles = values;
+        let middle = rows(&base.mixed, 0);
+        middles.clear();
+        middles.extend(buckets.iter().map(move |bucket| middle(*bucket)));
+        let levels = [
             (&base.season, 0),
             (&track.z, 0),
             (&track.mean3, 0),
@@ -189,24 +203,31 @@ impl Past<'_> {
             (&track.max_hour, 0),
             (&profile.day, *lead),
             (&profile.week, *lead),
-            (&base.size, 0),
         ];
-        for ((column, ahead), off) in columns.into_iter().zip(&mut local.off) {
-            gather(column, ahead, buckets, off);
+        let Local { off: [forecast, smoothers, off @ .., sizes], missed } = local;
+        forecast.clear();
+        forecast.extend(middles.iter().map(|middle| middle - now[0]));
+        let (smoother, ridge) = (rows(&base.smoothers, 0), rows(&base.ridge, 0));
+        smoothers.clear();
+        smoothers.extend(buckets.iter().map(move |bucket| smoother(*bucket) - ridge(*bucket) - now[1]));
+        for ((off, (column, ahead)), now) in off.iter_mut().zip(levels).zip(&now[2..]) {
+            let row = rows(column, ahead);
+            off.clear();
+            off.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| {
+                let level = row(*bucket);
+                // Both are computed: that is quicker than to branch.
+                let apart = level - middle - now;
+                if level.is_finite() { apart } else { -now }
+            }));
         }
-        gather(&base.ridge, 0, buckets, values);
-        gather(&track.z, *lead, buckets, &mut local.missed);
-        let [middle, smoothers, levels @ .., size] = &mut local.off;
-        local.missed.iter_mut().zip(&*middle).for_each(|(came, middle)| *came -= middle);
-        smoothers.iter_mut().zip(&*values).for_each(|(z, ridge)| *z -= ridge + now[1]);
-        for (level, now) in levels.iter_mut().zip(&now[2..]) {
-            for (z, middle) in level.iter_mut().zip(&*middle) {
-                *z = if z.is_finite() { *z - middle } else { 0.0 } - now;
-            }
-        }
-        size.iter_mut().for_each(|size| *size -= now[local::COUNT - 1]);
-        middle.iter_mut().for_each(|middle| *middle -= now[0]);
+        let size = rows(&base.size, 0);
+        sizes.clear();
+        sizes.extend(buckets.iter().map(move |bucket| size(*bucket) - now[local::COUNT - 1]));
+        let came = rows(&track.z, *lead);
+        missed.clear();
+        missed.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| came(*bucket) - middle));
         local.correct(weights);
+        let values = middles;
         values.clear();
         values.extend(local.missed.iter().map(|miss| now[0] + miss));
         reader.read(values, weights, self.view.quantiles, said);
@@ -234,9 +255,8 @@ impl Past<'_> {
     }
 }
 
-/// Rows of a column `ahead` of some buckets.
-fn gather(column: &Column<f32>, ahead: usize, buckets: &[usize], out: &mut Vec<f32>) {
+/// Reads a column `ahead` of buckets.
+fn rows(column: &Column<f32>, ahead: usize) -> impl Fn(usize) -> f32 + Copy {
     let (rows, moved) = (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
-    out.clear();
-    out.extend(buckets.iter().map(move |bucket| rows.get(bucket.wrapping_add(moved)).copied().unwrap_or(0.0)));
+    move |bucket| rows.get(bucket.wrapping_add(moved)).copied().unwrap_or(0.0)
 }

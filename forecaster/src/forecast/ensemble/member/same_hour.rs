@@ -29,6 +29,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
     }
     let farthest = analog::select(&mut room.found, &[REGRESSED, NEAREST]);
     *limit = farthest.filter(|_| !young).map_or(f32::INFINITY, analog::expected);
+    past.take(room);
     past.read(NEAREST, None, room, said);
     past.read(NEAREST, Some(&base.mixed), room, said);
     past.regress(REGRESSED, room, said)

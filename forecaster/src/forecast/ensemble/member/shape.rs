@@ -18,6 +18,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
         // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
         std::mem::swap(&mut room.found, &mut room.near);
         analog::select(&mut room.found, &[NEAREST]);
+        past.take(room);
     } else {
         let all = past.with_present();
         let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);
