@@ -109,6 +109,7 @@ impl Common {
     ) {
         debug_assert!(keys.iter().all(|key| key.rows.len() == barrier.len()));
         let k = ks.first().copied().unwrap_or(0);
+        found.reserve(2 * k);
         self.closer(keys, barrier, *limit, found);
         if found.len() < k && *limit < f32::INFINITY {
             self.closer(keys, barrier, 2.0 * *limit, found);
@@ -198,10 +199,7 @@ impl Fading {
     /// For ages up to `oldest`.
     pub(super) fn new(half_life: f32, oldest: usize) -> Self {
         let after = |age: usize| (-(age as f32) / half_life).exp2();
-        Self {
-            coarse: (0..=oldest / FINE).map(|i| after(i * FINE)).collect(),
-            fine: std::array::from_fn(after),
-        }
+        Self { coarse: (0..=oldest / FINE).map(|i| after(i * FINE)).collect(), fine: std::array::from_fn(after) }
     }
 
     /// What is left after `age` buckets; nothing beyond the oldest.
@@ -268,7 +266,8 @@ mod tests {
 
     #[test]
     fn fewer_than_wanted_are_all_there_the_farthest_last() {
-        let mut found: Vec<Neighbour> = [3.0, 9.0, 1.0].into_iter().zip(0..).map(|(d, i)| Neighbour::new(d, i)).collect();
+        let mut found: Vec<Neighbour> =
+            [3.0, 9.0, 1.0].into_iter().zip(0..).map(|(d, i)| Neighbour::new(d, i)).collect();
         assert_eq!(select(&mut found, &[100, 3, 2]), None);
         assert_eq!(found.iter().map(|one| one.bucket()).collect::<Vec<_>>(), [2, 0, 1]);
         assert_eq!(select(&mut Vec::new(), &[5, 2]), None);
