@@ -111,8 +111,10 @@ impl Common {
         let k = ks.first().copied().unwrap_or(0);
         found.reserve(2 * k);
         self.closer(keys, barrier, *limit, found);
-        if found.len() < k && *limit < f32::INFINITY {
-            self.closer(keys, barrier, 2.0 * *limit, found);
+        if found.len() < k && !found.is_empty() && *limit < f32::INFINITY {
+            // About as many more as are missing.
+            let wider = *limit * SLACK * (k as f32 / found.len() as f32).sqrt();
+            self.closer(keys, barrier, wider, found);
         }
         if found.len() < k && *limit < f32::INFINITY {
             self.closer(keys, barrier, f32::INFINITY, found);

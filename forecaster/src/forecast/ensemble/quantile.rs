@@ -1,12 +1,12 @@
 //! Weighted quantiles without sorting everything: values are counted into narrow ranges, and only the ranges in which a
-//! quantile lies are sorted. A third of the time of a sort at 600 values, a quarter at 2,000.
+//! quantile lies are sorted. Less than half the time of a sort at 600 values, a third at 2,000.
 
 use wide::f32x8;
 
 /// At most so many ranges of equal width from the least value to the largest.
 const RANGES: usize = 256;
 /// So many values are sorted as they are.
-const FEW: usize = 40;
+const FEW: usize = 80;
 
 /// A value and its weight in one number that orders by value: sorting these takes a third of the time of sorting pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,13 +43,22 @@ impl Reader {
     /// as weights ≥ 0. NaN without values.
     pub(super) fn read(&mut self, values: &[f32], weights: &[f32], wanted: &[f32], out: &mut Vec<f32>) {
         let Self { ranges, read } = self;
+        if read.len() < values.len() {
+            read.resize(values.len(), Weighted(0));
+        }
+        let pairs = || values.iter().zip(weights).map(|(value, weight)| Weighted::new(*value, *weight));
+        if values.len() <= FEW {
+            let read = &mut read[..values.len()];
+            read.iter_mut().zip(pairs()).for_each(|(place, pair)| *place = pair);
+            read.sort_unstable();
+            return walk(read, wanted, weights.iter().sum(), |_| 0, &[0.0], out);
+        }
         let (least, largest) = bounds(values);
-        let count = if values.len() <= FEW { 1 } else { (values.len() / 4).min(RANGES) };
+        let count = (values.len() / 4).min(RANGES);
         let scale = (count as f32 - 0.5) / (largest - least);
         if !(scale.is_finite() && scale > 0.0) {
-            // No values, or all the same, or too far apart for arithmetic.
-            let only = if values.is_empty() { f32::NAN } else { least };
-            out.extend(wanted.iter().map(|_| only));
+            // All the same, or too far apart for arithmetic.
+            out.extend(wanted.iter().map(|_| least));
             return;
         }
         let range = |value: f32| ((value - least) * scale) as i32 as u8;
@@ -71,7 +80,6 @@ impl Reader {
         let below = &sums[..count];
         // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold anything.
         let mut looked_at = [false; RANGES];
-        looked_at[0] = count == 1;
         let under = |i: usize| below.get(i).copied().unwrap_or(all);
         for q in wanted {
             let this = below.partition_point(|below| *below < q * all).saturating_sub(1);
@@ -79,41 +87,44 @@ impl Reader {
             let after = (this + 1..count).find(|i| under(*i + 1) > under(this + 1)).unwrap_or(count - 1);
             looked_at[before..=after].fill(true);
         }
-        read.clear();
-        read.resize(values.len(), Weighted(0));
         let mut kept = 0;
-        for ((value, weight), i) in values.iter().zip(weights).zip(ranges.iter()) {
+        for (pair, i) in pairs().zip(ranges.iter()) {
             // Overwritten by the next one if it is not looked at: that is quicker than to branch.
             if let Some(place) = read.get_mut(kept) {
-                *place = Weighted::new(*value, *weight);
+                *place = pair;
             }
             kept += usize::from(looked_at[usize::from(*i)]);
         }
-        read.truncate(kept);
+        let read = &mut read[..kept];
         read.sort_unstable();
-        let (mut at, mut under, mut before) = (None, 0.0, None);
-        let mut rows = read.iter();
-        let mut row = rows.next();
-        for q in wanted.iter().map(|q| q * all) {
-            let value = loop {
-                let Some(pair) = row else { break read.last().map_or(f32::NAN, |pair| pair.value()) };
-                let (value, weight) = (pair.value(), pair.weight());
-                if at.replace(range(value)) != Some(range(value)) {
-                    under = below[usize::from(range(value))];
-                }
-                let middle = under + 0.5 * weight;
-                if middle >= q {
-                    break match before {
-                        Some((place, low)) if middle > place => low + (value - low) * (q - place) / (middle - place),
-                        _ => value,
-                    };
-                }
-                before = Some((middle, value));
-                under += weight;
-                row = rows.next();
-            };
-            out.push(value);
-        }
+        walk(read, wanted, all, range, below, out);
+    }
+}
+
+/// Quantiles from sorted pairs, whose weights add up to `all` with those left out; `below` are the weights below each range.
+fn walk(read: &[Weighted], wanted: &[f32], all: f32, range: impl Fn(f32) -> u8, below: &[f32], out: &mut Vec<f32>) {
+    let (mut at, mut under, mut before) = (None, 0.0, None);
+    let mut rows = read.iter();
+    let mut row = rows.next();
+    for q in wanted.iter().map(|q| q * all) {
+        let value = loop {
+            let Some(pair) = row else { break read.last().map_or(f32::NAN, |pair| pair.value()) };
+            let (value, weight, here) = (pair.value(), pair.weight(), range(pair.value()));
+            if at.replace(here) != Some(here) {
+                under = below.get(usize::from(here)).copied().unwrap_or(all);
+            }
+            let middle = under + 0.5 * weight;
+            if middle >= q {
+                break match before {
+                    Some((place, low)) if middle > place => low + (value - low) * (q - place) / (middle - place),
+                    _ => value,
+                };
+            }
+            before = Some((middle, value));
+            under += weight;
+            row = rows.next();
+        };
+        out.push(value);
     }
 }
 
@@ -168,7 +179,7 @@ mod tests {
         let wanted = [0.001, 0.1, 0.5, 0.51, 0.9, 0.95, 0.99, 0.9999];
         let kinds: [fn(f32) -> f32; 4] =
             [|u| u, |u| (20.0 * u).exp(), |u| (u * 4.0).floor() - 2.0, |u| -1.0 / (u + 1e-6)];
-        for n in [1, 2, 15, 40, 41, 100, 257, 600, 2016] {
+        for n in [1, 2, 15, FEW, FEW + 1, 100, 257, 600, 2016] {
             for kind in kinds {
                 let values: Vec<f32> = (0..n).map(|i| kind(chance(i))).collect();
                 let weights: Vec<f32> = (0..n).map(|i| 0.05 + chance(i + 5000)).collect();
