@@ -32,6 +32,8 @@ struct Member {
     regret: f64,
     variance: f64,
     bound: f64,
+    /// By each of the two rules, before all are made to add up to one.
+    worth: [f64; 2],
 }
 
 impl Combination {
@@ -91,12 +93,14 @@ impl Combination {
         };
         let least = self.members.iter().map(|m| m.loss).fold(f64::INFINITY, f64::min).max(1e-12);
         let by_loss = |member: &Member| (-SHARPNESS * (member.loss / least - 1.0).min(20.0)).exp();
-        let losses: f64 = self.members.iter().map(by_loss).sum();
-        let regrets: f64 = self.members.iter().map(by_regret).sum();
+        for member in &mut self.members {
+            member.worth = [by_regret(member), by_loss(member)];
+        }
+        let [regrets, losses] = [0, 1].map(|rule: usize| self.members.iter().map(|m| m.worth[rule]).sum::<f64>());
         let young = (YOUNG as f64 / self.scored as f64 - 0.02).max(0.0);
         let all = self.members.len();
         for (i, (weight, member)) in self.weights.iter_mut().zip(&self.members).enumerate() {
-            let learnt = 0.5 * (by_regret(member) / regrets + by_loss(member) / losses);
+            let learnt = 0.5 * (member.worth[0] / regrets + member.worth[1] / losses);
             *weight = young * prior(i, all, self.trusted) + (1.0 - young) * learnt;
         }
     }

@@ -63,7 +63,7 @@ impl Lead {
             steps,
             horizon: Horizon::new(steps, SMOOTHERS_DAYS * per_day as f64, bank),
             base: Base::new(steps, window),
-            members: Members::new(),
+            members: Members::new(window, per_day),
             combinations: quantiles.iter().map(of).collect(),
             issued: Column::new(),
             score: Score {
@@ -183,6 +183,6 @@ impl Lead {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.horizon.bytes() + self.base.bytes() + self.issued.bytes()
+        self.horizon.bytes() + self.base.bytes() + self.members.bytes() + self.issued.bytes()
     }
 }

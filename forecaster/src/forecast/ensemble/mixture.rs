@@ -1,6 +1,8 @@
 //! A mixture of the point forecasts at a lead: least squares on forecasts as issued, shrunk towards the mean of the
 //! smoothers' and the ridge's.
 
+use nalgebra::{Cholesky, Matrix4, Vector4};
+
 /// Point forecasts mixed: smoothers, ridge, season, last value.
 pub(super) const SOURCES: usize = 4;
 
@@ -47,26 +49,14 @@ impl Sums {
         }
     }
 
-    pub(super) fn solve(mut self) -> Mixture {
-        let spread: f64 = (0..SOURCES).map(|i| self.gram[i][i]).sum::<f64>() / SOURCES as f64;
-        (0..SOURCES).for_each(|i| self.gram[i][i] += LAMBDA * spread + 1e-9);
-        let (a, x) = (&mut self.gram, &mut self.right);
-        // Gauss: four unknowns, positive definite.
-        for i in 0..SOURCES {
-            for k in i + 1..SOURCES {
-                let factor = a[k][i] / a[i][i];
-                let above = a[i];
-                a[k].iter_mut().zip(above).for_each(|(below, above)| *below -= factor * above);
-                x[k] -= factor * x[i];
-            }
-        }
-        for i in (0..SOURCES).rev() {
-            let known: f64 = (i + 1..SOURCES).map(|k| a[i][k] * x[k]).sum();
-            x[i] = (x[i] - known) / a[i][i];
-        }
-        let total: f64 = x.iter().sum();
+    pub(super) fn solve(self) -> Mixture {
+        let mut gram = Matrix4::from(self.gram);
+        let penalty = LAMBDA * gram.trace() / SOURCES as f64 + 1e-9;
+        gram += Matrix4::from_diagonal_element(penalty);
         let base = Mixture::default().0;
-        Mixture(std::array::from_fn(|i| (f64::from(base[i]) * (1.0 - total) + x[i]) as f32))
+        let Some(factor) = Cholesky::new(gram) else { return Mixture(base) };
+        let x = factor.solve(&Vector4::from(self.right));
+        Mixture(std::array::from_fn(|i| (f64::from(base[i]) * (1.0 - x.sum()) + x[i]) as f32))
     }
 }
 

@@ -9,6 +9,7 @@ mod lead;
 mod local;
 mod member;
 mod mixture;
+mod quantile;
 mod report;
 mod ridge;
 mod smooth;

@@ -2,6 +2,8 @@
 //! 6,048 rows of 43 columns (augmented by the penalty) takes 190 ms a target, two targets a lead: the whole refit of a lead
 //! has 5 ms.
 
+use nalgebra::{Cholesky, SMatrix, SVector};
+
 /// Columns of a design, without the constant.
 pub(super) const FEATURES: usize = 43;
 /// Standardised inputs count up to this.
@@ -9,13 +11,16 @@ const CLIP: f32 = 6.0;
 /// Rows that are summed in 32 bits before they go into the sums of 64.
 const BLOCK: usize = 64;
 
+type Gram = SMatrix<f64, FEATURES, FEATURES>;
+
 /// Sums over weighted rows from which any ridge on them is solved.
 #[derive(Debug)]
 pub(super) struct Normal {
     mean: [f32; FEATURES],
     scale: [f32; FEATURES],
     weight: f64,
-    gram: Vec<f64>,
+    /// Its lower half; the rest is nothing.
+    gram: Gram,
 }
 
 /// Rows, each with its features; weights apart.
@@ -51,7 +56,7 @@ impl Normal {
         for row in &mut design.rows {
             standardise(row, &mean, &scale);
         }
-        let mut gram = vec![0.0; FEATURES * FEATURES];
+        let mut gram = Gram::zeros();
         for (rows, weights) in design.rows.chunks(BLOCK).zip(design.weights.chunks(BLOCK)) {
             let mut block = [[0.0f32; FEATURES]; FEATURES];
             for (row, w) in rows.iter().zip(weights) {
@@ -62,8 +67,8 @@ impl Normal {
                     }
                 }
             }
-            for (sums, block) in gram.chunks_exact_mut(FEATURES).zip(&block) {
-                sums.iter_mut().zip(block).for_each(|(sum, x)| *sum += f64::from(*x));
+            for (i, block) in block.iter().enumerate() {
+                block[..=i].iter().enumerate().for_each(|(j, x)| gram[(i, j)] += f64::from(*x));
             }
         }
         Some(Self { mean, scale, weight, gram })
@@ -78,12 +83,19 @@ impl Normal {
             let y = w * (y - constant as f32);
             right.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(y * x));
         }
-        let coefficients = cholesky_solve(&self.gram, lambda * self.weight, right);
+        let mut gram = self.gram;
+        gram += Gram::from_diagonal_element(lambda * self.weight);
+        let mut x = SVector::from(right);
+        // What rounding has made singular is lifted; without a factor nothing is said but the mean.
+        match Cholesky::new_with_substitute(gram, 1e-12) {
+            Some(factor) => factor.solve_mut(&mut x),
+            None => x.fill(0.0),
+        }
         Ridge {
             mean: self.mean,
             scale: self.scale,
             constant: constant as f32,
-            coefficients: coefficients.map(|x| x as f32),
+            coefficients: x.data.0[0].map(|x| x as f32),
         }
     }
 }
@@ -92,31 +104,6 @@ fn standardise(row: &mut [f32; FEATURES], mean: &[f32; FEATURES], scale: &[f32; 
     for ((x, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
         *x = ((*x - mean) * scale).clamp(-CLIP, CLIP);
     }
-}
-
-/// Solves (gram + ridge·I) x = right; `gram` by rows, its lower half read.
-fn cholesky_solve(gram: &[f64], ridge: f64, right: [f64; FEATURES]) -> [f64; FEATURES] {
-    const N: usize = FEATURES;
-    let mut l = gram.to_vec();
-    let mut x = right;
-    for i in 0..N {
-        for j in 0..=i {
-            let (above, row) = l.split_at(i * N);
-            let other = if j == i { &row[..j] } else { &above[j * N..j * N + j] };
-            let dot: f64 = row[..j].iter().zip(other).map(|(a, b)| a * b).sum();
-            let left = row[j] - dot;
-            l[i * N + j] = if j == i { (left + ridge).max(1e-12).sqrt() } else { left / l[j * N + j] };
-        }
-        let dot: f64 = l[i * N..i * N + i].iter().zip(&x).map(|(a, b)| a * b).sum();
-        x[i] = (x[i] - dot) / l[i * N + i];
-    }
-    for i in (0..N).rev() {
-        x[i] /= l[i * N + i];
-        for k in 0..i {
-            x[k] -= l[i * N + k] * x[i];
-        }
-    }
-    x
 }
 
 /// A fitted ridge.

@@ -20,7 +20,6 @@ pub(super) struct State {
     quantiles: Vec<f32>,
     window: usize,
     longest: usize,
-    room: Room,
     sum: f64,
     observed: usize,
     largest: f64,
@@ -60,7 +59,6 @@ impl State {
             quantiles: spec.quantiles.iter().map(|q| *q as f32).collect(),
             window,
             longest,
-            room: Room::default(),
             sum: 0.0,
             observed: 0,
             largest: 0.0,
@@ -134,6 +132,7 @@ impl State {
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut Lead, &Shared<'_>, &mut Room)) {
+        let mut room = Room::default();
         for lead in &mut self.leads {
             let profile = self.profiles.iter().find(|profile| profile.reach >= lead.steps);
             let Some(profile) = profile else { continue };
@@ -146,7 +145,7 @@ impl State {
                 largest: self.largest,
                 window: self.window,
             };
-            act(lead, &shared, &mut self.room);
+            act(lead, &shared, &mut room);
         }
     }
 

@@ -2,32 +2,30 @@
 
 use super::{Past, Room};
 
-/// Neighbours whose errors of the mixture are read.
-const WIDE: usize = 250;
-/// Neighbours whose levels are read.
-const NESTED: [usize; 3] = [120, 30, 15];
-/// Neighbours in the regression.
+/// Neighbours in the regression, whose errors of the mixture are read, and whose levels are.
 const REGRESSED: usize = 600;
+const WIDE: usize = 250;
+const NESTED: [usize; 3] = [120, 30, 15];
 
 pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let (track, base, h) = (past.view.track, past.view.base, past.view.lead);
+    let all = past.with_present();
+    let common = [all.key(&track.z, 0.5)?, all.key(&track.mean3, 0.5)?, all.key(&track.max_hour, 0.3)?];
     let mut keys = vec![
         past.key(&base.smoothers, 1.0)?,
         past.key(&base.ridge, 1.0)?,
         past.key(&base.season, 1.0)?,
-        past.key(&track.z, 0.5)?,
-        past.key(&track.mean3, 0.5)?,
-        past.key(&track.max_hour, 0.3)?,
         past.key(&base.size, 0.45)?,
     ];
     for column in [&track.sine, &track.cosine] {
         keys.extend(past.shifted(column, h, 0.2));
     }
-    past.search(&keys, REGRESSED, limit, room);
-    past.read(WIDE, room, |s| base.mixed.get(s), said);
+    let [first, second, third] = NESTED;
+    past.search(1, &common, &keys, &[REGRESSED, WIDE, first, second, third], limit, room);
+    past.read(WIDE, Some(&base.mixed), room, said);
     past.regress(REGRESSED, room, said)?;
     for k in NESTED {
-        past.read(k, room, |_| Some(0.0), said);
+        past.read(k, None, room, said);
     }
     room.near.clear();
     room.near.extend_from_slice(&room.found);

@@ -8,10 +8,11 @@ mod shape;
 
 use std::ops::Range;
 
-use super::analog::{self, Key, Neighbour, Weighted};
+use super::analog::{self, Common, Fading, Key, Neighbour};
 use super::base::Base;
 use super::column::Column;
 use super::local::{self, Local};
+use super::quantile::Reader;
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
 use errors::Errors;
@@ -63,31 +64,45 @@ struct Past<'a> {
     view: &'a View<'a>,
     t: usize,
     rows: Range<usize>,
+    fading: &'a Fading,
 }
 
-/// Room that searches work in.
-#[derive(Debug, Clone, Default)]
+/// Room that the searches of one bucket work in, and what the first lead leaves for the others.
+#[derive(Debug, Default)]
 pub(super) struct Room {
-    distances: Vec<f32>,
+    common: [Common; SEARCHES],
     found: Vec<Neighbour>,
     near: Vec<Neighbour>,
+    /// Of what was found: buckets, squared distances, what their ages leave of them.
+    buckets: Vec<usize>,
+    distances: Vec<f32>,
     fresh: Vec<f32>,
     weights: Vec<f32>,
-    pairs: Vec<Weighted>,
+    values: Vec<f32>,
     local: Local,
+    reader: Reader,
 }
+
+/// Searches over all rows.
+const SEARCHES: usize = 4;
 
 /// What a lead's members keep between buckets.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
     /// Distances beyond which no neighbour is expected, by search.
-    limits: [f32; 4],
+    limits: [f32; SEARCHES + 1],
+    fading: Fading,
     errors: Errors,
 }
 
 impl Members {
-    pub(super) fn new() -> Self {
-        Self { limits: [f32::INFINITY; 4], errors: Errors::default() }
+    /// Members that look back `window` buckets.
+    pub(super) fn new(window: usize, per_day: usize) -> Self {
+        Self {
+            limits: [f32::INFINITY; SEARCHES + 1],
+            fading: Fading::new(HALF_LIFE_DAYS * per_day as f32, window),
+            errors: Errors::default(),
+        }
     }
 
     /// Quantiles by member in log space, appended to `said`. `None` until there is enough to look at.
@@ -99,18 +114,27 @@ impl Members {
         if to - from < ENOUGH {
             return None;
         }
-        let past = Past { view, t, rows: from..to };
-        let [by_level, by_forecast, by_shape, by_long_level] = &mut self.limits;
+        let past = Past { view, t, rows: from..to, fading: &self.fading };
+        let [by_level, by_forecast, by_shape, by_long_level, by_hour] = &mut self.limits;
         past::say(&past, by_level, room, said)?;
         alike::say(&past, by_forecast, room, said)?;
-        same_hour::say(&past, room, said)?;
+        same_hour::say(&past, by_hour, room, said)?;
         shape::say(&past, by_shape, room, said)?;
         past::say_long(&past, by_long_level, room, said)?;
         self.errors.say(&past, room, said)
     }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.fading.bytes()
+    }
 }
 
 impl Past<'_> {
+    /// The rows up to now: what comes after the last ones is not known.
+    fn with_present(&self) -> Self {
+        Past { rows: self.rows.start..self.t + 1, ..*self }
+    }
+
     /// A column as it was and as it is.
     fn key<'a>(&self, column: &'a Column<f32>, scale: f32) -> Option<Key<'a>> {
         Some(Key { rows: column.rows(self.rows.clone()), less: None, now: column.get(self.t)?, scale })
@@ -123,51 +147,90 @@ impl Past<'_> {
         (rows.len() == self.rows.len()).then_some(Key { rows, less: None, now, scale })
     }
 
-    fn half_life(&self) -> f32 {
-        HALF_LIFE_DAYS * self.view.season.per_day as f32
-    }
-
-    /// Finds the `k` nearest into `room.found`.
-    fn search(&self, keys: &[Key<'_>], k: usize, limit: &mut f32, room: &mut Room) {
+    /// Finds the nearest as [`Common::nearest`] does. Keys that are `common` to all leads go up to now.
+    fn search(&self, i: usize, common: &[Key<'_>], own: &[Key<'_>], ks: &[usize], limit: &mut f32, room: &mut Room) {
         let (gap, Range { start, end }) = (&self.view.track.gap, self.rows.clone());
-        let barriers = [gap.rows(start..end), gap.rows(start + self.view.lead..end + self.view.lead)];
-        analog::scan(keys, barriers, &mut room.distances);
-        analog::nearest(&room.distances, start, k, *limit, &mut room.found);
-        // In ten dimensions a little more distance holds several times as many.
-        *limit = room.found.last().map_or(f32::INFINITY, |farthest| 1.3 * farthest.distance() + 1e-3);
-        analog::freshness(&room.found, self.t, self.half_life(), &mut room.fresh);
+        let Some(shared) = room.common.get_mut(i) else { return };
+        shared.measure(start, common, gap.rows(start..self.t + 1));
+        shared.nearest(own, gap.rows(start + self.view.lead..end + self.view.lead), ks, limit, &mut room.found);
+        self.take(room);
     }
 
-    /// Of the `k` nearest in `room.found`: quantiles of base(now) + what came after each − base(then).
-    fn read(&self, k: usize, room: &mut Room, base: impl Fn(usize) -> Option<f32>, said: &mut Vec<f32>) {
-        let Room { found, fresh, weights, pairs, .. } = room;
-        analog::weights(found, fresh, k, weights);
-        let now = base(self.t).unwrap_or(0.0);
-        pairs.clear();
-        for (s, weight) in found.iter().map(|one| one.bucket()).zip(weights.iter()) {
-            if let (Some(came), Some(then)) = (self.view.track.z.get(s + self.view.lead), base(s)) {
-                pairs.push(Weighted::new(now + came - then, *weight));
-            }
+    /// Takes `room.found` as the neighbours that are read.
+    fn take(&self, room: &mut Room) {
+        let Room { found, buckets, distances, fresh, .. } = room;
+        buckets.clear();
+        buckets.extend(found.iter().map(|one| one.bucket()));
+        distances.clear();
+        distances.extend(found.iter().map(|one| one.distance()));
+        fresh.clear();
+        fresh.extend(buckets.iter().map(|bucket| self.fading.after(self.t - bucket)));
+    }
+
+    /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
+    fn read(&self, k: usize, base: Option<&Column<f32>>, room: &mut Room, said: &mut Vec<f32>) {
+        let Room { buckets, distances, fresh, weights, values, reader, .. } = room;
+        let k = k.min(buckets.len());
+        analog::weights(&distances[..k], fresh, weights);
+        let came = rows(&self.view.track.z, self.view.lead);
+        values.clear();
+        if let Some(base) = base {
+            let (now, then) = (base.get(self.t).unwrap_or(0.0), rows(base, 0));
+            values.extend(buckets[..k].iter().map(move |bucket| now + came(*bucket) - then(*bucket)));
+        } else {
+            values.extend(buckets[..k].iter().map(move |bucket| came(*bucket)));
         }
-        analog::quantiles(pairs, self.view.quantiles, said);
+        reader.read(values, weights, self.view.quantiles, said);
     }
 
-    /// Quantiles of what came after the `k` nearest in `room.found`, corrected for how they differ from now.
+    /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
     fn regress(&self, k: usize, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
-        let Room { found, fresh, weights, pairs, local, .. } = room;
-        analog::weights(found, fresh, k, weights);
-        let base = self.view.base;
-        let here = self.levels(self.t)?;
-        local.clear();
-        for (s, weight) in found.iter().map(|one| one.bucket()).zip(weights.iter()) {
-            let came = self.view.track.z.get(s + self.view.lead);
-            if let (Some(there), Some(came), Some(middle)) = (self.levels(s), came, base.mixed.get(s)) {
-                local.add(std::array::from_fn(|i| there[i] - here[i]), came - middle, *weight);
-            }
+        let Room { buckets, distances, fresh, weights, values, local, reader, .. } = room;
+        let k = k.min(buckets.len());
+        let buckets = &buckets[..k];
+        analog::weights(&distances[..k], fresh, weights);
+        let View { track, base, profile, lead, .. } = self.view;
+        let now = self.levels(self.t)?;
+        let middles = values;
+        let middle = rows(&base.mixed, 0);
+        middles.clear();
+        middles.extend(buckets.iter().map(move |bucket| middle(*bucket)));
+        let levels = [
+            (&base.season, 0),
+            (&track.z, 0),
+            (&track.mean3, 0),
+            (&track.mean_hour, 0),
+            (&track.max_hour, 0),
+            (&profile.day, *lead),
+            (&profile.week, *lead),
+        ];
+        let Local { off: [forecast, smoothers, off @ .., sizes], missed } = local;
+        forecast.clear();
+        forecast.extend(middles.iter().map(|middle| middle - now[0]));
+        let (smoother, ridge) = (rows(&base.smoothers, 0), rows(&base.ridge, 0));
+        smoothers.clear();
+        smoothers.extend(buckets.iter().map(move |bucket| smoother(*bucket) - ridge(*bucket) - now[1]));
+        for ((off, (column, ahead)), now) in off.iter_mut().zip(levels).zip(&now[2..]) {
+            let row = rows(column, ahead);
+            off.clear();
+            off.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| {
+                let level = row(*bucket);
+                // Both are computed: that is quicker than to branch.
+                let apart = level - middle - now;
+                if level.is_finite() { apart } else { -now }
+            }));
         }
-        pairs.clear();
-        pairs.extend(local.corrected().map(|(miss, weight)| Weighted::new(here[0] + miss, weight)));
-        analog::quantiles(pairs, self.view.quantiles, said);
+        let size = rows(&base.size, 0);
+        sizes.clear();
+        sizes.extend(buckets.iter().map(move |bucket| size(*bucket) - now[local::COUNT - 1]));
+        let came = rows(&track.z, *lead);
+        missed.clear();
+        missed.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| came(*bucket) - middle));
+        local.correct(weights);
+        let values = middles;
+        values.clear();
+        values.extend(local.missed.iter().map(|miss| now[0] + miss));
+        reader.read(values, weights, self.view.quantiles, said);
         Some(())
     }
 
@@ -190,4 +253,10 @@ impl Past<'_> {
             base.size.get(s)?,
         ])
     }
+}
+
+/// Reads a column `ahead` of buckets.
+fn rows(column: &Column<f32>, ahead: usize) -> impl Fn(usize) -> f32 + Copy {
+    let (rows, moved) = (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
+    move |bucket| rows.get(bucket.wrapping_add(moved)).copied().unwrap_or(0.0)
 }

@@ -1,6 +1,6 @@
 //! The past by the shape of its last buckets, whatever their level.
 
-use super::super::analog::Key;
+use super::super::analog::{self, Key};
 use super::{ENOUGH, Past, Room};
 
 /// Neighbours.
@@ -13,22 +13,25 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
     let (z, mixed) = (&past.view.track.z, &past.view.base.mixed);
     let longest = LAGS[LAGS.len() - 1];
     let start = past.rows.start.max(z.first() + longest);
-    let past = Past { view: past.view, t: past.t, rows: start..past.rows.end.max(start) };
+    let past = Past { rows: start..past.rows.end.max(start), ..*past };
     if past.rows.len() < ENOUGH {
         // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
         std::mem::swap(&mut room.found, &mut room.near);
+        analog::select(&mut room.found, &[NEAREST]);
+        past.take(room);
     } else {
-        let (level, now) = (z.rows(past.rows.clone()), z.get(past.t)?);
+        let all = past.with_present();
+        let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);
         let shape = |lag: usize| {
-            let rows = z.rows(start - lag..past.rows.end - lag);
+            let rows = z.rows(start - lag..all.rows.end - lag);
             Some(Key { rows, less: Some(level), now: z.get(past.t.checked_sub(lag)?)? - now, scale: 1.0 })
         };
-        let mut keys = LAGS.into_iter().map(shape).collect::<Option<Vec<_>>>()?;
-        keys.push(past.key(z, 0.5)?);
+        let mut common = LAGS.into_iter().map(shape).collect::<Option<Vec<_>>>()?;
+        common.push(all.key(z, 0.5)?);
+        let level = z.rows(past.rows.clone());
         let ahead = Key { less: Some(level), now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
-        keys.push(ahead);
-        past.search(&keys, NEAREST, limit, room);
+        past.search(3, &common, &[ahead], &[NEAREST], limit, room);
     }
-    past.read(NEAREST, room, |s| z.get(s), said);
+    past.read(NEAREST, Some(z), room, said);
     Some(())
 }
