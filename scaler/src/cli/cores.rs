@@ -8,17 +8,22 @@ use std::time::Duration;
 /// A piece of work.
 pub(crate) type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
+/// How many jobs are done at once.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Does all jobs, begun in their order, and returns what they return, in the same. `glance` is called every ten milliseconds
 /// meanwhile.
 pub(crate) fn on_all_cores<T: Send>(jobs: Vec<Job<'_, T>>, glance: impl Fn()) -> Vec<T> {
-    let cores = thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    let workers = cores().min(jobs.len());
     let queue = Mutex::new(jobs.into_iter().enumerate());
     let work = || {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         std::iter::from_fn(next).map(|(i, job)| (i, job())).collect::<Vec<_>>()
     };
     let mut done: Vec<(usize, T)> = thread::scope(|threads| {
-        let workers: Vec<_> = (0..cores).map(|_| threads.spawn(work)).collect();
+        let workers: Vec<_> = (0..workers).map(|_| threads.spawn(work)).collect();
         while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             glance();
             thread::park_timeout(GLANCE);
@@ -42,7 +47,7 @@ mod tests {
     #[test]
     fn results_come_in_the_order_of_the_jobs() {
         // The first job ends only when the second has begun.
-        let cores = thread::available_parallelism().map_or(1, usize::from).min(2);
+        let cores = cores().min(2);
         let both = Barrier::new(cores);
         let job = |n: usize| {
             let both = &both;

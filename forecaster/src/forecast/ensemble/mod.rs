@@ -129,10 +129,10 @@ impl Ensemble {
         self
     }
 
-    /// For every `of`th lead of the [`Spec`] alone, from the `n`th on (both count from 0), before anything is pushed: leads
-    /// learn nothing from each other, and one takes a hundred times as long as what they share. On threads of their own,
-    /// ensembles with all shares say together what one would, to the last bit; what is known of them at once is put
-    /// together by [`Self::forecast_with`] of any of them, or of one that has no lead itself.
+    /// For every `of`th lead of the [`Spec`] alone, from the `n`th on (both count from 0), before anything is pushed. Leads
+    /// learn nothing from each other and take far longer than what they have in common: on threads of their own, ensembles
+    /// with all shares say together what one would, to the last bit. [`Self::forecast_with`] of any of them, or of one without
+    /// a lead, puts it together.
     pub fn share(mut self, n: usize, of: usize) -> Self {
         self.share = Share { n, of: of.max(1) };
         self.state = State::new(self.start, self.step, &self.spec, self.share, 1.0, 0);

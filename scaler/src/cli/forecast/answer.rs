@@ -5,9 +5,9 @@ use prewarm_forecaster::forecast::{NoForecast, Report, Spec};
 use prewarm_forecaster::{Calendar, Forecast, Series};
 
 use super::request::Request;
-use crate::cli::cores::{Job, on_all_cores};
+use crate::cli::cores::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
-use crate::cli::rolling::{OneLead, Rolling};
+use crate::cli::rolling::{Rolling, Walked};
 
 /// What was forecast at an origin.
 #[derive(Debug, Clone)]
@@ -44,10 +44,10 @@ pub(crate) struct Point {
 /// row is all that its answer knows.
 pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) -> (Vec<Answer>, Report) {
     let spec = Spec { leads: request.leads.clone(), quantiles: request.quantiles.clone(), calendar };
-    let rolling = &Rolling::new(series, spec, request.origins.clone());
+    let rolling = &Rolling::new(series, spec, request.origins.clone(), cores());
     let progress = Progress::of("forecasting", rolling.work());
-    let leads = (0..rolling.leads()).map(|lead| Box::new(move || rolling.walk(lead)) as Job<'_, OneLead>);
-    let walked = on_all_cores(leads.collect(), || progress.reach(rolling.taken()));
+    let shares = (0..rolling.shares()).map(|n| Box::new(move || rolling.walk(n)) as Job<'_, Walked>);
+    let walked = on_all_cores(shares.collect(), || progress.reach(rolling.taken()));
     let (forecasts, report) = rolling.join(&walked);
     let answer = |(row, forecast): (&usize, Result<Forecast, NoForecast>)| {
         let outcome = forecast.map_err(|none| none.to_string());

@@ -9,9 +9,9 @@ use prewarm_forecaster::series::Statistic;
 use prewarm_forecaster::{Forecast, Series};
 
 use super::summary::Point;
-use crate::cli::cores::{Job, on_all_cores};
+use crate::cli::cores::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
-use crate::cli::rolling::{OneLead, Rolling};
+use crate::cli::rolling::{Rolling, Walked};
 
 /// What was simulated.
 #[derive(Debug)]
@@ -28,21 +28,21 @@ enum Done {
     Point(Point),
 }
 
-/// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest, a lead a job;
-/// who is done with the last goes on with the arm that lives by them.
+/// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest; who
+/// is done with the last of them goes on with the arm that lives by them.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
     let buckets = buckets(history);
     let leads = reach::leads(buckets.step(), reach::span_in(scene), reach::EXACT, None);
     let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
-    let rolling = Rolling::new(&buckets, spec, (0..buckets.values().len()).collect());
+    let rolling = Rolling::new(&buckets, spec, (0..buckets.values().len()).collect(), cores());
     let walked = Mutex::new(Vec::new());
     let walk = |n: usize| {
-        let lead = rolling.walk(n);
+        let share = rolling.walk(n);
         let mut walked = walked.lock().unwrap_or_else(PoisonError::into_inner);
-        walked.push(lead);
-        let all = if walked.len() == rolling.leads() { std::mem::take(&mut *walked) } else { return None };
+        walked.push(share);
+        let all = if walked.len() == rolling.shares() { std::mem::take(&mut *walked) } else { return None };
         drop(walked);
-        Some(arm(history, &issued(&rolling, all), scene, Arm::Prewarm))
+        Some(arm(history, &issued(&rolling, &all), scene, Arm::Prewarm))
     };
     let reactive = |other: Arm| Some(arm(history, &[], scene, other));
     let others = || Arm::ALL.into_iter().filter(|arm| *arm != Arm::Prewarm);
@@ -50,11 +50,11 @@ pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
     let total = work(history, &Arm::ALL) + UTILISATIONS.len() * work(history, &[Arm::Hpa]) + rolling.work() * FORECAST;
     let progress = Progress::of("replaying", total);
     let (walk, reactive) = (&walk, &reactive);
-    let leads = (0..rolling.leads()).map(|n| Box::new(move || walk(n)) as Job<'_, Option<Done>>);
+    let shares = (0..rolling.shares()).map(|n| Box::new(move || walk(n)) as Job<'_, Option<Done>>);
     let arms = others().map(|arm| Box::new(move || reactive(arm)) as Job<'_, Option<Done>>);
     let points = UTILISATIONS
         .map(|utilisation| Box::new(move || Some(Done::Point(point(history, scene, utilisation)))) as Job<'_, _>);
-    let done = on_all_cores(leads.chain(arms).chain(points).collect(), || {
+    let done = on_all_cores(shares.chain(arms).chain(points).collect(), || {
         progress.reach(scene.meter.done() + rolling.taken() * FORECAST);
     });
     let (mut outcomes, mut frontier) = (Vec::new(), Vec::new());
@@ -71,8 +71,8 @@ pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
 }
 
 /// A forecast after every bucket that has one, as production would have had it.
-fn issued(rolling: &Rolling<'_>, leads: Vec<OneLead>) -> Vec<Forecast> {
-    rolling.join(&leads).0.into_iter().flatten().collect()
+fn issued(rolling: &Rolling<'_>, shares: &[Walked]) -> Vec<Forecast> {
+    rolling.join(shares).0.into_iter().flatten().collect()
 }
 
 fn arm(history: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Done {
