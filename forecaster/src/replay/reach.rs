@@ -16,7 +16,11 @@ pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
 /// differently would make the HPA waver.
 pub const ACTS: SignedDuration = SignedDuration::from_secs(180);
 
-/// Leads for forecasts in buckets of `bucket`, for policies that start replicas `lead` ahead: the next bucket; up to
+/// Exact leads up to the end of the one that replicas are started ahead, in the service and in what is to tell of it: with
+/// two, steps of demand between them are smeared, and Prewarm looks some 7 % dearer than it is.
+pub const EXACT: u32 = 6;
+
+/// Leads, ascending, for forecasts in buckets of `bucket`, for policies that start replicas `lead` ahead: the next bucket; up to
 /// `exact` ones up to the lead's end, because a step of demand that lies between two of them is smeared; what is held
 /// beyond it; and `late` more, for which a forecast may be overdue. Each costs memory and some hundred microseconds a bucket.
 pub fn leads(
@@ -32,8 +36,10 @@ pub fn leads(
     let within = (0..ready / stride).map(|i| ready - i * stride);
     let held = ready + whole(LONGEST_HOLD);
     let overdue = late.map(|late| held + whole(late));
-    let buckets = within.chain([1, held]).chain(overdue);
-    buckets.map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs()))).collect()
+    let mut buckets: Vec<i64> = within.chain([1, held]).chain(overdue).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    buckets.into_iter().map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs()))).collect()
 }
 
 /// How far ahead a policy may have to start replicas: with as many of them as ever, after the longest ramp.
@@ -61,9 +67,7 @@ mod tests {
     }
 
     fn of(bucket: i64, lead: i64, exact: u32, late: Option<i64>) -> Vec<i64> {
-        let mut leads = leads(minutes(bucket), minutes(lead), exact, late.map(minutes));
-        leads.sort();
-        leads.dedup();
+        let leads = leads(minutes(bucket), minutes(lead), exact, late.map(minutes));
         leads.iter().map(SignedDuration::as_mins).collect()
     }
 

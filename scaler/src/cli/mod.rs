@@ -2,6 +2,7 @@
 
 pub mod check;
 mod columns;
+mod cores;
 pub mod default_config;
 pub mod demo;
 pub mod explain;
@@ -10,6 +11,7 @@ mod history;
 mod plot;
 mod progress;
 pub mod replay;
+mod rolling;
 pub mod serve;
 pub mod windows;
 

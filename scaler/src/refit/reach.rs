@@ -8,15 +8,12 @@ use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
 use prewarm_forecaster::replay::portfolio;
-use prewarm_forecaster::replay::reach::{self, QUANTILES};
+use prewarm_forecaster::replay::reach::{self, EXACT, QUANTILES};
 
 use super::BUCKET;
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
-
-/// Leads up to the lead's end; each costs memory and some hundred microseconds a bucket.
-const EXACT: u32 = 6;
 
 /// What the bank adds to a cold start itself: poll, sync and buffer.
 const BEYOND_COLD_START: SignedDuration = SignedDuration::from_secs(60);
@@ -100,9 +97,7 @@ mod tests {
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
         let spec = Reach::new(&policy, &Rhythm::default(), None, None).spec(&policy);
-        let mut leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
-        leads.sort();
-        leads.dedup();
+        let leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         assert_eq!(leads, [5, 10, 15, 20, 25, 30, 50, 110]);
     }
 

@@ -23,7 +23,7 @@ pub use report::{LeadReport, Report, Weights};
 use super::Forecast;
 use crate::calendar::Calendar;
 use column::Column;
-use state::State;
+use state::{Share, State};
 
 /// What to forecast.
 #[derive(Debug, Clone)]
@@ -65,12 +65,22 @@ pub enum NoForecast {
     },
 }
 
+/// What an ensemble says at its own leads, for another one to make a whole forecast of: [`Ensemble::forecast_with`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Exact {
+    /// Buckets that it knows.
+    end: usize,
+    /// Buckets ahead, ascending, and the quantiles there in demand's unit.
+    rows: Vec<(usize, Vec<f32>)>,
+}
+
 /// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     start: Timestamp,
     step: SignedDuration,
     spec: Spec,
+    share: Share,
     state: State,
     /// Demand as pushed, for a new beginning when the unit turns out to be wrong; NaN = gap, negative = cut off there.
     raw: Column<f32>,
@@ -87,11 +97,13 @@ impl Ensemble {
     /// seconds; seasons are learnt where it divides a day).
     pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
-        let state = State::new(start, step, &spec, 1.0, 0);
+        let share = Share::ALL;
+        let state = State::new(start, step, &spec, share, 1.0, 0);
         let mut ensemble = Self {
             start,
             step,
             spec,
+            share,
             state,
             raw: Column::new(),
             observed: 0,
@@ -115,6 +127,16 @@ impl Ensemble {
     /// the first forecast that is wanted need not be judged, and that is most of the work.
     pub fn judging_from(mut self, bucket: usize) -> Self {
         self.speaks_from = bucket;
+        self
+    }
+
+    /// For every `of`th lead of the [`Spec`] alone, from the `n`th on (both count from 0), before anything is pushed. Leads
+    /// learn nothing from each other and take far longer than what they have in common: on threads of their own, ensembles
+    /// with all shares say together what one would, to the last bit. [`Self::forecast_with`] of any of them, or of one without
+    /// a lead, puts it together.
+    pub fn share(mut self, n: usize, of: usize) -> Self {
+        self.share = Share { n, of: of.max(1) };
+        self.state = State::new(self.start, self.step, &self.spec, self.share, 1.0, 0);
         self
     }
 
@@ -163,7 +185,7 @@ impl Ensemble {
         }
         // The newest bucket is pushed by the caller.
         let (first, end) = (self.raw.first(), self.raw.end() - 1);
-        self.state = State::new(self.start, self.step, &self.spec, unit, first);
+        self.state = State::new(self.start, self.step, &self.spec, self.share, unit, first);
         let mut next_fit = first + self.after(0);
         for (i, value) in self.raw.rows(first..end).iter().enumerate() {
             self.state.push(*value);
@@ -204,6 +226,18 @@ impl Ensemble {
     /// by the shape of the season; NaN after the last lead for which the history suffices. What is not NaN is ≥ 0 and at
     /// most three times the largest value ever seen (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
+        self.forecast_with([])
+    }
+
+    /// What it says at its own leads; nothing while it is too young.
+    pub fn exact(&self) -> Exact {
+        let rows = self.state.exact().into_iter().map(|(steps, row)| (steps, row.to_vec())).collect();
+        Exact { end: self.raw.end(), rows }
+    }
+
+    /// The same as [`Self::forecast`], with leads of which other ensembles with the same [`Spec`] know after the same
+    /// buckets; what comes of others is left out.
+    pub fn forecast_with<'a>(&self, others: impl IntoIterator<Item = &'a Exact>) -> Result<Forecast, NoForecast> {
         if self.spec.leads.is_empty() || self.spec.quantiles.is_empty() {
             return Err(NoForecast::NothingAsked);
         }
@@ -214,14 +248,16 @@ impl Ensemble {
             return Err(NoForecast::Stale { gap });
         }
         let needed = self.state.needed();
-        let rows = self.state.grid().ok_or(NoForecast::TooYoung { observed: self.observed, needed })?;
+        let same = others.into_iter().filter(|exact| exact.end == self.raw.end());
+        let known = same.flat_map(|exact| exact.rows.iter().map(|(steps, row)| (*steps, row.as_slice())));
+        let rows = self.state.grid(known).ok_or(NoForecast::TooYoung { observed: self.observed, needed })?;
         let origin = self.state.season().instant(self.raw.end());
         Ok(Forecast::new(origin, self.step, self.spec.quantiles.clone(), rows))
     }
 
-    /// What each forecaster is worth and how well the whole has done lately.
+    /// What each forecaster is worth and how well the whole has done lately, at the leads of its share.
     pub fn report(&self) -> Report {
-        self.state.report(&self.spec)
+        self.state.report(&self.spec, self.share)
     }
 
     /// What each member says now at each lead of the [`Spec`]: its name and its quantiles, in demand's unit.

@@ -9,6 +9,18 @@ use super::track::{Profile, Track};
 use super::{Report, Spec, grid};
 use crate::forecast::season::{Kind, Season};
 
+/// Every `of`th lead of a [`Spec`], from the `n`th on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) n: usize,
+    /// ≥ 1.
+    pub(super) of: usize,
+}
+
+impl Share {
+    pub(super) const ALL: Self = Self { n: 0, of: 1 };
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct State {
     season: Season,
@@ -19,6 +31,7 @@ pub(super) struct State {
     leads: Vec<Lead>,
     quantiles: Vec<f32>,
     window: usize,
+    shortest: usize,
     longest: usize,
     sum: f64,
     observed: usize,
@@ -32,8 +45,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Begins at bucket `first` after `start`; `unit` > 0.
-    pub(super) fn new(start: Timestamp, step: SignedDuration, spec: &Spec, unit: f64, first: usize) -> Self {
+    /// Begins at bucket `first` after `start`; `unit` > 0. All but the leads is the same whatever the share.
+    pub(super) fn new(
+        start: Timestamp,
+        step: SignedDuration,
+        spec: &Spec,
+        share: Share,
+        unit: f64,
+        first: usize,
+    ) -> Self {
         let begin = step.checked_mul(i32::try_from(first).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::ZERO);
         let season = Season::new(start.saturating_add(begin).unwrap_or(start), step, spec.calendar.clone());
         let step_s = step.as_secs().max(1);
@@ -49,7 +69,7 @@ impl State {
         let profiles = reaches.into_iter().flatten().map(|reach| Profile::new(reach, &track, &season)).collect();
         let bank = Bank::new(season.per_day);
         let lead = |steps: &usize| Lead::new(*steps, window, &spec.quantiles, &bank, &season);
-        let leads = steps.iter().map(lead).collect();
+        let leads = steps.iter().skip(share.n).step_by(share.of).map(lead).collect();
         Self {
             season,
             track,
@@ -58,6 +78,7 @@ impl State {
             leads,
             quantiles: spec.quantiles.iter().map(|q| *q as f32).collect(),
             window,
+            shortest: steps.iter().copied().min().unwrap_or(0),
             longest,
             sum: 0.0,
             observed: 0,
@@ -149,11 +170,18 @@ impl State {
         }
     }
 
-    /// Rows of quantiles for every bucket up to the longest lead; `None` while too young for any.
-    pub(super) fn grid(&self) -> Option<Vec<Vec<f64>>> {
+    /// The newest rows of the leads that have one, ascending.
+    pub(super) fn exact(&self) -> Vec<(usize, &[f32])> {
+        let mut rows: Vec<_> = self.leads.iter().filter_map(|lead| Some((lead.steps, lead.newest()?))).collect();
+        rows.sort_by_key(|(steps, _)| *steps);
+        rows
+    }
+
+    /// Rows of quantiles for every bucket up to the longest lead, `others` among them; `None` while too young for any.
+    pub(super) fn grid<'a>(&'a self, others: impl Iterator<Item = (usize, &'a [f32])>) -> Option<Vec<Vec<f64>>> {
         let t = self.track.len().checked_sub(1)?;
-        let mut known: Vec<(usize, &[f32])> =
-            self.leads.iter().filter_map(|lead| Some((lead.steps, lead.newest()?))).collect();
+        let mut known = self.exact();
+        known.extend(others);
         known.sort_by_key(|(steps, _)| *steps);
         known.dedup_by_key(|(steps, _)| *steps);
         if known.is_empty() {
@@ -167,8 +195,9 @@ impl State {
         Some(grid::between(&known, self.track.z.get(t)?, self.longest, cap, &self.track, season))
     }
 
-    pub(super) fn report(&self, spec: &Spec) -> Report {
-        Report { leads: self.leads.iter().zip(&spec.leads).map(|(lead, asked)| lead.report(*asked)).collect() }
+    pub(super) fn report(&self, spec: &Spec, share: Share) -> Report {
+        let asked = spec.leads.iter().skip(share.n).step_by(share.of);
+        Report { leads: self.leads.iter().zip(asked).map(|(lead, asked)| lead.report(*asked)).collect() }
     }
 
     pub(super) fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
@@ -203,7 +232,7 @@ impl State {
 
     /// Buckets after which the shortest lead can be forecast.
     pub(super) fn needed(&self) -> usize {
-        super::member::ENOUGH + self.leads.iter().map(|lead| lead.steps).min().unwrap_or(0)
+        super::member::ENOUGH + self.shortest
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -115,6 +115,38 @@ fn the_same_input_gives_the_same_output_on_any_thread() {
 }
 
 #[test]
+fn shares_of_the_leads_say_together_what_one_ensemble_says() {
+    // A lead beyond the day, a gap, and a unit that is found to be wrong later on.
+    let leads = [30, 60, 150, 36 * 60].map(SignedDuration::from_mins).to_vec();
+    let new = || Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { leads: leads.clone(), ..spec() });
+    let value = |i: usize| match i {
+        0..20 => 0.01,
+        200..210 => f64::NAN,
+        _ => wave(i),
+    };
+    let mut whole = new();
+    let mut shares = [0, 1].map(|n| new().share(n, 2));
+    let mut none = new().share(4, 5);
+    for i in 0..6 * DAY {
+        for ensemble in [&mut whole, &mut none].into_iter().chain(&mut shares) {
+            ensemble.push(value(i));
+        }
+        let exact = shares.each_ref().map(Ensemble::exact);
+        assert_eq!(none.exact().rows.len(), 0);
+        let together = none.forecast_with(&exact);
+        assert_eq!(together.as_ref().map(bits), shares[1].forecast_with([&exact[0]]).as_ref().map(bits));
+        assert_eq!(together.as_ref().map(bits), whole.forecast().as_ref().map(bits));
+    }
+    let mut reports = [shares[0].report().leads, shares[1].report().leads].concat();
+    reports.sort_by_key(|report| report.lead);
+    assert_eq!(reports, whole.report().leads);
+    // What another bucket's ensemble says is left out.
+    let old = shares[0].exact();
+    shares.iter_mut().for_each(|share| share.push(1.0));
+    assert_eq!(shares[1].forecast_with([&old]), shares[1].forecast());
+}
+
+#[test]
 fn demand_times_k_is_forecast_times_k() {
     let once = fed((0..6 * DAY).map(wave)).forecast().unwrap();
     for k in [1.0 / 1024.0, 8.0] {

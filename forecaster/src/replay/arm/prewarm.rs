@@ -65,6 +65,7 @@ impl<'a> Pilot<'a> {
         let policy = Arc::new(policy(scene));
         let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         let spec = BankSpec {
+            cold_start: scene.cold_start.clone(),
             min: scene.keda.min,
             max: scene.keda.max,
             keep_warm: policy.keep_warm,

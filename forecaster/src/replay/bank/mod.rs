@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::scene::ColdStart;
 use super::shadow::{Rule, Slot, Twin, World, whole};
 use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
@@ -31,8 +32,11 @@ const BEYOND_LEAD: SignedDuration = SignedDuration::from_secs(60);
 pub struct BankSpec {
     /// Demand that one replica sustains, in the demand's unit; > 0.
     pub threshold: f64,
-    /// Cold start: from asked for to Ready (the learned P90).
+    /// Cold start that forecasts are asked for: the learned P90.
     pub lead: SignedDuration,
+    /// Cold starts that are drawn: with all of them as long as the P90, policies that hold more than they need look better
+    /// than they are.
+    pub cold_start: ColdStart,
     /// Replicas that always run.
     pub min: u32,
     /// Replicas that there are at most.
@@ -50,13 +54,14 @@ pub struct BankSpec {
 }
 
 impl BankSpec {
-    /// The defaults for a threshold and a lead: slots and wait limit of 15 s, at least one replica, the usual
+    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of 15 s, at least one replica, the usual
     /// patience with the last one, an HPA that leaves stabilisation to us.
     pub fn new(threshold: f64, lead: SignedDuration) -> Self {
         let slot = SignedDuration::from_secs(15);
         Self {
             threshold,
             lead,
+            cold_start: ColdStart::constant(lead),
             min: 1,
             max: 10_000,
             keep_warm: SignedDuration::from_mins(10),
@@ -159,9 +164,11 @@ pub struct Bank {
 impl Bank {
     /// A bank that has seen nothing.
     pub fn new(spec: BankSpec, portfolio: Vec<ShadowPolicy>) -> Self {
+        let [shortest, longest] = [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
         let world = World {
             slot_s: spec.slot.as_secs_f64().max(1.0),
-            lead: spec.slots(spec.lead).max(1),
+            longest,
+            drawn: (shortest < longest).then(|| spec.cold_start.clone()),
             cooldown: if spec.min == 0 { spec.slots(spec.cooldown) } else { 0 },
             min: spec.min,
             max: spec.max.max(spec.min),
@@ -303,7 +310,7 @@ impl Bank {
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
-            place: self.index % self.world.lead,
+            place: self.index % self.world.longest,
             demand,
             recent: self.recent.range(before.saturating_sub(wait)..).sum(),
             due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),

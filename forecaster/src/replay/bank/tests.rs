@@ -204,9 +204,12 @@ proptest! {
     #[test]
     fn whatever_comes_sums_are_sane(
         slots in prop::collection::vec((0usize..4000, prop::option::of(prop_oneof![4 => 0.0f64..500.0, 1 => prop::num::f64::ANY])), 1..200),
-        threshold in 0.001f64..100.0, min in 0u32..3, max in 0u32..50, lead in 0i64..2000,
+        threshold in 0.001f64..100.0, min in 0u32..3, max in 0u32..50, lead in 0i64..2000, slow in prop::option::of(0i64..4000),
     ) {
-        let spec = BankSpec { min, max, ..BankSpec::new(threshold, SignedDuration::from_secs(lead)) };
+        let lead = SignedDuration::from_secs(lead);
+        let classes = std::iter::once((lead, 0.8)).chain(slow.map(|slow| (SignedDuration::from_secs(slow), 0.2)));
+        let cold_start = ColdStart::weighted(classes).unwrap();
+        let spec = BankSpec { min, max, cold_start, ..BankSpec::new(threshold, lead) };
         let mut policies = portfolio::reactive();
         policies.extend(portfolio::forecasting());
         let mut bank = Bank::new(spec, policies);

@@ -1,20 +1,21 @@
 //! A simulated policy with its own fleet and its own queue: what it would have cost and missed, slot by slot.
 //!
 //! The loop is the HPA's (sync at every slot, 10 % tolerance, scale-up by max(100 %, 4 pods), scale-down to the maximum over
-//! a stabilisation window, pending pods count and cost), the fleet takes a constant lead to start, the queue is first in
-//! first out. Demand is counted in replicas: 1.0 is what one replica sustains.
+//! a stabilisation window, pending pods count and cost), start-ups take as long as is drawn, the queue is first in first
+//! out. Demand is counted in replicas: 1.0 is what one replica sustains.
 
 use std::collections::VecDeque;
 
 use crate::decide::choice::Sums;
 use crate::decide::hpa::TOLERANCE;
+use crate::replay::scene::ColdStart;
 
 /// What all policies see at a slot, in replicas.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     /// Index of the slot; ascends by one.
     pub(super) index: u32,
-    /// The same modulo the lead.
+    /// The same modulo the longest start-up.
     pub(super) place: u32,
     /// Demand during the slot.
     pub(super) demand: f64,
@@ -29,17 +30,22 @@ pub(super) struct Slot {
 }
 
 /// What never changes between slots.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct World {
     /// Seconds of a slot.
     pub(super) slot_s: f64,
-    /// Slots that a replica takes to start, ≥ 1.
-    pub(super) lead: u32,
+    /// Slots that the longest start-up takes, ≥ 1.
+    pub(super) longest: u32,
+    /// What start-ups are drawn from, where they do not all take so long.
+    pub(super) drawn: Option<ColdStart>,
     /// Slots that the last replica stays after nothing was wanted, where none may run.
     pub(super) cooldown: u32,
     pub(super) min: u32,
     pub(super) max: u32,
 }
+
+/// Of the start-ups that are drawn; not one that a scene is likely to have, whose future would be known.
+const SEED: u64 = 0x5eed_0f5e_ed5e_ed5e;
 
 /// A policy's constants, as a slot needs them.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +74,9 @@ pub(super) struct Twin {
     ran: u64,
     missed: f64,
     queued: f64,
-    /// Replicas that become ready, by slot modulo lead.
+    /// Start-ups so far.
+    begun: u64,
+    /// Replicas that become ready, by slot modulo the longest start-up.
     arriving: Vec<u32>,
 }
 
@@ -83,7 +91,8 @@ impl Twin {
             ran: 0,
             missed: 0.0,
             queued: 0.0,
-            arriving: vec![0; world.lead as usize],
+            begun: 0,
+            arriving: vec![0; world.longest as usize],
         }
     }
 
@@ -102,7 +111,7 @@ impl Twin {
         let stable = self.wanted.most(slot.index, rule.window, desired);
         let stable = self.rest(world, slot, stable);
         if desired > current {
-            self.start(slot.place, desired.min(scale_up_limit(current)) - current);
+            self.start(world, slot.place, desired.min(scale_up_limit(current)) - current);
         } else if stable < current {
             self.stop(world, slot.place, current - stable);
         }
@@ -131,22 +140,34 @@ impl Twin {
         stable.max(u32::from(slot.index - self.awake <= world.cooldown))
     }
 
-    fn start(&mut self, place: u32, more: u32) {
-        // Lands `lead` slots from now, which is the same place of the ring.
+    fn start(&mut self, world: &World, place: u32, more: u32) {
+        let Some(drawn) = &world.drawn else {
+            // Lands `longest` slots from now, which is the same place of the ring.
+            return self.expect(place, more);
+        };
+        for _ in 0..more {
+            // The nth start-up takes as long for every policy, so that they differ by what they do.
+            let slots = (drawn.draw(SEED, self.begun).as_secs_f64() / world.slot_s).round() as u32;
+            self.expect((place + slots.clamp(1, world.longest)) % world.longest, 1);
+            self.begun += 1;
+        }
+    }
+
+    fn expect(&mut self, place: u32, more: u32) {
         if let Some(starting) = self.arriving.get_mut(place as usize) {
             *starting += more;
             self.pending += more;
         }
     }
 
-    /// Those that start go first, the newest of them first.
+    /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
     fn stop(&mut self, world: &World, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;
-        while left > 0 && self.pending > 0 && age < world.lead {
-            let born = if place >= age { place - age } else { place + world.lead - age };
+        while left > 0 && self.pending > 0 && age < world.longest {
+            let lands = if place >= age { place - age } else { place + world.longest - age };
             age += 1;
-            let Some(starting) = self.arriving.get_mut(born as usize) else { continue };
+            let Some(starting) = self.arriving.get_mut(lands as usize) else { continue };
             let gone = left.min(*starting);
             *starting -= gone;
             self.pending -= gone;

@@ -1,10 +1,11 @@
 //! Written cases of the loop, and the queue against a finer one.
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
 
-const WORLD: World = World { slot_s: 15.0, lead: 4, cooldown: 0, min: 1, max: 1000 };
+const WORLD: World = World { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, min: 1, max: 1000 };
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
@@ -12,8 +13,15 @@ fn follow(twin: &mut Twin, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)
     let from = twin.wanted.newest.0 + 1;
     let step = |(i, metric): (usize, &f64)| {
         let index = from + i as u32;
-        let slot =
-            Slot { index, place: index % WORLD.lead, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
+        let slot = Slot {
+            index,
+            place: index % WORLD.longest,
+            demand: 0.0,
+            recent: 0.0,
+            due: 0.0,
+            metric: *metric,
+            warm: false,
+        };
         twin.step(&WORLD, rule, &slot, ahead);
         (twin.ready, twin.pending)
     };
@@ -54,6 +62,33 @@ fn what_starts_goes_first_the_newest_of_it_first() {
 }
 
 #[test]
+fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
+    let slots = |n: i64| SignedDuration::from_secs(15 * n);
+    let drawn = ColdStart::weighted([(slots(1), 0.5), (slots(2), 0.25), (slots(4), 0.25)]).unwrap();
+    let took: Vec<i64> = (0..5).map(|n| drawn.draw(SEED, n).as_secs() / 15).collect();
+    let world = World { drawn: Some(drawn), ..WORLD };
+    let (mut twin, mut ready) = (Twin::new(&world, 1), Vec::new());
+    for (index, metric) in (1..).zip([5.0, 5.0, 5.0, 5.0, 5.0, 6.0, 5.0]) {
+        let place = index % world.longest;
+        let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
+        twin.step(&world, &PLAIN, &slot, None);
+        ready.push(twin.ready);
+    }
+    let landed = |by: i64| 1 + took.iter().take(4).filter(|took| **took <= by).count() as u32;
+    assert_eq!(ready[..5], [1, landed(1), landed(2), landed(3), landed(4)], "{took:?}");
+    assert!(took[..4].iter().any(|slots| *slots < 4) && took[..4].contains(&4), "{took:?}");
+    assert_eq!((twin.ready, twin.pending, ready[5]), (5, 0, 5), "the fifth start-up was cancelled");
+    // The same draws again, and one replica fewer wanted at once: who has longest to go goes.
+    let mut twin = Twin::new(&world, 1);
+    twin.start(&world, 0, 4);
+    twin.stop(&world, 0, 1);
+    let longest = took[..4].iter().max().unwrap();
+    let left =
+        |slots: i64| took[..4].iter().filter(|took| **took == slots).count() as u32 - u32::from(slots == *longest);
+    assert_eq!(twin.arriving, [left(4), left(1), left(2), left(3)]);
+}
+
+#[test]
 fn the_forecast_adds_and_holds_no_more_than_runs() {
     let mut twin = Twin::new(&WORLD, 4);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 9))), [(4, 0)]);
@@ -73,7 +108,7 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
     let world = World { min: 0, cooldown: 2, ..WORLD };
     let mut twin = Twin::new(&world, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
-        let slot = Slot { index, place: index % world.lead, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
+        let slot = Slot { index, place: index % world.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
         twin.step(&world, &PLAIN, &slot, None);
         twin.ready + twin.pending
     };
@@ -98,7 +133,7 @@ fn queue(demand: &[f64], ready: &[u32]) -> Sums {
         twin.ready = *ready;
         let slot = Slot {
             index: i as u32,
-            place: i as u32 % WORLD.lead,
+            place: i as u32 % WORLD.longest,
             demand: *demand,
             recent: previous,
             due: previous,

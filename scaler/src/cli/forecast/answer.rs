@@ -1,11 +1,13 @@
 //! Forecasts as they would have been issued: one walk over the history, each origin answered when it is reached.
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::forecast::{Ensemble, Report, Spec};
+use prewarm_forecaster::forecast::{NoForecast, Report, Spec};
 use prewarm_forecaster::{Calendar, Forecast, Series};
 
 use super::request::Request;
+use crate::cli::cores::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
+use crate::cli::rolling::{Rolling, Walked};
 
 /// What was forecast at an origin.
 #[derive(Debug, Clone)]
@@ -42,21 +44,17 @@ pub(crate) struct Point {
 /// row is all that its answer knows.
 pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) -> (Vec<Answer>, Report) {
     let spec = Spec { leads: request.leads.clone(), quantiles: request.quantiles.clone(), calendar };
-    let mut ensemble = Ensemble::new(series.start(), series.step(), spec);
-    let mut answers = Vec::with_capacity(request.origins.len());
-    let mut origins = request.origins.iter().copied().peekable();
-    let rows = request.origins.last().map_or(0, |last| last + 1);
-    let progress = Progress::of("forecasting", rows);
-    for (row, value) in series.values().iter().enumerate().take(rows) {
-        ensemble.push(*value);
-        if origins.next_if_eq(&row).is_some() {
-            let outcome = ensemble.forecast().map_err(|none| none.to_string());
-            let outcome = outcome.map(|whole| Issued { points: points(series, request, row, &whole), whole });
-            answers.push(Answer { origin: series.instant(row), outcome });
-        }
-        progress.reach(row);
-    }
-    (answers, ensemble.report())
+    let rolling = &Rolling::new(series, spec, request.origins.clone(), cores());
+    let progress = Progress::of("forecasting", rolling.work());
+    let shares = (0..rolling.shares()).map(|n| Box::new(move || rolling.walk(n)) as Job<'_, Walked>);
+    let walked = on_all_cores(shares.collect(), || progress.reach(rolling.taken()));
+    let (forecasts, report) = rolling.join(&walked);
+    let answer = |(row, forecast): (&usize, Result<Forecast, NoForecast>)| {
+        let outcome = forecast.map_err(|none| none.to_string());
+        let outcome = outcome.map(|whole| Issued { points: points(series, request, *row, &whole), whole });
+        Answer { origin: series.instant(*row), outcome }
+    };
+    (request.origins.iter().zip(forecasts).map(answer).collect(), report)
 }
 
 fn points(series: &Series, request: &Request, row: usize, whole: &Forecast) -> Vec<Point> {

@@ -1,16 +1,17 @@
 //! The simulation of every arm, on forecasts as they would have been issued.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
-use prewarm_forecaster::forecast::{Ensemble, Spec};
-use prewarm_forecaster::replay::{Arm, Outcome, Scene, reach, replay, replay_all, unbeaten, work};
+use prewarm_forecaster::forecast::Spec;
+use prewarm_forecaster::replay::{Arm, Outcome, Scene, reach, replay, unbeaten, work};
 use prewarm_forecaster::series::Statistic;
 use prewarm_forecaster::{Forecast, Series};
 
 use super::summary::Point;
+use crate::cli::cores::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
+use crate::cli::rolling::{Rolling, Walked};
 
 /// What was simulated.
 #[derive(Debug)]
@@ -21,65 +22,74 @@ pub(crate) struct Played {
     pub(crate) frontier: Vec<Point>,
 }
 
-/// All arms, and the plain HPA at other utilisations: on one core what needs forecasts, on another what needs none.
-pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
-    let others = Arm::ALL.map(|arm| (arm != Arm::Prewarm).then_some(arm));
-    let others: Vec<Arm> = others.into_iter().flatten().collect();
-    let buckets = buckets(history);
-    // A bucket of forecasts takes about as long as so many steps of an HPA.
-    let total =
-        work(history, &Arm::ALL) + UTILISATIONS.len() * work(history, &[Arm::Hpa]) + buckets.values().len() * FORECAST;
-    let progress = Progress::of("replaying", total);
-    let forecast = AtomicUsize::new(0);
-    std::thread::scope(|threads| {
-        let reactive = threads.spawn(|| (frontier(history, scene), replay_all(history, &[], scene, &others)));
-        let prewarm = threads.spawn(|| {
-            let forecasts = issued(&buckets, scene, &forecast);
-            replay(history, &forecasts, scene, Arm::Prewarm)
-        });
-        while !(reactive.is_finished() && prewarm.is_finished()) {
-            progress.reach(scene.meter.done() + forecast.load(Ordering::Relaxed) * FORECAST);
-            std::thread::park_timeout(GLANCE);
-        }
-        let (frontier, mut outcomes) = reactive.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let prewarm = prewarm.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let place = outcomes.iter().position(|(arm, _)| *arm == Arm::Oracle).unwrap_or(outcomes.len());
-        outcomes.insert(place, (Arm::Prewarm, prewarm));
-        unbeaten(&mut outcomes, scene.cost_ratio);
-        Played { outcomes, frontier }
-    })
+/// What a job has simulated.
+enum Done {
+    Arm(Arm, Box<Outcome>),
+    Point(Point),
 }
 
-fn frontier(history: &Series, scene: &Scene) -> Vec<Point> {
-    let at = |utilisation: f64| {
-        let mut other = Scene { timeline: false, ..scene.clone() };
-        other.hpa.utilisation = utilisation;
-        let outcome = replay(history, &[], &other, Arm::Hpa);
-        Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }
+/// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest; who
+/// is done with the last of them goes on with the arm that lives by them.
+pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
+    let buckets = buckets(history);
+    let leads = reach::leads(buckets.step(), reach::span_in(scene), reach::EXACT, None);
+    let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
+    let rolling = Rolling::new(&buckets, spec, (0..buckets.values().len()).collect(), cores());
+    let walked = Mutex::new(Vec::new());
+    let walk = |n: usize| {
+        let share = rolling.walk(n);
+        let mut walked = walked.lock().unwrap_or_else(PoisonError::into_inner);
+        walked.push(share);
+        let all = if walked.len() == rolling.shares() { std::mem::take(&mut *walked) } else { return None };
+        drop(walked);
+        Some(arm(history, &issued(&rolling, &all), scene, Arm::Prewarm))
     };
-    let mut points: Vec<Point> = UTILISATIONS.into_iter().map(at).collect();
-    points.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
-    points
+    let reactive = |other: Arm| Some(arm(history, &[], scene, other));
+    let others = || Arm::ALL.into_iter().filter(|arm| *arm != Arm::Prewarm);
+    // A bucket of a lead takes about as long as so many steps of an HPA.
+    let total = work(history, &Arm::ALL) + UTILISATIONS.len() * work(history, &[Arm::Hpa]) + rolling.work() * FORECAST;
+    let progress = Progress::of("replaying", total);
+    let (walk, reactive) = (&walk, &reactive);
+    let shares = (0..rolling.shares()).map(|n| Box::new(move || walk(n)) as Job<'_, Option<Done>>);
+    let arms = others().map(|arm| Box::new(move || reactive(arm)) as Job<'_, Option<Done>>);
+    let points = UTILISATIONS
+        .map(|utilisation| Box::new(move || Some(Done::Point(point(history, scene, utilisation)))) as Job<'_, _>);
+    let done = on_all_cores(shares.chain(arms).chain(points).collect(), || {
+        progress.reach(scene.meter.done() + rolling.taken() * FORECAST);
+    });
+    let (mut outcomes, mut frontier) = (Vec::new(), Vec::new());
+    for done in done.into_iter().flatten() {
+        match done {
+            Done::Arm(arm, outcome) => outcomes.push((arm, *outcome)),
+            Done::Point(point) => frontier.push(point),
+        }
+    }
+    outcomes.sort_by_key(|(arm, _)| Arm::ALL.iter().position(|known| known == arm));
+    unbeaten(&mut outcomes, scene.cost_ratio);
+    frontier.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
+    Played { outcomes, frontier }
+}
+
+/// A forecast after every bucket that has one, as production would have had it.
+fn issued(rolling: &Rolling<'_>, shares: &[Walked]) -> Vec<Forecast> {
+    rolling.join(shares).0.into_iter().flatten().collect()
+}
+
+fn arm(history: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Done {
+    Done::Arm(arm, Box::new(replay(history, forecasts, scene, arm)))
+}
+
+fn point(history: &Series, scene: &Scene, utilisation: f64) -> Point {
+    let mut other = Scene { timeline: false, ..scene.clone() };
+    other.hpa.utilisation = utilisation;
+    let outcome = replay(history, &[], &other, Arm::Hpa);
+    Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }
 }
 
 /// Buckets that forecasts are made in: of [`BUCKET`], or of the history where that is coarser.
 fn buckets(history: &Series) -> Series {
     let finer = history.step() < BUCKET && BUCKET.as_secs() % history.step().as_secs() == 0;
     if finer { aligned(history) } else { history.clone() }
-}
-
-/// A forecast after every bucket that has one, as production would have had it. `done`: buckets so far.
-fn issued(buckets: &Series, scene: &Scene, done: &AtomicUsize) -> Vec<Forecast> {
-    let leads = reach::leads(buckets.step(), reach::span_in(scene), EXACT, None);
-    let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
-    let mut ensemble = Ensemble::new(buckets.start(), buckets.step(), spec);
-    let mut forecasts = Vec::with_capacity(buckets.values().len());
-    for value in buckets.values() {
-        ensemble.push(*value);
-        forecasts.extend(ensemble.forecast());
-        done.fetch_add(1, Ordering::Relaxed);
-    }
-    forecasts
 }
 
 /// In buckets that begin at full multiples of [`BUCKET`], of their largest minute as in production; the first, cut one is
@@ -103,14 +113,8 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Buckets that forecasts are made in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);
 
-/// Exact leads: one costs the replay as much as all the policies of a bank.
-const EXACT: u32 = 2;
-
-/// Steps of an HPA that a bucket's forecasts take as long as.
+/// A bucket takes a lead as long as so many steps an HPA.
 const FORECAST: usize = 1000;
-
-/// Between two looks at the progress; the end of a thread is seen as late at most.
-const GLANCE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
