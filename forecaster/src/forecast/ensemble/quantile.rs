@@ -39,8 +39,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights; values in any order, as many
-    /// as weights ≥ 0. NaN without values.
+    /// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights; values in any order,
+    /// as many as weights ≥ 0. NaN without values.
     pub(super) fn read(&mut self, values: &[f32], weights: &[f32], wanted: &[f32], out: &mut Vec<f32>) {
         let Self { ranges, read } = self;
         if read.len() < values.len() {
@@ -78,7 +78,8 @@ impl Reader {
             (*sum, all) = (all, all + *sum);
         }
         let below = &sums[..count];
-        // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold anything.
+        // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold
+        // anything.
         let mut looked_at = [false; RANGES];
         let under = |i: usize| below.get(i).copied().unwrap_or(all);
         for q in wanted {
@@ -101,7 +102,8 @@ impl Reader {
     }
 }
 
-/// Quantiles from sorted pairs, whose weights add up to `all` with those left out; `below` are the weights below each range.
+/// Quantiles from sorted pairs, whose weights add up to `all` with those left out; `below` are the weights below each
+/// range.
 fn walk(read: &[Weighted], wanted: &[f32], all: f32, range: impl Fn(f32) -> u8, below: &[f32], out: &mut Vec<f32>) {
     let (mut at, mut under, mut before) = (None, 0.0, None);
     let mut rows = read.iter();
