@@ -8,6 +8,7 @@ use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::policy::Objective;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
 use prewarm_forecaster::replay::portfolio;
+use prewarm_forecaster::replay::scene::ColdStart;
 use prewarm_forecaster::replay::tuner::{Wish, choose, days};
 
 fn main() {
@@ -34,9 +35,13 @@ fn forecast(slot: i64) -> Forecast {
 }
 
 fn bank() -> Bank {
+    bank_with(ColdStart::constant(LEAD))
+}
+
+fn bank_with(cold_start: ColdStart) -> Bank {
     let mut policies = portfolio::reactive();
     policies.extend(portfolio::forecasting());
-    Bank::new(BankSpec::new(10.0, LEAD), policies)
+    Bank::new(BankSpec { cold_start, ..BankSpec::new(10.0, LEAD) }, policies)
 }
 
 fn run(bank: &mut Bank, slots: std::ops::Range<i64>) {
@@ -53,6 +58,16 @@ fn run(bank: &mut Bank, slots: std::ops::Range<i64>) {
 #[divan::bench]
 fn a_day_of_the_bank(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(bank).bench_local_values(|mut bank| {
+        run(&mut bank, 0..DAY);
+        bank
+    });
+}
+
+/// The same with start-ups that are drawn, one in five of them three times as long.
+#[divan::bench]
+fn a_day_of_drawn_start_ups(bencher: Bencher<'_, '_>) {
+    let drawn = ColdStart::weighted([(LEAD, 0.8), (LEAD * 3, 0.2)]).unwrap_or(ColdStart::constant(LEAD));
+    bencher.with_inputs(|| bank_with(drawn.clone())).bench_local_values(|mut bank| {
         run(&mut bank, 0..DAY);
         bank
     });

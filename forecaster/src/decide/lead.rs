@@ -69,9 +69,18 @@ impl StartUps {
         self.p90
     }
 
+    /// The middle of each tenth of start-ups over the mix (P5, P15 … P95), ascending; `None` before five finished.
+    pub fn tenths(&self) -> Option<[SignedDuration; 10]> {
+        let mut tenths = [SignedDuration::ZERO; 10];
+        for (i, tenth) in (0..).zip(&mut tenths) {
+            *tenth = quantile(self.seen.iter().copied(), 0.05 + 0.1 * f64::from(i))?;
+        }
+        Some(tenths)
+    }
+
     /// P90 of one class, for people; `None` before five of it finished.
     pub fn cold_start_on(&self, node: Node) -> Option<SignedDuration> {
-        p90(self.seen.iter().copied().filter(|start_up| start_up.node == node))
+        quantile(self.seen.iter().copied().filter(|start_up| start_up.node == node), QUANTILE)
     }
 
     fn remember(&mut self, start_up: StartUp) {
@@ -79,13 +88,13 @@ impl StartUps {
             self.seen.pop_front();
         }
         self.seen.push_back(start_up);
-        self.p90 = p90(self.seen.iter().copied());
+        self.p90 = quantile(self.seen.iter().copied(), QUANTILE);
     }
 }
 
-/// The quantile of Kaplan and Meier's estimate (JASA 53, 1958): with nothing unfinished, the smallest duration that at
-/// least nine in ten do not exceed. Where more than one in ten outlived every finished one, the longest seen.
-fn p90(start_ups: impl Iterator<Item = StartUp>) -> Option<SignedDuration> {
+/// A quantile `p` of Kaplan and Meier's estimate (JASA 53, 1958): with nothing unfinished, the smallest duration that at
+/// least so many do not exceed. Where more than the rest outlived every finished one, the longest seen.
+fn quantile(start_ups: impl Iterator<Item = StartUp>, p: f64) -> Option<SignedDuration> {
     let mut sorted: Vec<StartUp> = start_ups.collect();
     if sorted.iter().filter(|start_up| start_up.finished).count() < ENOUGH {
         return None;
@@ -99,7 +108,7 @@ fn p90(start_ups: impl Iterator<Item = StartUp>) -> Option<SignedDuration> {
             survive *= 1.0 - 1.0 / at_risk;
         }
         // A product of fractions: 45 of 50 must count as nine in ten.
-        if survive <= 1.0 - QUANTILE + 1e-9 {
+        if survive <= 1.0 - p + 1e-9 {
             return Some(start_up.took);
         }
     }
@@ -199,6 +208,15 @@ mod tests {
         assert_eq!(seen(1..=4).cold_start(), None);
         assert_eq!(seen(1..=5).cold_start(), Some(minutes(5)));
         assert_eq!(seen(1..=100).cold_start(), Some(minutes(95)));
+    }
+
+    #[test]
+    fn tenths_are_as_many_as_start_ups_took_so_long() {
+        let mut mixed = seen([2; 40]);
+        assert_eq!(seen([2; 4]).tenths(), None);
+        (0..10).for_each(|_| mixed.observe(Node::Cold, minutes(9)));
+        assert_eq!(mixed.tenths(), Some([2, 2, 2, 2, 2, 2, 2, 2, 9, 9].map(minutes)));
+        assert_eq!(seen(1..=5).tenths(), Some([1, 1, 2, 2, 3, 3, 4, 4, 5, 5].map(minutes)));
     }
 
     #[test]

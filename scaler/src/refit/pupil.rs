@@ -155,12 +155,13 @@ impl<'a> Pupil<'a> {
         let key = self.workload.key();
         // From the store and not from what was seen: who refits next goes on with the same bank.
         let learned = match start_ups::read(store, key, now).await {
-            Ok(book) => book.assumed(),
+            Ok(book) => book.assumed().cloned(),
             Err(error) => return self.cannot_load(&error),
         };
-        let reach = Reach::new(&self.policy, &rhythm, lead, learned);
+        let reach = Reach::new(&self.policy, &rhythm, lead, learned.as_ref());
         let oldest = floor(now - self.policy.history_window, BUCKET);
-        if self.learner.as_ref().is_some_and(|learner| learner.reach() != reach || learner.start() < oldest - RENEWED) {
+        if self.learner.as_ref().is_some_and(|learner| *learner.reach() != reach || learner.start() < oldest - RENEWED)
+        {
             self.begin_anew();
         }
         let from = self.learner.as_ref().map_or(oldest, |learner| learner.next());

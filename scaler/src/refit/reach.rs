@@ -9,8 +9,10 @@ use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
 use prewarm_forecaster::replay::portfolio;
 use prewarm_forecaster::replay::reach::{self, EXACT, QUANTILES};
+use prewarm_forecaster::replay::scene::ColdStart;
 
 use super::BUCKET;
+use crate::start_ups::Assumed;
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
@@ -19,31 +21,37 @@ const LATE: SignedDuration = SignedDuration::from_mins(60);
 const BEYOND_COLD_START: SignedDuration = SignedDuration::from_secs(60);
 
 /// From asked for to Ready, and what that means for models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reach {
     /// The lead in whole buckets, rounded up, so that small changes of it change nothing.
     lead: SignedDuration,
     /// The cold start in it.
     cold_start: SignedDuration,
+    /// What cold starts are drawn from.
+    drawn: ColdStart,
 }
 
 impl Reach {
-    /// Of a policy; `lead`: as last decided with; `learned`: the cold start to simulate with in place of the seed.
+    /// Of a policy; `lead`: as last decided with; `learned`: the cold starts to simulate with in place of the seed.
     pub(super) fn new(
         policy: &Policy,
         rhythm: &Rhythm,
         lead: Option<SignedDuration>,
-        learned: Option<SignedDuration>,
+        learned: Option<&Assumed>,
     ) -> Self {
         let longest = reach::span(policy, rhythm);
         let cold_start = match policy.lead_time {
             LeadTime::Fixed(lead) => lead - BEYOND_COLD_START,
-            LeadTime::Auto => learned.unwrap_or(policy.cold_start),
+            LeadTime::Auto => learned.map_or(policy.cold_start, |learned| learned.lead),
         };
+        let cold_start = cold_start.max(SignedDuration::from_secs(15));
+        let drawn = learned.filter(|_| policy.lead_time == LeadTime::Auto).map(|learned| &learned.drawn);
+        let drawn = drawn.and_then(|drawn| ColdStart::weighted(drawn.iter().map(|took| (*took, 1.0))));
         let lead = longest.max(lead.unwrap_or_default()).clamp(BUCKET, SignedDuration::from_hours(8));
         Self {
             lead: SignedDuration::from_secs(reach::whole_buckets(lead, BUCKET) * BUCKET.as_secs()),
-            cold_start: cold_start.max(SignedDuration::from_secs(15)),
+            drawn: drawn.unwrap_or_else(|| ColdStart::constant(cold_start)),
+            cold_start,
         }
     }
 
@@ -66,6 +74,7 @@ impl Reach {
             // KEDA's own minimum is not known here: it is zero unless somebody sets it.
             min: u32::from(policy.scale_to_zero != ScaleToZero::Auto),
             keep_warm: policy.keep_warm,
+            cold_start: self.drawn.clone(),
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
         let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
@@ -114,11 +123,26 @@ mod tests {
         let rhythm = Rhythm::default();
         let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let fixed = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..auto.clone() };
-        let of = |policy: &Policy, learned| Reach::new(policy, &rhythm, None, learned).bank(policy, &rhythm);
-        let [seed, learned] = [None, Some(minutes(11))].map(|learned| of(&auto, learned));
-        assert_eq!((seed.spec().lead, learned.spec().lead), (auto.cold_start, minutes(11)));
-        // What was simulated with the seed says nothing of it any more.
-        assert_ne!(fingerprint(&seed), fingerprint(&learned));
-        assert_eq!(of(&fixed, Some(minutes(11))).spec().lead, minutes(6));
+        let of = |policy: &Policy, learned: Option<&Assumed>| {
+            Reach::new(policy, &rhythm, None, learned).bank(policy, &rhythm)
+        };
+        let assumed =
+            |drawn: &[i64]| Assumed { lead: minutes(11), drawn: drawn.iter().copied().map(minutes).collect() };
+        let (old, new) = (assumed(&[]), assumed(&[2, 2, 2, 11]));
+        let [seed, constant, learned] = [None, Some(&old), Some(&new)].map(|learned| of(&auto, learned));
+        assert_eq!(
+            [&seed, &constant, &learned].map(|bank| bank.spec().lead),
+            [auto.cold_start, minutes(11), minutes(11)]
+        );
+        assert_eq!(constant.spec().cold_start, ColdStart::constant(minutes(11)));
+        assert_eq!(
+            (0..3).map(|i| learned.spec().cold_start.quantile(0.5 * f64::from(i))).collect::<Vec<_>>(),
+            [2, 2, 11].map(minutes)
+        );
+        // What was simulated with others says nothing of these any more.
+        let of_all = [&seed, &constant, &learned].map(fingerprint);
+        assert!(of_all[0] != of_all[1] && of_all[1] != of_all[2], "{of_all:?}");
+        let fixed = of(&fixed, Some(&new));
+        assert_eq!((fixed.spec().lead, &fixed.spec().cold_start), (minutes(6), &ColdStart::constant(minutes(6))));
     }
 }

@@ -1,4 +1,4 @@
-//! The latest start-ups of a workload, and the cold start that its shadow policies are simulated with.
+//! The latest start-ups of a workload, and the cold starts that its shadow policies are simulated with.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,25 @@ use crate::store::note::{Kind, Note};
 
 const CODEC: i32 = 1;
 
-/// The bank follows a learned cold start only when that has left the one it is simulated with by more than this share:
-/// whatever it is simulated with, its sums of 28 days begin anew.
+/// The bank follows learned cold starts only when their P90 or their mean has left those it is simulated with by more than
+/// this share: whatever it is simulated with, its sums of 28 days begin anew.
 const LEEWAY: f64 = 0.25;
+
+/// What the bank is simulated with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assumed {
+    /// The P90: what forecasts are asked for.
+    pub lead: SignedDuration,
+    /// Equally frequent ones, ascending, that start-ups are drawn from; none where an older version wrote it: all take the
+    /// lead.
+    pub drawn: Vec<SignedDuration>,
+}
 
 /// Start-ups by pod: each has one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Book {
     seen: BTreeMap<String, StartUp>,
-    assumed: Option<SignedDuration>,
+    assumed: Option<Assumed>,
 }
 
 impl Book {
@@ -45,9 +55,10 @@ impl Book {
     /// Adds what another replica, or we before a restart, wrote; whether that is news. Its cold start of the bank goes
     /// first: what the store's sums were simulated with.
     pub fn merge(&mut self, stored: &Self) -> bool {
-        let before = self.assumed;
-        self.assumed = stored.assumed.or(self.assumed);
-        let moved = self.assumed != before;
+        let moved = stored.assumed.is_some() && stored.assumed != self.assumed;
+        if moved {
+            self.assumed.clone_from(&stored.assumed);
+        }
         self.take_in(stored.seen.values()) || moved
     }
 
@@ -64,9 +75,9 @@ impl Book {
         start_ups
     }
 
-    /// The cold start that the shadow policies are simulated with; `None` while that is the policy's seed.
-    pub fn assumed(&self) -> Option<SignedDuration> {
-        self.assumed
+    /// The cold starts that the shadow policies are simulated with; `None` while that is the policy's seed.
+    pub fn assumed(&self) -> Option<&Assumed> {
+        self.assumed.as_ref()
     }
 
     /// For people.
@@ -96,8 +107,10 @@ impl Book {
     pub fn note(&self) -> Option<Note> {
         let ordered = self.ordered();
         let at = ordered.last()?.at;
+        let drawn = self.assumed.as_ref().map(|assumed| assumed.drawn.as_slice()).unwrap_or_default();
         let record = Record {
-            assumed_cold_start_seconds: self.assumed.map(|assumed| assumed.as_secs_f64()),
+            assumed_cold_start_seconds: self.assumed.as_ref().map(|assumed| assumed.lead.as_secs_f64()),
+            assumed_start_ups_seconds: drawn.iter().map(SignedDuration::as_secs_f64).collect(),
             start_ups: ordered.into_iter().map(StartUpRecord::of).collect(),
         };
         let data = serde_json::to_vec(&record).ok()?;
@@ -115,7 +128,10 @@ impl Book {
         let record: Record = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
         let seconds = |seconds: f64| SignedDuration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_negative());
         let assumed = match record.assumed_cold_start_seconds {
-            Some(assumed) => Some(seconds(assumed)?),
+            Some(lead) => {
+                let drawn: Option<_> = record.assumed_start_ups_seconds.into_iter().map(seconds).collect();
+                Some(Assumed { lead: seconds(lead)?, drawn: drawn? })
+            }
             None => None,
         };
         let seen: Option<Vec<StartUp>> = record.start_ups.into_iter().map(|record| record.start_up(seconds)).collect();
@@ -132,13 +148,23 @@ impl Book {
     }
 
     fn assume(&mut self) {
-        let Some(learned) = self.start_ups().cold_start() else { return };
-        let near = self
-            .assumed
-            .is_some_and(|assumed| (learned - assumed).as_secs_f64().abs() <= LEEWAY * assumed.as_secs_f64());
-        if !near {
+        let learned = self.start_ups();
+        let Some((lead, drawn)) = learned.cold_start().zip(learned.tenths()) else { return };
+        let learned = Assumed { lead, drawn: drawn.into() };
+        if self.assumed.as_ref().is_none_or(|assumed| !assumed.is_near(&learned)) {
             self.assumed = Some(learned);
         }
+    }
+}
+
+impl Assumed {
+    fn is_near(&self, learned: &Self) -> bool {
+        let near = |ours: f64, theirs: f64| (theirs - ours).abs() <= LEEWAY * ours;
+        let mean = |drawn: &[SignedDuration]| {
+            drawn.iter().map(SignedDuration::as_secs_f64).sum::<f64>() / drawn.len().max(1) as f64
+        };
+        near(self.lead.as_secs_f64(), learned.lead.as_secs_f64())
+            && (self.drawn.is_empty() || near(mean(&self.drawn), mean(&learned.drawn)))
     }
 }
 
@@ -151,6 +177,8 @@ fn rank(start_up: &StartUp) -> (bool, Timestamp, SignedDuration, bool) {
 #[serde(rename_all = "camelCase")]
 struct Record {
     assumed_cold_start_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    assumed_start_ups_seconds: Vec<f64>,
     start_ups: Vec<StartUpRecord>,
 }
 

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::store::note::Kind;
 use crate::store::{HistoryStore, SeriesKey, StoreError};
 
-pub use book::Book;
+pub use book::{Assumed, Book};
 
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);

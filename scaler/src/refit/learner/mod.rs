@@ -120,8 +120,8 @@ impl Learner {
     }
 
     /// How far ahead it was made for.
-    pub(super) fn reach(&self) -> Reach {
-        self.reach
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// When it began: what it has taken in since is not dropped.
