@@ -126,3 +126,21 @@ pub struct Choice {
     /// The cost ratio that it was chosen for: the user's, or the one that meets the target.
     pub cost_ratio: f64,
 }
+
+impl Choice {
+    /// A choice that no day speaks for or against.
+    pub fn untried(policy: ShadowPolicy, best_reactive: ShadowPolicy, why: Why, cost_ratio: f64) -> Self {
+        Self {
+            policy,
+            best_reactive,
+            why,
+            days: 0,
+            days_won: 0,
+            gain: 0.0,
+            gain_interval: (0.0, 0.0),
+            expected: Sums::default(),
+            expected_reactive: Sums::default(),
+            cost_ratio,
+        }
+    }
+}

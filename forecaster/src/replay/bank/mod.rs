@@ -54,8 +54,8 @@ pub struct BankSpec {
 }
 
 impl BankSpec {
-    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of 15 s, at least one replica, the usual
-    /// patience with the last one, an HPA that leaves stabilisation to us.
+    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of 15 s, at least one replica,
+    /// the usual patience with the last one, an HPA that leaves stabilisation to us.
     pub fn new(threshold: f64, lead: SignedDuration) -> Self {
         let slot = SignedDuration::from_secs(15);
         Self {

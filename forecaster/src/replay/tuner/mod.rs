@@ -140,18 +140,7 @@ fn without_days(wish: &Wish) -> Choice {
         true => (learnt::policy(wish.lead, wish.cost_ratio), Why::Learnt),
         false => (UNTUNED, Why::Untuned),
     };
-    Choice {
-        policy,
-        best_reactive: UNTUNED,
-        why,
-        days: 0,
-        days_won: 0,
-        gain: 0.0,
-        gain_interval: (0.0, 0.0),
-        expected: Sums::default(),
-        expected_reactive: Sums::default(),
-        cost_ratio: wish.cost_ratio,
-    }
+    Choice::untried(policy, UNTUNED, why, wish.cost_ratio)
 }
 
 /// What happened on some days.

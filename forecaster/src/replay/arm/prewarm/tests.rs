@@ -119,18 +119,8 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         for (i, policy) in policies.iter().enumerate() {
             let mut told = Sums::default();
             bank.blocks().skip(8).for_each(|block| told += block.sums[i]);
-            let choice = Choice {
-                policy: *policy,
-                best_reactive: if policy.forecasts() { policies[0] } else { *policy },
-                why: Why::Earned,
-                days: 0,
-                days_won: 0,
-                gain: 0.0,
-                gain_interval: (0.0, 0.0),
-                expected: Sums::default(),
-                expected_reactive: Sums::default(),
-                cost_ratio: 30.0,
-            };
+            let best_reactive = if policy.forecasts() { policies[0] } else { *policy };
+            let choice = Choice::untried(*policy, best_reactive, Why::Earned, 30.0);
             let service = Service { choice: Some(choice), ..Service::default() };
             let came = replay(&trace, &forecasts, &Scene { service, ..scene.clone() }, Arm::Prewarm);
             let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
