@@ -117,7 +117,7 @@ pub struct Choice {
     pub days_won: u32,
     /// Mean gain a day over the best reactive one, in total cost (GPU-hours).
     pub gain: f64,
-    /// 80 % confidence interval of the mean gain.
+    /// 60 % confidence interval of the mean gain: with 80 % certainty it is more than the lower end.
     pub gain_interval: (f64, f64),
     /// Mean day of the policy.
     pub expected: Sums,

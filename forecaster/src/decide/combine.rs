@@ -1,4 +1,4 @@
-//! min(ceiling, max(live + backlog, forecast, floor, hold)).
+//! min(ceiling, max(live + backlog, stable, forecast, floor, hold)).
 
 use super::Reason;
 use super::hpa::replicas;
@@ -21,6 +21,9 @@ pub(super) struct Asked {
     pub(super) floor: u32,
     /// Replicas that run and should not go yet.
     pub(super) hold: u32,
+    /// The most that was asked for within the scale-down window, in the raw units it was asked in: the HPA's own window
+    /// keeps what demand was worth too, not what it was rounded up to.
+    pub(super) stable: f64,
     /// Why one replica stays although nobody asks for it.
     pub(super) keep: Option<Reason>,
     /// Zero is not allowed.
@@ -54,10 +57,12 @@ pub(super) struct Combined {
 pub(super) fn combine(asked: &Asked, limits: &Limits) -> Combined {
     let Limits { threshold, activation, .. } = *limits;
     let live = sanitise(asked.live + asked.backlog);
+    let stable = sanitise(asked.stable);
     let queued = asked.backlog > 0.0;
-    // What merely keeps replicas steps back behind live demand that needs as many: the value stays in raw units. Floors
-    // and forecasts do not, because the HPA's tolerance would swallow a replica of them.
-    let needed = if live > activation { replicas(live, threshold) } else { 0 };
+    // What merely keeps replicas steps back behind demand that needs as many: the value stays in raw units. Floors and
+    // forecasts do not, because the HPA's tolerance would swallow a replica of them.
+    let raw = live.max(stable);
+    let needed = if raw > activation { replicas(raw, threshold) } else { 0 };
     let keeping = |replicas: u32| if replicas > needed { replicas } else { 0 };
     let ours = [
         // Queued items are never left to a fleet of zero.
@@ -70,7 +75,7 @@ pub(super) fn combine(asked: &Asked, limits: &Limits) -> Combined {
     ];
     let (own, mut reason) =
         ours.into_iter().fold((0, Reason::Idle), |best, part| if part.0 > best.0 { part } else { best });
-    let active = own > 0 || live > activation;
+    let active = own > 0 || raw > activation;
     let mut value = whole_replicas(own, threshold);
     if live > 0.0 && live >= value {
         value = live;
@@ -80,6 +85,10 @@ pub(super) fn combine(asked: &Asked, limits: &Limits) -> Combined {
             () if asked.panic => Reason::Panic,
             () => Reason::Live,
         };
+    }
+    if stable > value {
+        value = stable;
+        reason = if active { Reason::Hold } else { Reason::Idle };
     }
     if active && value <= activation {
         // KEDA compares with the activation where scaling modifiers are used: it must read "active" from the value too.
@@ -141,9 +150,10 @@ mod tests {
 
     prop_compose! {
         fn parts()(live in 0.0f64..300.0, backlog in prop_oneof![Just(0.0), 0.0f64..50.0], panic: bool, never_zero: bool,
-            forecast in 0u32..9, floor in 0u32..9, hold in 0u32..9, keep: bool) -> Asked {
+            forecast in 0u32..9, floor in 0u32..9, hold in 0u32..9, stable in prop_oneof![Just(0.0), 0.0f64..100.0], keep: bool)
+            -> Asked {
             let keep = keep.then_some(Reason::KeepWarm);
-            Asked { live, panic, backlog, forecast, floor, hold, keep, never_zero }
+            Asked { live, panic, backlog, forecast, floor, hold, stable, keep, never_zero }
         }
     }
 
@@ -161,7 +171,7 @@ mod tests {
                 prop_assert!(got >= need.min(most.unwrap_or(need)), "{combined:?}");
             }
             if most.is_none_or(|most| got < most) {
-                prop_assert!(combined.value >= sanitise(asked.live + asked.backlog), "C15");
+                prop_assert!(combined.value >= sanitise(asked.live + asked.backlog).max(sanitise(asked.stable)), "C15");
                 prop_assert_eq!(combined.active, combined.value > activation, "C13");
             }
             if let Some(most) = most {

@@ -202,7 +202,7 @@ pub struct Choice {
     pub days_won: u32,
     /// Mean gain a day over the best reactive one, in GPU-hours (missed ones times the cost ratio included).
     pub gain: f64,
-    /// 80 % confidence interval of the gain; null where there are too few days for one.
+    /// 60 % confidence interval of the gain; null where there are too few days for one.
     pub gain_low: Option<f64>,
     /// Its upper end.
     pub gain_high: Option<f64>,

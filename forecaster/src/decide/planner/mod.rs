@@ -211,7 +211,8 @@ impl Planner {
         parts.policy = reaction.policy;
         let asked = self.asked(state, &slot, &parts, &ahead, &reaction);
         let asked = self.stabilise(&slot, &reaction, asked);
-        parts.hold = asked.hold.max(u32::from(asked.keep.is_some()));
+        let stable = hpa::replicas(asked.stable, self.policy.threshold);
+        parts.hold = asked.hold.max(stable).max(u32::from(asked.keep.is_some()));
         let limits = Limits {
             threshold: self.policy.threshold,
             activation: self.policy.activation,
@@ -373,16 +374,19 @@ impl Planner {
 
     fn asked_by_demand(&self, state: State, slot: &Slot<'_>, parts: &Parts, reaction: &Reaction) -> Asked {
         let tuned = |live: f64| reaction.tune(live, self.policy.activation);
+        let queue = |items: f64| items * reaction.backlog_share();
         let backlog = parts.backlog_demand;
         // A last good value holds the backlog of its time already; only what has come since is added to it.
-        let again = |good: LastGood| (good.value, (backlog - good.backlog).max(0.0));
+        let again = |good: LastGood| (good.value, queue((backlog - good.backlog).max(0.0)));
         let (live, backlog) = match (state, slot.fresh, slot.young, self.last_good) {
-            (State::Fresh | State::Reactive, Some(level), ..) => (tuned(level.value * parts.latency_factor), backlog),
-            (State::LiveDown, _, Some(good), _) => (tuned(good.live), backlog.max(good.backlog)),
+            (State::Fresh | State::Reactive, Some(level), ..) => {
+                (tuned(level.value * parts.latency_factor), queue(backlog))
+            }
+            (State::LiveDown, _, Some(good), _) => (tuned(good.live), queue(backlog.max(good.backlog))),
             (State::LastGood, _, Some(good), _) => again(good),
             // Nobody can say how many run: neither floor nor queue may undercut the last good value.
             (State::Blind, _, _, Some(good)) if slot.running.is_none() => again(good),
-            _ => (0.0, backlog),
+            _ => (0.0, queue(backlog)),
         };
         Asked { live, panic: slot.fresh.is_some_and(|level| level.panic), backlog, ..Asked::default() }
     }

@@ -9,7 +9,7 @@ use super::ahead::Ahead;
 use super::{Gate, Planner, Slot};
 use crate::decide::choice::{Choice, ShadowPolicy};
 use crate::decide::combine::Asked;
-use crate::decide::hpa::replicas;
+use crate::decide::hpa::whole_replicas;
 use crate::decide::policy::{Mode, Quantile};
 use crate::decide::quantity::milli;
 use crate::decide::{Parts, State};
@@ -52,6 +52,12 @@ impl Reaction {
             return live;
         }
         (live / self.utilisation).max((milli(activation) + 1) as f64 / 1000.0)
+    }
+
+    /// What a queue counts for: an HPA gives it the same headroom as demand, because its metric holds both. Never fewer
+    /// replicas than the user allots to it.
+    pub(super) fn backlog_share(&self) -> f64 {
+        1.0 / self.utilisation.min(1.0)
     }
 }
 
@@ -122,34 +128,36 @@ impl Planner {
             return asked;
         }
         if slot.fresh.is_some() {
-            let live = replicas(asked.live + asked.backlog, self.policy.threshold);
-            self.wanted.push(slot.now, live.max(asked.forecast).max(asked.hold));
+            // What does not wake a workload does not keep it awake.
+            let live = Some(asked.live + asked.backlog).filter(|live| *live > self.policy.activation).unwrap_or(0.0);
+            let own = whole_replicas(asked.forecast.max(asked.hold), self.policy.threshold);
+            self.wanted.push(slot.now, live.max(own));
         }
-        Asked { hold: asked.hold.max(self.wanted.most(slot.now, reaction.window)), ..asked }
+        Asked { stable: self.wanted.most(slot.now, reaction.window), ..asked }
     }
 }
 
-/// Replicas wanted within the longest window: falling, so that the first that is young enough is the most.
+/// Values wanted within the longest window: falling, so that the first that is young enough is the most.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    falling: VecDeque<(Timestamp, u32)>,
+    falling: VecDeque<(Timestamp, f64)>,
 }
 
 impl Wanted {
-    pub(super) fn push(&mut self, now: Timestamp, replicas: u32) {
-        let superseded = |(at, older): &(Timestamp, u32)| *older <= replicas || *at >= now;
+    pub(super) fn push(&mut self, now: Timestamp, value: f64) {
+        let superseded = |(at, older): &(Timestamp, f64)| *older <= value || *at >= now;
         while self.falling.back().is_some_and(superseded) {
             self.falling.pop_back();
         }
-        self.falling.push_back((now, replicas));
+        self.falling.push_back((now, value));
         while self.falling.front().is_some_and(|(at, _)| now.duration_since(*at) > LONGEST_WINDOW) {
             self.falling.pop_front();
         }
     }
 
     /// The most within `window`.
-    fn most(&self, now: Timestamp, window: SignedDuration) -> u32 {
-        self.falling.iter().find(|(at, _)| now.duration_since(*at) <= window).map_or(0, |(_, replicas)| *replicas)
+    fn most(&self, now: Timestamp, window: SignedDuration) -> f64 {
+        self.falling.iter().find(|(at, _)| now.duration_since(*at) <= window).map_or(0.0, |(_, value)| *value)
     }
 
     /// After the clock was set back nothing that was wanted is known to be recent.

@@ -198,10 +198,12 @@ impl Bank {
 
     fn add(&mut self, policy: &ShadowPolicy) {
         let window = policy.scale_down_window().max(self.spec.hpa_window);
+        // As the planner does it: a queue has the headroom of demand, and never less than the user allots.
+        let backlog_share = 1.0 / policy.utilisation().min(1.0);
         let mut rule = Rule {
             live: 1.0 / policy.utilisation(),
             blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
-            drain: 1.0 / DRAIN.as_secs_f64(),
+            drain: backlog_share / DRAIN.as_secs_f64(),
             window: self.spec.slots(window),
         };
         let look = match *policy {
@@ -210,7 +212,7 @@ impl Bank {
                 None
             }
             ShadowPolicy::Forecast { quantile, forecast_utilisation, hold, drain, .. } => {
-                rule.drain = 1.0 / drain.as_secs_f64().max(1.0);
+                rule.drain = backlog_share / drain.as_secs_f64().max(1.0);
                 let span = self.spec.lead.saturating_add(BEYOND_LEAD);
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);

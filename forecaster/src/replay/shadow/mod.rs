@@ -54,7 +54,7 @@ pub(super) struct Rule {
     pub(super) live: f64,
     /// 1 / utilisation while there is no forecast.
     pub(super) blind: f64,
-    /// 1 / drain, per second.
+    /// Share of a queue that is asked for: 1 / drain per second, with the policy's headroom.
     pub(super) drain: f64,
     /// Stabilisation window in slots.
     pub(super) window: u32,
@@ -102,7 +102,6 @@ impl Twin {
         self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
-        // What waits needs its replicas once: headroom is for what is still to come.
         let live = slot.metric * share + self.queue * rule.drain;
         let (up, hold) = ahead.unwrap_or_default();
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.

@@ -2,13 +2,14 @@
 //!
 //! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired by day; no measure of
 //! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than
-//! chance (Student, one-sided, p = .9).
+//! chance (Student, one-sided, p = .8) and while it gained over the last week: at p = .9 alone more gain is left behind
+//! than loss is kept out, and a forecast that has begun to fail is let go later.
 
 mod learnt;
 mod student;
 
 use jiff::SignedDuration;
-use student::t90;
+use student::t80;
 
 use super::bank::Block;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
@@ -24,6 +25,9 @@ const COMPLETE: f64 = 0.9;
 
 /// Days from which on gains are tested; before, the cheapest policy is taken as it is.
 const TESTED_FROM: usize = 3;
+
+/// Days over which the gain must not have turned into a loss.
+const LATELY: usize = 7;
 
 /// Half-life of a day's gain, in days: what a forecast saved last week tells more of tomorrow than what it saved a month ago.
 const HALF_LIFE: f64 = 14.0;
@@ -104,7 +108,7 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
         Objective::Cost | Objective::Safe => wish.cost_ratio,
     };
     let Some(rival) = all.cheapest(ratio, reactive) else { return without_days(wish) };
-    let Some(cheapest) = paired.cheapest(ratio, |_| true) else {
+    if paired.days.is_empty() {
         return match wish.forecast_available {
             // The forecast is new: nothing is known of what it does here.
             true => {
@@ -112,9 +116,6 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
             }
             false => all.choice(rival, rival, ratio),
         };
-    };
-    if paired.days.len() < TESTED_FROM {
-        return Choice { why: Why::FewDays, ..paired.choice(cheapest, rival, ratio) };
     }
     let gain = Gain { record: &paired, rival, ratio };
     let passes = |i: usize| gain.is_more_than_chance(i) && (wish.objective != Objective::Safe || gain.is_safe(i));
@@ -123,6 +124,10 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
         let gains = (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
         gains.filter(|(_, gain)| *gain > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best })
     };
+    if paired.days.len() < TESTED_FROM {
+        let best = most_gain(&|_| true).map_or(rival, |(best, _)| best);
+        return Choice { why: Why::FewDays, ..paired.choice(best, rival, ratio) };
+    }
     let (best, why) = match (most_gain(&passes), most_gain(&|_| true)) {
         (Some((best, _)), _) => (best, Why::Earned),
         (None, Some(_)) => (rival, Why::NotProven),
@@ -254,7 +259,7 @@ impl Gain<'_> {
         self.by_day(i).zip(&weights).map(|(gain, weight)| weight * gain).sum::<f64>() / all
     }
 
-    /// Mean, and t(.9, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
+    /// Mean, and t(.8, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
     /// endless margin for a single day.
     fn mean_and_margin(&self, i: usize) -> (f64, f64) {
         let (weights, all) = self.record.weights();
@@ -265,12 +270,13 @@ impl Gain<'_> {
         }
         let squares = self.by_day(i).zip(&weights).map(|(gain, weight)| weight * (gain - mean).powi(2));
         let variance = squares.sum::<f64>() / all * n / (n - 1.0);
-        (mean, t90(n.round() as usize - 1) * (variance / n).sqrt())
+        (mean, t80(n.round() as usize - 1) * (variance / n).sqrt())
     }
 
     fn is_more_than_chance(&self, i: usize) -> bool {
         let (mean, margin) = self.mean_and_margin(i);
-        mean > margin
+        let lately = self.record.days.len().saturating_sub(LATELY);
+        mean > margin && self.by_day(i).skip(lately).sum::<f64>() > 0.0
     }
 
     fn is_safe(&self, i: usize) -> bool {

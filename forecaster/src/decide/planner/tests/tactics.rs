@@ -107,6 +107,41 @@ fn a_longer_window_than_the_hpas_is_ours_to_keep() {
     line.check(20.0, true, Reason::Live);
 }
 
+/// 88 keeps ten replicas within the HPA's tolerance no longer than 88 itself does; rounded up to nine it would.
+#[test]
+fn what_was_wanted_is_kept_in_the_units_it_was_wanted_in() {
+    let chosen = reactive(1.0, minutes(15));
+    let mut line = expecting(policy(), &choice(chosen, chosen));
+    line.hold(0, 60, demand(88.0));
+    line.hold(75, 300, demand(20.0));
+    line.check(88.0, true, Reason::Hold);
+    assert_eq!(line.1.decision.parts.hold, 9);
+}
+
+#[test]
+fn a_trickle_below_activation_is_not_kept_awake_by_the_window() {
+    let chosen = reactive(1.0, minutes(15));
+    let mut line = expecting(Policy { activation: 2.0, ..policy() }, &choice(chosen, chosen));
+    line.hold(0, 600, demand(1.5));
+    line.check(1.5, false, Reason::Idle);
+}
+
+/// An HPA's metric holds demand and queue alike, so its utilisation applies to both; but a queue gets at least what the user
+/// allots to it.
+#[test]
+fn a_queue_has_the_headroom_of_demand_and_no_less_than_it_was_given() {
+    let queued = Observation { backlog: Some(30.0), ..demand(20.0) };
+    let answer = |utilisation| {
+        let chosen = reactive(utilisation, minutes(5));
+        let mut line = expecting(policy(), &choice(chosen, chosen));
+        line.hold(0, 60, queued);
+        line.1.decision.metric_value
+    };
+    assert_eq!(answer(0.5), 40.0 + 60.0);
+    assert_eq!(answer(1.0), 20.0 + 30.0);
+    assert_eq!(answer(1.25), 16.0 + 30.0);
+}
+
 #[test]
 fn a_floor_is_not_kept_beyond_its_window() {
     let chosen = reactive(1.0, minutes(60));
