@@ -118,6 +118,8 @@ pub struct Policy {
     pub activation: f64,
     /// Queued items that one replica may have waiting.
     pub backlog_threshold: Option<Threshold>,
+    /// What waits shows in demand or beside it: shadow policies answer their own queues only then.
+    pub sees_queue: bool,
     /// SLO guard: latency above this scales live demand up; seconds, > 0.
     pub latency_target: Option<f64>,
     /// Who may act.
@@ -155,6 +157,7 @@ impl Policy {
             threshold,
             activation: 0.0,
             backlog_threshold: None,
+            sees_queue: false,
             latency_target: None,
             mode: Mode::default(),
             lead_time: LeadTime::default(),

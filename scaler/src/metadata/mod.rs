@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use prewarm_forecaster::decide::policy::{OnNoData, Threshold};
 use prewarm_forecaster::{Policy, Window};
 
-use crate::source::SourceSpec;
+use crate::source::{Signals, SourceSpec};
 pub use allow::{AddressPattern, Allow};
 pub(crate) use look_ahead::names_calendar;
 
@@ -193,6 +193,7 @@ fn read_backlog_and_latency(fields: &mut Fields<'_>, policy: &mut Policy, demand
     policy.backlog_threshold = fields.threshold(&BACKLOG_THRESHOLD);
     policy.latency_target = fields.number(&LATENCY_TARGET).flatten();
     let signals = demand.source.as_ref().map(|source| &source.signals);
+    policy.sees_queue = signals.is_some_and(Signals::show_queue);
     if fields.has(&BACKLOG_THRESHOLD) && signals.is_some_and(|signals| signals.backlog.is_none()) {
         fields.warn(&BACKLOG_THRESHOLD, "has no effect without backlogQuery");
     }

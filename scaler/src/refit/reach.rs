@@ -75,6 +75,7 @@ impl Reach {
             min: u32::from(policy.scale_to_zero != ScaleToZero::Auto),
             keep_warm: policy.keep_warm,
             cold_start: self.drawn.clone(),
+            sees_queue: policy.sees_queue,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
         let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();

@@ -6,6 +6,7 @@ pub mod exposition;
 mod http;
 pub mod preset;
 pub mod prometheus;
+mod queue;
 pub mod selector;
 
 pub use directory::Sources;

@@ -71,6 +71,7 @@ impl<'a> Pilot<'a> {
             keep_warm: policy.keep_warm,
             cooldown: scene.keda.cooldown,
             wait_limit: scene.wait_limit,
+            sees_queue: scene.service.sees_queue,
             ..BankSpec::new(threshold, lead)
         };
         let mut planner = Planner::new(policy, rhythm(scene));

@@ -51,6 +51,8 @@ pub struct BankSpec {
     pub wait_limit: SignedDuration,
     /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down faster.
     pub hpa_window: SignedDuration,
+    /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
+    pub sees_queue: bool,
 }
 
 impl BankSpec {
@@ -69,6 +71,7 @@ impl BankSpec {
             slot,
             wait_limit: slot,
             hpa_window: SignedDuration::ZERO,
+            sees_queue: true,
         }
     }
 
@@ -221,6 +224,9 @@ impl Bank {
                 Some(Look { up, hold, per_replica, smear })
             }
         };
+        if !self.spec.sees_queue {
+            rule.drain = 0.0;
+        }
         self.rules.push(rule);
         self.looks.push(look);
     }

@@ -72,6 +72,21 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
     assert!(blocks.iter().all(|block| (block.demand - 6.0 * 3.5).abs() < 1e-9));
 }
 
+/// 4.2 replicas' worth is within the tolerance of the four that run: only the queue tells that they do not suffice.
+#[test]
+fn what_waits_is_answered_only_where_it_is_seen() {
+    let full = ShadowPolicy::Reactive { utilisation: 1.0, scale_down_window: SignedDuration::from_mins(5) };
+    let missed = |sees_queue| {
+        let mut bank = Bank::new(BankSpec { sees_queue, ..spec() }, vec![full]);
+        for slot in 0..=DAY {
+            bank.step(at(slot), Some(if slot == 0 { 40.0 } else { 42.0 }), None);
+        }
+        totals(&bank)[0].missed
+    };
+    let all = 24.0 * 4.2;
+    assert!(missed(true) < 0.1 * all && missed(false) > 0.9 * all, "{} {}", missed(true), missed(false));
+}
+
 #[test]
 fn a_gap_moves_nothing_and_counts_for_nothing() {
     let mut bank = Bank::new(spec(), vec![UNTUNED]);

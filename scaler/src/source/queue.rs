@@ -1,0 +1,90 @@
+//! Whether what waits shows in what is asked.
+
+use std::convert::Infallible;
+
+use promql_parser::parser::{Call, Expr, VectorSelector, parse};
+use promql_parser::util::{ExprVisitor, walk_expr};
+
+use super::{Query, Signals};
+
+/// Functions of what arrives, or is done, over a time: what waits is not in it.
+const FLOWS: [&str; 7] = ["rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear"];
+
+/// Words in the names of metrics that hold what waits.
+const WAITING: [&str; 7] = ["wait", "queue", "pending", "backlog", "lag", "in_flight", "inflight"];
+
+impl Signals {
+    /// Whether a queue shows in demand or beside it. Where in doubt it does not: shadow policies that lean on a signal which is
+    /// not there let a queue grow without end, whereas those that do not know of one cost a few per cent more.
+    pub fn show_queue(&self) -> bool {
+        self.backlog.is_some()
+            || match &self.demand {
+                // Requests in flight, those that wait included.
+                Query::Preset(_) => true,
+                Query::Text(text) => parse(text).is_ok_and(|expr| holds_what_waits(&expr)),
+                Query::Trigger(_) => false,
+            }
+    }
+}
+
+/// What an expression is made of.
+#[derive(Debug, Default)]
+struct Parts {
+    flows: bool,
+    waits: bool,
+}
+
+impl Parts {
+    fn see(&mut self, metric: &VectorSelector) {
+        let name = metric.name.as_deref().unwrap_or_default().to_lowercase();
+        self.waits |= WAITING.iter().any(|word| name.contains(word));
+    }
+}
+
+impl ExprVisitor for Parts {
+    type Error = Infallible;
+
+    fn pre_visit(&mut self, expr: &Expr) -> Result<bool, Infallible> {
+        match expr {
+            Expr::Call(Call { func, .. }) => self.flows |= FLOWS.contains(&func.name),
+            Expr::VectorSelector(metric) => self.see(metric),
+            Expr::MatrixSelector(range) => self.see(&range.vs),
+            _ => {}
+        }
+        Ok(true)
+    }
+}
+
+fn holds_what_waits(expr: &Expr) -> bool {
+    let mut parts = Parts::default();
+    let Ok(_) = walk_expr(&mut parts, expr);
+    parts.waits && !parts.flows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(demand: &str) -> bool {
+        let demand = Query::Text(demand.to_owned());
+        Signals { demand, backlog: None, latency: None }.show_queue()
+    }
+
+    #[test]
+    fn what_waits_shows_in_a_gauge_of_it_and_not_in_a_rate() {
+        assert!(shows("sum(vllm:num_requests_running) + sum(vllm:num_requests_waiting)"));
+        assert!(shows(r#"sum(max_over_time(gateway_requests_in_flight{app="a"}[1m]))"#));
+        assert!(!shows(r#"sum(rate(http_requests_total{queue="a"}[2m]))"#));
+        assert!(!shows("sum(rate(queue_published_total[2m]))"));
+        assert!(!shows("sum(vllm:num_requests_running)"));
+        assert!(!shows("what is this"));
+    }
+
+    #[test]
+    fn a_backlog_beside_demand_is_seen_and_of_a_trigger_nothing_is_known() {
+        let rate = Query::Text("sum(rate(http_requests_total[2m]))".to_owned());
+        let queue = Query::Text("sum(waiting)".to_owned());
+        assert!(Signals { demand: rate, backlog: Some(queue), latency: None }.show_queue());
+        assert!(!Signals { demand: Query::Trigger("kafka".to_owned()), backlog: None, latency: None }.show_queue());
+    }
+}
