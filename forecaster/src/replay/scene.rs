@@ -27,6 +27,9 @@ pub struct Scene {
     pub hpa: Hpa,
     /// Age of the newest demand that a metric shows: scrape, query.
     pub metric_delay: SignedDuration,
+    /// Metrics show what waits: requests in flight do, or a backlog beside demand; a rate of arrivals does not, and an HPA
+    /// on it knows of no queue.
+    pub shows_queue: bool,
     /// One missed replica-hour costs as much as this many idle GPU-hours, ≥ 0.
     pub cost_ratio: f64,
     /// Work that waits longer is missed.
@@ -60,6 +63,7 @@ impl Scene {
             keda: Keda::default(),
             hpa: Hpa::default(),
             metric_delay: SignedDuration::from_secs(30),
+            shows_queue: true,
             cost_ratio: 30.0,
             wait_limit: SignedDuration::from_secs(15),
             patience: None,
@@ -88,8 +92,6 @@ pub struct Service {
     pub hpa_window: SignedDuration,
     /// A forecast is in force so long after its origin.
     pub forecast_delay: SignedDuration,
-    /// It is told what waits (`backlogQuery`).
-    pub sees_queue: bool,
     /// It is told what is Ready and what is starting.
     pub sees_replicas: bool,
     /// In force all the time, instead of what the tuner would choose.
@@ -101,7 +103,6 @@ impl Default for Service {
         Self {
             hpa_window: SignedDuration::ZERO,
             forecast_delay: SignedDuration::ZERO,
-            sees_queue: true,
             sees_replicas: true,
             choice: None,
         }

@@ -18,8 +18,8 @@ pub(super) struct Signal {
     pub(super) reason: &'static str,
 }
 
-/// Live demand as a metric shows it, the queue included, in replicas.
+/// Live demand as a metric shows it, in replicas, the queue included where it shows.
 pub(super) fn shown(demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Option<f64> {
     let shown = demand.shown.get(i).copied().filter(|shown| !shown.is_nan())?;
-    Some(shown + fleet.queue / DRAIN)
+    Some(shown + fleet.shown_queue().unwrap_or(0.0) / DRAIN)
 }

@@ -10,6 +10,7 @@ mod queue;
 pub mod selector;
 
 pub use directory::Sources;
+pub use queue::holds_what_waits;
 
 use std::fmt::Debug;
 

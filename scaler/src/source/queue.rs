@@ -21,7 +21,7 @@ impl Signals {
             || match &self.demand {
                 // Requests in flight, those that wait included.
                 Query::Preset(_) => true,
-                Query::Text(text) => parse(text).is_ok_and(|expr| holds_what_waits(&expr)),
+                Query::Text(text) => holds_what_waits(text),
                 Query::Trigger(_) => false,
             }
     }
@@ -55,9 +55,11 @@ impl ExprVisitor for Parts {
     }
 }
 
-fn holds_what_waits(expr: &Expr) -> bool {
+/// Whether what waits is part of what a PromQL expression comes to: a metric of it, and no rate.
+pub fn holds_what_waits(promql: &str) -> bool {
+    let Ok(expr) = parse(promql) else { return false };
     let mut parts = Parts::default();
-    let Ok(_) = walk_expr(&mut parts, expr);
+    let Ok(_) = walk_expr(&mut parts, &expr);
     parts.waits && !parts.flows
 }
 

@@ -81,7 +81,6 @@ async fn serve_and_replay_decide_alike() {
         service: Service {
             hpa_window: SignedDuration::from_secs(300),
             forecast_delay: reach::ACTS,
-            sees_queue: false,
             sees_replicas: false,
             choice: Some((*choice).clone()),
         },

@@ -71,7 +71,7 @@ impl<'a> Pilot<'a> {
             keep_warm: policy.keep_warm,
             cooldown: scene.keda.cooldown,
             wait_limit: scene.wait_limit,
-            sees_queue: scene.service.sees_queue,
+            sees_queue: scene.shows_queue,
             ..BankSpec::new(threshold, lead)
         };
         let mut planner = Planner::new(policy, rhythm(scene));
@@ -111,7 +111,6 @@ impl<'a> Pilot<'a> {
             self.planner.install_choice(Arc::new(choice));
         }
         let mut observation = observe(demand, i, self.delay, fleet, self.threshold);
-        observation.backlog = observation.backlog.filter(|_| self.service.sees_queue);
         observation.replicas = observation.replicas.filter(|_| self.service.sees_replicas);
         let recommendation = self.planner.tick(now, &observation);
         let issued = self.next.checked_sub(1).and_then(|last| self.forecasts.get(last));
@@ -142,7 +141,7 @@ pub(in crate::replay) fn observe(
     let sample = demand.values.get(newest).copied().filter(|value| !value.is_nan());
     Observation {
         demand: sample.map(|value| value * threshold),
-        backlog: Some(fleet.queue / DRAIN * threshold),
+        backlog: fleet.shown_queue().map(|queue| queue / DRAIN * threshold),
         replicas: Some(Replicas { ready: fleet.ready, starting: fleet.starting }),
         ..Observation::default()
     }

@@ -54,6 +54,8 @@ pub(super) struct Fleet<'a> {
     begun: u64,
     /// Work that waits, in replica-steps.
     pub(super) queue: f64,
+    /// Metrics show it.
+    shows_queue: bool,
     pub(super) tally: Tally,
 }
 
@@ -75,6 +77,7 @@ impl<'a> Fleet<'a> {
             next: u32::MAX,
             begun: 0,
             queue: 0.0,
+            shows_queue: scene.shows_queue,
             tally: Tally::default(),
         }
     }
@@ -82,6 +85,11 @@ impl<'a> Fleet<'a> {
     /// Ready and starting: the scale target's `spec.replicas`.
     pub(super) fn total(&self) -> u32 {
         self.ready + self.starting
+    }
+
+    /// What waits, where metrics show it.
+    pub(super) fn shown_queue(&self) -> Option<f64> {
+        self.shows_queue.then_some(self.queue)
     }
 
     /// Start-ups that are over by step `i`.

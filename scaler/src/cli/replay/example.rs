@@ -54,6 +54,7 @@ pub(crate) fn summary() -> Summary {
             max_replicas: 24,
             cost_ratio: 30.0,
             wait_limit_seconds: 15.0,
+            shows_queue: true,
             gpu_price: 2.5,
         },
         arms: arms.map(|(name, hours, share)| arm(name, hours, share)).into(),

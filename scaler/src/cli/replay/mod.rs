@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let series = args.source.read().await?;
     let zone = calendar.zone().clone();
     let Outputs { output, json, timeline, report } = &args.outputs;
-    let mut assumed = args.scene.assumed(&series, calendar);
+    let mut assumed = args.scene.assumed(&series, calendar, args.source.query());
     assumed.timeline = timeline.is_some() || report.is_some();
     let from = assumed.counted_from.unwrap_or(series.start());
     let counted = series.end().duration_since(from);

@@ -11,6 +11,7 @@ use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::{Assumptions, StartUp};
 use crate::duration;
+use crate::source::holds_what_waits;
 
 /// The assumptions of a replay.
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,10 @@ pub(crate) struct Scene {
     /// Requests that a replica works on at once, where demand is requests per second
     #[arg(long, value_name = "N", requires = "service_time", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) concurrency_limit: Option<u32>,
+    /// Whether metrics show what waits: requests in flight do, a rate of arrivals does not [default: as --query says; of a
+    /// CSV that they do]
+    #[arg(long, value_name = "WHETHER")]
+    pub(crate) queue: Option<Shown>,
     /// Time that one of them takes by itself
     #[arg(long, value_name = "DURATION", requires = "concurrency_limit", value_parser = wait_limit)]
     pub(crate) service_time: Option<SignedDuration>,
@@ -51,6 +56,13 @@ pub(crate) struct Scene {
     /// Replicas that there are at most [default: twice what the largest demand needs]
     #[arg(long, value_name = "N")]
     pub(crate) max_replicas: Option<u32>,
+}
+
+/// Whether metrics show what waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shown {
+    Seen,
+    Unseen,
 }
 
 /// Where results go.
@@ -89,12 +101,13 @@ impl Scene {
             max_replicas: assumed.keda.max,
             cost_ratio: self.cost_ratio,
             wait_limit_seconds: self.wait_limit.as_secs_f64(),
+            shows_queue: assumed.shows_queue,
             gpu_price: self.gpu_price,
         }
     }
 
-    /// The same for the simulation.
-    pub(crate) fn assumed(&self, series: &Series, calendar: Calendar) -> Assumed {
+    /// The same for the simulation. `query`: of the history, if it came from Prometheus.
+    pub(crate) fn assumed(&self, series: &Series, calendar: Calendar, query: Option<&str>) -> Assumed {
         let largest = series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
         let mut assumed = Assumed::new(self.threshold, self.cold_start.lead());
         assumed.cold_start = self.cold_start.clone();
@@ -102,6 +115,8 @@ impl Scene {
         assumed.patience = self.patience;
         assumed.slots = self.concurrency_limit.zip(self.service_time).map(|(limit, service)| Slots { limit, service });
         assumed.service.forecast_delay = reach::ACTS;
+        let shown = || query.is_none_or(holds_what_waits);
+        assumed.shows_queue = self.queue.map_or_else(shown, |queue| queue == Shown::Seen);
         assumed.keda.min = self.min_replicas;
         assumed.keda.max = self.most_replicas(largest);
         assumed.cost_ratio = self.cost_ratio;

@@ -62,6 +62,8 @@ pub(crate) struct Assumptions {
     pub(crate) cost_ratio: f64,
     /// Requests that wait longer are missed.
     pub(crate) wait_limit_seconds: f64,
+    /// Metrics show what waits.
+    pub(crate) shows_queue: bool,
     /// Money for a GPU-hour.
     pub(crate) gpu_price: f64,
 }

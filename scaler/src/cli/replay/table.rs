@@ -83,6 +83,9 @@ pub(crate) fn table(summary: &Summary) -> String {
         figure(assumed.cost_ratio),
         figure(assumed.gpu_price)
     );
+    if !assumed.shows_queue {
+        text += "what waits does not show in the metric: no arm but knative scales by it (else: --queue seen)\n";
+    }
     text
 }
 

@@ -189,6 +189,9 @@ fn method(summary: &Summary) -> Markup {
                 (written(SignedDuration::from_secs(assumed.wait_limit_seconds as i64))) ". Forecasts are those that would have been issued at "
                 "the time; settings are chosen from earlier days only, for every arm alike. Perfect foresight is the cheapest of "
                 "several plans that know the demand to come, or of the other arms where one of those is cheaper."
+                @if !assumed.shows_queue {
+                    " What waits does not show in this metric: no way but Knative's scales by it."
+                }
             }
         }
     }
