@@ -49,8 +49,9 @@ async fn c16_a_forecast_alone_wakes_from_zero() {
     app.step_until(clock_time(next_monday, 7, 45)).await;
     let answers = app.keda.poll(&trigger).await.expect("the forecast answers");
     assert!(answers.active && answers.value >= answers.target, "{answers:?}");
-    // 20 at 4 each, and the room above the forecast that the tuner chose.
-    assert!((5..=8).contains(&answers.replicas()), "{answers:?}");
+    // 20 at 4 each, and the room above the forecast that the tuner chose: nobody tells of a queue here, so that replicas
+    // which are just enough would never work off what has waited.
+    assert!((5..=9).contains(&answers.replicas()), "{answers:?}");
 }
 
 /// Whether calls are refused because live demand is not known.

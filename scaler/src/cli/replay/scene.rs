@@ -262,12 +262,24 @@ mod tests {
         let from = |flags: &[&str], days: usize| {
             let series = Series::new(start, SignedDuration::from_hours(1), vec![1.0; 24 * days]);
             let scene = read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
-            scene.assumed(&series, Calendar::empty(berlin.clone())).counted_from.unwrap().to_string()
+            scene.assumed(&series, Calendar::empty(berlin.clone()), None).counted_from.unwrap().to_string()
         };
         assert_eq!(from(&[], 9), "2026-11-05T23:00:00Z");
         assert_eq!(from(&[], 90), "2026-11-16T23:00:00Z");
         assert_eq!(from(&["--learn", "14h"], 9), "2026-11-02T23:00:00Z");
         assert_eq!(from(&["--learn", "0s"], 9), "2026-11-02T23:00:00Z");
+    }
+
+    #[test]
+    fn a_rate_shows_no_queue_unless_somebody_says_so() {
+        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 72]);
+        let shows = |flags: &[&str], query: Option<&str>| {
+            let scene = read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
+            scene.assumed(&series, Calendar::empty(TimeZone::UTC), query).shows_queue
+        };
+        let rate = Some("sum(rate(http_requests_total[1m]))");
+        assert!(shows(&[], None) && !shows(&[], rate) && shows(&[], Some("sum(running) + sum(waiting)")));
+        assert!(shows(&["--queue", "seen"], rate) && !shows(&["--queue", "unseen"], None));
     }
 
     #[test]
