@@ -103,10 +103,15 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
     policies.extend(portfolio::forecasting().into_iter().filter(
         |policy| matches!(*policy, ShadowPolicy::Forecast { quantile, .. } if [0.9, 0.99].contains(&quantile)),
     ));
-    for cold_start in [60, 600] {
+    for (cold_start, shows_queue) in [(60, true), (600, true), (60, false), (600, false)] {
         let scene = scene(&trace, cold_start, Keda::default());
-        let scene = Scene { counted_from: Some(trace.start() + SignedDuration::from_hours(48)), ..scene };
-        let spec = BankSpec { max: scene.keda.max, ..BankSpec::new(10.0, SignedDuration::from_secs(cold_start)) };
+        let from = trace.start() + SignedDuration::from_hours(48);
+        let scene = Scene { counted_from: Some(from), shows_queue, ..scene };
+        let spec = BankSpec {
+            max: scene.keda.max,
+            sees_queue: shows_queue,
+            ..BankSpec::new(10.0, SignedDuration::from_secs(cold_start))
+        };
         let mut bank = Bank::new(spec, policies.clone());
         let step = SignedDuration::from_secs(15);
         let mut now = trace.start();
@@ -116,6 +121,8 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
             bank.step(now, trace.values().get(i).copied(), newest.map(|newest| &forecasts[newest]));
             now += step;
         }
+        // A queue that nobody answers hangs on every replica that tolerance keeps or not.
+        let near = if shows_queue { 0.05 } else { 0.1 };
         for (i, policy) in policies.iter().enumerate() {
             let mut told = Sums::default();
             bank.blocks().skip(8).for_each(|block| told += block.sums[i]);
@@ -125,8 +132,8 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
             let came = replay(&trace, &forecasts, &Scene { service, ..scene.clone() }, Arm::Prewarm);
             let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
             assert!(
-                (0.98..1.02).contains(&off.0) && (0.95..1.05).contains(&off.1),
-                "{cold_start} {policy:?}: {off:?}, {told:?} {} {}",
+                (0.98..1.02).contains(&off.0) && (off.1 - 1.0).abs() < near,
+                "{cold_start} {shows_queue} {policy:?}: {off:?}, {told:?} {} {}",
                 came.gpu_hours,
                 came.missed_replica_hours
             );
