@@ -14,8 +14,9 @@ const SMOOTHERS_DAYS: f64 = 2.0;
 /// Half-life of what is reported, in days.
 const REPORT_DAYS: f64 = 7.0;
 /// No forecast exceeds this multiple of the largest value ever seen, plus one unit: within a lead demand rarely grows
-/// beyond, and what regresses among neighbours of a step extrapolates it.
-const CAP: f64 = 1.5;
+/// beyond, and what regresses among neighbours of a step extrapolates it. (1.5 costs .1 % over all buckets of 14 real
+/// series, .5 % at the 99th percentile; 1.0 gains a little more there and loses where demand grows.)
+const CAP: f64 = 1.1;
 
 #[derive(Debug, Clone)]
 pub(super) struct Lead {
