@@ -9,6 +9,7 @@ mod lead;
 mod local;
 mod member;
 mod mixture;
+mod nearest;
 mod quantile;
 mod report;
 mod ridge;
@@ -74,6 +75,32 @@ pub struct Exact {
     rows: Vec<(usize, Vec<f32>)>,
 }
 
+/// After which buckets members speak, to be judged by what comes.
+#[derive(Debug, Clone, Copy)]
+struct Judging {
+    from: usize,
+    /// Before this bucket only one in `every` (≥ 1).
+    until: usize,
+    every: usize,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self { from: 0, until: 0, every: 1 }
+    }
+}
+
+impl Judging {
+    fn speaks(&self, bucket: usize) -> bool {
+        bucket >= self.from && (bucket >= self.until || bucket.is_multiple_of(self.every))
+    }
+
+    /// For how many buckets counts what was said after one.
+    fn counts(&self, bucket: usize) -> i32 {
+        if bucket >= self.until { 1 } else { i32::try_from(self.every).unwrap_or(1) }
+    }
+}
+
 /// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
@@ -87,7 +114,7 @@ pub struct Ensemble {
     observed: usize,
     sum: f64,
     by_caller: bool,
-    speaks_from: usize,
+    judging: Judging,
     check_unit: usize,
     next_fit: usize,
 }
@@ -109,7 +136,7 @@ impl Ensemble {
             observed: 0,
             sum: 0.0,
             by_caller: false,
-            speaks_from: 0,
+            judging: Judging::default(),
             check_unit: 1,
             next_fit: 0,
         };
@@ -126,7 +153,15 @@ impl Ensemble {
     /// Members speak and are judged from this bucket on only, so that there is no forecast before it. What lies weeks before
     /// the first forecast that is wanted need not be judged, and that is most of the work.
     pub fn judging_from(mut self, bucket: usize) -> Self {
-        self.speaks_from = bucket;
+        self.judging.from = bucket;
+        self
+    }
+
+    /// Before bucket `until`, members speak only once in `every` buckets (at least 1), and what they say then counts for
+    /// all of those: for a history of which no forecast is wanted but the last ones. The cost of a bucket before `until`
+    /// falls by nearly as much.
+    pub fn judging_every(mut self, every: usize, until: usize) -> Self {
+        (self.judging.every, self.judging.until) = (every.max(1), until);
         self
     }
 
@@ -169,11 +204,11 @@ impl Ensemble {
             };
             self.begin_anew_if(UNIT_OFF);
         }
-        self.state.push(value);
+        self.state.push(value, &self.judging);
         if !self.by_caller && self.due() {
             self.refit();
         }
-        self.state.issue(self.raw.end() > self.speaks_from);
+        self.state.issue(self.judging.speaks(self.raw.end() - 1));
     }
 
     /// Replays what is kept with a better unit, where the present one is off by `factor`.
@@ -188,12 +223,12 @@ impl Ensemble {
         self.state = State::new(self.start, self.step, &self.spec, self.share, unit, first);
         let mut next_fit = first + self.after(0);
         for (i, value) in self.raw.rows(first..end).iter().enumerate() {
-            self.state.push(*value);
+            self.state.push(*value, &self.judging);
             if first + i + 1 >= next_fit {
                 self.state.refit();
                 next_fit = first + self.after(i + 1);
             }
-            self.state.issue(first + i >= self.speaks_from);
+            self.state.issue(self.judging.speaks(first + i));
         }
         self.next_fit = next_fit;
     }

@@ -48,19 +48,21 @@ impl Errors {
         let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
         let Room { weights, reader, .. } = room;
         weights.clear();
-        for s in since..past.rows.end {
-            if track.gap.get(s) != Some(0.0) || track.gap.get(s + h) != Some(0.0) {
+        let rows = since..past.rows.end;
+        let ahead = since + h..past.rows.end + h;
+        let gaps = track.gap.rows(rows.clone()).iter().zip(track.gap.rows(ahead.clone()));
+        let [mixed, smoothers, ridge, season, sizes] =
+            [&base.mixed, &base.smoothers, &base.ridge, &base.season, &base.size]
+                .map(|column| column.rows(rows.clone()));
+        let came = track.z.rows(rows.clone()).iter().zip(track.z.rows(ahead));
+        let said = mixed.iter().zip(smoothers).zip(ridge).zip(season).zip(sizes);
+        for (s, ((gap, (z, y)), ((((mixed, smoothers), ridge), season), size))) in rows.zip(gaps.zip(came).zip(said)) {
+            if gap != (&0.0, &0.0) {
                 continue;
             }
-            let (z, y, size) = (track.z.get(s)?, track.z.get(s + h)?, base.size.get(s)?.exp());
+            let size = size.exp();
             let relative = |said: f32| (y - said) / size;
-            let errors = [
-                relative(base.mixed.get(s)?),
-                y - z,
-                relative(base.smoothers.get(s)?),
-                relative(base.ridge.get(s)?),
-                relative(base.season.get(s)?),
-            ];
+            let errors = [relative(*mixed), y - z, relative(*smoothers), relative(*ridge), relative(*season)];
             kinds.iter_mut().zip(errors).for_each(|(kind, error)| kind.push(error));
             weights.push(fading.after(t - s));
         }
