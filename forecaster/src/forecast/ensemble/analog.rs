@@ -16,6 +16,9 @@ pub(super) struct Key<'a> {
     pub scale: f32,
 }
 
+/// Squared distances that are known already, if any, and what they weigh.
+pub(super) type Known<'a> = Option<(&'a [f32], f32)>;
+
 /// Rows that are looked at together: neighbours in time are about as far from now.
 const BLOCK: usize = 16;
 
@@ -106,7 +109,27 @@ pub(super) struct Common {
     blocks: Vec<Block>,
     /// The least distance of each block.
     least: Vec<f32>,
+    /// What blocks are usually apart: the quartile of the least distances.
+    usual: f32,
+    sorted: Vec<f32>,
     near: Vec<u32>,
+}
+
+/// How far the farthest neighbour was, and blocks usually then: where now lies off the beaten track, all are farther.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    farthest: f32,
+    usual: f32,
+}
+
+impl Limit {
+    /// Nothing is known.
+    pub(super) const NONE: Self = Self { farthest: f32::INFINITY, usual: 1.0 };
+
+    fn now(self, usual: f32) -> f32 {
+        let farther = (usual / self.usual).clamp(0.5, 4.0);
+        expected(self.farthest * if farther.is_finite() { farther } else { 1.0 })
+    }
 }
 
 impl Common {
@@ -116,7 +139,7 @@ impl Common {
         &mut self,
         (from, kind): (usize, usize),
         keys: &Keys<'_, K>,
-        known: [Option<(&[f32], f32)>; 3],
+        known: [Known<'_>; 3],
     ) {
         if self.of.replace((from, kind)) == Some((from, kind)) {
             return;
@@ -137,6 +160,13 @@ impl Common {
             self.blocks.push(sums);
             self.least.push(least(sums));
         }
+        self.sorted.clear();
+        self.sorted.extend_from_slice(&self.least);
+        let quartile = self.sorted.len() / 4;
+        self.usual = match self.sorted.get_mut(..) {
+            Some(sorted) if !sorted.is_empty() => *sorted.select_nth_unstable_by(quartile, f32::total_cmp).1,
+            _ => 0.0,
+        };
     }
 
     /// The nearest rows, as many as `k`, and some that are farther, by age. `keys` are the lead's own; they end with the
@@ -147,10 +177,11 @@ impl Common {
         keys: &Keys<'_, K>,
         gap: Option<&[f32]>,
         k: usize,
-        limit: f32,
+        limit: Limit,
         found: &mut Moments,
     ) {
         let gap = gap.map(|gap| Blocks::new([gap]));
+        let limit = limit.now(self.usual);
         self.closer(keys, &gap, limit, found);
         if found.len() < k && found.len() > 0 && limit < f32::INFINITY {
             // About as many more as are missing.
@@ -162,6 +193,11 @@ impl Common {
         }
     }
 
+    /// The limit for the next bucket, after the farthest of this one.
+    pub(super) fn limit(&self, farthest: f32) -> Limit {
+        Limit { farthest, usual: self.usual }
+    }
+
     /// All rows closer than `limit`.
     fn closer<const K: usize>(
         &mut self,
@@ -171,7 +207,7 @@ impl Common {
         found: &mut Moments,
     ) {
         found.clear();
-        let Self { of, blocks, least, near } = self;
+        let Self { of, blocks, least, near, .. } = self;
         let from = of.map_or(0, |(from, _)| from);
         let bound = f32x8::splat(limit);
         // Which blocks are near enough is found out apart from what is done with them: the processor need not guess.
@@ -275,7 +311,7 @@ mod tests {
             common.measure((50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
             for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
                 let mut found = Moments::default();
-                common.nearest(&own, Some(&gap[LEAD..]), 100, limit, &mut found);
+                common.nearest(&own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
                 assert!(found.buckets.is_sorted() && found.len() >= 100, "{}", found.len());
                 for (distance, bucket) in &plain[..100] {
                     let i = found.buckets.binary_search(bucket).unwrap();

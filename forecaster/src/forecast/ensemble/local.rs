@@ -44,7 +44,7 @@ impl Local {
             // What stands for a missing column is summed in vain.
             let column = |j: usize| if j <= i { &off[j][..] } else { &missed[..] };
             for j in (0..i + 2).step_by(TOGETHER) {
-                let sums = dots(&weighted, std::array::from_fn(|k| column(j + k)));
+                let sums = dots(weighted, std::array::from_fn(|k| column(j + k)));
                 for (j, sum) in (j..).zip(sums) {
                     // The lower half is read.
                     let place = if j <= i { &mut gram[(i + 1, j + 1)] } else { &mut right[i + 1] };

@@ -5,6 +5,7 @@ mod base;
 mod column;
 mod combine;
 mod grid;
+mod judging;
 mod lead;
 mod local;
 mod member;
@@ -24,6 +25,7 @@ pub use report::{LeadReport, Report, Weights};
 use super::Forecast;
 use crate::calendar::Calendar;
 use column::Column;
+use judging::Judging;
 use state::{Share, State};
 
 /// What to forecast.
@@ -73,32 +75,6 @@ pub struct Exact {
     end: usize,
     /// Buckets ahead, ascending, and the quantiles there in demand's unit.
     rows: Vec<(usize, Vec<f32>)>,
-}
-
-/// After which buckets members speak, to be judged by what comes.
-#[derive(Debug, Clone, Copy)]
-struct Judging {
-    from: usize,
-    /// Before this bucket only one in `every` (≥ 1).
-    until: usize,
-    every: usize,
-}
-
-impl Default for Judging {
-    fn default() -> Self {
-        Self { from: 0, until: 0, every: 1 }
-    }
-}
-
-impl Judging {
-    fn speaks(&self, bucket: usize) -> bool {
-        bucket >= self.from && (bucket >= self.until || bucket.is_multiple_of(self.every))
-    }
-
-    /// For how many buckets counts what was said after one.
-    fn counts(&self, bucket: usize) -> i32 {
-        if bucket >= self.until { 1 } else { i32::try_from(self.every).unwrap_or(1) }
-    }
 }
 
 /// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
@@ -157,9 +133,10 @@ impl Ensemble {
         self
     }
 
-    /// Before bucket `until`, members speak only once in `every` buckets (at least 1), and what they say then counts for
-    /// all of those: for a history of which no forecast is wanted but the last ones. The cost of a bucket before `until`
-    /// falls by nearly as much.
+    /// Before bucket `until`, members speak only once in `every` buckets (at least 1; there is no forecast in between), and
+    /// what they say then counts for all of those. For a history of which only the last forecasts are wanted: its cost
+    /// falls by nearly as much. On 14 real traces, one in 5 but for the last three days costs .02 % of the weighted
+    /// quantile loss of what follows; but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
     pub fn judging_every(mut self, every: usize, until: usize) -> Self {
         (self.judging.every, self.judging.until) = (every.max(1), until);
         self

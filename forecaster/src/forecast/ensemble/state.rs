@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::judging::Judging;
 use super::lead::{self, Lead, Shared};
 use super::member::{NAMES, Room};
 use super::smooth::{BASELINES, Bank};
 use super::track::{Profile, Track};
-use super::{Judging, Report, Spec, grid};
+use super::{Report, Spec, grid};
 use crate::forecast::season::{Kind, Season};
 
 /// Every `of`th lead of a [`Spec`], from the `n`th on.

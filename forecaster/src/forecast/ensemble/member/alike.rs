@@ -1,13 +1,13 @@
 //! The past by what was forecast of it.
 
-use super::{Keys, Past, Room};
+use super::{Keys, Limit, Past, Room};
 
 /// Neighbours in the regression, whose errors of the mixture are read, and whose levels are.
 const REGRESSED: usize = 600;
 const WIDE: usize = 250;
 const NESTED: [usize; 3] = [120, 30, 15];
 
-pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let (track, base) = (past.view.track, past.view.base);
     let all = past.with_present();
     let common = [all.key(&track.mean3, 0.5)?, all.key(&track.max_hour, 0.3)?];

@@ -8,11 +8,11 @@ mod shape;
 
 use std::ops::Range;
 
-use super::analog::{Common, Fading, Key, Keys};
+use super::analog::{self, Common, Fading, Key, Keys, Limit};
 use super::base::Base;
 use super::column::Column;
 use super::local::{self, Local};
-use super::nearest::{self, Moments, Nearest};
+use super::nearest::{Moments, Nearest};
 use super::quantile::Reader;
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
@@ -104,7 +104,8 @@ const SEARCHES: usize = 4;
 #[derive(Debug, Clone)]
 pub(super) struct Members {
     /// Distances beyond which no neighbour is expected, by search.
-    limits: [f32; SEARCHES + 1],
+    limits: [Limit; SEARCHES],
+    hour_limit: f32,
     fading: Fading,
     errors: Errors,
 }
@@ -113,7 +114,8 @@ impl Members {
     /// Members that look back `window` buckets.
     pub(super) fn new(window: usize, per_day: usize) -> Self {
         Self {
-            limits: [f32::INFINITY; SEARCHES + 1],
+            limits: [Limit::NONE; SEARCHES],
+            hour_limit: f32::INFINITY,
             fading: Fading::new(HALF_LIFE_DAYS * per_day as f32, window),
             errors: Errors::default(),
         }
@@ -129,10 +131,10 @@ impl Members {
             return None;
         }
         let past = Past { view, t, rows: from..to, fading: &self.fading };
-        let [by_level, by_forecast, by_shape, by_long_level, by_hour] = &mut self.limits;
+        let [by_level, by_forecast, by_long_level, by_shape] = &mut self.limits;
         past::say(&past, by_level, room, said)?;
         alike::say(&past, by_forecast, room, said)?;
-        same_hour::say(&past, by_hour, room, said)?;
+        same_hour::say(&past, &mut self.hour_limit, room, said)?;
         shape::say(&past, by_shape, room, said)?;
         past::say_long(&past, by_long_level, room, said)?;
         self.errors.say(&past, room, said)
@@ -173,7 +175,7 @@ impl Past<'_> {
 
     /// What is known of the distances of rows up to now, by weights of the time of day and of the level; gaps are
     /// infinitely far.
-    fn known<'a>(&'a self, clock: f32, level: f32, known: &'a mut Known) -> Option<[Option<(&'a [f32], f32)>; 3]> {
+    fn known<'a>(&'a self, clock: f32, level: f32, known: &'a mut Known) -> Option<[analog::Known<'a>; 3]> {
         let (track, rows) = (self.view.track, self.rows.start..self.t + 1);
         if known.from.is_none_or(|from| from > rows.start) {
             known.from = Some(rows.start);
@@ -198,15 +200,16 @@ impl Past<'_> {
         own: [Key<'_>; K],
         less: Option<&[f32]>,
         k: usize,
-        limit: &mut f32,
+        limit: &mut Limit,
         room: &mut Room,
     ) {
         let ahead = self.rows.start + self.view.lead..self.rows.end + self.view.lead;
         let gap = self.gappy().then(|| self.view.track.gap.rows(ahead));
-        let Room { common, found, .. } = room;
+        let Room { common, found, nearest, .. } = room;
         let Some(common) = common.get_mut(i) else { return };
         common.nearest(&Keys::new(own, less), gap, k, *limit, found);
-        *limit = self.select(k, room).map_or(f32::INFINITY, nearest::expected);
+        let farthest = nearest.select(found, k);
+        *limit = farthest.map_or(Limit::NONE, |farthest| common.limit(farthest));
     }
 
     /// Selects the nearest of what was found as the neighbours that are read. The squared distance of the farthest.

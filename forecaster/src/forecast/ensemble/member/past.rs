@@ -1,6 +1,6 @@
 //! The past by its levels: over the last hours, and over the last day.
 
-use super::{Keys, Past, Room};
+use super::{Keys, Limit, Past, Room};
 
 /// Neighbours whose quantiles are read.
 const NEAREST: usize = 100;
@@ -10,7 +10,7 @@ const REGRESSED: usize = 250;
 const LONG: usize = 120;
 
 /// By levels of the last three hours and the season around the target: the level, the change, and a regression.
-pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let (track, profile, h) = (past.view.track, past.view.profile, past.view.lead);
     let all = past.with_present();
     let common = [
@@ -32,7 +32,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
 
 /// By levels from now to a day back and the time since there was any demand: tells bursts and lulls apart that look alike
 /// for hours.
-pub(super) fn say_long(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+pub(super) fn say_long(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let track = past.view.track;
     let all = past.with_present();
     let common = [

@@ -1,6 +1,6 @@
 //! The past by the shape of its last buckets, whatever their level.
 
-use super::{ENOUGH, Key, Keys, Past, Room};
+use super::{ENOUGH, Key, Keys, Limit, Past, Room};
 
 /// Neighbours.
 const NEAREST: usize = 100;
@@ -8,7 +8,7 @@ const NEAREST: usize = 100;
 const LAGS: [usize; 7] = [1, 2, 3, 4, 6, 8, 12];
 
 /// What came after each, as a change.
-pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let (z, mixed) = (&past.view.track.z, &past.view.base.mixed);
     let longest = LAGS[LAGS.len() - 1];
     let start = past.rows.start.max(z.first() + longest);
