@@ -1,14 +1,18 @@
 //! Past errors of point forecasts relative to their expected size, and past changes.
 
 use super::super::analog::Fading;
-use super::{Past, Room};
+use super::{Past, Room, Season};
 
 /// Errors of the mixture, changes, errors of the smoothers, of the ridge, of the season.
 const KINDS: usize = 5;
 /// Which of them are changes.
 const CHANGES: usize = 1;
 
-/// Quantiles of errors, read once an hour.
+/// Hours between two readings once there is as much history as they look at: nothing is learnt from one hour in a week,
+/// and reading every hour is a twentieth of all work.
+const HOURS: usize = 4;
+
+/// Quantiles of errors, read now and then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Errors {
     quantiles: [Vec<f32>; KINDS],
@@ -18,8 +22,9 @@ pub(super) struct Errors {
 impl Errors {
     pub(super) fn say(&mut self, past: &Past<'_>, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
         let (view, t) = (past.view, past.t);
-        let hourly = view.season.buckets(3600);
-        if self.read_at.is_none_or(|at| t >= at + hourly) || self.quantiles[0].len() != view.quantiles.len() {
+        let hours = if t < span(view.season) { 1 } else { HOURS };
+        let pause = hours * view.season.buckets(3600);
+        if self.read_at.is_none_or(|at| t >= at + pause) || self.quantiles[0].len() != view.quantiles.len() {
             self.read(past, room)?;
             self.read_at = Some(t);
         }
@@ -41,8 +46,7 @@ impl Errors {
     fn read(&mut self, past: &Past<'_>, room: &mut Room) -> Option<()> {
         let (view, t) = (past.view, past.t);
         let (track, base, h) = (view.track, view.base, view.lead);
-        let days = if view.season.step_s() < 1800 { 7 } else { 28 };
-        let span = days * view.season.per_day;
+        let span = span(view.season);
         let since = (t + 1).saturating_sub(span + h).max(past.rows.start);
         let fading = Fading::new(0.5 * span as f32, t - since);
         let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
@@ -79,4 +83,10 @@ impl Errors {
         }
         Some(())
     }
+}
+
+/// Buckets that are looked at.
+fn span(season: &Season) -> usize {
+    let days = if season.step_s() < 1800 { 7 } else { 28 };
+    days * season.per_day
 }
