@@ -27,9 +27,16 @@ fn wave(i: usize) -> f64 {
 
 /// Four leads of five-minute buckets, `n` of them.
 fn warm(n: usize) -> Ensemble {
+    warmed(n, 1)
+}
+
+/// The same, members judged once in `every` buckets but for the last three days.
+fn warmed(n: usize, every: usize) -> Ensemble {
     let leads = LEADS.map(SignedDuration::from_mins).to_vec();
     let spec = Spec { leads, quantiles: vec![0.5, 0.9, 0.95, 0.99], calendar: Calendar::empty(TimeZone::UTC) };
-    let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(5), spec).refit_by_caller();
+    let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(5), spec)
+        .judging_every(every, n.saturating_sub(3 * DAY))
+        .refit_by_caller();
     for i in 0..n {
         ensemble.push(wave(i));
         if ensemble.due() {
@@ -80,6 +87,12 @@ fn push_thousand_workloads(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 2)]
 fn warm_four_weeks() -> Ensemble {
     warm(black_box(DAY * 28))
+}
+
+/// The same where no forecast is wanted of all but the last three days.
+#[divan::bench(sample_count = 2)]
+fn warm_four_weeks_judged_now_and_then() -> Ensemble {
+    warmed(black_box(DAY * 28), 5)
 }
 
 /// The peer: seasonal-trend decomposition by day and week with exponential smoothing, one fit on the same four weeks; it

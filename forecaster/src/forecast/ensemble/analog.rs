@@ -6,188 +6,245 @@
 
 use wide::f32x8;
 
-/// One coordinate: its rows over the range searched (less others, where it is a difference), its value now, its scale.
+use super::nearest::{Moments, expected};
+
+/// One coordinate: its rows over the range searched, its value now, its scale.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key<'a> {
     pub rows: &'a [f32],
-    pub less: Option<&'a [f32]>,
     pub now: f32,
     pub scale: f32,
 }
 
-/// A past moment: its distance from now and its bucket in one number that orders by distance, then by age. Selecting
-/// these takes a third of the time of pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Neighbour(u64);
-
-impl Neighbour {
-    /// `distance` ≥ 0.
-    pub(super) fn new(distance: f32, bucket: usize) -> Self {
-        Self(u64::from(distance.to_bits()) << 32 | bucket as u64 & u64::from(u32::MAX))
-    }
-
-    /// Squared distance from now.
-    pub(super) fn distance(self) -> f32 {
-        f32::from_bits((self.0 >> 32) as u32)
-    }
-
-    /// Its bucket.
-    pub(super) fn bucket(self) -> usize {
-        (self.0 & u64::from(u32::MAX)) as usize
-    }
-}
+/// Squared distances that are known already, if any, and what they weigh.
+pub(super) type Known<'a> = Option<(&'a [f32], f32)>;
 
 /// Rows that are looked at together: neighbours in time are about as far from now.
 const BLOCK: usize = 16;
 
+type Rows = [f32; BLOCK];
 /// Values of the rows of a block.
 type Block = [f32x8; 2];
 
-/// A block of a column; beyond the last row `rest`.
-fn block(rows: &[f32], b: usize, rest: f32) -> Block {
-    let (blocks, tail) = rows.as_chunks::<BLOCK>();
-    let mut last = [rest; BLOCK];
-    let block = blocks.get(b).unwrap_or_else(|| {
-        last.iter_mut().zip(tail).for_each(|(x, y)| *x = *y);
-        &last
-    });
-    let (halves, _) = block.as_chunks::<8>();
+fn load(rows: &Rows) -> Block {
+    let (halves, _) = rows.as_chunks::<8>();
     [f32x8::new(halves[0]), f32x8::new(halves[1])]
 }
 
-/// Adds what lies along some keys to the squared distances of a block.
-#[inline(always)]
-fn add(keys: &[Key<'_>], b: usize, distances: Block) -> Block {
-    let [mut first, mut second] = distances;
-    for Key { rows, less, now, scale } in keys {
-        let mut rows = block(rows, b, 0.0);
-        if let Some(less) = less {
-            let less = block(less, b, 0.0);
-            rows = [rows[0] - less[0], rows[1] - less[1]];
-        }
-        let (now, scale) = (f32x8::splat(*now), f32x8::splat(*scale));
-        let apart = [scale * (rows[0] - now), scale * (rows[1] - now)];
-        first += apart[0] * apart[0];
-        second += apart[1] * apart[1];
+/// Columns by blocks, the last one filled up.
+#[derive(Debug)]
+struct Blocks<'a, const K: usize> {
+    whole: [&'a [Rows]; K],
+    last: [Rows; K],
+}
+
+impl<'a, const K: usize> Blocks<'a, K> {
+    fn new(columns: [&'a [f32]; K]) -> Self {
+        let mut last = [[0.0; BLOCK]; K];
+        let whole = std::array::from_fn(|k| {
+            let (whole, rest) = columns[k].as_chunks::<BLOCK>();
+            last[k][..rest.len()].copy_from_slice(rest);
+            whole
+        });
+        Self { whole, last }
     }
-    [first, second]
+
+    #[inline(always)]
+    fn at(&self, b: usize, k: usize) -> Block {
+        load(self.whole[k].get(b).unwrap_or(&self.last[k]))
+    }
+}
+
+/// Some keys, all of the same length; where `less` is given, they are differences from it.
+#[derive(Debug)]
+pub(super) struct Keys<'a, const K: usize> {
+    rows: Blocks<'a, K>,
+    less: Option<Blocks<'a, 1>>,
+    now: [f32x8; K],
+    scale: [f32x8; K],
+    len: usize,
+}
+
+impl<'a, const K: usize> Keys<'a, K> {
+    pub(super) fn new(keys: [Key<'a>; K], less: Option<&'a [f32]>) -> Self {
+        let len = keys.first().map_or(0, |key| key.rows.len());
+        debug_assert!(keys.iter().all(|key| key.rows.len() == len) && less.is_none_or(|less| less.len() == len));
+        Self {
+            rows: Blocks::new(keys.map(|key| key.rows)),
+            less: less.map(|less| Blocks::new([less])),
+            now: keys.map(|key| f32x8::splat(key.now)),
+            scale: keys.map(|key| f32x8::splat(key.scale)),
+            len,
+        }
+    }
+
+    /// Adds what lies along the keys to the squared distances of a block.
+    #[inline(always)]
+    fn add(&self, b: usize, distances: Block) -> Block {
+        match &self.less {
+            None => self.sum(b, distances, |rows| rows),
+            Some(less) => {
+                let less = less.at(b, 0);
+                self.sum(b, distances, |rows| [rows[0] - less[0], rows[1] - less[1]])
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn sum(&self, b: usize, [mut first, mut second]: Block, of: impl Fn(Block) -> Block) -> Block {
+        for k in 0..K {
+            let rows = of(self.rows.at(b, k));
+            let apart = [self.scale[k] * (rows[0] - self.now[k]), self.scale[k] * (rows[1] - self.now[k])];
+            first += apart[0] * apart[0];
+            second += apart[1] * apart[1];
+        }
+        [first, second]
+    }
 }
 
 /// Squared distances of rows from now along the keys that leads share; good for one bucket.
 #[derive(Debug, Default)]
 pub(super) struct Common {
-    from: Option<usize>,
+    of: Option<(usize, usize)>,
     blocks: Vec<Block>,
     /// The least distance of each block.
     least: Vec<f32>,
+    /// What blocks are usually apart: the quartile of the least distances.
+    usual: f32,
+    sorted: Vec<f32>,
+    near: Vec<u32>,
+}
+
+/// How far the farthest neighbour was, and blocks usually then: where now lies off the beaten track, all are farther.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    farthest: f32,
+    usual: f32,
+}
+
+impl Limit {
+    /// Nothing is known.
+    pub(super) const NONE: Self = Self { farthest: f32::INFINITY, usual: 1.0 };
+
+    fn now(self, usual: f32) -> f32 {
+        let farther = (usual / self.usual).clamp(0.5, 4.0);
+        expected(self.farthest * if farther.is_finite() { farther } else { 1.0 })
+    }
 }
 
 impl Common {
-    /// Rows from bucket `from` on; what lies beyond the `barrier` is infinitely far. Does nothing if that was done.
-    pub(super) fn measure(&mut self, from: usize, keys: &[Key<'_>], barrier: &[f32]) {
-        if self.from.replace(from) == Some(from) {
+    /// Rows from bucket `from` on, along keys that are the same for all leads of a `kind`. What is `known` of their
+    /// distances (each as long as the keys, with its weight) is added. Does nothing if that was done.
+    pub(super) fn measure<const K: usize>(
+        &mut self,
+        (from, kind): (usize, usize),
+        keys: &Keys<'_, K>,
+        known: [Known<'_>; 3],
+    ) {
+        if self.of.replace((from, kind)) == Some((from, kind)) {
             return;
         }
-        debug_assert!(keys.iter().all(|key| key.rows.len() == barrier.len()));
-        let all = barrier.len().div_ceil(BLOCK);
+        let known = known.map(|known| known.map(|(rows, weight)| (Blocks::new([rows]), f32x8::splat(weight))));
         self.blocks.clear();
-        self.blocks.extend((0..all).map(|b| add(keys, b, block(barrier, b, f32::INFINITY))));
         self.least.clear();
-        self.least.extend(self.blocks.iter().map(|[first, second]| {
-            first.fast_min(*second).to_array().into_iter().fold(f32::INFINITY, |a, b| if b < a { b } else { a })
-        }));
+        let all = keys.len.div_ceil(BLOCK);
+        self.blocks.reserve(all);
+        self.least.reserve(all);
+        for b in 0..all {
+            let mut sums = [f32x8::ZERO; 2];
+            for (rows, weight) in known.iter().flatten() {
+                let rows = rows.at(b, 0);
+                sums = [sums[0] + *weight * rows[0], sums[1] + *weight * rows[1]];
+            }
+            let sums = keys.add(b, sums);
+            self.blocks.push(sums);
+            self.least.push(least(sums));
+        }
+        self.sorted.clear();
+        self.sorted.extend_from_slice(&self.least);
+        let quartile = self.sorted.len() / 4;
+        self.usual = match self.sorted.get_mut(..) {
+            Some(sorted) if !sorted.is_empty() => *sorted.select_nth_unstable_by(quartile, f32::total_cmp).1,
+            _ => 0.0,
+        };
     }
 
-    /// The nearest rows, as many as the first of `ks` says, in the order that [`select`] leaves. `keys` are the lead's
-    /// own, the telling ones first; rows end where the `barrier` ends. More distance than `limit` is looked at only if
-    /// need be; it becomes the one for the next bucket.
-    pub(super) fn nearest(
-        &self,
-        keys: &[Key<'_>],
-        barrier: &[f32],
-        ks: &[usize],
-        limit: &mut f32,
-        found: &mut Vec<Neighbour>,
+    /// The nearest rows, as many as `k`, and some that are farther, by age. `keys` are the lead's own; they end with the
+    /// last row that is looked at. What has a `gap` that is infinite is left out. More distance than `limit` is looked
+    /// at only if need be.
+    pub(super) fn nearest<const K: usize>(
+        &mut self,
+        keys: &Keys<'_, K>,
+        gap: Option<&[f32]>,
+        k: usize,
+        limit: Limit,
+        found: &mut Moments,
     ) {
-        debug_assert!(keys.iter().all(|key| key.rows.len() == barrier.len()));
-        let k = ks.first().copied().unwrap_or(0);
-        found.reserve(2 * k);
-        self.closer(keys, barrier, *limit, found);
-        if found.len() < k && !found.is_empty() && *limit < f32::INFINITY {
+        let gap = gap.map(|gap| Blocks::new([gap]));
+        let limit = limit.now(self.usual);
+        self.closer(keys, &gap, limit, found);
+        if found.len() < k && found.len() > 0 && limit < f32::INFINITY {
             // About as many more as are missing.
-            let wider = *limit * SLACK * (k as f32 / found.len() as f32).sqrt();
-            self.closer(keys, barrier, wider, found);
+            let wider = expected(limit) * (k as f32 / found.len() as f32).sqrt();
+            self.closer(keys, &gap, wider, found);
         }
-        if found.len() < k && *limit < f32::INFINITY {
-            self.closer(keys, barrier, f32::INFINITY, found);
+        if found.len() < k && limit < f32::INFINITY {
+            self.closer(keys, &gap, f32::INFINITY, found);
         }
-        *limit = select(found, ks).map_or(f32::INFINITY, expected);
+    }
+
+    /// The limit for the next bucket, after the farthest of this one.
+    pub(super) fn limit(&self, farthest: f32) -> Limit {
+        Limit { farthest, usual: self.usual }
     }
 
     /// All rows closer than `limit`.
-    fn closer(&self, keys: &[Key<'_>], barrier: &[f32], limit: f32, found: &mut Vec<Neighbour>) {
+    fn closer<const K: usize>(
+        &mut self,
+        keys: &Keys<'_, K>,
+        gap: &Option<Blocks<'_, 1>>,
+        limit: f32,
+        found: &mut Moments,
+    ) {
         found.clear();
-        let from = self.from.unwrap_or(0);
-        let (telling, others) = keys.split_at(keys.len().min(TELLING));
+        let Self { of, blocks, least, near, .. } = self;
+        let from = of.map_or(0, |(from, _)| from);
         let bound = f32x8::splat(limit);
         // Which blocks are near enough is found out apart from what is done with them: the processor need not guess.
-        let all = barrier.len().div_ceil(BLOCK).min(self.least.len());
-        let (mut near, mut count) = (vec![0u32; all], 0);
-        for (b, least) in (0u32..).zip(&self.least[..all]) {
+        let all = keys.len.div_ceil(BLOCK).min(least.len());
+        near.resize(all.max(near.len()), 0);
+        let mut count = 0;
+        for (b, least) in (0u32..).zip(&least[..all]) {
             near[count] = b;
             count += usize::from(*least < limit);
         }
         for b in near[..count].iter().map(|b| *b as usize) {
-            let shared = self.blocks[b];
-            let gap = block(barrier, b, f32::INFINITY);
-            let distances = add(telling, b, [shared[0] + gap[0], shared[1] + gap[1]]);
-            if !(distances[0].simd_lt(bound) | distances[1].simd_lt(bound)).any() {
-                continue;
+            let mut distances = keys.add(b, blocks[b]);
+            if let Some(gap) = gap {
+                let gap = gap.at(b, 0);
+                distances = [distances[0] + gap[0], distances[1] + gap[1]];
             }
-            let distances = add(others, b, distances);
-            let mut close = distances[0].simd_lt(bound).to_bitmask() | distances[1].simd_lt(bound).to_bitmask() << 8;
-            let [first, second] = distances.map(f32x8::to_array);
+            let close = distances[0].simd_lt(bound).to_bitmask() | distances[1].simd_lt(bound).to_bitmask() << 8;
+            let beyond = (keys.len - b * BLOCK).min(BLOCK);
+            let mut close = close & ((1 << beyond) - 1);
+            let distances: [f32; BLOCK] =
+                [distances[0].to_array(), distances[1].to_array()].as_flattened().try_into().unwrap_or_default();
+            let first = (from + b * BLOCK) as u32;
             while close != 0 {
-                let i = close.trailing_zeros() as usize;
-                let distance = if i < 8 { first[i] } else { second[i % 8] };
-                found.push(Neighbour::new(distance, from + b * BLOCK + i));
+                let i = close.trailing_zeros();
+                found.push(first + i, distances[i as usize % BLOCK]);
                 close &= close - 1;
             }
         }
     }
 }
 
-/// Keys after which a block may be given up.
-const TELLING: usize = 3;
-
-/// A neighbour is expected within so many times the last farthest distance: in ten dimensions a little more distance
-/// holds several times as many.
-const SLACK: f32 = 1.2;
-
-/// A limit within which neighbours are expected next time, after the farthest of this time.
-pub(super) fn expected(farthest: f32) -> f32 {
-    SLACK * farthest + 1e-3
-}
-
-/// Appends what is closer than `limit` of a block that begins at bucket `from`.
-pub(super) fn push(distances: &[f32], from: usize, limit: f32, found: &mut Vec<Neighbour>) {
-    let rows = distances.iter().enumerate();
-    found.extend(rows.filter(|(_, d)| **d < limit).map(|(i, d)| Neighbour::new(*d, from + i)));
-}
-
-/// Keeps the nearest, as many as the first of `ks` (descending) says, in such an order that for each of them the first
-/// `k` are the `k` nearest, the farthest of those last. The squared distance of the farthest, `None` if there are
-/// fewer.
-pub(super) fn select(found: &mut Vec<Neighbour>, ks: &[usize]) -> Option<f32> {
-    let wanted = ks.first().copied().unwrap_or(0);
-    let all = found.len();
-    let mut within = all;
-    for k in ks.iter().map(|k| (*k).min(all)).filter(|k| *k > 0) {
-        found.get_mut(..within)?.select_nth_unstable(k - 1);
-        within = k;
-    }
-    found.truncate(wanted);
-    found.last().filter(|_| found.len() == wanted).map(|farthest| farthest.distance())
+/// The least of a block.
+fn least([first, second]: Block) -> f32 {
+    let eight = first.fast_min(second).to_array();
+    let lesser = |a: f32, b: f32| if b < a { b } else { a };
+    let four: [f32; 4] = std::array::from_fn(|i| lesser(eight[i], eight[i + 4]));
+    lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
 }
 
 /// How much a neighbour's age leaves of it: half after each half-life. Two small tables, for there are a thousand
@@ -218,17 +275,6 @@ impl Fading {
     }
 }
 
-/// Weights of neighbours at `distances`, the farthest last, of which ages leave so much: near and young ones count
-/// more.
-pub(super) fn weights(distances: &[f32], fresh: &[f32], out: &mut Vec<f32>) {
-    let scale = 1.0 / distances.last().map_or(1.0, |farthest| farthest.max(1e-9));
-    out.clear();
-    out.extend(distances.iter().zip(fresh).map(|(distance, fresh)| {
-        let near = 1.0 - distance * scale;
-        (if near > 0.0 { near } else { 0.0 } + 0.05) * fresh
-    }));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,44 +285,41 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_are_those_of_a_plain_search_whatever_the_limit() {
+    fn what_is_found_holds_the_nearest_of_a_plain_search_whatever_the_limit() {
+        const LEAD: usize = 40;
         let column = |k: usize| (0..1003).map(|i| chance(i * 5 + k) + (i as f32 / 90.0).sin()).collect::<Vec<f32>>();
         let columns: Vec<Vec<f32>> = (0..7).map(column).collect();
-        let mut barrier = vec![0.0; 1003];
-        (300..320).for_each(|i| barrier[i] = f32::INFINITY);
-        let key = |k: usize| Key { rows: &columns[k], less: (k == 2).then_some(&columns[3][..]), now: 0.4, scale: 0.8 };
-        let keys: Vec<Key<'_>> = (0..7).map(key).collect();
-        let mut plain: Vec<(f32, usize)> = (0..1003)
-            .map(|i| {
-                let apart = |key: &Key<'_>| key.scale * (key.rows[i] - key.less.map_or(0.0, |less| less[i]) - key.now);
-                (keys.iter().map(|key| apart(key).powi(2)).sum::<f32>() + barrier[i], i + 50)
-            })
-            .collect();
-        plain.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut common = Common::default();
-        common.measure(50, &keys[..3], &barrier);
-        for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
-            let (mut found, mut after) = (Vec::new(), limit);
-            common.nearest(&keys[3..], &barrier, &[100, 40, 7], &mut after, &mut found);
-            for k in [100, 40, 7] {
-                let mut nearest: Vec<usize> = found[..k].iter().map(|one| one.bucket()).collect();
-                assert_eq!(nearest[k - 1], plain[k - 1].1);
-                nearest.sort_unstable();
-                let mut wanted: Vec<usize> = plain[..k].iter().map(|(_, bucket)| *bucket).collect();
-                wanted.sort_unstable();
-                assert_eq!(nearest, wanted, "{k} within {limit}");
+        let mut gap = vec![0.0; 1003];
+        (300..320).for_each(|i| gap[i] = f32::INFINITY);
+        let key = |k: usize, rows: usize| Key { rows: &columns[k][..rows], now: 0.4 - 0.1 * k as f32, scale: 0.8 };
+        // Differences from a column in common, the lead's own keys as they are, or the other way round.
+        for less in [true, false] {
+            let less = |of: bool, rows: usize| (of == less).then_some(&columns[6][..rows]);
+            let (shared, own) = ([0, 1, 2].map(|k| key(k, 1003)), [3, 4, 5].map(|k| key(k, 1003 - LEAD)));
+            let (shared, own) = (Keys::new(shared, less(true, 1003)), Keys::new(own, less(false, 1003 - LEAD)));
+            let mut plain: Vec<(f32, u32)> = (0..1003 - LEAD)
+                .map(|i| {
+                    let from = |k: usize| less(k < 3, 1003).map_or(0.0, |less| less[i]);
+                    let apart = |k: usize| (0.8 * (columns[k][i] - from(k) - 0.4 + 0.1 * k as f32)).powi(2);
+                    let known = 0.5 * columns[6][i].abs() + gap[i] + gap[i + LEAD];
+                    ((0..6).map(apart).sum::<f32>() + known, i as u32 + 50)
+                })
+                .collect();
+            plain.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let level: Vec<f32> = columns[6].iter().map(|x| x.abs()).collect();
+            let mut common = Common::default();
+            common.measure((50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
+            for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
+                let mut found = Moments::default();
+                common.nearest(&own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
+                assert!(found.buckets.is_sorted() && found.len() >= 100, "{}", found.len());
+                for (distance, bucket) in &plain[..100] {
+                    let i = found.buckets.binary_search(bucket).unwrap();
+                    assert!((found.distances[i] - distance).abs() < 1e-5, "{bucket} within {limit}");
+                }
+                assert!(found.buckets.iter().all(|i| !(310..370).contains(i) || !(350..370).contains(i)));
             }
-            assert!(after > plain[99].0 && after < 2.0 * plain[99].0, "{after}");
         }
-    }
-
-    #[test]
-    fn fewer_than_wanted_are_all_there_the_farthest_last() {
-        let mut found: Vec<Neighbour> =
-            [3.0, 9.0, 1.0].into_iter().zip(0..).map(|(d, i)| Neighbour::new(d, i)).collect();
-        assert_eq!(select(&mut found, &[100, 3, 2]), None);
-        assert_eq!(found.iter().map(|one| one.bucket()).collect::<Vec<_>>(), [2, 0, 1]);
-        assert_eq!(select(&mut Vec::new(), &[5, 2]), None);
     }
 
     #[test]

@@ -66,19 +66,21 @@ impl Combination {
         said.zip(&self.weights).map(|(f, w)| f * w).sum()
     }
 
-    /// Learns from `y`, which came where the members said `said` and the combination `combined`; `mean` is demand's.
-    pub(super) fn learn(&mut self, y: f64, said: impl Iterator<Item = f64>, combined: f64, mean: f64) {
+    /// Learns from `y`, which came where the members said `said` and the combination `combined`; `mean` is demand's. It
+    /// counts for so many.
+    pub(super) fn learn(&mut self, y: f64, said: impl Iterator<Item = f64>, combined: f64, mean: f64, counts: i32) {
         let slope = (if y < combined { 1.0 } else { 0.0 }) - self.q;
         let slope = if y == combined { 0.0 } else { slope };
         let n = (self.members.len() as f64).ln();
+        let (keep, keep_loss, times) = (self.keep.powi(counts), self.keep_loss.powi(counts), f64::from(counts));
         for (member, f) in self.members.iter_mut().zip(said) {
             let l = slope * (f - combined) / mean;
-            member.loss = self.keep_loss * member.loss + pinball(self.q, y, f);
-            member.variance = self.keep * member.variance + l * l;
+            member.loss = keep_loss * member.loss + times * pinball(self.q, y, f);
+            member.variance = keep * member.variance + times * l * l;
             member.bound = member.bound.max(l.abs());
-            member.regret = self.keep * member.regret - l * (1.0 + member.rate(n) * l);
+            member.regret = keep * member.regret - times * l * (1.0 + member.rate(n) * l);
         }
-        self.scored += 1;
+        self.scored += usize::try_from(counts).unwrap_or(1);
         if self.scored >= YOUNG {
             self.weigh();
         }

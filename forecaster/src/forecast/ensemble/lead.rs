@@ -82,8 +82,9 @@ impl Lead {
         (NAMES.len() + 1) * self.combinations.len()
     }
 
-    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far.
-    pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64) {
+    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What was said of it counts
+    /// for so many buckets.
+    pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64, counts: i32) {
         self.horizon.learn(t, z);
         let Some(then) = t.checked_sub(self.steps) else { return };
         let (width, n) = (self.width(), self.combinations.len());
@@ -93,15 +94,16 @@ impl Lead {
         }
         let combined = &row[NAMES.len() * n..];
         self.score.scored += 1;
-        self.score.weight = self.score.keep * self.score.weight + 1.0;
+        let (keep, times) = (self.score.keep.powi(counts), f64::from(counts));
+        self.score.weight = keep * self.score.weight + times;
         for (i, combination) in self.combinations.iter_mut().enumerate() {
             let said = row[..NAMES.len() * n].iter().skip(i).step_by(n).map(|f| f64::from(*f));
             let f = f64::from(combined[i]);
-            combination.learn(y, said, f, mean);
+            combination.learn(y, said, f, mean, counts);
             let (covered, pinball) = (&mut self.score.covered[i], &mut self.score.pinball[i]);
             let q = combination.q();
-            *covered = self.score.keep * *covered + if y <= f + 1e-9 { 1.0 } else { 0.0 };
-            *pinball = self.score.keep * *pinball + crate::forecast::backtest::pinball(q, y, f);
+            *covered = keep * *covered + if y <= f + 1e-9 { times } else { 0.0 };
+            *pinball = keep * *pinball + times * crate::forecast::backtest::pinball(q, y, f);
         }
     }
 

@@ -22,13 +22,21 @@ pub(super) struct Local {
     /// Differences; as long as `missed`.
     pub off: [Vec<f32>; COUNT],
     pub missed: Vec<f32>,
+    weighted: Vec<f32>,
+    padded: Vec<f32>,
 }
 
 impl Local {
     /// Takes from each miss what a regression on the differences says; `weights` as many as misses.
     pub(super) fn correct(&mut self, weights: &[f32]) {
-        let Self { off, missed } = self;
-        let mut weighted = Vec::with_capacity(weights.len());
+        let Self { off, missed, weighted, padded } = self;
+        // Whole blocks of lanes; what fills them up weighs nothing.
+        let (n, whole) = (missed.len(), missed.len().next_multiple_of(LANES));
+        padded.clear();
+        padded.extend_from_slice(weights);
+        padded.resize(whole, 0.0);
+        let weights = &padded[..];
+        off.iter_mut().chain([&mut *missed]).for_each(|column| column.resize(whole, 0.0));
         let (mut gram, mut right) = (SMatrix::<f64, N, N>::zeros(), SVector::<f64, N>::zeros());
         for i in 0..COUNT {
             weighted.clear();
@@ -36,7 +44,7 @@ impl Local {
             // What stands for a missing column is summed in vain.
             let column = |j: usize| if j <= i { &off[j][..] } else { &missed[..] };
             for j in (0..i + 2).step_by(TOGETHER) {
-                let sums = dots(&weighted, std::array::from_fn(|k| column(j + k)));
+                let sums = dots(weighted, std::array::from_fn(|k| column(j + k)));
                 for (j, sum) in (j..).zip(sums) {
                     // The lower half is read.
                     let place = if j <= i { &mut gram[(i + 1, j + 1)] } else { &mut right[i + 1] };
@@ -44,8 +52,9 @@ impl Local {
                 }
             }
         }
-        let ones = vec![1.0; weights.len()];
-        let column = |j: usize| &off.get(j).unwrap_or(if j == COUNT { &*missed } else { &ones })[..];
+        weighted.clear();
+        weighted.resize(whole, 1.0);
+        let column = |j: usize| &off.get(j).unwrap_or(if j == COUNT { &*missed } else { &*weighted })[..];
         for j in (0..N + 1).step_by(TOGETHER) {
             for (j, sum) in (j..).zip(dots(weights, std::array::from_fn(|k| column(j + k)))) {
                 let place = match j {
@@ -56,6 +65,7 @@ impl Local {
                 *place = f64::from(sum);
             }
         }
+        missed.truncate(n);
         let floor = 1e-6 * gram[(0, 0)] + 1e-12;
         for i in 1..N {
             gram[(i, i)] += SHRINKAGE * gram[(i, i)] + floor;
@@ -67,24 +77,23 @@ impl Local {
             let slope = *slope as f32;
             missed.iter_mut().zip(off).for_each(|(missed, x)| *missed -= slope * x);
         }
+        off.iter_mut().for_each(|column| column.truncate(n));
     }
 }
 
-/// Sums of products of `a` with columns as long: together, so that additions need not wait for each other.
+/// Sums of products of `a` with columns as long, whole lanes: together, so that additions need not wait for each other.
 fn dots(a: &[f32], columns: [&[f32]; TOGETHER]) -> [f32; TOGETHER] {
     let mut sums = [f32x8::ZERO; TOGETHER];
-    let (whole, rest) = a.as_chunks::<LANES>();
-    let split = columns.map(|column| column.as_chunks::<LANES>());
-    let [first, second, third, fourth] = split.map(|(blocks, _)| blocks);
-    for ((((a, first), second), third), fourth) in whole.iter().zip(first).zip(second).zip(third).zip(fourth) {
+    let [first, second, third, fourth] = columns.map(|column| column.as_chunks::<LANES>().0);
+    let blocks = a.as_chunks::<LANES>().0.iter().zip(first).zip(second).zip(third).zip(fourth);
+    for ((((a, first), second), third), fourth) in blocks {
         let a = f32x8::new(*a);
         sums[0] += a * f32x8::new(*first);
         sums[1] += a * f32x8::new(*second);
         sums[2] += a * f32x8::new(*third);
         sums[3] += a * f32x8::new(*fourth);
     }
-    let last = split.map(|(_, last)| rest.iter().zip(last).map(|(a, b)| a * b).sum::<f32>());
-    std::array::from_fn(|k| sums[k].reduce_add() + last[k])
+    sums.map(f32x8::reduce_add)
 }
 
 #[cfg(test)]
@@ -93,7 +102,7 @@ mod tests {
 
     fn of(n: usize, off: impl Fn(usize, usize) -> f32, missed: impl Fn(usize) -> f32) -> Local {
         let off = std::array::from_fn(|k| (0..n).map(|i| off(i, k)).collect());
-        Local { off, missed: (0..n).map(missed).collect() }
+        Local { off, missed: (0..n).map(missed).collect(), ..Local::default() }
     }
 
     #[test]

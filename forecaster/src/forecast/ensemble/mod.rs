@@ -5,10 +5,12 @@ mod base;
 mod column;
 mod combine;
 mod grid;
+mod judging;
 mod lead;
 mod local;
 mod member;
 mod mixture;
+mod nearest;
 mod quantile;
 mod report;
 mod ridge;
@@ -23,6 +25,7 @@ pub use report::{LeadReport, Report, Weights};
 use super::Forecast;
 use crate::calendar::Calendar;
 use column::Column;
+use judging::Judging;
 use state::{Share, State};
 
 /// What to forecast.
@@ -87,7 +90,7 @@ pub struct Ensemble {
     observed: usize,
     sum: f64,
     by_caller: bool,
-    speaks_from: usize,
+    judging: Judging,
     check_unit: usize,
     next_fit: usize,
 }
@@ -109,7 +112,7 @@ impl Ensemble {
             observed: 0,
             sum: 0.0,
             by_caller: false,
-            speaks_from: 0,
+            judging: Judging::default(),
             check_unit: 1,
             next_fit: 0,
         };
@@ -126,7 +129,16 @@ impl Ensemble {
     /// Members speak and are judged from this bucket on only, so that there is no forecast before it. What lies weeks before
     /// the first forecast that is wanted need not be judged, and that is most of the work.
     pub fn judging_from(mut self, bucket: usize) -> Self {
-        self.speaks_from = bucket;
+        self.judging.from = bucket;
+        self
+    }
+
+    /// Before bucket `until`, members speak only once in `every` buckets (at least 1; there is no forecast in between), and
+    /// what they say then counts for all of those. For a history of which only the last forecasts are wanted: its cost
+    /// falls by nearly as much. On 14 real traces, one in 5 but for the last three days costs .02 % of the weighted
+    /// quantile loss of what follows; but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
+    pub fn judging_every(mut self, every: usize, until: usize) -> Self {
+        (self.judging.every, self.judging.until) = (every.max(1), until);
         self
     }
 
@@ -169,11 +181,11 @@ impl Ensemble {
             };
             self.begin_anew_if(UNIT_OFF);
         }
-        self.state.push(value);
+        self.state.push(value, &self.judging);
         if !self.by_caller && self.due() {
             self.refit();
         }
-        self.state.issue(self.raw.end() > self.speaks_from);
+        self.state.issue(self.judging.speaks(self.raw.end() - 1));
     }
 
     /// Replays what is kept with a better unit, where the present one is off by `factor`.
@@ -188,12 +200,12 @@ impl Ensemble {
         self.state = State::new(self.start, self.step, &self.spec, self.share, unit, first);
         let mut next_fit = first + self.after(0);
         for (i, value) in self.raw.rows(first..end).iter().enumerate() {
-            self.state.push(*value);
+            self.state.push(*value, &self.judging);
             if first + i + 1 >= next_fit {
                 self.state.refit();
                 next_fit = first + self.after(i + 1);
             }
-            self.state.issue(first + i >= self.speaks_from);
+            self.state.issue(self.judging.speaks(first + i));
         }
         self.next_fit = next_fit;
     }

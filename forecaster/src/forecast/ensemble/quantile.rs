@@ -1,10 +1,12 @@
 //! Weighted quantiles without sorting everything: values are counted into narrow ranges, and only the ranges in which a
 //! quantile lies are sorted. Less than half the time of a sort at 600 values, a third at 2,000.
 
-use wide::f32x8;
+use wide::{f32x8, u8x16};
 
 /// At most so many ranges of equal width from the least value to the largest.
 const RANGES: usize = 256;
+/// Sums of each range that are kept side by side.
+const APART: usize = 4;
 /// So many values are sorted as they are.
 const FEW: usize = 80;
 
@@ -35,6 +37,10 @@ impl Weighted {
 pub(super) struct Reader {
     /// The range of each value.
     ranges: Vec<u8>,
+    /// Weights in each range, of every fourth value.
+    apart: Vec<[f32; APART]>,
+    /// First and last of the ranges that are looked at.
+    parts: Vec<(usize, usize)>,
     read: Vec<Weighted>,
 }
 
@@ -42,19 +48,15 @@ impl Reader {
     /// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights; values in any order,
     /// as many as weights ≥ 0. NaN without values.
     pub(super) fn read(&mut self, values: &[f32], weights: &[f32], wanted: &[f32], out: &mut Vec<f32>) {
-        let Self { ranges, read } = self;
-        if read.len() < values.len() {
-            read.resize(values.len(), Weighted(0));
-        }
-        let pairs = || values.iter().zip(weights).map(|(value, weight)| Weighted::new(*value, *weight));
+        let Self { ranges, apart, parts, read } = self;
+        read.clear();
         if values.len() <= FEW {
-            let read = &mut read[..values.len()];
-            read.iter_mut().zip(pairs()).for_each(|(place, pair)| *place = pair);
+            read.extend(values.iter().zip(weights).map(|(value, weight)| Weighted::new(*value, *weight)));
             read.sort_unstable();
             return walk(read, wanted, weights.iter().sum(), |_| 0, &[0.0], out);
         }
         let (least, largest) = bounds(values);
-        let count = (values.len() / 4).min(RANGES);
+        let count = (values.len() / 3).min(RANGES);
         let scale = (count as f32 - 0.5) / (largest - least);
         if !(scale.is_finite() && scale > 0.0) {
             // All the same, or too far apart for arithmetic.
@@ -64,15 +66,28 @@ impl Reader {
         let range = |value: f32| ((value - least) * scale) as i32 as u8;
         let (eights, rest) = values.as_chunks::<8>();
         ranges.clear();
+        ranges.reserve(values.len());
         for eight in eights {
             let eight = ((f32x8::new(*eight) - least) * scale).fast_trunc_int().to_array();
             ranges.extend(eight.map(|i| i as u8));
         }
         ranges.extend(rest.iter().map(|value| range(*value)));
-        let mut sums = [0.0f32; RANGES];
-        for (i, weight) in ranges.iter().zip(weights) {
-            sums[usize::from(*i)] += weight;
+        // Most values lie in few ranges: neighbours are summed apart, so that one need not wait for the other.
+        apart.resize(RANGES, [0.0; APART]);
+        let apart = &mut apart[..RANGES];
+        apart[..count].fill([0.0; APART]);
+        let (these, last) = ranges.as_chunks::<APART>();
+        let (their, last_weights) = weights.as_chunks::<APART>();
+        for (these, their) in these.iter().zip(their) {
+            for (k, (i, weight)) in these.iter().zip(their).enumerate() {
+                apart[usize::from(*i)][k] += weight;
+            }
         }
+        for (k, (i, weight)) in last.iter().zip(last_weights).enumerate() {
+            apart[usize::from(*i)][k] += weight;
+        }
+        let mut sums = [0.0f32; RANGES];
+        sums.iter_mut().zip(&apart[..count]).for_each(|(sum, [a, b, c, d])| *sum = (a + b) + (c + d));
         let mut all = 0.0;
         for sum in sums.iter_mut().take(count) {
             (*sum, all) = (all, all + *sum);
@@ -80,23 +95,39 @@ impl Reader {
         let below = &sums[..count];
         // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold
         // anything.
-        let mut looked_at = [false; RANGES];
+        parts.clear();
         let under = |i: usize| below.get(i).copied().unwrap_or(all);
         for q in wanted {
             let this = below.partition_point(|below| *below < q * all).saturating_sub(1);
             let before = (0..this).rev().find(|i| under(*i) < under(this)).unwrap_or(0);
             let after = (this + 1..count).find(|i| under(*i + 1) > under(this + 1)).unwrap_or(count - 1);
-            looked_at[before..=after].fill(true);
-        }
-        let mut kept = 0;
-        for (pair, i) in pairs().zip(ranges.iter()) {
-            // Overwritten by the next one if it is not looked at: that is quicker than to branch.
-            if let Some(place) = read.get_mut(kept) {
-                *place = pair;
+            match parts.last_mut() {
+                Some((_, last)) if *last + 1 >= before => *last = after,
+                _ => parts.push((before, after)),
             }
-            kept += usize::from(looked_at[usize::from(*i)]);
         }
-        let read = &mut read[..kept];
+        read.clear();
+        let (sixteens, rest) = ranges.as_chunks::<16>();
+        let splat = |range: usize| u8x16::splat(range as u8);
+        let mut keep = |i: usize| {
+            if let (Some(value), Some(weight)) = (values.get(i), weights.get(i)) {
+                read.push(Weighted::new(*value, *weight));
+            }
+        };
+        for (s, sixteen) in sixteens.iter().enumerate() {
+            let these = u8x16::new(*sixteen);
+            let within = |(first, last): &(usize, usize)| these.simd_ge(splat(*first)) & these.simd_le(splat(*last));
+            let mut inside = parts.iter().map(within).fold(u8x16::ZERO, |a, b| a | b).to_bitmask();
+            while inside != 0 {
+                keep(16 * s + inside.trailing_zeros() as usize);
+                inside &= inside - 1;
+            }
+        }
+        for (i, range) in (16 * sixteens.len()..).zip(rest) {
+            if parts.iter().any(|(first, last)| (*first..=*last).contains(&usize::from(*range))) {
+                keep(i);
+            }
+        }
         read.sort_unstable();
         walk(read, wanted, all, range, below, out);
     }

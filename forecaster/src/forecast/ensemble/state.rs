@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::judging::Judging;
 use super::lead::{self, Lead, Shared};
 use super::member::{NAMES, Room};
 use super::smooth::{BASELINES, Bank};
@@ -24,6 +25,8 @@ impl Share {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     season: Season,
+    /// The bucket at which it began.
+    first: usize,
     track: Track,
     /// For leads below a day, and, where there are longer ones, for those.
     profiles: Vec<Profile>,
@@ -72,6 +75,7 @@ impl State {
         let leads = steps.iter().skip(share.n).step_by(share.of).map(lead).collect();
         Self {
             season,
+            first,
             track,
             profiles,
             bank,
@@ -91,7 +95,7 @@ impl State {
     }
 
     /// The next bucket; NaN = gap, negative = cut off there. [`Self::issue`] follows.
-    pub(super) fn push(&mut self, value: f32) {
+    pub(super) fn push(&mut self, value: f32, judging: &Judging) {
         let t = self.track.len();
         let seen = value >= 0.0;
         let season = self.profiles.first().and_then(|profile| profile.both.get(t)).filter(|z| z.is_finite());
@@ -123,7 +127,7 @@ impl State {
             let mean = self.sum / self.observed as f64;
             let mean = if mean > 0.0 { mean } else { 1.0 };
             for lead in &mut self.leads {
-                lead.learn(t, f64::from(value), z, mean);
+                lead.learn(t, f64::from(value), z, mean, judging.counts((self.first + t).saturating_sub(lead.steps)));
             }
         }
         let baselines = self.profiles.first().map_or([0.0; BASELINES], |profile| profile.baselines(t));

@@ -8,7 +8,7 @@ use crate::forecast::backtest;
 use crate::series::Series;
 
 const STEP: SignedDuration = SignedDuration::from_mins(30);
-const DAY: usize = 48;
+pub(super) const DAY: usize = 48;
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 
 fn spec() -> Spec {
@@ -24,16 +24,16 @@ fn chance(n: usize) -> f64 {
 }
 
 /// Days with a noon peak and noise of a tenth.
-fn wave(i: usize) -> f64 {
+pub(super) fn wave(i: usize) -> f64 {
     let turn = (i % DAY) as f64 / DAY as f64 * std::f64::consts::TAU;
     (100.0 - 80.0 * turn.cos()) * 1.2f64.powf(chance(i) - 0.5)
 }
 
 /// A value for every bucket.
-type Kind = fn(usize) -> f64;
+pub(super) type Kind = fn(usize) -> f64;
 
 /// Nothing most of the time, a few requests now and then.
-fn sparse(i: usize) -> f64 {
+pub(super) fn sparse(i: usize) -> f64 {
     if chance(i) < 0.1 { (1.0 + 5.0 * chance(i + 1_000_003)).floor() } else { 0.0 }
 }
 
@@ -48,13 +48,13 @@ fn walk(n: usize) -> Vec<f64> {
         .collect()
 }
 
-fn fed(values: impl IntoIterator<Item = f64>) -> Ensemble {
+pub(super) fn fed(values: impl IntoIterator<Item = f64>) -> Ensemble {
     let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, STEP, spec());
     values.into_iter().for_each(|value| ensemble.push(value));
     ensemble
 }
 
-fn bits(forecast: &Forecast) -> Vec<u64> {
+pub(super) fn bits(forecast: &Forecast) -> Vec<u64> {
     forecast.values().iter().flatten().map(|value| value.to_bits()).collect()
 }
 
@@ -366,7 +366,7 @@ fn the_last_event_of_a_name_says_what_the_next_brings_and_ordinary_days_do_not_l
 }
 
 /// Demand that doubles or halves every few days, around noon peaks.
-fn stairs(i: usize) -> f64 {
+pub(super) fn stairs(i: usize) -> f64 {
     wave(i) * 2f64.powi((chance(i / (3 * DAY) + 77) * 4.0) as i32)
 }
 

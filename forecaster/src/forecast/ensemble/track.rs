@@ -34,6 +34,10 @@ pub(super) struct Track {
     /// Sine and cosine of the local time of day, as far.
     pub sine: Column<f32>,
     pub cosine: Column<f32>,
+    /// 1 on weekends and holidays, else 0, as far.
+    pub weekend: Column<f32>,
+    /// The last bucket that is a gap.
+    pub last_gap: Option<usize>,
     hour: usize,
     three_hours: usize,
     smoothed: bool,
@@ -62,6 +66,8 @@ impl Track {
             places: Column::new(),
             sine: Column::new(),
             cosine: Column::new(),
+            weekend: Column::new(),
+            last_gap: None,
             hour: season.buckets(3600).max(3),
             three_hours: season.buckets(3 * 3600).max(6),
             smoothed: season.step_s() < 1800,
@@ -103,6 +109,7 @@ impl Track {
         let t = self.z.end();
         self.z.push(z);
         self.gap.push(if seen { 0.0 } else { f32::INFINITY });
+        self.last_gap = if seen { self.last_gap } else { Some(t) };
         if self.smoothed {
             if let Some(middle) = t.checked_sub(1) {
                 let (a, b) = (self.z.get(middle).unwrap_or(z), self.z.get(middle.saturating_sub(1)).unwrap_or(z));
@@ -152,9 +159,10 @@ impl Track {
         self.places.push(place);
         self.sine.push(turn.sin() as f32);
         self.cosine.push(turn.cos() as f32);
+        self.weekend.push(if place.weekday >= 5 { 1.0 } else { 0.0 });
     }
 
-    fn columns(&mut self) -> [&mut Column<f32>; 16] {
+    fn columns(&mut self) -> [&mut Column<f32>; 17] {
         [
             &mut self.z,
             &mut self.gap,
@@ -172,11 +180,12 @@ impl Track {
             &mut self.idle,
             &mut self.sine,
             &mut self.cosine,
+            &mut self.weekend,
         ]
     }
 
     pub(super) fn bytes(&self) -> usize {
-        16 * self.z.bytes() + self.places.bytes()
+        17 * self.z.bytes() + self.places.bytes()
     }
 }
 

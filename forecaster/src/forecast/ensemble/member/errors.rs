@@ -1,14 +1,18 @@
 //! Past errors of point forecasts relative to their expected size, and past changes.
 
 use super::super::analog::Fading;
-use super::{Past, Room};
+use super::{Past, Room, Season};
 
 /// Errors of the mixture, changes, errors of the smoothers, of the ridge, of the season.
 const KINDS: usize = 5;
 /// Which of them are changes.
 const CHANGES: usize = 1;
 
-/// Quantiles of errors, read once an hour.
+/// Hours between two readings once there is as much history as they look at: nothing is learnt from one hour in a week,
+/// and reading every hour is a twentieth of all work.
+const HOURS: usize = 4;
+
+/// Quantiles of errors, read now and then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Errors {
     quantiles: [Vec<f32>; KINDS],
@@ -18,8 +22,9 @@ pub(super) struct Errors {
 impl Errors {
     pub(super) fn say(&mut self, past: &Past<'_>, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
         let (view, t) = (past.view, past.t);
-        let hourly = view.season.buckets(3600);
-        if self.read_at.is_none_or(|at| t >= at + hourly) || self.quantiles[0].len() != view.quantiles.len() {
+        let hours = if t < span(view.season) { 1 } else { HOURS };
+        let pause = hours * view.season.buckets(3600);
+        if self.read_at.is_none_or(|at| t >= at + pause) || self.quantiles[0].len() != view.quantiles.len() {
             self.read(past, room)?;
             self.read_at = Some(t);
         }
@@ -41,26 +46,27 @@ impl Errors {
     fn read(&mut self, past: &Past<'_>, room: &mut Room) -> Option<()> {
         let (view, t) = (past.view, past.t);
         let (track, base, h) = (view.track, view.base, view.lead);
-        let days = if view.season.step_s() < 1800 { 7 } else { 28 };
-        let span = days * view.season.per_day;
+        let span = span(view.season);
         let since = (t + 1).saturating_sub(span + h).max(past.rows.start);
         let fading = Fading::new(0.5 * span as f32, t - since);
         let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
         let Room { weights, reader, .. } = room;
         weights.clear();
-        for s in since..past.rows.end {
-            if track.gap.get(s) != Some(0.0) || track.gap.get(s + h) != Some(0.0) {
+        let rows = since..past.rows.end;
+        let ahead = since + h..past.rows.end + h;
+        let gaps = track.gap.rows(rows.clone()).iter().zip(track.gap.rows(ahead.clone()));
+        let [mixed, smoothers, ridge, season, sizes] =
+            [&base.mixed, &base.smoothers, &base.ridge, &base.season, &base.size]
+                .map(|column| column.rows(rows.clone()));
+        let came = track.z.rows(rows.clone()).iter().zip(track.z.rows(ahead));
+        let said = mixed.iter().zip(smoothers).zip(ridge).zip(season).zip(sizes);
+        for (s, ((gap, (z, y)), ((((mixed, smoothers), ridge), season), size))) in rows.zip(gaps.zip(came).zip(said)) {
+            if gap != (&0.0, &0.0) {
                 continue;
             }
-            let (z, y, size) = (track.z.get(s)?, track.z.get(s + h)?, base.size.get(s)?.exp());
+            let size = size.exp();
             let relative = |said: f32| (y - said) / size;
-            let errors = [
-                relative(base.mixed.get(s)?),
-                y - z,
-                relative(base.smoothers.get(s)?),
-                relative(base.ridge.get(s)?),
-                relative(base.season.get(s)?),
-            ];
+            let errors = [relative(*mixed), y - z, relative(*smoothers), relative(*ridge), relative(*season)];
             kinds.iter_mut().zip(errors).for_each(|(kind, error)| kind.push(error));
             weights.push(fading.after(t - s));
         }
@@ -77,4 +83,10 @@ impl Errors {
         }
         Some(())
     }
+}
+
+/// Buckets that are looked at.
+fn span(season: &Season) -> usize {
+    let days = if season.step_s() < 1800 { 7 } else { 28 };
+    days * season.per_day
 }

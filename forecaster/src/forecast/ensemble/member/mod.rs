@@ -8,14 +8,16 @@ mod shape;
 
 use std::ops::Range;
 
-use super::analog::{self, Common, Fading, Key, Neighbour};
+use super::analog::{self, Common, Fading, Key, Keys, Limit};
 use super::base::Base;
 use super::column::Column;
 use super::local::{self, Local};
+use super::nearest::{Moments, Nearest};
 use super::quantile::Reader;
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
 use errors::Errors;
+use same_hour::Hours;
 
 /// Names, in the order in which [`Members::say`] says.
 pub(super) const NAMES: [&str; 18] = [
@@ -71,18 +73,30 @@ struct Past<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Room {
     common: [Common; SEARCHES],
-    found: Vec<Neighbour>,
-    near: Vec<Neighbour>,
-    /// Of what was found: buckets, squared distances, what their ages leave of them.
-    buckets: Vec<usize>,
-    distances: Vec<f32>,
-    fresh: Vec<f32>,
+    known: Known,
+    hours: Hours,
+    found: Moments,
+    nearest: Nearest,
+    /// The nearest by forecast.
+    near: Moments,
     weights: Vec<f32>,
     values: Vec<f32>,
+    ridges: Vec<f32>,
     local: Local,
     reader: Reader,
 }
 
+/// Squared distances from now that several searches look at, from a bucket on.
+#[derive(Debug, Default)]
+struct Known {
+    from: Option<usize>,
+    /// Of the time of day: what the distance of the targets' is as well, but where clocks change on the way.
+    clock: Vec<f32>,
+    level: Vec<f32>,
+}
+
+/// Columns that are read at a time.
+const TOGETHER: usize = 4;
 /// Searches over all rows.
 const SEARCHES: usize = 4;
 
@@ -90,7 +104,8 @@ const SEARCHES: usize = 4;
 #[derive(Debug, Clone)]
 pub(super) struct Members {
     /// Distances beyond which no neighbour is expected, by search.
-    limits: [f32; SEARCHES + 1],
+    limits: [Limit; SEARCHES],
+    hour_limit: f32,
     fading: Fading,
     errors: Errors,
 }
@@ -99,7 +114,8 @@ impl Members {
     /// Members that look back `window` buckets.
     pub(super) fn new(window: usize, per_day: usize) -> Self {
         Self {
-            limits: [f32::INFINITY; SEARCHES + 1],
+            limits: [Limit::NONE; SEARCHES],
+            hour_limit: f32::INFINITY,
             fading: Fading::new(HALF_LIFE_DAYS * per_day as f32, window),
             errors: Errors::default(),
         }
@@ -115,10 +131,10 @@ impl Members {
             return None;
         }
         let past = Past { view, t, rows: from..to, fading: &self.fading };
-        let [by_level, by_forecast, by_shape, by_long_level, by_hour] = &mut self.limits;
+        let [by_level, by_forecast, by_long_level, by_shape] = &mut self.limits;
         past::say(&past, by_level, room, said)?;
         alike::say(&past, by_forecast, room, said)?;
-        same_hour::say(&past, by_hour, room, said)?;
+        same_hour::say(&past, &mut self.hour_limit, room, said)?;
         shape::say(&past, by_shape, room, said)?;
         past::say_long(&past, by_long_level, room, said)?;
         self.errors.say(&past, room, said)
@@ -137,95 +153,129 @@ impl Past<'_> {
 
     /// A column as it was and as it is.
     fn key<'a>(&self, column: &'a Column<f32>, scale: f32) -> Option<Key<'a>> {
-        Some(Key { rows: column.rows(self.rows.clone()), less: None, now: column.get(self.t)?, scale })
+        Some(Key { rows: column.rows(self.rows.clone()), now: column.get(self.t)?, scale })
     }
 
     /// A key read `ahead` buckets later; none while it is not known now.
     fn shifted<'a>(&self, column: &'a Column<f32>, ahead: usize, scale: f32) -> Option<Key<'a>> {
         let now = column.get(self.t + ahead).filter(|now| now.is_finite())?;
         let rows = column.rows(self.rows.start + ahead..self.rows.end + ahead);
-        (rows.len() == self.rows.len()).then_some(Key { rows, less: None, now, scale })
+        (rows.len() == self.rows.len()).then_some(Key { rows, now, scale })
     }
 
-    /// Finds the nearest as [`Common::nearest`] does. Keys that are `common` to all leads go up to now.
-    fn search(&self, i: usize, common: &[Key<'_>], own: &[Key<'_>], ks: &[usize], limit: &mut f32, room: &mut Room) {
-        let (gap, Range { start, end }) = (&self.view.track.gap, self.rows.clone());
-        let Some(shared) = room.common.get_mut(i) else { return };
-        shared.measure(start, common, gap.rows(start..self.t + 1));
-        shared.nearest(own, gap.rows(start + self.view.lead..end + self.view.lead), ks, limit, &mut room.found);
-        self.take(room);
+    /// A key that says nothing.
+    fn nothing(&self) -> Option<Key<'_>> {
+        self.key(&self.view.track.z, 0.0)
     }
 
-    /// Takes `room.found` as the neighbours that are read.
-    fn take(&self, room: &mut Room) {
-        let Room { found, buckets, distances, fresh, .. } = room;
-        buckets.clear();
-        buckets.extend(found.iter().map(|one| one.bucket()));
-        distances.clear();
-        distances.extend(found.iter().map(|one| one.distance()));
-        fresh.clear();
-        fresh.extend(buckets.iter().map(|bucket| self.fading.after(self.t - bucket)));
+    /// Whether there are gaps among the rows up to now.
+    fn gappy(&self) -> bool {
+        self.view.track.last_gap.is_some_and(|gap| gap >= self.rows.start)
+    }
+
+    /// What is known of the distances of rows up to now, by weights of the time of day and of the level; gaps are
+    /// infinitely far.
+    fn known<'a>(&'a self, clock: f32, level: f32, known: &'a mut Known) -> Option<[analog::Known<'a>; 3]> {
+        let (track, rows) = (self.view.track, self.rows.start..self.t + 1);
+        if known.from.is_none_or(|from| from > rows.start) {
+            known.from = Some(rows.start);
+            let (sine, cosine, z) = (track.sine.get(self.t)?, track.cosine.get(self.t)?, track.z.get(self.t)?);
+            let angles = track.sine.rows(rows.clone()).iter().zip(track.cosine.rows(rows.clone()));
+            known.clock.clear();
+            known.clock.extend(angles.map(|(s, c)| (s - sine) * (s - sine) + (c - cosine) * (c - cosine)));
+            known.level.clear();
+            known.level.extend(track.z.rows(rows.clone()).iter().map(|x| (x - z) * (x - z)));
+        }
+        let skipped = rows.start - known.from.unwrap_or(0);
+        let of = |column: &'a [f32], scale: f32| Some((column.get(skipped..)?, scale * scale));
+        let gap = self.gappy().then(|| (track.gap.rows(rows), 1.0));
+        Some([of(&known.clock, clock).filter(|_| clock > 0.0), of(&known.level, level), gap])
+    }
+
+    /// Finds the nearest `k` in the space of a search that is measured already, along the lead's `own` keys
+    /// besides. `limit` is how far they are expected, and becomes that for the next bucket.
+    fn search<const K: usize>(
+        &self,
+        i: usize,
+        own: [Key<'_>; K],
+        less: Option<&[f32]>,
+        k: usize,
+        limit: &mut Limit,
+        room: &mut Room,
+    ) {
+        let ahead = self.rows.start + self.view.lead..self.rows.end + self.view.lead;
+        let gap = self.gappy().then(|| self.view.track.gap.rows(ahead));
+        let Room { common, found, nearest, .. } = room;
+        let Some(common) = common.get_mut(i) else { return };
+        common.nearest(&Keys::new(own, less), gap, k, *limit, found);
+        let farthest = nearest.select(found, k);
+        *limit = farthest.map_or(Limit::NONE, |farthest| common.limit(farthest));
+    }
+
+    /// Selects the nearest of what was found as the neighbours that are read. The squared distance of the farthest.
+    fn select(&self, k: usize, room: &mut Room) -> Option<f32> {
+        room.nearest.select(&room.found, k)
+    }
+
+    /// Weights of neighbours: near and young ones count more.
+    fn weigh(&self, buckets: &[u32], distances: &[f32], farthest: f32, out: &mut Vec<f32>) {
+        let scale = 1.0 / farthest.max(1e-9);
+        out.clear();
+        out.extend(buckets.iter().zip(distances).map(|(bucket, distance)| {
+            let near = 1.0 - distance * scale;
+            (if near > 0.0 { near } else { 0.0 } + 0.05) * self.fading.after(self.t - *bucket as usize)
+        }));
     }
 
     /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
     fn read(&self, k: usize, base: Option<&Column<f32>>, room: &mut Room, said: &mut Vec<f32>) {
-        let Room { buckets, distances, fresh, weights, values, reader, .. } = room;
-        let k = k.min(buckets.len());
-        analog::weights(&distances[..k], fresh, weights);
+        let Room { nearest, weights, values, reader, .. } = room;
+        let (Moments { buckets, distances }, farthest) = nearest.of(k);
+        self.weigh(buckets, distances, farthest, weights);
         let came = rows(&self.view.track.z, self.view.lead);
         values.clear();
         if let Some(base) = base {
             let (now, then) = (base.get(self.t).unwrap_or(0.0), rows(base, 0));
-            values.extend(buckets[..k].iter().map(move |bucket| now + came(*bucket) - then(*bucket)));
+            values.extend(buckets.iter().map(move |bucket| now + came(*bucket) - then(*bucket)));
         } else {
-            values.extend(buckets[..k].iter().map(move |bucket| came(*bucket)));
+            values.extend(buckets.iter().map(move |bucket| came(*bucket)));
         }
         reader.read(values, weights, self.view.quantiles, said);
     }
 
     /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
     fn regress(&self, k: usize, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
-        let Room { buckets, distances, fresh, weights, values, local, reader, .. } = room;
-        let k = k.min(buckets.len());
-        let buckets = &buckets[..k];
-        analog::weights(&distances[..k], fresh, weights);
+        let Room { nearest, weights, values, ridges, local, reader, .. } = room;
+        let (Moments { buckets, distances }, farthest) = nearest.of(k);
+        self.weigh(buckets, distances, farthest, weights);
         let View { track, base, profile, lead, .. } = self.view;
         let now = self.levels(self.t)?;
         let middles = values;
-        let middle = rows(&base.mixed, 0);
-        middles.clear();
-        middles.extend(buckets.iter().map(move |bucket| middle(*bucket)));
-        let levels = [
-            (&base.season, 0),
-            (&track.z, 0),
-            (&track.mean3, 0),
-            (&track.mean_hour, 0),
-            (&track.max_hour, 0),
-            (&profile.day, *lead),
-            (&profile.week, *lead),
-        ];
-        let Local { off: [forecast, smoothers, off @ .., sizes], missed } = local;
+        let Local {
+            off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, ..
+        } = local;
+        let ridge = &mut *ridges;
+        let point = [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
+        gather(point, buckets, [&mut *middles, &mut *smoothers, ridge, &mut *season]);
+        let levels = [&base.size, &track.z, &track.mean3, &track.mean_hour].map(|column| (column, 0));
+        gather(levels, buckets, [&mut *size, &mut *z, &mut *mean3, &mut *mean_hour]);
+        let others = [(&track.max_hour, 0), (&track.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
+        gather(others, buckets, [&mut *max_hour, &mut *missed, &mut *day, &mut *week]);
         forecast.clear();
         forecast.extend(middles.iter().map(|middle| middle - now[0]));
-        let (smoother, ridge) = (rows(&base.smoothers, 0), rows(&base.ridge, 0));
-        smoothers.clear();
-        smoothers.extend(buckets.iter().map(move |bucket| smoother(*bucket) - ridge(*bucket) - now[1]));
-        for ((off, (column, ahead)), now) in off.iter_mut().zip(levels).zip(&now[2..]) {
-            let row = rows(column, ahead);
-            off.clear();
-            off.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| {
-                let level = row(*bucket);
-                // Both are computed: that is quicker than to branch.
-                let apart = level - middle - now;
-                if level.is_finite() { apart } else { -now }
-            }));
+        smoothers.iter_mut().zip(ridge).for_each(|(smoother, ridge)| *smoother -= *ridge + now[1]);
+        for (level, now) in [season, z, mean3, mean_hour, max_hour].into_iter().zip(&now[2..]) {
+            level.iter_mut().zip(&*middles).for_each(|(level, middle)| *level -= middle + now);
         }
-        let size = rows(&base.size, 0);
-        sizes.clear();
-        sizes.extend(buckets.iter().map(move |bucket| size(*bucket) - now[local::COUNT - 1]));
-        let came = rows(&track.z, *lead);
-        missed.clear();
-        missed.extend(buckets.iter().zip(&*middles).map(move |(bucket, middle)| came(*bucket) - middle));
+        for (level, now) in [day, week].into_iter().zip(&now[7..]) {
+            level.iter_mut().zip(&*middles).for_each(|(level, middle)| {
+                // Both are computed: that is quicker than to branch.
+                let apart = *level - middle - now;
+                *level = if level.is_finite() { apart } else { -now };
+            });
+        }
+        size.iter_mut().for_each(|size| *size -= now[local::COUNT - 1]);
+        missed.iter_mut().zip(&*middles).for_each(|(came, middle)| *came -= middle);
         local.correct(weights);
         let values = middles;
         values.clear();
@@ -255,8 +305,31 @@ impl Past<'_> {
     }
 }
 
+/// Reads columns, each so many buckets ahead, at some buckets.
+fn gather(columns: [(&Column<f32>, usize); TOGETHER], buckets: &[u32], out: [&mut Vec<f32>; TOGETHER]) {
+    let columns = columns.map(|(column, ahead)| (column.rows(column.first()..column.end()), column.first(), ahead));
+    let first = columns.iter().map(|(_, first, ahead)| first.saturating_sub(*ahead)).max().unwrap_or(0);
+    let columns =
+        columns.map(|(rows, from, ahead)| rows.get((first + ahead).saturating_sub(from)..).unwrap_or_default());
+    let len = columns.iter().map(|rows| rows.len()).min().unwrap_or(0);
+    // As long as the shortest, one by one: one look at a place is enough for all.
+    let [a, b, c, d] = columns;
+    let (a, b, c, d) = (&a[..len], &b[..len], &c[..len], &d[..len]);
+    let [to_a, to_b, to_c, to_d] = out.map(|out| {
+        out.resize(buckets.len(), 0.0);
+        &mut out[..]
+    });
+    let to = to_a.iter_mut().zip(to_b).zip(to_c).zip(to_d);
+    for (bucket, (((to_a, to_b), to_c), to_d)) in buckets.iter().zip(to) {
+        let place = (*bucket as usize).wrapping_sub(first);
+        if place < len {
+            (*to_a, *to_b, *to_c, *to_d) = (a[place], b[place], c[place], d[place]);
+        }
+    }
+}
+
 /// Reads a column `ahead` of buckets.
-fn rows(column: &Column<f32>, ahead: usize) -> impl Fn(usize) -> f32 + Copy {
+fn rows(column: &Column<f32>, ahead: usize) -> impl Fn(u32) -> f32 + Copy {
     let (rows, moved) = (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
-    move |bucket| rows.get(bucket.wrapping_add(moved)).copied().unwrap_or(0.0)
+    move |bucket| rows.get((bucket as usize).wrapping_add(moved)).copied().unwrap_or(0.0)
 }

@@ -1,7 +1,6 @@
 //! The past by the shape of its last buckets, whatever their level.
 
-use super::super::analog::{self, Key};
-use super::{ENOUGH, Past, Room};
+use super::{ENOUGH, Key, Keys, Limit, Past, Room};
 
 /// Neighbours.
 const NEAREST: usize = 100;
@@ -9,7 +8,7 @@ const NEAREST: usize = 100;
 const LAGS: [usize; 7] = [1, 2, 3, 4, 6, 8, 12];
 
 /// What came after each, as a change.
-pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
     let (z, mixed) = (&past.view.track.z, &past.view.base.mixed);
     let longest = LAGS[LAGS.len() - 1];
     let start = past.rows.start.max(z.first() + longest);
@@ -17,20 +16,23 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
     if past.rows.len() < ENOUGH {
         // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
         std::mem::swap(&mut room.found, &mut room.near);
-        analog::select(&mut room.found, &[NEAREST]);
-        past.take(room);
+        past.select(NEAREST, room);
     } else {
         let all = past.with_present();
         let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);
         let shape = |lag: usize| {
             let rows = z.rows(start - lag..all.rows.end - lag);
-            Some(Key { rows, less: Some(level), now: z.get(past.t.checked_sub(lag)?)? - now, scale: 1.0 })
+            Some(Key { rows, now: z.get(past.t.checked_sub(lag)?)? - now, scale: 1.0 })
         };
-        let mut common = LAGS.into_iter().map(shape).collect::<Option<Vec<_>>>()?;
-        common.push(all.key(z, 0.5)?);
+        let mut common = [all.key(z, 1.0)?; LAGS.len()];
+        for (key, lag) in common.iter_mut().zip(LAGS) {
+            *key = shape(lag)?;
+        }
+        let known = past.known(0.0, 0.5, &mut room.known)?;
+        room.common[3].measure((start, 0), &Keys::new(common, Some(level)), known);
         let level = z.rows(past.rows.clone());
-        let ahead = Key { less: Some(level), now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
-        past.search(3, &common, &[ahead], &[NEAREST], limit, room);
+        let ahead = Key { now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
+        past.search(3, [ahead], Some(level), NEAREST, limit, room);
     }
     past.read(NEAREST, Some(z), room, said);
     Some(())

@@ -1,0 +1,208 @@
+//! The nearest of some moments, by age: columns are read in their order. Distances are counted against a bound that is
+//! narrowed until few are left between, eight at a time.
+
+use wide::f32x8;
+
+/// Past moments: their buckets and squared distances from now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moments {
+    pub buckets: Vec<u32>,
+    pub distances: Vec<f32>,
+}
+
+impl Moments {
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buckets.clear();
+        self.distances.clear();
+    }
+
+    pub(super) fn push(&mut self, bucket: u32, distance: f32) {
+        self.buckets.push(bucket);
+        self.distances.push(distance);
+    }
+
+    /// Takes the `k` nearest of `other` instead. The squared distance of the farthest.
+    fn take(&mut self, other: &Self, k: usize, between: &mut Vec<u64>) -> f32 {
+        if other.len() <= k {
+            self.copy(other);
+            return other.distances.iter().fold(0.0, |a, b| if *b > a { *b } else { a });
+        }
+        let last = nth(other, k, between);
+        self.buckets.resize(other.len(), 0);
+        self.distances.resize(other.len(), 0.0);
+        let (buckets, distances) = (&mut self.buckets[..], &mut self.distances[..other.len()]);
+        let mut kept = 0;
+        for (bucket, distance) in other.buckets.iter().zip(&other.distances) {
+            // Overwritten by the next one if it is too far: that is quicker than to branch.
+            (buckets[kept], distances[kept]) = (*bucket, *distance);
+            kept += usize::from(order(*bucket, *distance) <= last);
+        }
+        self.buckets.truncate(kept);
+        self.distances.truncate(kept);
+        f32::from_bits((last >> 32) as u32)
+    }
+
+    /// Leaves the `k` nearest. The squared distance of the farthest.
+    fn keep(&mut self, k: usize, between: &mut Vec<u64>) -> f32 {
+        let last = nth(self, k, between);
+        let Self { buckets, distances } = self;
+        let mut kept = 0;
+        for i in 0..distances.len() {
+            (buckets[kept], distances[kept]) = (buckets[i], distances[i]);
+            kept += usize::from(order(buckets[i], distances[i]) <= last);
+        }
+        buckets.truncate(kept);
+        distances.truncate(kept);
+        f32::from_bits((last >> 32) as u32)
+    }
+
+    /// Takes all that `other` holds instead.
+    pub(super) fn copy(&mut self, other: &Self) {
+        self.clear();
+        self.buckets.extend_from_slice(&other.buckets);
+        self.distances.extend_from_slice(&other.distances);
+    }
+}
+
+/// Orders moments by distance, then by age.
+fn order(bucket: u32, distance: f32) -> u64 {
+    u64::from(distance.to_bits()) << 32 | u64::from(bucket)
+}
+
+/// So few are sorted at once.
+const FEW: usize = 12;
+
+/// The nearest of what was found, and the nearest of those.
+#[derive(Debug, Default)]
+pub(super) struct Nearest {
+    /// By age, as is `few`.
+    pub all: Moments,
+    /// Squared distance of the farthest of all.
+    farthest: f32,
+    few: Moments,
+    farthest_few: f32,
+    /// How many were asked for when few were taken.
+    few_k: Option<usize>,
+    between: Vec<u64>,
+}
+
+impl Nearest {
+    /// Takes the `k` nearest of `found` (by age). The squared distance of the farthest, `None` if there are fewer.
+    pub(super) fn select(&mut self, found: &Moments, k: usize) -> Option<f32> {
+        self.few_k = None;
+        self.farthest = self.all.take(found, k, &mut self.between);
+        Some(self.farthest).filter(|_| found.len() >= k && k > 0)
+    }
+
+    /// The `k` nearest of those, by age, and the squared distance of the farthest of them.
+    pub(super) fn of(&mut self, k: usize) -> (&Moments, f32) {
+        let Self { all, farthest, few, farthest_few, few_k, between } = self;
+        if k >= all.len() {
+            return (all, *farthest);
+        }
+        match few_k.replace(k) {
+            Some(before) if before == k => {}
+            Some(before) if before > k => *farthest_few = few.keep(k, between),
+            _ => *farthest_few = few.take(all, k, between),
+        }
+        (few, *farthest_few)
+    }
+}
+
+/// How many are less than `bound`.
+fn count(distances: &[f32], bound: f32) -> usize {
+    distances.iter().map(|distance| u32::from(*distance < bound)).sum::<u32>() as usize
+}
+
+/// Above the largest distance.
+fn least_above(distances: &[f32]) -> f32 {
+    let (eights, rest) = distances.as_chunks::<8>();
+    let mut most = f32x8::ZERO;
+    eights.iter().for_each(|eight| most = most.fast_max(f32x8::new(*eight)));
+    most.to_array().iter().chain(rest).fold(0.0f32, |a, b| if *b > a { *b } else { a }).next_up()
+}
+
+/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing.
+fn nth(found: &Moments, k: usize, between: &mut Vec<u64>) -> u64 {
+    let distances = &found.distances;
+    let (mut lower, mut upper) = ((0.0, 0), (least_above(distances), distances.len()));
+    let mut halve = false;
+    while upper.1 - lower.1 > FEW {
+        let share = (k - lower.1) as f32 / (upper.1 - lower.1) as f32;
+        // Near now, about as many are closer than a squared distance as its power of 8/3 says.
+        let share = if lower.1 == 0 { (share.sqrt() * share.sqrt().sqrt()).sqrt() } else { share };
+        let middle = lower.0 + if halve { 0.5 } else { share.clamp(0.02, 0.98) } * (upper.0 - lower.0);
+        if middle <= lower.0 || middle >= upper.0 {
+            break;
+        }
+        halve = !halve;
+        let below = count(distances, middle);
+        *(if below < k { &mut lower } else { &mut upper }) = (middle, below);
+    }
+    between.clear();
+    let (eights, rest) = distances.as_chunks::<8>();
+    let mut take = |i: usize, distance: f32| {
+        between.push(order(found.buckets.get(i).copied().unwrap_or_default(), distance));
+    };
+    let (from, to) = (f32x8::splat(lower.0), f32x8::splat(upper.0));
+    for (e, eight) in eights.iter().enumerate() {
+        let these = f32x8::new(*eight);
+        let mut inside = (these.simd_ge(from) & these.simd_lt(to)).to_bitmask();
+        while inside != 0 {
+            let i = inside.trailing_zeros() as usize;
+            take(8 * e + i, eight[i % 8]);
+            inside &= inside - 1;
+        }
+    }
+    for (i, distance) in (8 * eights.len()..).zip(rest).filter(|(_, d)| (lower.0..upper.0).contains(d)) {
+        take(i, *distance);
+    }
+    between.sort_unstable();
+    between.get(k - lower.1 - 1).copied().unwrap_or_default()
+}
+
+/// A neighbour is expected within so many times the last farthest distance: in ten dimensions a little more distance
+/// holds several times as many.
+const SLACK: f32 = 1.2;
+
+/// A limit within which neighbours are expected next time, after the farthest of this time.
+pub(super) fn expected(farthest: f32) -> f32 {
+    SLACK * farthest + 1e-3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_are_the_first_of_all_sorted_and_stay_in_order() {
+        let chance = |n: usize| ((n * 7919 + 13) * 104_729 % 10_007) as f32 / 10_007.0;
+        // Spread evenly, few that are near, all the same, many the same.
+        let kinds: [fn(f32) -> f32; 4] = [|u| u, |u| u.powi(9), |_| 0.25, |u| (u * 4.0).floor()];
+        for n in [1, 7, 100, 611, 2000] {
+            for (kind, of) in kinds.into_iter().enumerate() {
+                let mut found = Moments::default();
+                (0..n).for_each(|i| found.push(i as u32 + 7, of(chance(i))));
+                let mut sorted: Vec<u64> =
+                    found.buckets.iter().zip(&found.distances).map(|(bucket, d)| order(*bucket, *d)).collect();
+                sorted.sort_unstable();
+                let mut nearest = Nearest::default();
+                let farthest = nearest.select(&found, 600);
+                assert_eq!(farthest.is_some(), n >= 600);
+                for k in [250, 600, 120, 30, 200, 15, 1] {
+                    let (moments, farthest) = nearest.of(k);
+                    let mut wanted = sorted[..k.min(n)].to_vec();
+                    assert_eq!(farthest.to_bits(), (wanted[wanted.len() - 1] >> 32) as u32, "{k} of {n}, {kind}");
+                    wanted.sort_unstable_by_key(|one| one & u64::from(u32::MAX));
+                    let said = moments.buckets.iter().zip(&moments.distances).map(|(bucket, d)| order(*bucket, *d));
+                    assert_eq!(said.collect::<Vec<_>>(), wanted, "{k} of {n}, {kind}");
+                }
+            }
+        }
+        assert_eq!(Nearest::default().select(&Moments::default(), 5), None);
+    }
+}
