@@ -23,9 +23,13 @@ use crate::insight::{Chosen, DayCost};
 const SLOTS_A_DAY: u32 = 5_760;
 
 /// So many days before the newest one, members are judged and policies are replayed when a learner begins anew; more
-/// would cost more at every start than it tells. With sums from the store the members' weights alone need it.
+/// would cost more at every start than it tells.
 const REPLAYED: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// With sums from the store the members' weights alone need it: these days in full, those before at one bucket in so many.
+/// Forecasts of the next two days are .2 % worse for it than with all judged; without those before, 5 %.
 const JUDGED: SignedDuration = SignedDuration::from_hours(3 * 24);
+const GLANCES: usize = 5;
 
 /// Horizon of the seasonal naive, in buckets: the longest lead and hold (2 h + 2 h), and an hour of late refits.
 const NAIVE_HORIZON: usize = 60;
@@ -88,9 +92,12 @@ impl Learner {
         let judged = if resumed.is_some() { JUDGED } else { REPLAYED };
         // A restart after a long pause replays the pause.
         let judges_from = resumed.map_or(to - judged, |resumed| resumed.min(to - judged)).max(to - REPLAYED);
-        let skipped = judges_from.duration_since(from).as_secs().div_euclid(BUCKET.as_secs());
+        let bucket = |at: Timestamp| {
+            usize::try_from(at.duration_since(from).as_secs().div_euclid(BUCKET.as_secs())).unwrap_or(0)
+        };
         let ensemble = Ensemble::new(from, BUCKET, reach.spec(&policy))
-            .judging_from(usize::try_from(skipped).unwrap_or(0))
+            .judging_from(bucket(to - REPLAYED))
+            .judging_every(GLANCES, bucket(judges_from))
             .refit_by_caller();
         Self {
             fingerprint: fingerprint(&bank),
