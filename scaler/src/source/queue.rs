@@ -10,8 +10,8 @@ use super::{Query, Signals};
 /// Functions of what arrives, or is done, over a time: what waits is not in it.
 const FLOWS: [&str; 7] = ["rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear"];
 
-/// Words in the names of metrics that hold what waits.
-const WAITING: [&str; 7] = ["wait", "queue", "pending", "backlog", "lag", "in_flight", "inflight"];
+/// Beginnings of words in the names of metrics that hold what waits.
+const WAITING: [&str; 5] = ["wait", "queue", "pending", "backlog", "inflight"];
 
 impl Signals {
     /// Whether a queue shows in demand or beside it. Where in doubt it does not: shadow policies that lean on a signal which is
@@ -37,7 +37,8 @@ struct Parts {
 impl Parts {
     fn see(&mut self, metric: &VectorSelector) {
         let name = metric.name.as_deref().unwrap_or_default().to_lowercase();
-        self.waits |= WAITING.iter().any(|word| name.contains(word));
+        let waits = |word: &str| word == "lag" || WAITING.iter().any(|beginning| word.starts_with(beginning));
+        self.waits |= name.split(['_', ':']).any(waits) || name.contains("in_flight");
     }
 }
 
@@ -79,6 +80,7 @@ mod tests {
         assert!(!shows(r#"sum(rate(http_requests_total{queue="a"}[2m]))"#));
         assert!(!shows("sum(rate(queue_published_total[2m]))"));
         assert!(!shows("sum(vllm:num_requests_running)"));
+        assert!(shows("sum(kafka_consumergroup_lag)") && !shows("sum(feature_flag_users)"));
         assert!(!shows("what is this"));
     }
 

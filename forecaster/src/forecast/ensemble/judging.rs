@@ -53,7 +53,7 @@ mod tests {
                 }
                 assert!(!(2 * DAY..UNTIL).contains(&i) || some.forecast().is_ok() == i.is_multiple_of(5), "{i}");
             }
-            assert!((losses[1] / losses[0] - 1.0).abs() < 0.01, "kind {kind}: {losses:?}");
+            assert!((losses[1] / losses[0] - 1.0).abs() < 0.02, "kind {kind}: {losses:?}");
             // They were scored as often as they spoke.
             let scored = |ensemble: &Ensemble| ensemble.report().leads[0].scored;
             let silent = (UNTIL - 2 * DAY) * 4 / 5;

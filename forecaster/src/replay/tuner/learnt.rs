@@ -10,7 +10,7 @@ const LEADS_S: [f64; 2] = [103.9, 328.6];
 const RATIOS: [f64; 2] = [17.3, 54.8];
 
 /// Quantile, forecast utilisation, utilisation and hold in minutes, by cold start, then cost ratio: of 540 settings the one
-/// that cost least on all of 14 real histories together (.81 to .94 of the best reactive setting that each of them could
+/// that cost least on all of 14 real histories together (.79 to .94 of the best reactive setting that each of them could
 /// have had, where 80 % and 300 s cost 1.1 to 3.2 of it).
 const DEFAULTS: [[(f64, f64, f64, i64); 3]; 3] = [
     [(0.8, 1.15, 0.9, 10), (0.95, 1.15, 0.9, 10), (0.95, 1.0, 0.75, 10)],
