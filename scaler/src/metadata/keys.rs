@@ -117,7 +117,7 @@ keys! {
     ACTIVATION_THRESHOLD = "activationThreshold", Form::Number { min: 0.0, max: 1e9 }, words [], default Some("0"),
         "demand at or below this does not wake a workload from zero";
     BACKLOG_QUERY = "backlogQuery", Form::Text { max: 8 * KIB }, words [], default None,
-        "items waiting: PromQL that gives one number";
+        "items waiting: PromQL that gives one number; beside a `query` of a rate it alone shows what waits, and without it more room is left";
     BACKLOG_THRESHOLD = "backlogThreshold", Form::Threshold, words [], default Some("as threshold"),
         "queued items that one replica may have waiting; with a preset, whose demand counts them already, they add to it only if this is given";
     LATENCY_QUERY = "latencyQuery", Form::Text { max: 8 * KIB }, words [], default None,

@@ -236,7 +236,7 @@ impl Ensemble {
 
     /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, in between
     /// by the shape of the season; NaN after the last lead for which the history suffices. What is not NaN is ≥ 0 and at
-    /// most 1.5 times the largest value ever seen (plus a tenth of the mean).
+    /// most 1.1 times the largest value ever seen (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
         self.forecast_with([])
     }

@@ -62,7 +62,7 @@ fn role(policy: Option<&Policy>) -> &'static str {
 fn why(choice: &Choice) -> String {
     let gain = || {
         let interval = match (choice.gain_low, choice.gain_high) {
-            (Some(low), Some(high)) => format!(" (80% interval {} to {})", number(low), number(high)),
+            (Some(low), Some(high)) => format!(" (60% interval {} to {})", number(low), number(high)),
             _ => String::new(),
         };
         format!("{} GPU-hours a day{interval}", number(choice.gain))

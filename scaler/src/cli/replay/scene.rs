@@ -37,13 +37,13 @@ pub(crate) struct Scene {
     /// Requests that a replica works on at once, where demand is requests per second
     #[arg(long, value_name = "N", requires = "service_time", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) concurrency_limit: Option<u32>,
-    /// Whether metrics show what waits: requests in flight do, a rate of arrivals does not [default: as --query says; of a
-    /// CSV that they do]
-    #[arg(long, value_name = "WHETHER")]
-    pub(crate) queue: Option<Shown>,
     /// Time that one of them takes by itself
     #[arg(long, value_name = "DURATION", requires = "concurrency_limit", value_parser = wait_limit)]
     pub(crate) service_time: Option<SignedDuration>,
+    /// Whether demand shows what waits: requests in flight do, a rate of arrivals does not [default: by the metrics of
+    /// --query; a CSV counts as seen]
+    #[arg(long, value_name = "WHETHER")]
+    pub(crate) queue: Option<Shown>,
     /// Money for one GPU-hour
     #[arg(long, value_name = "X", default_value_t = 2.5, value_parser = price)]
     pub(crate) gpu_price: f64,
