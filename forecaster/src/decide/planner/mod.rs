@@ -155,6 +155,11 @@ impl Planner {
         self.policy = policy;
     }
 
+    /// Takes over other beats; what was seen stays.
+    pub fn set_rhythm(&mut self, rhythm: Rhythm) {
+        self.rhythm = rhythm;
+    }
+
     /// Opens or closes the gate.
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;

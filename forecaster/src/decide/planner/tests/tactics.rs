@@ -86,10 +86,15 @@ fn where_the_forecast_is_missing_the_best_reactive_policy_acts() {
     assert_eq!(line.1.decision.parts.policy, Some(best));
 }
 
+/// What was wanted within a quarter of an hour is kept, whatever the forecast says.
+fn patient(policy: Policy) -> Timeline {
+    let chosen = reactive(1.0, minutes(15));
+    expecting(policy, &choice(chosen, chosen))
+}
+
 #[test]
 fn a_longer_window_than_the_hpas_is_ours_to_keep() {
-    let chosen = reactive(1.0, minutes(15));
-    let mut line = expecting(policy(), &choice(chosen, chosen));
+    let mut line = patient(policy());
     line.hold(0, 60, demand(80.0));
     line.hold(75, 660, demand(20.0));
     // 80 was wanted until second 105; ten of the fifteen minutes are ours, the HPA's five come on top.
@@ -97,9 +102,8 @@ fn a_longer_window_than_the_hpas_is_ours_to_keep() {
     line.hold(675, 720, demand(20.0));
     line.check(20.0, true, Reason::Live);
     // With an HPA that leaves it to us, all fifteen are.
-    let rhythm = Rhythm { hpa_window: SignedDuration::ZERO, ..Rhythm::default() };
-    let mut line = Timeline(Planner::new(Arc::new(policy()), rhythm), line.1);
-    line.0.install_choice(choice(chosen, chosen));
+    let mut line = patient(policy());
+    line.0.set_rhythm(Rhythm { hpa_window: SignedDuration::ZERO, ..Rhythm::default() });
     line.hold(0, 60, demand(80.0));
     line.hold(75, 960, demand(20.0));
     line.check(80.0, true, Reason::Hold);
@@ -110,8 +114,7 @@ fn a_longer_window_than_the_hpas_is_ours_to_keep() {
 /// 88 keeps ten replicas within the HPA's tolerance no longer than 88 itself does; rounded up to nine it would.
 #[test]
 fn what_was_wanted_is_kept_in_the_units_it_was_wanted_in() {
-    let chosen = reactive(1.0, minutes(15));
-    let mut line = expecting(policy(), &choice(chosen, chosen));
+    let mut line = patient(policy());
     line.hold(0, 60, demand(88.0));
     line.hold(75, 300, demand(20.0));
     line.check(88.0, true, Reason::Hold);
@@ -120,8 +123,7 @@ fn what_was_wanted_is_kept_in_the_units_it_was_wanted_in() {
 
 #[test]
 fn a_trickle_below_activation_is_not_kept_awake_by_the_window() {
-    let chosen = reactive(1.0, minutes(15));
-    let mut line = expecting(Policy { activation: 2.0, ..policy() }, &choice(chosen, chosen));
+    let mut line = patient(Policy { activation: 2.0, ..policy() });
     line.hold(0, 600, demand(1.5));
     line.check(1.5, false, Reason::Idle);
 }
