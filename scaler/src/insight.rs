@@ -8,6 +8,8 @@ use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::forecast::Report;
 
+use crate::cluster::Scaling;
+
 /// The latest of it. Nothing here is needed for an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Insight {
@@ -74,6 +76,8 @@ pub struct Fleet {
     pub replicas: Option<Replicas>,
     /// How they started.
     pub starts: Arc<Starts>,
+    /// The ScaledObject's limits and beats; `None` where nobody could read them yet.
+    pub scaling: Option<Scaling>,
 }
 
 /// The latest start-ups, in figures.

@@ -2,8 +2,9 @@
 //!
 //! One watch on the pods of all namespaces, whatever the number of workloads: a watch per workload would be a connection per
 //! workload. Of each pod some instants and its labels are kept (about 1 kB), of those of Jobs and DaemonSets nothing. What a
-//! ScaledObject scales, and by which selector, is asked for when it is registered and seldom again: KEDA writes its status at
-//! every poll, so that a watch would bring more than it tells. Nodes are asked for one by one, when a start-up has ended on them.
+//! ScaledObject scales, by which selector and within which limits, is asked for when it is registered and every ten minutes:
+//! KEDA writes its status at every poll, so that a watch would bring more than it tells. Nodes are asked for one by one, when
+//! a start-up has ended on them.
 //!
 //! All of it is optional. Without access, while the API is away or where it refuses, nothing is known, and answers are as
 //! they were; nothing waits for it.
@@ -13,6 +14,7 @@ mod labels;
 mod life;
 mod pod;
 mod pods;
+mod scaling;
 mod target;
 mod watch;
 
@@ -29,6 +31,7 @@ use crate::config::ClusterAccess;
 use crate::metrics::Metrics;
 
 pub use life::How;
+pub use scaling::Scaling;
 
 /// A start-up that was seen to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct Fleet {
     pub replicas: Option<Replicas>,
     /// The latest start-ups, oldest first.
     pub start_ups: Vec<StartUp>,
+    /// What the ScaledObject said of limits and beats when it was last asked, and when that was.
+    pub scaling: Option<(Timestamp, Scaling)>,
 }
 
 /// Start-ups that are kept of a workload: as many as the planner looks at.

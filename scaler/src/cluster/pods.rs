@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::life::{Ended, Life};
 use super::pod::{Glimpse, Machine, may_be_replica};
-use super::{Fleet, KEPT, Name, StartUp};
+use super::{Fleet, KEPT, Name, Scaling, StartUp};
 
 type Labels = BTreeMap<String, String>;
 
@@ -51,6 +51,8 @@ struct Target {
     start_ups: HashMap<String, StartUp>,
     /// Whose node is being asked for.
     asked: HashSet<String>,
+    /// What it said of limits and beats, and when.
+    scaling: Option<(Timestamp, Scaling)>,
     outs: Vec<watch::Sender<Arc<Fleet>>>,
 }
 
@@ -117,6 +119,7 @@ impl Pods {
             proven: false,
             start_ups: HashMap::new(),
             asked: HashSet::new(),
+            scaling: None,
             outs: Vec::new(),
         });
         target.outs.push(out);
@@ -157,6 +160,14 @@ impl Pods {
         }
         self.publish(&of.0, &of.1);
         ended
+    }
+
+    /// What a ScaledObject says of limits and beats, and when.
+    pub(super) fn says(&mut self, of: &Name, scaling: (Timestamp, Scaling)) {
+        if let Some(target) = self.targets.get_mut(&of.0).and_then(|names| names.get_mut(&of.1)) {
+            target.scaling = Some(scaling);
+            self.publish(&of.0, &of.1);
+        }
     }
 
     /// A start-up with its node, if that could be asked for.
@@ -276,7 +287,7 @@ impl Pods {
         }
         let mut start_ups: Vec<StartUp> = target.start_ups.values().cloned().collect();
         start_ups.sort_by(|a, b| (a.at, &a.pod).cmp(&(b.at, &b.pod)));
-        let fleet = Arc::new(Fleet { replicas: self.replicas(namespace, target), start_ups });
+        let fleet = Arc::new(Fleet { replicas: self.replicas(namespace, target), start_ups, scaling: target.scaling });
         for out in &target.outs {
             out.send_if_modified(|before| {
                 let news = **before != *fleet;

@@ -1,4 +1,4 @@
-//! From a ScaledObject to the selector of its pods, by way of the scale subresource of what it scales.
+//! From a ScaledObject to the selector of its pods, by way of the scale subresource of what it scales; and to its limits.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::Node;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Selector};
 use kube::{Api, Client};
 
-use super::Name;
 use super::labels::selector;
 use super::pod::Machine;
+use super::{Name, Scaling};
 
 /// No request takes longer: an API server that accepts and never answers is as good as none.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -69,15 +69,31 @@ async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
-/// The selector of the pods of what a ScaledObject scales.
-pub(super) async fn find(client: &Client, (namespace, name): &Name) -> Result<Selector, Failure> {
+/// What is known of a ScaledObject.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Limits and beats.
+    pub(super) scaling: Scaling,
+    /// Of the pods of what it scales.
+    pub(super) selector: Result<Selector, Failure>,
+}
+
+/// Asks for a ScaledObject and for what it scales.
+pub(super) async fn find(client: &Client, of: &Name) -> Result<Found, Failure> {
+    let (namespace, name) = of;
     let kind = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"),
         "scaledobjects",
     );
     let scaled_objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
     let scaled_object = within(scaled_objects.get(name)).await?;
-    let (resource, target) = scaled(&scaled_object.data)
+    let selector = pods_of(client, of, &scaled_object.data).await;
+    Ok(Found { scaling: Scaling::of(&scaled_object.data), selector })
+}
+
+async fn pods_of(client: &Client, of: &Name, scaled_object: &serde_json::Value) -> Result<Selector, Failure> {
+    let (namespace, name) = of;
+    let (resource, target) = scaled(scaled_object)
         .ok_or_else(|| Failure::Missing(format!("{namespace}/{name} does not say yet what it scales")))?;
     let targets: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let scale = within(targets.get_scale(&target)).await?;

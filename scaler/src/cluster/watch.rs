@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::pod::Machine;
 use super::pods::{Pods, Unclassified};
-use super::target::{self, Failure, with_causes};
+use super::target::{self, Failure, Found, with_causes};
 use super::{Follow, Name};
 use crate::clock::Clock;
 use crate::insight::node_name;
@@ -34,7 +34,7 @@ const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// A watch that has not failed for so long works again: tries come every 30 s at least, and take a minute at most.
 const QUIET: SignedDuration = SignedDuration::from_secs(100);
 
-/// What a ScaledObject scales hardly ever changes …
+/// What a ScaledObject scales, and within which limits, hardly ever changes …
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// … but it may not be there yet, or the API is away.
@@ -57,7 +57,7 @@ const MACHINE_AGE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a request came to.
 enum Answer {
-    Target(Name, Result<Selector, Failure>),
+    Target(Name, Result<Found, Failure>),
     Machine(Box<Unclassified>, Result<Option<Machine>, Failure>),
 }
 
@@ -197,7 +197,30 @@ impl Watch<'_> {
 
     fn answer(&mut self, answer: Answer, now: Timestamp) {
         match answer {
-            Answer::Target(of, Ok(selector)) => {
+            Answer::Target(of, found) => {
+                let selector = found.and_then(|Found { scaling, selector }| {
+                    self.pods.says(&of, (now, scaling));
+                    selector
+                });
+                self.found(of, selector, now);
+            }
+            Answer::Machine(start_up, machine) => {
+                match &machine {
+                    Ok(machine) => {
+                        self.settled("node", |_| true);
+                        let name = start_up.ended.pod.node.clone();
+                        self.machines.extend(name.map(|name| (name, (now, *machine))));
+                    }
+                    Err(failure) => self.complain("node", failure),
+                }
+                self.remember(&start_up, machine.ok().flatten().as_ref());
+            }
+        }
+    }
+
+    fn found(&mut self, of: Name, selector: Result<Selector, Failure>, now: Timestamp) {
+        match selector {
+            Ok(selector) => {
                 self.failures.remove(&of);
                 // One that works says nothing of another that is refused.
                 let failing: HashSet<_> = self.failures.values().map(|(_, kind)| *kind).collect();
@@ -206,7 +229,7 @@ impl Watch<'_> {
                 self.ask_for_nodes(ended);
                 self.due.insert(of, now + AGAIN);
             }
-            Answer::Target(of, Err(failure)) => {
+            Err(failure) => {
                 let (tries, kind) = self.failures.entry(of.clone()).or_default();
                 (*tries, *kind) = (tries.saturating_add(1), failure.kind());
                 let early = *tries <= EARLY;
@@ -219,17 +242,6 @@ impl Watch<'_> {
                     self.pods.target(&of, None);
                 }
                 self.due.insert(of, now + if early { SOON } else { RETRY });
-            }
-            Answer::Machine(start_up, machine) => {
-                match &machine {
-                    Ok(machine) => {
-                        self.settled("node", |_| true);
-                        let name = start_up.ended.pod.node.clone();
-                        self.machines.extend(name.map(|name| (name, (now, *machine))));
-                    }
-                    Err(failure) => self.complain("node", failure),
-                }
-                self.remember(&start_up, machine.ok().flatten().as_ref());
             }
         }
     }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
-use crate::cluster::{Cluster, Fleet};
+use crate::cluster::{Cluster, Fleet, Scaling};
 use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
@@ -117,6 +117,7 @@ impl Collector {
             book,
             start_ups,
             starts: Arc::default(),
+            scaling: None,
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
@@ -206,7 +207,7 @@ impl Collector {
         };
         match tokio::time::timeout(WARM_LIMIT, both).await {
             Ok(Ok(recent)) => {
-                planner.learn_start_ups(book.borrow().start_ups());
+                self.look_at_book(&book.borrow(), &mut planner);
                 planner.warm(now, &recent);
             }
             Ok(Err(error)) => self.cold(workload, &error.to_string()),
@@ -273,12 +274,19 @@ impl Collector {
     fn look_at_fleet(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat) -> Option<Replicas> {
         if seat.start_ups.has_changed().unwrap_or(false) {
             let book = seat.start_ups.borrow_and_update();
-            planner.learn_start_ups(book.start_ups());
-            seat.starts = Arc::new(book.starts());
+            self.look_at_book(&book, planner);
+            (seat.starts, seat.scaling) = (Arc::new(book.starts()), book.scaling());
         }
         let replicas = seat.fleet.borrow().replicas;
-        workload.set_fleet(insight::Fleet { replicas, starts: seat.starts.clone() });
+        let (starts, scaling) = (seat.starts.clone(), seat.scaling);
+        workload.set_fleet(insight::Fleet { replicas, starts, scaling });
         replicas
+    }
+
+    /// How long starts take, and the beats of this ScaledObject.
+    fn look_at_book(&self, book: &Book, planner: &mut Planner) {
+        planner.learn_start_ups(book.start_ups());
+        planner.set_rhythm(book.scaling().map_or(self.rhythm, |scaling| scaling.rhythm(self.rhythm)));
     }
 
     fn publish(&self, workload: &Workload, recommendation: Recommendation) {
@@ -360,6 +368,7 @@ struct Seat {
     book: watch::Sender<Book>,
     start_ups: watch::Receiver<Book>,
     starts: Arc<insight::Starts>,
+    scaling: Option<Scaling>,
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,

@@ -113,6 +113,26 @@ pub struct Fleet {
     pub started_seconds: Option<f64>,
     /// The last start-ups (at most 50) by class of nodes.
     pub start_ups: Vec<StartUps>,
+    /// Limits and beats of the ScaledObject; null where nobody could read them yet.
+    pub scaling: Option<Scaling>,
+}
+
+/// What a ScaledObject says, KEDA's defaults where it does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaling {
+    /// `minReplicaCount`.
+    pub min_replicas: u32,
+    /// `maxReplicaCount`.
+    pub max_replicas: u32,
+    /// None run while it is inactive, whatever the minimum (`idleReplicaCount: 0`).
+    pub none_while_idle: bool,
+    /// `cooldownPeriod`.
+    pub cooldown_seconds: f64,
+    /// `pollingInterval`; null where it is not given.
+    pub polling_seconds: Option<f64>,
+    /// `behavior.scaleDown.stabilizationWindowSeconds`; null where it is not given.
+    pub hpa_window_seconds: Option<f64>,
 }
 
 /// Replicas as the cluster has them.

@@ -12,6 +12,7 @@ use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
+use crate::cluster::Scaling;
 use crate::insight::{Chosen, DayCost, Fleet, Insight, NodeStarts, Starts};
 use crate::metadata::Rules;
 use crate::registry::{Found, Reference, Registry, Workload};
@@ -92,7 +93,9 @@ fn fleet() -> Fleet {
         nodes: vec![class(Node::Warm, 12, 1, Some(seconds(190))), class(Node::Cold, 2, 0, None)],
         stages: Some((seconds(2), seconds(45))),
     };
-    Fleet { replicas: Some(Replicas { ready: 2, starting: 6 }), starts: Arc::new(starts) }
+    let (polling, hpa_window) = (Some(seconds(15)), Some(seconds(300)));
+    let scaling = Scaling { min: 0, idle: false, max: 16, cooldown: seconds(300), polling, hpa_window };
+    Fleet { replicas: Some(Replicas { ready: 2, starting: 6 }), starts: Arc::new(starts), scaling: Some(scaling) }
 }
 
 /// Eleven days after a cautious start the forecast has earned its authority.

@@ -118,6 +118,14 @@ fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
         scheduled_seconds: starts.stages.map(|(scheduled, _)| scheduled.as_secs_f64()),
         started_seconds: starts.stages.map(|(_, started)| started.as_secs_f64()),
         start_ups: starts.nodes.iter().map(class).collect(),
+        scaling: fleet.scaling.map(|scaling| api::Scaling {
+            min_replicas: scaling.min,
+            max_replicas: scaling.max,
+            none_while_idle: scaling.idle,
+            cooldown_seconds: scaling.cooldown.as_secs_f64(),
+            polling_seconds: scaling.polling.map(|span| span.as_secs_f64()),
+            hpa_window_seconds: scaling.hpa_window.map(|span| span.as_secs_f64()),
+        }),
     }
 }
 

@@ -154,11 +154,12 @@ impl<'a> Pupil<'a> {
         let lead = self.workload.recommendation().map(|latest| latest.decision.parts.lead);
         let key = self.workload.key();
         // From the store and not from what was seen: who refits next goes on with the same bank.
-        let learned = match start_ups::read(store, key, now).await {
-            Ok(book) => book.assumed().cloned(),
+        let book = match start_ups::read(store, key, now).await {
+            Ok(book) => book,
             Err(error) => return self.cannot_load(&error),
         };
-        let reach = Reach::new(&self.policy, &rhythm, lead, learned.as_ref());
+        let rhythm = book.scaling().map_or(rhythm, |scaling| scaling.rhythm(rhythm));
+        let reach = Reach::new(&self.policy, &rhythm, lead, book.assumed(), book.scaling());
         let oldest = floor(now - self.policy.history_window, BUCKET);
         if self.learner.as_ref().is_some_and(|learner| *learner.reach() != reach || learner.start() < oldest - RENEWED)
         {

@@ -12,6 +12,7 @@ use prewarm_forecaster::replay::reach::{self, EXACT, QUANTILES};
 use prewarm_forecaster::replay::scene::ColdStart;
 
 use super::BUCKET;
+use crate::cluster::Scaling;
 use crate::start_ups::Assumed;
 
 /// So late a refit may be without harm: the store or the source are away.
@@ -29,15 +30,19 @@ pub(super) struct Reach {
     cold_start: SignedDuration,
     /// What cold starts are drawn from.
     drawn: ColdStart,
+    /// Limits and beats of the ScaledObject, where they are known.
+    scaling: Option<Scaling>,
 }
 
 impl Reach {
-    /// Of a policy; `lead`: as last decided with; `learned`: the cold starts to simulate with in place of the seed.
+    /// Of a policy; `lead`: as last decided with; `learned`: the cold starts to simulate with in place of the seed;
+    /// `scaling`: what the ScaledObject says.
     pub(super) fn new(
         policy: &Policy,
         rhythm: &Rhythm,
         lead: Option<SignedDuration>,
         learned: Option<&Assumed>,
+        scaling: Option<Scaling>,
     ) -> Self {
         let longest = reach::span(policy, rhythm);
         let cold_start = match policy.lead_time {
@@ -52,6 +57,7 @@ impl Reach {
             lead: SignedDuration::from_secs(reach::whole_buckets(lead, BUCKET) * BUCKET.as_secs()),
             drawn: drawn.unwrap_or_else(|| ColdStart::constant(cold_start)),
             cold_start,
+            scaling,
         }
     }
 
@@ -68,16 +74,22 @@ impl Reach {
 
     /// A bank that has seen nothing.
     pub(super) fn bank(&self, policy: &Policy, rhythm: &Rhythm) -> Bank {
-        let spec = BankSpec {
+        // One that we never let go of runs whatever KEDA would allow.
+        let ours = u32::from(policy.scale_to_zero != ScaleToZero::Auto);
+        let mut spec = BankSpec {
             slot: super::SLOT,
             hpa_window: rhythm.hpa_window,
-            // KEDA's own minimum is not known here: it is zero unless somebody sets it.
-            min: u32::from(policy.scale_to_zero != ScaleToZero::Auto),
+            // KEDA's own minimum is zero unless somebody sets it.
+            min: ours,
             keep_warm: policy.keep_warm,
             cold_start: self.drawn.clone(),
             sees_queue: policy.sees_queue,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
+        if let Some(Scaling { min, idle, max, cooldown, .. }) = self.scaling {
+            (spec.min, spec.idle) = (min.max(ours), idle && ours == 0);
+            (spec.max, spec.cooldown) = (max, cooldown);
+        }
         let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         Bank::new(spec, policies)
     }
@@ -106,7 +118,7 @@ mod tests {
             lead_time: LeadTime::Fixed(minutes(18)),
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
-        let spec = Reach::new(&policy, &Rhythm::default(), None, None).spec(&policy);
+        let spec = Reach::new(&policy, &Rhythm::default(), None, None, None).spec(&policy);
         let leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         assert_eq!(leads, [5, 10, 15, 20, 25, 30, 50, 110]);
     }
@@ -114,7 +126,10 @@ mod tests {
     #[test]
     fn a_ramp_that_takes_longer_changes_nothing() {
         let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
-        let reach = |seconds| Reach::new(&policy, &Rhythm::default(), Some(SignedDuration::from_secs(seconds)), None);
+        let reach = |seconds| {
+            let lead = Some(SignedDuration::from_secs(seconds));
+            Reach::new(&policy, &Rhythm::default(), lead, None, None)
+        };
         assert_eq!(reach(240), reach(300));
         assert_ne!(reach(240), reach(3600));
     }
@@ -125,7 +140,7 @@ mod tests {
         let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let fixed = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..auto.clone() };
         let of = |policy: &Policy, learned: Option<&Assumed>| {
-            Reach::new(policy, &rhythm, None, learned).bank(policy, &rhythm)
+            Reach::new(policy, &rhythm, None, learned, None).bank(policy, &rhythm)
         };
         let assumed =
             |drawn: &[i64]| Assumed { lead: minutes(11), drawn: drawn.iter().copied().map(minutes).collect() };
@@ -145,5 +160,36 @@ mod tests {
         assert!(of_all[0] != of_all[1] && of_all[1] != of_all[2], "{of_all:?}");
         let fixed = of(&fixed, Some(&new));
         assert_eq!((fixed.spec().lead, &fixed.spec().cold_start), (minutes(6), &ColdStart::constant(minutes(6))));
+    }
+
+    #[test]
+    fn shadow_policies_live_within_the_limits_of_the_scaled_object_and_ours() {
+        let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
+        let never = Policy { scale_to_zero: ScaleToZero::Never, ..auto.clone() };
+        let scaling = |min, idle| {
+            let (cooldown, polling, hpa_window) = (minutes(1), None, Some(minutes(2)));
+            Some(Scaling { min, idle, max: 12, cooldown, polling, hpa_window })
+        };
+        let of = |policy: &Policy, scaling: Option<Scaling>| {
+            let rhythm = scaling.map_or(Rhythm::default(), |scaling| scaling.rhythm(Rhythm::default()));
+            Reach::new(policy, &rhythm, None, None, scaling).bank(policy, &rhythm)
+        };
+        let limits = |policy: &Policy, scaling| {
+            let BankSpec { min, idle, max, .. } = of(policy, scaling).spec().clone();
+            (min, idle, max)
+        };
+        assert_eq!(limits(&auto, scaling(0, false)), (0, false, 12));
+        assert_eq!(limits(&auto, scaling(3, false)), (3, false, 12));
+        assert_eq!(limits(&auto, scaling(3, true)), (3, true, 12));
+        assert_eq!(limits(&never, scaling(0, false)), (1, false, 12));
+        // KEDA would let go of all of them; we never say so.
+        assert_eq!(limits(&never, scaling(3, true)), (3, false, 12));
+        assert_eq!(
+            [limits(&auto, None), limits(&never, None)].map(|(min, idle, _)| (min, idle)),
+            [(0, false), (1, false)]
+        );
+        let bank = of(&auto, scaling(0, false));
+        assert_eq!((bank.spec().cooldown, bank.spec().hpa_window), (minutes(1), minutes(2)));
+        assert_ne!(fingerprint(&bank), fingerprint(&of(&auto, scaling(1, false))));
     }
 }

@@ -1,4 +1,4 @@
-//! The latest start-ups of a workload, and the cold starts that its shadow policies are simulated with.
+//! The latest start-ups of a workload and its ScaledObject's limits: what its shadow policies are simulated with.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::lead::{Node, StartUps};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{KEPT, Stages, StartUp};
+use crate::cluster::{KEPT, Scaling, Stages, StartUp};
 use crate::insight::{NodeStarts, Starts, node_name};
 use crate::store::note::{Kind, Note};
 
@@ -31,6 +31,8 @@ pub struct Assumed {
 pub struct Book {
     seen: BTreeMap<String, StartUp>,
     assumed: Option<Assumed>,
+    /// What the ScaledObject says of limits and beats, and since when as far as is known.
+    scaling: Option<(Timestamp, Scaling)>,
 }
 
 impl Book {
@@ -52,6 +54,25 @@ impl Book {
         *self != before
     }
 
+    /// Takes over what the ScaledObject said; whether it is news. Of two sayings that differ the later one counts: a replica of
+    /// ours that asks seldom does not bring back what was.
+    pub fn hear(&mut self, said: Option<(Timestamp, Scaling)>) -> bool {
+        let news = match (said, self.scaling) {
+            (Some((at, scaling)), Some((before, known))) => scaling != known && at > before,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if news {
+            self.scaling = said;
+        }
+        news
+    }
+
+    /// What the ScaledObject says of limits and beats; `None` where nobody could read it yet.
+    pub fn scaling(&self) -> Option<Scaling> {
+        self.scaling.map(|(_, scaling)| scaling)
+    }
+
     /// Adds what another replica, or we before a restart, wrote; whether that is news. Its cold start of the bank goes
     /// first: what the store's sums were simulated with.
     pub fn merge(&mut self, stored: &Self) -> bool {
@@ -59,7 +80,8 @@ impl Book {
         if moved {
             self.assumed.clone_from(&stored.assumed);
         }
-        self.take_in(stored.seen.values()) || moved
+        let heard = self.hear(stored.scaling);
+        self.take_in(stored.seen.values()) || moved || heard
     }
 
     /// For the planner.
@@ -106,12 +128,14 @@ impl Book {
     /// As a note; `None` if there is nothing to note.
     pub fn note(&self) -> Option<Note> {
         let ordered = self.ordered();
-        let at = ordered.last()?.at;
+        let (seen, said) = (ordered.last().map(|last| last.at), self.scaling.map(|(at, _)| at));
+        let at = seen.max(said)?;
         let drawn = self.assumed.as_ref().map(|assumed| assumed.drawn.as_slice()).unwrap_or_default();
         let record = Record {
             assumed_cold_start_seconds: self.assumed.as_ref().map(|assumed| assumed.lead.as_secs_f64()),
             assumed_start_ups_seconds: drawn.iter().map(SignedDuration::as_secs_f64).collect(),
             start_ups: ordered.into_iter().map(StartUpRecord::of).collect(),
+            scaling: self.scaling.map(ScalingRecord::of),
         };
         let data = serde_json::to_vec(&record).ok()?;
         // Notes are by the second.
@@ -134,8 +158,12 @@ impl Book {
             }
             None => None,
         };
+        let scaling = match record.scaling {
+            Some(record) => Some(record.scaling(seconds)?),
+            None => None,
+        };
         let seen: Option<Vec<StartUp>> = record.start_ups.into_iter().map(|record| record.start_up(seconds)).collect();
-        let mut book = Self { seen: BTreeMap::new(), assumed };
+        let mut book = Self { seen: BTreeMap::new(), assumed, scaling };
         book.take_in(&seen?);
         Some(book)
     }
@@ -180,6 +208,45 @@ struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     assumed_start_ups_seconds: Vec<f64>,
     start_ups: Vec<StartUpRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scaling: Option<ScalingRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScalingRecord {
+    at: Timestamp,
+    min_replicas: u32,
+    none_while_idle: bool,
+    max_replicas: u32,
+    cooldown_seconds: f64,
+    polling_seconds: Option<f64>,
+    hpa_window_seconds: Option<f64>,
+}
+
+impl ScalingRecord {
+    fn of((at, scaling): (Timestamp, Scaling)) -> Self {
+        let Scaling { min, idle, max, cooldown, polling, hpa_window } = scaling;
+        Self {
+            at,
+            min_replicas: min,
+            none_while_idle: idle,
+            max_replicas: max,
+            cooldown_seconds: cooldown.as_secs_f64(),
+            polling_seconds: polling.map(|span| span.as_secs_f64()),
+            hpa_window_seconds: hpa_window.map(|span| span.as_secs_f64()),
+        }
+    }
+
+    fn scaling(self, seconds: impl Fn(f64) -> Option<SignedDuration>) -> Option<(Timestamp, Scaling)> {
+        let given = |span: Option<f64>| match span {
+            Some(span) => seconds(span).map(Some),
+            None => Some(None),
+        };
+        let (polling, hpa_window) = (given(self.polling_seconds)?, given(self.hpa_window_seconds)?);
+        let (min, idle, max) = (self.min_replicas, self.none_while_idle, self.max_replicas);
+        Some((self.at, Scaling { min, idle, max, cooldown: seconds(self.cooldown_seconds)?, polling, hpa_window }))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

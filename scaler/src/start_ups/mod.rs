@@ -1,4 +1,4 @@
-//! A workload's start-ups: seen in the cluster, kept in the store.
+//! A workload's start-ups and its ScaledObject's limits: seen in the cluster, kept in the store.
 //!
 //! Every replica of ours sees the same pods, but those that have gone only if it was there. So each writes down what it has
 //! seen, beside what it finds written; which of two writes comes last makes no difference in the end.
@@ -47,7 +47,10 @@ impl Keeper {
         let (mut saved, mut told) = (false, false);
         loop {
             let seen = fleet.borrow_and_update().clone();
-            saved &= !book.send_if_modified(|book| book.take_in(&seen.start_ups));
+            saved &= !book.send_if_modified(|book| {
+                let heard = book.hear(seen.scaling);
+                book.take_in(&seen.start_ups) || heard
+            });
             if !saved {
                 match self.save(key, book).await {
                     Ok(()) => (saved, told) = (true, false),

@@ -21,7 +21,7 @@ fn fleet(pods: std::ops::Range<i64>) -> Arc<Fleet> {
         finished: true,
         stages: None,
     };
-    Arc::new(Fleet { replicas: None, start_ups: pods.map(start_up).collect() })
+    Arc::new(Fleet { start_ups: pods.map(start_up).collect(), ..Fleet::default() })
 }
 
 /// A replica of ours over a store.

@@ -1,4 +1,5 @@
-//! With the rights of `deploy/` Prewarm learns cold starts from pods and knows its replicas; refused, it does without.
+//! With the rights of `deploy/` Prewarm learns cold starts from pods, knows its replicas and the limits of its ScaledObject;
+//! refused, it does without.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,11 +50,16 @@ pub(super) async fn c21_access(world: Arc<World>) {
     assert!((4.0..30.0).contains(&cold_start), "{learned:#}");
     until(&prewarm, "replicas are known", |fleet| fleet["replicas"] == json!({"ready": FLOOR, "starting": 0})).await;
 
+    let limits = json!({"minReplicas": 0, "maxReplicas": 20, "noneWhileIdle": false, "cooldownSeconds": 5.0,
+                        "pollingSeconds": f64::from(POLL), "hpaWindowSeconds": 0.0});
+    until(&prewarm, "the ScaledObject's limits are known", |fleet| fleet["scaling"] == limits).await;
+
     // A restart without access has what was learnt, and no more.
     drop(prewarm);
     let prewarm = Serve::start_at(&world::program(), &configuration, &[], grpc, http).await;
     let known = until(&prewarm, "it is asked for", |fleet| fleet["lead"] == "learned").await;
     assert_eq!((&known["coldStartSeconds"], &known["replicas"]), (&learned["coldStartSeconds"], &Value::Null));
+    assert_eq!(known["scaling"], limits);
     drop(prewarm);
     let prewarm = Serve::start_at(&world::program(), &configuration, &environment, grpc, http).await;
 

@@ -67,6 +67,7 @@ impl<'a> Pilot<'a> {
         let spec = BankSpec {
             cold_start: scene.cold_start.clone(),
             min: scene.keda.min,
+            idle: scene.keda.idle == Some(0),
             max: scene.keda.max,
             keep_warm: policy.keep_warm,
             cooldown: scene.keda.cooldown,

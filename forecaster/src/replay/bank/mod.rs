@@ -37,11 +37,13 @@ pub struct BankSpec {
     /// Cold starts that are drawn: with all of them as long as the P90, policies that hold more than they need look better
     /// than they are.
     pub cold_start: ColdStart,
-    /// Replicas that always run.
+    /// Replicas that run while anything is wanted; always, unless `idle`.
     pub min: u32,
+    /// None run while nothing is wanted, whatever `min` is (KEDA's `idleReplicaCount: 0`).
+    pub idle: bool,
     /// Replicas that there are at most.
     pub max: u32,
-    /// Where `min` is 0: the last replica is wanted for so long after the last arrival, whatever the policy …
+    /// Where none may run: the last replica is wanted for so long after the last arrival, whatever the policy …
     pub keep_warm: SignedDuration,
     /// … and goes so long after nothing was wanted (KEDA's `cooldownPeriod`).
     pub cooldown: SignedDuration,
@@ -65,6 +67,7 @@ impl BankSpec {
             lead,
             cold_start: ColdStart::constant(lead),
             min: 1,
+            idle: false,
             max: 10_000,
             keep_warm: SignedDuration::from_mins(10),
             cooldown: SignedDuration::from_mins(5),
@@ -168,12 +171,14 @@ impl Bank {
     /// A bank that has seen nothing.
     pub fn new(spec: BankSpec, portfolio: Vec<ShadowPolicy>) -> Self {
         let [shortest, longest] = [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
+        let least = if spec.idle { 0 } else { spec.min };
         let world = World {
             slot_s: spec.slot.as_secs_f64().max(1.0),
             longest,
             drawn: (shortest < longest).then(|| spec.cold_start.clone()),
-            cooldown: if spec.min == 0 { spec.slots(spec.cooldown) } else { 0 },
-            min: spec.min,
+            cooldown: if least == 0 { spec.slots(spec.cooldown) } else { 0 },
+            least,
+            awake: spec.min.max(1),
             max: spec.max.max(spec.min),
         };
         let mut bank = Self {
@@ -274,7 +279,7 @@ impl Bank {
         let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
         let slot = self.slot(now, demand.min(MAX_VALUE) / self.spec.threshold);
         if self.twins.is_empty() {
-            let ready = whole(slot.demand).clamp(self.world.min, self.world.max);
+            let ready = whole(slot.demand).clamp(self.world.least, self.world.max);
             self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
         }
         self.look(now, forecast);

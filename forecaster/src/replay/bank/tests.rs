@@ -219,12 +219,12 @@ proptest! {
     #[test]
     fn whatever_comes_sums_are_sane(
         slots in prop::collection::vec((0usize..4000, prop::option::of(prop_oneof![4 => 0.0f64..500.0, 1 => prop::num::f64::ANY])), 1..200),
-        threshold in 0.001f64..100.0, min in 0u32..3, max in 0u32..50, lead in 0i64..2000, slow in prop::option::of(0i64..4000),
+        threshold in 0.001f64..100.0, min in 0u32..3, idle: bool, max in 0u32..50, lead in 0i64..2000, slow in prop::option::of(0i64..4000),
     ) {
         let lead = SignedDuration::from_secs(lead);
         let classes = std::iter::once((lead, 0.8)).chain(slow.map(|slow| (SignedDuration::from_secs(slow), 0.2)));
         let cold_start = ColdStart::weighted(classes).unwrap();
-        let spec = BankSpec { min, max, cold_start, ..BankSpec::new(threshold, lead) };
+        let spec = BankSpec { min, idle, max, cold_start, ..BankSpec::new(threshold, lead) };
         let mut policies = portfolio::reactive();
         policies.extend(portfolio::forecasting());
         let mut bank = Bank::new(spec, policies);
@@ -239,7 +239,8 @@ proptest! {
                 prop_assert!(gpu_hours.is_finite() && missed.is_finite() && queued.is_finite());
                 prop_assert!(missed >= 0.0 && queued >= 0.0);
                 let hours = f64::from(block.slots) * 15.0 / 3600.0;
-                prop_assert!((f64::from(min) * hours - 1e-9..=f64::from(max.max(min)) * hours + 1e-9).contains(&gpu_hours), "{block:?}");
+                let least = if idle { 0 } else { min };
+                prop_assert!((f64::from(least) * hours - 1e-9..=f64::from(max.max(min)) * hours + 1e-9).contains(&gpu_hours), "{block:?}");
             }
         }
     }

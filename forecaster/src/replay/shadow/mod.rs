@@ -38,10 +38,21 @@ pub(super) struct World {
     pub(super) longest: u32,
     /// What start-ups are drawn from, where they do not all take so long.
     pub(super) drawn: Option<ColdStart>,
-    /// Slots that the last replica stays after nothing was wanted, where none may run.
+    /// Slots that the last replicas stay after nothing was wanted, where fewer may run then.
     pub(super) cooldown: u32,
-    pub(super) min: u32,
+    /// Replicas at the least …
+    pub(super) least: u32,
+    /// … and while anything is wanted, ≥ 1.
+    pub(super) awake: u32,
     pub(super) max: u32,
+}
+
+impl World {
+    /// Replicas for a wish: as many as may run, and the minimum where any are wanted.
+    fn admits(&self, wish: u32) -> u32 {
+        let wish = wish.clamp(self.least, self.max);
+        if wish > 0 { wish.max(self.awake) } else { 0 }
+    }
 }
 
 /// Of the start-ups that are drawn; not one that a scene is likely to have, whose future would be known.
@@ -106,11 +117,12 @@ impl Twin {
         let (up, hold) = ahead.unwrap_or_default();
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
         let wanted = live.max(f64::from(up.max(hold.min(current))));
-        let desired = within_tolerance(wanted, current).clamp(world.min, world.max);
+        let desired = world.admits(within_tolerance(wanted, current));
         let stable = self.wanted.most(slot.index, rule.window, desired);
         let stable = self.rest(world, slot, stable);
         if desired > current {
-            self.start(world, slot.place, desired.min(scale_up_limit(current)) - current);
+            // Below its minimum the HPA goes there at once, and KEDA from zero.
+            self.start(world, slot.place, desired.min(scale_up_limit(current).max(world.awake)) - current);
         } else if stable < current {
             self.stop(world, slot.place, current - stable);
         }
@@ -131,12 +143,13 @@ impl Twin {
         }
     }
 
-    /// The last replica is KEDA's to take: a cooldown after all else has gone.
+    /// The last replicas are KEDA's to take: a cooldown after nothing more was wanted.
     fn rest(&mut self, world: &World, slot: &Slot, stable: u32) -> u32 {
         if stable > 0 || slot.warm {
             self.awake = slot.index;
         }
-        stable.max(u32::from(slot.index - self.awake <= world.cooldown))
+        let awake = slot.index - self.awake <= world.cooldown;
+        stable.max(if awake { world.awake } else { 0 })
     }
 
     fn start(&mut self, world: &World, place: u32, more: u32) {

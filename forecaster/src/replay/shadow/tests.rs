@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WORLD: World = World { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, min: 1, max: 1000 };
+const WORLD: World = World { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, least: 1, awake: 1, max: 1000 };
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
@@ -105,7 +105,7 @@ fn a_forecast_within_the_tolerance_moves_nothing_either() {
 
 #[test]
 fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_alone() {
-    let world = World { min: 0, cooldown: 2, ..WORLD };
+    let world = World { least: 0, cooldown: 2, ..WORLD };
     let mut twin = Twin::new(&world, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
         let slot = Slot { index, place: index % world.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
@@ -115,6 +115,21 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
     let seen: Vec<u32> = (1..8).map(|index| total(index, if index == 1 { 3.0 } else { 0.0 }, index < 4)).collect();
     assert_eq!(seen, [3, 1, 1, 1, 1, 0, 0]);
     assert_eq!([total(8, 4.0, true), total(9, 4.0, true)], [1, 4]);
+}
+
+#[test]
+fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
+    let world = World { least: 0, awake: 3, cooldown: 2, ..WORLD };
+    let mut twin = Twin::new(&world, 0);
+    let mut total = |index: u32, metric: f64| {
+        let place = index % world.longest;
+        let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
+        twin.step(&world, &PLAIN, &slot, None);
+        twin.ready + twin.pending
+    };
+    let metric = [0.0, 0.5, 8.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    let seen: Vec<u32> = (4..).zip(metric).map(|(index, metric)| total(index, metric)).collect();
+    assert_eq!(seen, [0, 3, 7, 3, 3, 3, 0, 0]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Replicas and where the lead comes from, in words.
 
 use super::words::{number, span};
-use crate::dashboard::api::{Fleet, Policy, Replicas, StartUps};
+use crate::dashboard::api::{Fleet, Policy, Replicas, Scaling, StartUps};
 
 /// Sentences; none where there is nothing to tell.
 pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
@@ -10,6 +10,7 @@ pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
         Some(Replicas { ready, starting }) => format!("The cluster has {ready} ready and {starting} starting."),
         None => "How many replicas there are is not known here.".to_owned(),
     });
+    lines.extend(fleet.scaling.as_ref().map(limits));
     let seen: Vec<String> = fleet.start_ups.iter().filter_map(class).collect();
     let seed = policy.map(|policy| span(policy.cold_start_seconds));
     let (learned, seed) = (fleet.cold_start_seconds.map(span), seed.unwrap_or_default());
@@ -34,6 +35,21 @@ pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
     lines
 }
 
+fn limits(scaling: &Scaling) -> String {
+    let idle = if scaling.none_while_idle { " (none while idle)" } else { "" };
+    let held = match scaling.hpa_window_seconds {
+        Some(0.0) => "leaves it to Prewarm how long replicas stay".to_owned(),
+        window => {
+            let long = window.map_or_else(|| "as long as the controller says, mostly 5 min".to_owned(), span);
+            format!("keeps replicas for {long} (scaleDown.stabilizationWindowSeconds: 0 leaves that to Prewarm)")
+        }
+    };
+    format!(
+        "The ScaledObject allows {} to {} replicas{idle}, and its HPA {held}.",
+        scaling.min_replicas, scaling.max_replicas
+    )
+}
+
 fn class(class: &StartUps) -> Option<String> {
     let mut text = match class.node.as_str() {
         "cold" => format!("{} on new nodes", number(f64::from(class.ready))),
@@ -46,4 +62,30 @@ fn class(class: &StartUps) -> Option<String> {
         text += &format!(", {} given up", class.given_up);
     }
     (class.ready + class.given_up > 0).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_how_long_replicas_stay_is_told() {
+        let told = |none_while_idle, hpa_window_seconds| {
+            let (min_replicas, max_replicas, cooldown_seconds, polling_seconds) = (2, 8, 300.0, None);
+            limits(&Scaling {
+                min_replicas,
+                max_replicas,
+                none_while_idle,
+                cooldown_seconds,
+                polling_seconds,
+                hpa_window_seconds,
+            })
+        };
+        assert_eq!(
+            told(true, Some(0.0)),
+            "The ScaledObject allows 2 to 8 replicas (none while idle), and its HPA leaves it to Prewarm how long replicas stay."
+        );
+        let for_long = |window| told(false, window).contains("keeps replicas for as long as the controller says");
+        assert!(for_long(None) && !for_long(Some(60.0)) && told(false, Some(60.0)).contains("for 1 min (scaleDown"));
+    }
 }

@@ -194,3 +194,15 @@ fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
     list(&mut pods, &[], 120);
     assert_eq!((pods.len(), pods.labels.len(), replicas(&fleet)), (0, 0, Some((0, 0))));
 }
+
+#[test]
+fn what_a_scaled_object_says_is_told_whether_or_not_its_pods_are_found() {
+    let (mut pods, fleet) = followed();
+    let scaling = Scaling::of(&serde_json::json!({"spec": {"maxReplicaCount": 7}}));
+    pods.says(&llama(), (at(5), scaling));
+    assert_eq!(fleet.borrow().scaling, Some((at(5), scaling)));
+    pods.says(&("llm".into(), "nobody".into()), (at(6), scaling));
+    list(&mut pods, &[pod("a", "llama", Some(9))], 10);
+    pods.target(&llama(), selector("app=llama"));
+    assert_eq!((replicas(&fleet), fleet.borrow().scaling), (Some((1, 0)), Some((at(5), scaling))));
+}

@@ -39,7 +39,7 @@ fn learner(blocks: Vec<Block>, to: Timestamp) -> Learner {
         ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
     };
     let rhythm = Rhythm::default();
-    let reach = Reach::new(&policy, &rhythm, None, None);
+    let reach = Reach::new(&policy, &rhythm, None, None, None);
     Learner::new(Beginning {
         policy: Arc::new(policy),
         rhythm,

@@ -163,3 +163,42 @@ proptest! {
         let _ = Book::of(&Note { kind: Kind::StartUps, at: at(0), codec: 1, data });
     }
 }
+
+fn scaling(max: u32) -> Scaling {
+    let (polling, hpa_window) = (None, Some(seconds(0)));
+    Scaling { min: 0, idle: false, max, cooldown: seconds(300), polling, hpa_window }
+}
+
+#[test]
+fn of_what_a_scaled_object_said_the_latest_counts_whoever_heard_it() {
+    let mut book = Book::default();
+    assert!(!book.hear(None) && book.scaling().is_none());
+    assert!(book.hear(Some((at(10), scaling(4)))));
+    assert!(!book.hear(Some((at(600), scaling(4)))), "no news");
+    assert!(!book.hear(None), "what cannot be read any more was said all the same");
+    // Another replica asked after the edit; ours still says what it heard before.
+    let mut other = book.clone();
+    assert!(other.hear(Some((at(20), scaling(8)))) && book.merge(&other));
+    assert!(!book.hear(Some((at(10), scaling(4)))) && book.scaling() == Some(scaling(8)));
+    // The edit is taken back.
+    assert!(book.hear(Some((at(30), scaling(4)))) && !book.merge(&other));
+    assert_eq!(book.scaling(), Some(scaling(4)));
+}
+
+#[test]
+fn what_a_scaled_object_said_is_noted_with_and_without_start_ups() {
+    let mut book = Book::default();
+    book.hear(Some((
+        at(10),
+        Scaling { polling: Some(seconds(5)), hpa_window: None, idle: true, min: 2, ..scaling(9) },
+    )));
+    let note = book.note().unwrap();
+    assert_eq!((Book::of(&note), note.at), (Some(book.clone()), at(10)));
+    book.take_in(&[start_up("earlier", 5, 60)]);
+    assert_eq!((Book::of(&book.note().unwrap()), book.note().unwrap().at), (Some(book.clone()), at(10)));
+    book.take_in(&[start_up("later", 15, 60)]);
+    assert_eq!(book.note().unwrap().at, at(15));
+    // As an older version wrote it.
+    let old = Note { data: br#"{"assumedColdStartSeconds":null,"startUps":[]}"#.to_vec(), ..note };
+    assert_eq!(Book::of(&old), Some(Book::default()));
+}

@@ -25,7 +25,8 @@ pub enum Kind {
     Day,
     /// Changes of what was decided since the last such note, by the first of them.
     Decision,
-    /// The latest start-ups of pods, by the end of the newest: an older one goes when a newer one is written.
+    /// The latest start-ups of pods and the ScaledObject's limits, by the newest of them: an older note goes when a newer one
+    /// is written.
     StartUps,
 }
 
