@@ -126,6 +126,8 @@ fn a_trickle_below_activation_is_not_kept_awake_by_the_window() {
     let mut line = patient(Policy { activation: 2.0, ..policy() });
     line.hold(0, 600, demand(1.5));
     line.check(1.5, false, Reason::Idle);
+    line.hold(615, 720, demand(0.0));
+    line.check(0.0, false, Reason::Idle);
 }
 
 /// An HPA's metric holds demand and queue alike, so its utilisation applies to both; but a queue gets at least what the user

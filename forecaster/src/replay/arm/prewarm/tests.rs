@@ -58,6 +58,19 @@ fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
 }
 
 #[test]
+fn shadow_policies_live_in_the_scene() {
+    let trace = trace(1, |_| 1.0);
+    let keda = |min, idle| Keda { min, idle, max: 7, cooldown: SignedDuration::from_secs(60), ..Keda::default() };
+    for (shows_queue, idle) in [(true, None), (false, Some(0))] {
+        let scene = Scene { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
+        let pilot = Pilot::new(&scene, &[]);
+        let BankSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } = pilot.bank.spec().clone();
+        assert_eq!((min, none, max, sees_queue), (2, idle.is_some(), 7, shows_queue));
+        assert_eq!((cooldown.as_secs(), lead.as_secs()), (60, 120));
+    }
+}
+
+#[test]
 fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     // Two replicas' worth, and a spike of up to twelve for five to ten minutes whenever it likes.
     let spikes = |i: i64| {
