@@ -36,7 +36,9 @@ proptest! {
             let Recommendation { answer, decision, .. } = line.tick(28_000 + SLOT * i as i64, *observation);
             let Answer::Value { metric_value, active } = *answer else { continue };
             prop_assert!(metric_value.is_finite() && (0.0..=MAX_VALUE).contains(&metric_value));
-            prop_assert_eq!(metric_value, (metric_value * 1000.0).round() / 1000.0);
+            // Thousandths; next to the largest values a thousandth is a bit or two.
+            let off = (metric_value - (metric_value * 1000.0).round() / 1000.0).abs();
+            prop_assert!(off <= f64::EPSILON * metric_value, "{metric_value}");
             let most = decision.parts.ceiling.map(|ceiling| ceiling.max(decision.parts.floor));
             prop_assert!(active || metric_value <= activation);
             if most.is_none_or(|most| decision.desired_replicas < most) {
