@@ -6,6 +6,7 @@ mod column;
 mod combine;
 mod grid;
 mod judging;
+mod lanes;
 mod lead;
 mod local;
 mod member;

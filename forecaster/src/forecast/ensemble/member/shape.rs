@@ -29,7 +29,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
             *key = shape(lag)?;
         }
         let known = past.known(0.0, 0.5, &mut room.known)?;
-        room.common[3].measure((start, 0), &Keys::new(common, Some(level)), known);
+        room.common[3].measure(room.processor, (start, 0), &Keys::new(common, Some(level)), known);
         let level = z.rows(past.rows.clone());
         let ahead = Key { now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
         past.search(3, [ahead], Some(level), NEAREST, limit, room);
