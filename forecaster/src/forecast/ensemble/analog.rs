@@ -137,9 +137,9 @@ impl Limit {
     /// Nothing is known.
     pub(super) const NONE: Self = Self { farthest: f32::INFINITY, usual: 1.0 };
 
-    fn now(self, usual: f32) -> f32 {
+    fn guess(self, usual: f32) -> f32 {
         let farther = (usual / self.usual).clamp(0.5, 4.0);
-        expected(self.farthest * if farther.is_finite() { farther } else { 1.0 })
+        self.farthest * if farther.is_finite() { farther } else { 1.0 }
     }
 }
 
@@ -201,7 +201,7 @@ impl Common {
         found: &mut Moments,
     ) {
         let gap = gap.map(|gap| Blocks::new([gap]));
-        let limit = limit.now(self.usual);
+        let limit = expected(limit.guess(self.usual));
         let mut closer = |limit: f32, found: &mut Moments| {
             dispatch!(processor.level(), simd => self.closer(simd, keys, &gap, limit, found));
         };
@@ -213,6 +213,11 @@ impl Common {
         if found.len() < k && limit < f32::INFINITY {
             closer(f32::INFINITY, found);
         }
+    }
+
+    /// How far the farthest neighbour is about.
+    pub(super) fn guess(&self, limit: Limit) -> f32 {
+        limit.guess(self.usual)
     }
 
     /// The limit for the next bucket, after the farthest of this one.

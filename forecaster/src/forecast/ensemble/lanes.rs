@@ -2,7 +2,7 @@
 //! sums have a fixed order, so that results are the same to the last bit.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, f32x16, mask32x16, u32x16};
+use fearless_simd::{Level, Simd, f32x16, i32x16, mask32x16, u32x16};
 
 pub(super) const LANES: usize = 16;
 
@@ -52,4 +52,49 @@ pub(super) fn sum<S: Simd>(lanes: f32x16<S>) -> f32 {
     let (a, b) = (a + b).split();
     let [a, b, c, d] = (a + b).to_array();
     (a + c) + (b + d)
+}
+
+/// The sum of all lanes.
+#[inline(always)]
+pub(super) fn total<S: Simd>(lanes: i32x16<S>) -> i32 {
+    let (a, b) = lanes.split();
+    let (a, b) = (a + b).split();
+    let [a, b, c, d] = (a + b).to_array();
+    (a + c) + (b + d)
+}
+
+/// The least of all lanes.
+#[inline(always)]
+pub(super) fn least<S: Simd>(lanes: i32x16<S>) -> i32 {
+    let (a, b) = lanes.split();
+    let (a, b) = a.min(b).split();
+    let [a, b, c, d] = a.min(b).to_array();
+    a.min(c).min(b.min(d))
+}
+
+/// The largest of all lanes.
+#[inline(always)]
+pub(super) fn most<S: Simd>(lanes: i32x16<S>) -> i32 {
+    let (a, b) = lanes.split();
+    let (a, b) = a.max(b).split();
+    let [a, b, c, d] = a.max(b).to_array();
+    a.max(c).max(b.max(d))
+}
+
+/// The least of all lanes, which are numbers.
+#[inline(always)]
+pub(super) fn lowest<S: Simd>(lanes: f32x16<S>) -> f32 {
+    let (a, b) = lanes.split();
+    let (a, b) = a.min(b).split();
+    let [a, b, c, d] = a.min(b).to_array();
+    a.min(c).min(b.min(d))
+}
+
+/// The largest of all lanes, which are numbers.
+#[inline(always)]
+pub(super) fn highest<S: Simd>(lanes: f32x16<S>) -> f32 {
+    let (a, b) = lanes.split();
+    let (a, b) = a.max(b).split();
+    let [a, b, c, d] = a.max(b).to_array();
+    a.max(c).max(b.max(d))
 }

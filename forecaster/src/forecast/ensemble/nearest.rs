@@ -2,9 +2,9 @@
 //! narrowed until few are left between.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, dispatch, f32x16, mask32x16, u32x16};
+use fearless_simd::{Simd, dispatch, f32x16, i32x16, mask32x16, u32x16};
 
-use super::lanes::{LANES, Processor, SLACK, pack};
+use super::lanes::{LANES, Processor, SLACK, highest, pack, total};
 
 /// Past moments: their buckets and squared distances from now.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,7 @@ impl Moments {
         self.distances.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn push(&mut self, bucket: u32, distance: f32) {
         self.buckets.push(bucket);
         self.distances.push(distance);
@@ -39,17 +40,17 @@ impl Moments {
     }
 
     /// Takes the `k` nearest of `other` instead. The squared distance of the farthest.
-    fn take(&mut self, processor: Processor, other: &Self, k: usize, between: &mut Vec<u64>) -> f32 {
+    fn take(&mut self, processor: Processor, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
         if other.len() <= k {
             self.copy(other);
             return other.distances.iter().fold(0.0, |a, b| if *b > a { *b } else { a });
         }
-        dispatch!(processor.level(), simd => self.take_nearest(simd, other, k, between))
+        dispatch!(processor.level(), simd => self.take_nearest(simd, other, k, guess, between))
     }
 
     #[inline(always)]
-    fn take_nearest<S: Simd>(&mut self, simd: S, other: &Self, k: usize, between: &mut Vec<u64>) -> f32 {
-        let last = nth(simd, other, k, between);
+    fn take_nearest<S: Simd>(&mut self, simd: S, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
+        let last = nth(simd, other, k, guess, between);
         self.fill(other.len(), |buckets, distances| {
             let mut kept = 0;
             let (whole, rest) = other.buckets.as_chunks::<LANES>();
@@ -108,10 +109,10 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Takes the `k` nearest of `found` (by age). The squared distance of the farthest, `None` if there are fewer.
-    pub(super) fn select(&mut self, processor: Processor, found: &Moments, k: usize) -> Option<f32> {
+    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. The squared distance of the farthest, `None` if there are fewer.
+    pub(super) fn select(&mut self, processor: Processor, found: &Moments, k: usize, guess: f32) -> Option<f32> {
         self.few_k = None;
-        self.farthest = self.all.take(processor, found, k, &mut self.between);
+        self.farthest = self.all.take(processor, found, k, guess, &mut self.between);
         Some(self.farthest).filter(|_| found.len() >= k && k > 0)
     }
 
@@ -124,10 +125,10 @@ impl Nearest {
         match few_k.replace(k) {
             Some(before) if before == k => {}
             Some(before) if before > k => {
-                *farthest_few = fewer.take(processor, few, k, between);
+                *farthest_few = fewer.take(processor, few, k, 0.0, between);
                 std::mem::swap(few, fewer);
             }
-            _ => *farthest_few = few.take(processor, all, k, between),
+            _ => *farthest_few = few.take(processor, all, k, 0.0, between),
         }
         (few, *farthest_few)
     }
@@ -135,37 +136,60 @@ impl Nearest {
 
 /// How many are less than `bound`.
 #[inline(always)]
-fn count(distances: &[f32], bound: f32) -> usize {
-    distances.iter().map(|distance| u32::from(*distance < bound)).sum::<u32>() as usize
+fn count<S: Simd>(simd: S, distances: &[f32], bound: f32) -> usize {
+    let (whole, rest) = distances.as_chunks::<LANES>();
+    let none = i32x16::splat(simd, 0);
+    let mut counts = none;
+    for distances in whole {
+        counts += f32x16::load_array_ref(simd, distances).simd_lt(bound).select(i32x16::splat(simd, 1), none);
+    }
+    let mut all = total(counts) as usize;
+    for distance in rest {
+        all += usize::from(*distance < bound);
+    }
+    all
 }
 
 /// Above the largest distance.
 #[inline(always)]
-fn least_above(distances: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
+fn least_above<S: Simd>(simd: S, distances: &[f32]) -> f32 {
     let (whole, rest) = distances.as_chunks::<LANES>();
-    let mut most = [0.0f32; LANES];
-    whole.iter().for_each(|these| most.iter_mut().zip(these).for_each(|(most, this)| *most = larger(*most, *this)));
-    most.iter().chain(rest).fold(0.0, |a, b| larger(a, *b)).next_up()
+    let mut most = f32x16::splat(simd, 0.0);
+    for distances in whole {
+        most = most.max(f32x16::load_array_ref(simd, distances));
+    }
+    let mut most = highest(most);
+    for distance in rest {
+        most = most.max(*distance);
+    }
+    most.next_up()
 }
 
-/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing.
+/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing; it is looked for at `guess` first.
 #[inline(always)]
-fn nth<S: Simd>(simd: S, found: &Moments, k: usize, between: &mut Vec<u64>) -> u64 {
+fn nth<S: Simd>(simd: S, found: &Moments, k: usize, guess: f32, between: &mut Vec<u64>) -> u64 {
     let distances = &found.distances;
-    let (mut lower, mut upper) = ((0.0, 0), (least_above(distances), distances.len()));
-    let mut halve = false;
-    while upper.1 - lower.1 > FEW {
-        let share = (k - lower.1) as f32 / (upper.1 - lower.1) as f32;
-        // Near now, about as many are closer than a squared distance as its power of 8/3 says.
-        let share = if lower.1 == 0 { (share.sqrt() * share.sqrt().sqrt()).sqrt() } else { share };
-        let middle = lower.0 + if halve { 0.5 } else { share.clamp(0.02, 0.98) } * (upper.0 - lower.0);
-        if middle <= lower.0 || middle >= upper.0 {
+    let (mut lower, mut upper) = ((0.0, 0), (least_above(simd, distances), distances.len()));
+    let mut middle = guess;
+    let mut rounds = 0;
+    loop {
+        if middle > lower.0 && middle < upper.0 {
+            let below = count(simd, distances, middle);
+            *(if below < k { &mut lower } else { &mut upper }) = (middle, below);
+        } else if rounds > 0 {
             break;
         }
-        halve = !halve;
-        let below = count(distances, middle);
-        *(if below < k { &mut lower } else { &mut upper }) = (middle, below);
+        if upper.1 - lower.1 <= FEW {
+            break;
+        }
+        rounds += 1;
+        // Aimed a little beyond, so that both bounds come near.
+        let aim = if lower.0 == middle { k + FEW / 3 } else { k.saturating_sub(FEW / 3) };
+        let share = (aim.clamp(lower.1, upper.1) - lower.1) as f32 / (upper.1 - lower.1) as f32;
+        // Near now, about as many are closer than a squared distance as its power of 8/3 says.
+        let share = if lower.1 == 0 { (share.sqrt() * share.sqrt().sqrt()).sqrt() } else { share };
+        let share = if rounds % 4 == 0 { 0.5 } else { share.clamp(0.02, 0.98) };
+        middle = lower.0 + share * (upper.0 - lower.0);
     }
     between.clear();
     let (whole, rest) = distances.as_chunks::<LANES>();
@@ -192,6 +216,11 @@ fn nth<S: Simd>(simd: S, found: &Moments, k: usize, between: &mut Vec<u64>) -> u
 /// holds several times as many.
 const WIDER: f32 = 1.2;
 
+/// What a limit was [`expected`] after.
+pub(super) fn unexpected(limit: f32) -> f32 {
+    (limit - 1e-3) / WIDER
+}
+
 /// A limit within which neighbours are expected next time, after the farthest of this time.
 pub(super) fn expected(farthest: f32) -> f32 {
     WIDER * farthest + 1e-3
@@ -215,7 +244,7 @@ mod tests {
                     found.buckets.iter().zip(&found.distances).map(|(bucket, d)| order(*bucket, *d)).collect();
                 sorted.sort_unstable();
                 let mut nearest = Nearest::default();
-                let farthest = nearest.select(processor, &found, 600);
+                let farthest = nearest.select(processor, &found, 600, [0.0, 0.3, 9.0, f32::INFINITY][n % 4]);
                 assert_eq!(farthest.is_some(), n >= 600);
                 for k in [250, 600, 120, 30, 200, 15, 1] {
                     let (moments, farthest) = nearest.of(processor, k);
@@ -227,6 +256,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Nearest::default().select(processor, &Moments::default(), 5), None);
+        assert_eq!(Nearest::default().select(processor, &Moments::default(), 5, 0.0), None);
     }
 }

@@ -90,6 +90,12 @@ pub(super) struct Room {
     reader: Reader,
 }
 
+impl Room {
+    pub(super) fn on(processor: Processor) -> Self {
+        Self { processor, ..Self::default() }
+    }
+}
+
 /// Squared distances from now that several searches look at, from a bucket on.
 #[derive(Debug, Default)]
 struct Known {
@@ -211,14 +217,15 @@ impl Past<'_> {
         let gap = self.gappy().then(|| self.view.track.gap.rows(ahead));
         let Room { processor, common, found, nearest, .. } = room;
         let Some(common) = common.get_mut(i) else { return };
+        let guess = common.guess(*limit);
         common.nearest(*processor, &Keys::new(own, less), gap, k, *limit, found);
-        let farthest = nearest.select(*processor, found, k);
+        let farthest = nearest.select(*processor, found, k, guess);
         *limit = farthest.map_or(Limit::NONE, |farthest| common.limit(farthest));
     }
 
     /// Selects the nearest of what was found as the neighbours that are read. The squared distance of the farthest.
-    fn select(&self, k: usize, room: &mut Room) -> Option<f32> {
-        room.nearest.select(room.processor, &room.found, k)
+    fn select(&self, k: usize, guess: f32, room: &mut Room) -> Option<f32> {
+        room.nearest.select(room.processor, &room.found, k, guess)
     }
 
     /// Weights of neighbours: near and young ones count more.

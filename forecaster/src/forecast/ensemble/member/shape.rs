@@ -16,7 +16,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
     if past.rows.len() < ENOUGH {
         // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
         std::mem::swap(&mut room.found, &mut room.near);
-        past.select(NEAREST, room);
+        past.select(NEAREST, 0.0, room);
     } else {
         let all = past.with_present();
         let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);

@@ -4,7 +4,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16, i32x16, mask32x16, u8x64};
 
-use super::super::lanes::LANES;
+use super::super::lanes::{LANES, highest, least, lowest, most, total};
 
 /// At most so many ranges of equal width from the least value to the largest.
 const RANGES: usize = 255;
@@ -176,9 +176,13 @@ impl Many {
             return;
         }
         self.take(simd, values, weights, heaviest, ranges);
-        let below = self.count(count);
+        let mut below = [0; RANGES + 1];
+        self.count(count, &mut below);
         self.searches.clear();
-        self.searches.extend(wanted.iter().map(|q| search(f64::from(*q), &below[..count + 1], ranges)));
+        // Not by a map, whose closure would be compiled for any processor.
+        for q in wanted {
+            self.searches.push(search(f64::from(*q), &below[..count + 1], ranges));
+        }
         self.set_apart(simd, values.len());
         self.share_out(simd, ranges);
         for i in 0..self.searches.len() {
@@ -235,10 +239,9 @@ impl Many {
 
     /// Weights below each range, and of all.
     #[inline(always)]
-    fn count(&mut self, count: usize) -> [i32; RANGES + 1] {
-        let mut below = [0; RANGES + 1];
+    fn count(&mut self, count: usize, below: &mut [i32; RANGES + 1]) {
         self.apart.resize(APART, [0; RANGES + 1]);
-        let Some(apart) = self.apart.first_chunk_mut::<APART>() else { return below };
+        let Some(apart) = self.apart.first_chunk_mut::<APART>() else { return };
         apart.iter_mut().for_each(|sums| sums[..count].fill(0));
         // Most values lie in few ranges: neighbours are summed apart, so that one need not wait for the other.
         let ranges = self.ranges.as_flattened().as_chunks::<APART>().0;
@@ -254,7 +257,6 @@ impl Many {
             all += a[i] + b[i] + c[i] + d[i];
         }
         below[count] = all;
-        below
     }
 
     /// Sets apart what lies in ranges that are looked at.
@@ -353,12 +355,16 @@ impl Many {
 const MOST: i32 = 1 << 30;
 
 /// Where to look for a quantile, by the weights below each range and of all.
+#[inline(always)]
 fn search(q: f64, below: &[i32], ranges: Ranges) -> Search {
     let count = ranges.count;
     let target = q * f64::from(below[count]);
     let whole = target.ceil() as i32;
-    let this = below[..count].iter().map(|below| i32::from(*below < whole)).sum::<i32>() as usize;
-    let this = this.saturating_sub(1);
+    let mut under = 0;
+    for below in &below[..count] {
+        under += i32::from(*below < whole);
+    }
+    let this = (under as usize).saturating_sub(1);
     // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold anything.
     let first = (0..this).rev().find(|i| below[*i] < below[this]).unwrap_or(this);
     let last = (this + 1..count).find(|i| below[*i + 1] > below[this + 1]).unwrap_or(this);
@@ -389,50 +395,11 @@ fn bounds<S: Simd>(simd: S, values: &[f32], weights: &[f32]) -> (f32, f32, f32) 
         largest = values.simd_gt(largest).select(values, largest);
         heaviest = weights.simd_gt(heaviest).select(weights, heaviest);
     }
-    let lesser = |a: f32, b: &f32| if *b < a { *b } else { a };
-    let larger = |a: f32, b: &f32| if *b > a { *b } else { a };
-    let heaviest = last.iter().fold(highest(heaviest), larger);
-    (rest.iter().fold(lowest(least), lesser), rest.iter().fold(highest(largest), larger), heaviest)
-}
-
-#[inline(always)]
-fn total<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = (a + b).split();
-    let [a, b, c, d] = (a + b).to_array();
-    (a + c) + (b + d)
-}
-
-#[inline(always)]
-fn least<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.min(b).split();
-    let [a, b, c, d] = a.min(b).to_array();
-    a.min(c).min(b.min(d))
-}
-
-#[inline(always)]
-fn most<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.max(b).split();
-    let [a, b, c, d] = a.max(b).to_array();
-    a.max(c).max(b.max(d))
-}
-
-/// Of lanes that are numbers.
-#[inline(always)]
-fn lowest<S: Simd>(lanes: f32x16<S>) -> f32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.min(b).split();
-    let [a, b, c, d] = a.min(b).to_array();
-    a.min(c).min(b.min(d))
-}
-
-/// Of lanes that are numbers.
-#[inline(always)]
-fn highest<S: Simd>(lanes: f32x16<S>) -> f32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.max(b).split();
-    let [a, b, c, d] = a.max(b).to_array();
-    a.max(c).max(b.max(d))
+    let (mut least, mut largest, mut heaviest) = (lowest(least), highest(largest), highest(heaviest));
+    for (value, weight) in rest.iter().zip(last) {
+        least = if *value < least { *value } else { least };
+        largest = if *value > largest { *value } else { largest };
+        heaviest = if *weight > heaviest { *weight } else { heaviest };
+    }
+    (least, largest, heaviest)
 }
