@@ -17,12 +17,6 @@ impl Default for Processor {
 }
 
 impl Processor {
-    /// What each of its kind can do.
-    #[cfg(test)]
-    pub(super) fn plainest() -> Self {
-        Self(Level::baseline())
-    }
-
     pub(super) fn level(self) -> Level {
         self.0
     }
@@ -97,4 +91,66 @@ pub(super) fn highest<S: Simd>(lanes: f32x16<S>) -> f32 {
     let (a, b) = a.max(b).split();
     let [a, b, c, d] = a.max(b).to_array();
     a.max(c).max(b.max(d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ensemble;
+    use super::super::tests::{DAY, Kind, bits, fed, sparse, stairs, wave};
+    use super::*;
+
+    /// What this one can do, and what lesser ones can.
+    fn processors() -> Vec<Processor> {
+        let best = Level::new();
+        #[cfg(target_arch = "x86_64")]
+        let lesser = [best.as_avx2().map(|simd| simd.level()), best.as_sse4_2().map(|simd| simd.level())];
+        #[cfg(not(target_arch = "x86_64"))]
+        let lesser: [Option<Level>; 0] = [];
+        [Some(best), Some(Level::baseline())].into_iter().chain(lesser).flatten().map(Processor).collect()
+    }
+
+    #[test]
+    fn all_processors_forecast_the_same_to_the_last_bit() {
+        let kinds: [Kind; 3] = [wave, sparse, stairs];
+        for (kind, value) in kinds.into_iter().enumerate() {
+            let mut ensembles: Vec<Ensemble> = processors()
+                .into_iter()
+                .map(|processor| {
+                    let mut ensemble = fed([]);
+                    ensemble.state.processor = processor;
+                    ensemble
+                })
+                .collect();
+            for i in 0..12 * DAY {
+                let value = if i % 97 == 90 { f64::NAN } else { value(i) };
+                ensembles.iter_mut().for_each(|ensemble| ensemble.push(value));
+                if i % 5 == 0 && i > DAY {
+                    let said = |ensemble: &Ensemble| {
+                        let members = ensemble.members().into_iter().flatten().flat_map(|(_, said)| said);
+                        (bits(&ensemble.forecast().unwrap()), members.map(f64::to_bits).collect::<Vec<_>>())
+                    };
+                    let first = said(&ensembles[0]);
+                    assert!(ensembles.iter().all(|ensemble| said(ensemble) == first), "kind {kind} after {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_and_extremes_are_those_of_all_lanes_and_what_is_taken_stays_in_order() {
+        for processor in processors() {
+            fearless_simd::dispatch!(processor.level(), simd => {
+                let values: [f32; LANES] = std::array::from_fn(|i| ((i * 7 + 3) % 16) as f32 - 4.0);
+                let lanes = f32x16::load_array(simd, values);
+                let whole: i32x16<_> = lanes.to_int();
+                assert_eq!((sum(lanes), total(whole)), (56.0, 56));
+                assert_eq!((lowest(lanes), highest(lanes), least(whole), most(whole)), (-4.0, 11.0, -4, 11));
+                let buckets = u32x16::load_array(simd, std::array::from_fn(|i| i as u32));
+                let (mut to_buckets, mut to_distances) = ([9; 20], [9.0; 20]);
+                let taken = pack((buckets, lanes), lanes.simd_lt(0.0), (&mut to_buckets, &mut to_distances), 2);
+                assert_eq!((taken, &to_buckets[..6]), (4, &[9, 9, 0, 2, 9, 11][..]));
+                assert_eq!(to_distances[..6], [9.0, 9.0, -1.0, -3.0, -2.0, -4.0]);
+            });
+        }
+    }
 }
