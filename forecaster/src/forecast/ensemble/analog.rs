@@ -175,16 +175,18 @@ impl Common {
         known: &[Option<(Blocks<'_, 1>, f32)>; 3],
     ) {
         let all = keys.len.div_ceil(BLOCK);
-        self.blocks.resize(all, [0.0; BLOCK]);
-        self.least.resize(all, 0.0);
-        for (b, (block, least)) in self.blocks.iter_mut().zip(&mut self.least).enumerate() {
+        self.blocks.clear();
+        self.least.clear();
+        self.blocks.reserve(all);
+        self.least.reserve(all);
+        for b in 0..all {
             let mut sums = f32x16::splat(simd, 0.0);
             for (rows, weight) in known.iter().flatten() {
                 sums += rows.at(simd, b, 0) * *weight;
             }
             let sums = keys.add(simd, b, sums);
-            sums.store_array(block);
-            *least = least_of(sums);
+            self.blocks.push(sums.to_array());
+            self.least.push(least_of(sums));
         }
     }
 

@@ -140,4 +140,14 @@ mod tests {
         assert_eq!(read(&[0.0; 7], &[1.0; 7], &[0.5]), [0.0]);
         assert!(read(&[], &[], &[0.5])[0].is_nan());
     }
+
+    #[test]
+    fn many_equal_values_and_some_that_are_no_numbers_have_quantiles() {
+        let equal: Vec<f32> = (0..600).map(|i| if i % 3 == 0 { (i / 3) as f32 } else { 50.0 }).collect();
+        assert_eq!(read(&equal, &[1.0; 600], &[0.3, 0.5]), [50.0, 50.0]);
+        let mut values: Vec<f32> = (0..300).map(|i| i as f32).collect();
+        (values[7], values[290]) = (f32::NAN, f32::NAN);
+        assert_eq!(read(&values, &[1.0; 300], &[0.5, 0.9]).len(), 2);
+        assert_eq!(read(&values, &[0.0; 300], &[0.5]).len(), 1);
+    }
 }

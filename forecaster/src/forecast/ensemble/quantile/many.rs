@@ -16,6 +16,8 @@ const BLOCK: usize = 64;
 const APART: usize = 4;
 /// Bounds that were moved so often by what weights say are moved to the middle.
 const PATIENCE: usize = 6;
+/// Halving ends long before, but among values that are no numbers.
+const ROUNDS: usize = 64;
 
 /// Room to read quantiles of many values in.
 #[derive(Debug, Default)]
@@ -85,18 +87,12 @@ impl Pairs {
 struct Ranges {
     least: f32,
     scale: f32,
-    count: usize,
 }
 
 impl Ranges {
     #[inline(always)]
     fn of<S: Simd>(self, values: f32x16<S>) -> i32x16<S> {
         ((values - self.least) * self.scale).to_int()
-    }
-
-    /// About where one begins.
-    fn begin(self, i: usize) -> f32 {
-        self.least + i as f32 / self.scale
     }
 }
 
@@ -105,10 +101,10 @@ impl Ranges {
 struct Search {
     /// Weight to be reached.
     target: f64,
-    /// The first and the last range that are looked at, of which the quantile's is one.
+    /// The range in which it lies.
+    range: i32,
+    /// The first and the last range that are looked at.
     parts: (u8, u8),
-    /// About where its range begins and ends.
-    edges: [f32; 2],
     /// Blocks of what is near.
     blocks: (usize, usize),
     /// Weight of all below what is near.
@@ -169,7 +165,7 @@ impl Many {
     ) {
         let (least, largest, heaviest) = bounds(simd, values, weights);
         let count = (values.len() / 3).min(RANGES);
-        let ranges = Ranges { least, scale: (count as f32 - 0.5) / (largest - least), count };
+        let ranges = Ranges { least, scale: (count as f32 - 0.5) / (largest - least) };
         if !(ranges.scale.is_finite() && ranges.scale > 0.0 && heaviest > 0.0) {
             // All the same, or too far apart for arithmetic.
             out.extend(wanted.iter().map(|_| least));
@@ -181,18 +177,12 @@ impl Many {
         self.searches.clear();
         // Not by a map, whose closure would be compiled for any processor.
         for q in wanted {
-            self.searches.push(search(f64::from(*q), &below[..count + 1], ranges));
+            self.searches.push(search(f64::from(*q), &below[..count + 1]));
         }
         self.set_apart(simd, values.len());
         self.share_out(simd, ranges);
-        for i in 0..self.searches.len() {
-            for edge in self.searches[i].edges {
-                let sides = self.sides(simd, &self.searches[i], edge);
-                self.searches[i].learn(sides);
-            }
-        }
         let (mut round, mut open) = (0, true);
-        while open {
+        while open && round < ROUNDS {
             (round, open) = (round + 1, false);
             // In turn, so that one need not wait for the other.
             for i in 0..self.searches.len() {
@@ -284,21 +274,24 @@ impl Many {
     fn share_out<S: Simd>(&mut self, simd: S, ranges: Ranges) {
         let Self { some, near, searches, .. } = self;
         near.grow((some.blocks + 2) * LANES * searches.len());
-        let (lowest_of_none, highest_of_none) =
-            (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
+        let (infinite, below_all) = (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
         let mut block = 0;
         for search in searches {
             let (first, last) = search.parts;
-            let (mut low, mut high) = (lowest_of_none, highest_of_none);
+            let (mut low, mut high, mut before, mut after) = (infinite, below_all, below_all, infinite);
             let mut kept = block * LANES;
             for (values, weights) in some.blocks(simd, (0, some.blocks)) {
                 let these = ranges.of(values);
                 let inside = these.simd_ge(i32::from(first)) & these.simd_le(i32::from(last));
-                low = low.min(inside.select(values, lowest_of_none));
-                high = high.max(inside.select(values, highest_of_none));
+                let here = these.simd_eq(search.range);
+                low = low.min(here.select(values, infinite));
+                high = high.max(here.select(values, below_all));
+                before = before.max((inside & these.simd_lt(search.range)).select(values, below_all));
+                after = after.min((inside & these.simd_gt(search.range)).select(values, infinite));
                 kept += near.pack(kept, (values, weights), inside);
             }
             (search.low, search.high) = (lowest(low), highest(high));
+            (search.before, search.after) = (highest(before), lowest(after));
             let end = near.fill_up(kept);
             search.blocks = (block, end);
             block = end;
@@ -356,8 +349,8 @@ const MOST: i32 = 1 << 30;
 
 /// Where to look for a quantile, by the weights below each range and of all.
 #[inline(always)]
-fn search(q: f64, below: &[i32], ranges: Ranges) -> Search {
-    let count = ranges.count;
+fn search(q: f64, below: &[i32]) -> Search {
+    let count = below.len() - 1;
     let target = q * f64::from(below[count]);
     let whole = target.ceil() as i32;
     let mut under = 0;
@@ -370,16 +363,16 @@ fn search(q: f64, below: &[i32], ranges: Ranges) -> Search {
     let last = (this + 1..count).find(|i| below[*i + 1] > below[this + 1]).unwrap_or(this);
     Search {
         target,
+        range: this as i32,
         parts: (first as u8, last as u8),
-        edges: [this, this + 1].map(|i| ranges.begin(i)),
         blocks: (0, 0),
         base: below[first],
         low: f32::NEG_INFINITY,
         before: f32::NEG_INFINITY,
-        below: below[first],
+        below: below[this],
         high: f32::INFINITY,
         after: f32::INFINITY,
-        upto: below[last + 1],
+        upto: below[this + 1],
     }
 }
 
