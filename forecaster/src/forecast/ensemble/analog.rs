@@ -75,38 +75,15 @@ impl<'a, const K: usize> Keys<'a, K> {
 
     /// Adds what lies along the keys to the squared distances of a block.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, b: usize, distances: f32x16<S>) -> f32x16<S> {
-        match &self.less {
-            None => self.sum(
-                simd,
-                b,
-                distances,
-                #[inline(always)]
-                |rows| rows,
-            ),
-            Some(less) => {
-                let less = less.at(simd, b, 0);
-                self.sum(
-                    simd,
-                    b,
-                    distances,
-                    #[inline(always)]
-                    |rows| rows - less,
-                )
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn sum<S: Simd>(
-        &self,
-        simd: S,
-        b: usize,
-        mut distances: f32x16<S>,
-        of: impl Fn(f32x16<S>) -> f32x16<S>,
-    ) -> f32x16<S> {
+    fn add<S: Simd>(&self, simd: S, b: usize, mut distances: f32x16<S>) -> f32x16<S> {
+        let less = match &self.less {
+            Some(less) => Some(less.at(simd, b, 0)),
+            None => None,
+        };
         for k in 0..K {
-            let apart = (of(self.rows.at(simd, b, k)) - self.now[k]) * self.scale[k];
+            let rows = self.rows.at(simd, b, k);
+            let rows = if let Some(less) = less { rows - less } else { rows };
+            let apart = (rows - self.now[k]) * self.scale[k];
             distances += apart * apart;
         }
         distances

@@ -109,7 +109,8 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. The squared distance of the farthest, `None` if there are fewer.
+    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. Its squared distance, `None` if
+    /// there are fewer.
     pub(super) fn select(&mut self, processor: Processor, found: &Moments, k: usize, guess: f32) -> Option<f32> {
         self.few_k = None;
         self.farthest = self.all.take(processor, found, k, guess, &mut self.between);
