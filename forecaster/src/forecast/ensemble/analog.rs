@@ -76,6 +76,7 @@ impl<'a, const K: usize> Keys<'a, K> {
     /// Adds what lies along the keys to the squared distances of a block.
     #[inline(always)]
     fn add<S: Simd>(&self, simd: S, b: usize, mut distances: f32x16<S>) -> f32x16<S> {
+        #[expect(clippy::manual_map, reason = "a map's closure may be compiled for any processor")]
         let less = match &self.less {
             Some(less) => Some(less.at(simd, b, 0)),
             None => None,
