@@ -69,7 +69,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
 ];
 
 /// What the brain may stand on: pure crates, no runtime, no logging.
-const BRAIN: [&str; 4] = ["jiff", "nalgebra", "thiserror", "wide"];
+const BRAIN: [&str; 4] = ["fearless_simd", "jiff", "nalgebra", "thiserror"];
 
 /// What the brain would need for I/O, a clock, the environment, threads, logging or waiting.
 const WORLDLY: [&str; 18] = [

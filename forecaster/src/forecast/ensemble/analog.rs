@@ -3,8 +3,10 @@
 //! looked at. `linfa-nn` on the same 6,048 rows of ten keys, in one run: 6.8 ms for its tree (which each bucket would
 //! need anew) and 0.40 ms a search, 0.23 ms for its linear search. This one takes microseconds.
 
-use wide::f32x8;
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, dispatch, f32x16, mask32x16, u32x16};
 
+use super::lanes::{LANES, Processor, pack};
 use super::nearest::{Moments, expected};
 
 /// One coordinate: its rows over the range searched, its value now, its scale.
@@ -19,16 +21,10 @@ pub(super) struct Key<'a> {
 pub(super) type Known<'a> = Option<(&'a [f32], f32)>;
 
 /// Rows that are looked at together: neighbours in time are about as far from now.
-const BLOCK: usize = 16;
+const BLOCK: usize = LANES;
 
-type Rows = [f32; BLOCK];
 /// Values of the rows of a block.
-type Block = [f32x8; 2];
-
-fn load(rows: &Rows) -> Block {
-    let (halves, _) = rows.as_chunks::<8>();
-    [f32x8::new(halves[0]), f32x8::new(halves[1])]
-}
+type Rows = [f32; BLOCK];
 
 /// Columns by blocks, the last one filled up.
 #[derive(Debug)]
@@ -49,8 +45,8 @@ impl<'a, const K: usize> Blocks<'a, K> {
     }
 
     #[inline(always)]
-    fn at(&self, b: usize, k: usize) -> Block {
-        load(self.whole[k].get(b).unwrap_or(&self.last[k]))
+    fn at<S: Simd>(&self, simd: S, b: usize, k: usize) -> f32x16<S> {
+        f32x16::load_array_ref(simd, self.whole[k].get(b).unwrap_or(&self.last[k]))
     }
 }
 
@@ -59,8 +55,8 @@ impl<'a, const K: usize> Blocks<'a, K> {
 pub(super) struct Keys<'a, const K: usize> {
     rows: Blocks<'a, K>,
     less: Option<Blocks<'a, 1>>,
-    now: [f32x8; K],
-    scale: [f32x8; K],
+    now: [f32; K],
+    scale: [f32; K],
     len: usize,
 }
 
@@ -71,33 +67,27 @@ impl<'a, const K: usize> Keys<'a, K> {
         Self {
             rows: Blocks::new(keys.map(|key| key.rows)),
             less: less.map(|less| Blocks::new([less])),
-            now: keys.map(|key| f32x8::splat(key.now)),
-            scale: keys.map(|key| f32x8::splat(key.scale)),
+            now: keys.map(|key| key.now),
+            scale: keys.map(|key| key.scale),
             len,
         }
     }
 
     /// Adds what lies along the keys to the squared distances of a block.
     #[inline(always)]
-    fn add(&self, b: usize, distances: Block) -> Block {
-        match &self.less {
-            None => self.sum(b, distances, |rows| rows),
-            Some(less) => {
-                let less = less.at(b, 0);
-                self.sum(b, distances, |rows| [rows[0] - less[0], rows[1] - less[1]])
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn sum(&self, b: usize, [mut first, mut second]: Block, of: impl Fn(Block) -> Block) -> Block {
+    fn add<S: Simd>(&self, simd: S, b: usize, mut distances: f32x16<S>) -> f32x16<S> {
+        #[expect(clippy::manual_map, reason = "a map's closure may be compiled for any processor")]
+        let less = match &self.less {
+            Some(less) => Some(less.at(simd, b, 0)),
+            None => None,
+        };
         for k in 0..K {
-            let rows = of(self.rows.at(b, k));
-            let apart = [self.scale[k] * (rows[0] - self.now[k]), self.scale[k] * (rows[1] - self.now[k])];
-            first += apart[0] * apart[0];
-            second += apart[1] * apart[1];
+            let rows = self.rows.at(simd, b, k);
+            let rows = if let Some(less) = less { rows - less } else { rows };
+            let apart = (rows - self.now[k]) * self.scale[k];
+            distances += apart * apart;
         }
-        [first, second]
+        distances
     }
 }
 
@@ -105,7 +95,7 @@ impl<'a, const K: usize> Keys<'a, K> {
 #[derive(Debug, Default)]
 pub(super) struct Common {
     of: Option<(usize, usize)>,
-    blocks: Vec<Block>,
+    blocks: Vec<Rows>,
     /// The least distance of each block.
     least: Vec<f32>,
     /// What blocks are usually apart: the quartile of the least distances.
@@ -125,9 +115,9 @@ impl Limit {
     /// Nothing is known.
     pub(super) const NONE: Self = Self { farthest: f32::INFINITY, usual: 1.0 };
 
-    fn now(self, usual: f32) -> f32 {
+    fn guess(self, usual: f32) -> f32 {
         let farther = (usual / self.usual).clamp(0.5, 4.0);
-        expected(self.farthest * if farther.is_finite() { farther } else { 1.0 })
+        self.farthest * if farther.is_finite() { farther } else { 1.0 }
     }
 }
 
@@ -136,6 +126,7 @@ impl Common {
     /// distances (each as long as the keys, with its weight) is added. Does nothing if that was done.
     pub(super) fn measure<const K: usize>(
         &mut self,
+        processor: Processor,
         (from, kind): (usize, usize),
         keys: &Keys<'_, K>,
         known: [Known<'_>; 3],
@@ -143,22 +134,8 @@ impl Common {
         if self.of.replace((from, kind)) == Some((from, kind)) {
             return;
         }
-        let known = known.map(|known| known.map(|(rows, weight)| (Blocks::new([rows]), f32x8::splat(weight))));
-        self.blocks.clear();
-        self.least.clear();
-        let all = keys.len.div_ceil(BLOCK);
-        self.blocks.reserve(all);
-        self.least.reserve(all);
-        for b in 0..all {
-            let mut sums = [f32x8::ZERO; 2];
-            for (rows, weight) in known.iter().flatten() {
-                let rows = rows.at(b, 0);
-                sums = [sums[0] + *weight * rows[0], sums[1] + *weight * rows[1]];
-            }
-            let sums = keys.add(b, sums);
-            self.blocks.push(sums);
-            self.least.push(least(sums));
-        }
+        let known = known.map(|known| known.map(|(rows, weight)| (Blocks::new([rows]), weight)));
+        dispatch!(processor.level(), simd => self.measure_all(simd, keys, &known));
         self.sorted.clear();
         self.sorted.extend_from_slice(&self.least);
         let quartile = self.sorted.len() / 4;
@@ -168,11 +145,35 @@ impl Common {
         };
     }
 
+    #[inline(always)]
+    fn measure_all<S: Simd, const K: usize>(
+        &mut self,
+        simd: S,
+        keys: &Keys<'_, K>,
+        known: &[Option<(Blocks<'_, 1>, f32)>; 3],
+    ) {
+        let all = keys.len.div_ceil(BLOCK);
+        self.blocks.clear();
+        self.least.clear();
+        self.blocks.reserve(all);
+        self.least.reserve(all);
+        for b in 0..all {
+            let mut sums = f32x16::splat(simd, 0.0);
+            for (rows, weight) in known.iter().flatten() {
+                sums += rows.at(simd, b, 0) * *weight;
+            }
+            let sums = keys.add(simd, b, sums);
+            self.blocks.push(sums.to_array());
+            self.least.push(least_of(sums));
+        }
+    }
+
     /// The nearest rows, as many as `k`, and some that are farther, by age. `keys` are the lead's own; they end with the
     /// last row that is looked at. What has a `gap` that is infinite is left out. More distance than `limit` is looked
     /// at only if need be.
     pub(super) fn nearest<const K: usize>(
         &mut self,
+        processor: Processor,
         keys: &Keys<'_, K>,
         gap: Option<&[f32]>,
         k: usize,
@@ -180,16 +181,23 @@ impl Common {
         found: &mut Moments,
     ) {
         let gap = gap.map(|gap| Blocks::new([gap]));
-        let limit = limit.now(self.usual);
-        self.closer(keys, &gap, limit, found);
+        let limit = expected(limit.guess(self.usual));
+        let mut closer = |limit: f32, found: &mut Moments| {
+            dispatch!(processor.level(), simd => self.closer(simd, keys, &gap, limit, found));
+        };
+        closer(limit, found);
         if found.len() < k && found.len() > 0 && limit < f32::INFINITY {
             // About as many more as are missing.
-            let wider = expected(limit) * (k as f32 / found.len() as f32).sqrt();
-            self.closer(keys, &gap, wider, found);
+            closer(expected(limit) * (k as f32 / found.len() as f32).sqrt(), found);
         }
         if found.len() < k && limit < f32::INFINITY {
-            self.closer(keys, &gap, f32::INFINITY, found);
+            closer(f32::INFINITY, found);
         }
+    }
+
+    /// How far the farthest neighbour is about.
+    pub(super) fn guess(&self, limit: Limit) -> f32 {
+        limit.guess(self.usual)
     }
 
     /// The limit for the next bucket, after the farthest of this one.
@@ -198,17 +206,17 @@ impl Common {
     }
 
     /// All rows closer than `limit`.
-    fn closer<const K: usize>(
+    #[inline(always)]
+    fn closer<S: Simd, const K: usize>(
         &mut self,
+        simd: S,
         keys: &Keys<'_, K>,
         gap: &Option<Blocks<'_, 1>>,
         limit: f32,
         found: &mut Moments,
     ) {
-        found.clear();
         let Self { of, blocks, least, near, .. } = self;
-        let from = of.map_or(0, |(from, _)| from);
-        let bound = f32x8::splat(limit);
+        let from = of.map_or(0, |(from, _)| from) as u32;
         // Which blocks are near enough is found out apart from what is done with them: the processor need not guess.
         let all = keys.len.div_ceil(BLOCK).min(least.len());
         near.resize(all.max(near.len()), 0);
@@ -217,30 +225,31 @@ impl Common {
             near[count] = b;
             count += usize::from(*least < limit);
         }
-        for b in near[..count].iter().map(|b| *b as usize) {
-            let mut distances = keys.add(b, blocks[b]);
-            if let Some(gap) = gap {
-                let gap = gap.at(b, 0);
-                distances = [distances[0] + gap[0], distances[1] + gap[1]];
+        let counted = u32x16::load_array(simd, std::array::from_fn(|i| i as u32));
+        found.fill(count * BLOCK, |buckets, distances| {
+            let mut kept = 0;
+            for b in near[..count].iter().map(|b| *b as usize) {
+                let mut apart = keys.add(simd, b, f32x16::load_array_ref(simd, &blocks[b]));
+                if let Some(gap) = gap {
+                    apart += gap.at(simd, b, 0);
+                }
+                let mut close = apart.simd_lt(limit);
+                if keys.len < (b + 1) * BLOCK {
+                    close &= mask32x16::from_bitmask(simd, (1 << (keys.len - b * BLOCK)) - 1);
+                }
+                let these = counted + (from + (b * BLOCK) as u32);
+                kept += pack((these, apart), close, (buckets, distances), kept);
             }
-            let close = distances[0].simd_lt(bound).to_bitmask() | distances[1].simd_lt(bound).to_bitmask() << 8;
-            let beyond = (keys.len - b * BLOCK).min(BLOCK);
-            let mut close = close & ((1 << beyond) - 1);
-            let distances: [f32; BLOCK] =
-                [distances[0].to_array(), distances[1].to_array()].as_flattened().try_into().unwrap_or_default();
-            let first = (from + b * BLOCK) as u32;
-            while close != 0 {
-                let i = close.trailing_zeros();
-                found.push(first + i, distances[i as usize % BLOCK]);
-                close &= close - 1;
-            }
-        }
+            kept
+        });
     }
 }
 
 /// The least of a block.
-fn least([first, second]: Block) -> f32 {
-    let eight = first.fast_min(second).to_array();
+#[inline(always)]
+fn least_of<S: Simd>(block: f32x16<S>) -> f32 {
+    let (first, second) = block.split();
+    let eight = first.simd_lt(second).select(first, second).to_array();
     let lesser = |a: f32, b: f32| if b < a { b } else { a };
     let four: [f32; 4] = std::array::from_fn(|i| lesser(eight[i], eight[i + 4]));
     lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
@@ -290,6 +299,7 @@ mod tests {
         let columns: Vec<Vec<f32>> = (0..7).map(column).collect();
         let mut gap = vec![0.0; 1003];
         (300..320).for_each(|i| gap[i] = f32::INFINITY);
+        let processor = Processor::default();
         let key = |k: usize, rows: usize| Key { rows: &columns[k][..rows], now: 0.4 - 0.1 * k as f32, scale: 0.8 };
         // Differences from a column in common, the lead's own keys as they are, or the other way round.
         for less in [true, false] {
@@ -307,10 +317,10 @@ mod tests {
             plain.sort_by(|a, b| a.0.total_cmp(&b.0));
             let level: Vec<f32> = columns[6].iter().map(|x| x.abs()).collect();
             let mut common = Common::default();
-            common.measure((50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
+            common.measure(processor, (50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
             for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
                 let mut found = Moments::default();
-                common.nearest(&own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
+                common.nearest(processor, &own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
                 assert!(found.buckets.is_sorted() && found.len() >= 100, "{}", found.len());
                 for (distance, bucket) in &plain[..100] {
                     let i = found.buckets.binary_search(bucket).unwrap();

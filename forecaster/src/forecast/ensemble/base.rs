@@ -2,6 +2,7 @@
 //! size of error to expect. Every row is as it was issued; only the rows before the first fit are the first fit's.
 
 use super::column::Column;
+use super::lanes::Processor;
 use super::mixture::{Mixture, SOURCES, Sums};
 use super::ridge::{Design, FEATURES, Normal, Ridge};
 use super::track::{Profile, Track};
@@ -97,7 +98,7 @@ impl Base {
     }
 
     /// Fits on the last window. The first fit also writes the rows before it.
-    pub(super) fn refit(&mut self, track: &Track, profile: &Profile, season: &Season) {
+    pub(super) fn refit(&mut self, processor: Processor, track: &Track, profile: &Profile, season: &Season) {
         let end = track.len();
         let from = end.saturating_sub(self.window + self.lead).max(self.smoothers.first());
         let half_life = HALF_LIFE_DAYS * season.per_day as f64;
@@ -116,7 +117,7 @@ impl Base {
         if changes.len() < ENOUGH {
             return;
         }
-        let Some(normal) = Normal::new(&mut design) else { return };
+        let Some(normal) = Normal::new(processor, &mut design) else { return };
         let change = normal.solve(&design, &changes, LAMBDA);
         let missed: Vec<f32> = (design.rows.iter().zip(&changes))
             .map(|(row, change_seen)| (change_seen - change.predict_standard(row)).abs())

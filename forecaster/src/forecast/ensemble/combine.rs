@@ -32,6 +32,8 @@ struct Member {
     regret: f64,
     variance: f64,
     bound: f64,
+    /// By the last two.
+    rate: f64,
     /// By each of the two rules, before all are made to add up to one.
     worth: [f64; 2],
 }
@@ -78,7 +80,8 @@ impl Combination {
             member.loss = keep_loss * member.loss + times * pinball(self.q, y, f);
             member.variance = keep * member.variance + times * l * l;
             member.bound = member.bound.max(l.abs());
-            member.regret = keep * member.regret - times * l * (1.0 + member.rate(n) * l);
+            member.rate = member.learning_rate(n);
+            member.regret = keep * member.regret - times * l * (1.0 + member.rate * l);
         }
         self.scored += usize::try_from(counts).unwrap_or(1);
         if self.scored >= YOUNG {
@@ -87,12 +90,8 @@ impl Combination {
     }
 
     fn weigh(&mut self) {
-        let n = (self.members.len() as f64).ln();
-        let most = self.members.iter().map(|m| m.rate(n) * m.regret).fold(f64::NEG_INFINITY, f64::max);
-        let by_regret = |member: &Member| {
-            let rate = member.rate(n);
-            rate * (rate * member.regret - most).exp()
-        };
+        let most = self.members.iter().map(|m| m.rate * m.regret).fold(f64::NEG_INFINITY, f64::max);
+        let by_regret = |member: &Member| member.rate * (member.rate * member.regret - most).exp();
         let least = self.members.iter().map(|m| m.loss).fold(f64::INFINITY, f64::min).max(1e-12);
         let by_loss = |member: &Member| (-SHARPNESS * (member.loss / least - 1.0).min(20.0)).exp();
         for member in &mut self.members {
@@ -114,7 +113,7 @@ fn prior(i: usize, members: usize, trusted: usize) -> f64 {
 }
 
 impl Member {
-    fn rate(&self, n: f64) -> f64 {
+    fn learning_rate(&self, n: f64) -> f64 {
         let by_bound = 1.0 / (2.0 * self.bound.max(1e-9));
         by_bound.min((n / self.variance.max(1e-18)).sqrt())
     }

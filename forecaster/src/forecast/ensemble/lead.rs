@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::column::Column;
 use super::combine::Combination;
+use super::lanes::Processor;
 use super::member::{LAST_VALUE, Members, NAMES, Room, View};
 use super::report::{LeadReport, Weights};
 use super::smooth::{Bank, Horizon};
@@ -49,6 +50,7 @@ pub(super) struct Shared<'a> {
     pub quantiles: &'a [f32],
     pub largest: f64,
     pub window: usize,
+    pub processor: Processor,
 }
 
 /// The most that is forecast after `largest`, in demand's unit.
@@ -151,7 +153,7 @@ impl Lead {
     }
 
     pub(super) fn refit(&mut self, shared: &Shared<'_>) {
-        self.base.refit(shared.track, shared.profile, shared.season);
+        self.base.refit(shared.processor, shared.track, shared.profile, shared.season);
     }
 
     /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while too young.

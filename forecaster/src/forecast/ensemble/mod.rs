@@ -6,6 +6,7 @@ mod column;
 mod combine;
 mod grid;
 mod judging;
+mod lanes;
 mod lead;
 mod local;
 mod member;
@@ -197,7 +198,9 @@ impl Ensemble {
         }
         // The newest bucket is pushed by the caller.
         let (first, end) = (self.raw.first(), self.raw.end() - 1);
+        let processor = self.state.processor;
         self.state = State::new(self.start, self.step, &self.spec, self.share, unit, first);
+        self.state.processor = processor;
         let mut next_fit = first + self.after(0);
         for (i, value) in self.raw.rows(first..end).iter().enumerate() {
             self.state.push(*value, &self.judging);

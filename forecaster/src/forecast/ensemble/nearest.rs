@@ -1,7 +1,10 @@
 //! The nearest of some moments, by age: columns are read in their order. Distances are counted against a bound that is
-//! narrowed until few are left between, eight at a time.
+//! narrowed until few are left between.
 
-use wide::f32x8;
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, dispatch, f32x16, i32x16, mask32x16, u32x16};
+
+use super::lanes::{LANES, Processor, SLACK, highest, pack, total};
 
 /// Past moments: their buckets and squared distances from now.
 #[derive(Debug, Clone, Default)]
@@ -20,43 +23,49 @@ impl Moments {
         self.distances.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn push(&mut self, bucket: u32, distance: f32) {
         self.buckets.push(bucket);
         self.distances.push(distance);
     }
 
+    /// Takes as many as `write` says that it wrote, at most `most`, instead; it may write [`SLACK`] rows more.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, most: usize, write: impl FnOnce(&mut [u32], &mut [f32]) -> usize) {
+        self.buckets.resize(most + SLACK, 0);
+        self.distances.resize(most + SLACK, 0.0);
+        let kept = write(&mut self.buckets, &mut self.distances);
+        self.buckets.truncate(kept);
+        self.distances.truncate(kept);
+    }
+
     /// Takes the `k` nearest of `other` instead. The squared distance of the farthest.
-    fn take(&mut self, other: &Self, k: usize, between: &mut Vec<u64>) -> f32 {
+    fn take(&mut self, processor: Processor, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
         if other.len() <= k {
             self.copy(other);
             return other.distances.iter().fold(0.0, |a, b| if *b > a { *b } else { a });
         }
-        let last = nth(other, k, between);
-        self.buckets.resize(other.len(), 0);
-        self.distances.resize(other.len(), 0.0);
-        let (buckets, distances) = (&mut self.buckets[..], &mut self.distances[..other.len()]);
-        let mut kept = 0;
-        for (bucket, distance) in other.buckets.iter().zip(&other.distances) {
-            // Overwritten by the next one if it is too far: that is quicker than to branch.
-            (buckets[kept], distances[kept]) = (*bucket, *distance);
-            kept += usize::from(order(*bucket, *distance) <= last);
-        }
-        self.buckets.truncate(kept);
-        self.distances.truncate(kept);
-        f32::from_bits((last >> 32) as u32)
+        dispatch!(processor.level(), simd => self.take_nearest(simd, other, k, guess, between))
     }
 
-    /// Leaves the `k` nearest. The squared distance of the farthest.
-    fn keep(&mut self, k: usize, between: &mut Vec<u64>) -> f32 {
-        let last = nth(self, k, between);
-        let Self { buckets, distances } = self;
-        let mut kept = 0;
-        for i in 0..distances.len() {
-            (buckets[kept], distances[kept]) = (buckets[i], distances[i]);
-            kept += usize::from(order(buckets[i], distances[i]) <= last);
-        }
-        buckets.truncate(kept);
-        distances.truncate(kept);
+    #[inline(always)]
+    fn take_nearest<S: Simd>(&mut self, simd: S, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
+        let last = nth(simd, other, k, guess, between);
+        self.fill(other.len(), |buckets, distances| {
+            let mut kept = 0;
+            let (whole, rest) = other.buckets.as_chunks::<LANES>();
+            let (their, last_distances) = other.distances.as_chunks::<LANES>();
+            for (these, their) in whole.iter().zip(their) {
+                let these = (u32x16::load_array_ref(simd, these), f32x16::load_array_ref(simd, their));
+                kept += pack(these, within(these, last), (buckets, distances), kept);
+            }
+            for (bucket, distance) in rest.iter().zip(last_distances) {
+                // Overwritten by the next one if it is too far: that is quicker than to branch.
+                (buckets[kept], distances[kept]) = (*bucket, *distance);
+                kept += usize::from(order(*bucket, *distance) <= last);
+            }
+            kept
+        });
         f32::from_bits((last >> 32) as u32)
     }
 
@@ -73,6 +82,13 @@ fn order(bucket: u32, distance: f32) -> u64 {
     u64::from(distance.to_bits()) << 32 | u64::from(bucket)
 }
 
+/// Which are no farther than `last`, by [`order`].
+#[inline(always)]
+fn within<S: Simd>((buckets, distances): (u32x16<S>, f32x16<S>), last: u64) -> mask32x16<S> {
+    let (bucket, distance) = (last as u32, f32::from_bits((last >> 32) as u32));
+    distances.simd_lt(distance) | (distances.simd_eq(distance) & buckets.simd_le(bucket))
+}
+
 /// So few are sorted at once.
 const FEW: usize = 12;
 
@@ -84,6 +100,8 @@ pub(super) struct Nearest {
     /// Squared distance of the farthest of all.
     farthest: f32,
     few: Moments,
+    /// Takes its place when there are to be fewer.
+    fewer: Moments,
     farthest_few: f32,
     /// How many were asked for when few were taken.
     few_k: Option<usize>,
@@ -91,74 +109,104 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Takes the `k` nearest of `found` (by age). The squared distance of the farthest, `None` if there are fewer.
-    pub(super) fn select(&mut self, found: &Moments, k: usize) -> Option<f32> {
+    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. Its squared distance, `None` if
+    /// there are fewer.
+    pub(super) fn select(&mut self, processor: Processor, found: &Moments, k: usize, guess: f32) -> Option<f32> {
         self.few_k = None;
-        self.farthest = self.all.take(found, k, &mut self.between);
+        self.farthest = self.all.take(processor, found, k, guess, &mut self.between);
         Some(self.farthest).filter(|_| found.len() >= k && k > 0)
     }
 
     /// The `k` nearest of those, by age, and the squared distance of the farthest of them.
-    pub(super) fn of(&mut self, k: usize) -> (&Moments, f32) {
-        let Self { all, farthest, few, farthest_few, few_k, between } = self;
+    pub(super) fn of(&mut self, processor: Processor, k: usize) -> (&Moments, f32) {
+        let Self { all, farthest, few, fewer, farthest_few, few_k, between } = self;
         if k >= all.len() {
             return (all, *farthest);
         }
         match few_k.replace(k) {
             Some(before) if before == k => {}
-            Some(before) if before > k => *farthest_few = few.keep(k, between),
-            _ => *farthest_few = few.take(all, k, between),
+            Some(before) if before > k => {
+                *farthest_few = fewer.take(processor, few, k, 0.0, between);
+                std::mem::swap(few, fewer);
+            }
+            _ => *farthest_few = few.take(processor, all, k, 0.0, between),
         }
         (few, *farthest_few)
     }
 }
 
 /// How many are less than `bound`.
-fn count(distances: &[f32], bound: f32) -> usize {
-    distances.iter().map(|distance| u32::from(*distance < bound)).sum::<u32>() as usize
+#[inline(always)]
+fn count<S: Simd>(simd: S, distances: &[f32], bound: f32) -> usize {
+    let (whole, rest) = distances.as_chunks::<LANES>();
+    let none = i32x16::splat(simd, 0);
+    let mut counts = none;
+    for distances in whole {
+        counts += f32x16::load_array_ref(simd, distances).simd_lt(bound).select(i32x16::splat(simd, 1), none);
+    }
+    let mut all = total(counts) as usize;
+    for distance in rest {
+        all += usize::from(*distance < bound);
+    }
+    all
 }
 
 /// Above the largest distance.
-fn least_above(distances: &[f32]) -> f32 {
-    let (eights, rest) = distances.as_chunks::<8>();
-    let mut most = f32x8::ZERO;
-    eights.iter().for_each(|eight| most = most.fast_max(f32x8::new(*eight)));
-    most.to_array().iter().chain(rest).fold(0.0f32, |a, b| if *b > a { *b } else { a }).next_up()
+#[inline(always)]
+fn least_above<S: Simd>(simd: S, distances: &[f32]) -> f32 {
+    let (whole, rest) = distances.as_chunks::<LANES>();
+    let mut most = f32x16::splat(simd, 0.0);
+    for distances in whole {
+        most = most.max(f32x16::load_array_ref(simd, distances));
+    }
+    let mut most = highest(most);
+    for distance in rest {
+        most = most.max(*distance);
+    }
+    most.next_up()
 }
 
-/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing.
-fn nth(found: &Moments, k: usize, between: &mut Vec<u64>) -> u64 {
+/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing; it is looked for at `guess` first.
+#[inline(always)]
+fn nth<S: Simd>(simd: S, found: &Moments, k: usize, guess: f32, between: &mut Vec<u64>) -> u64 {
     let distances = &found.distances;
-    let (mut lower, mut upper) = ((0.0, 0), (least_above(distances), distances.len()));
-    let mut halve = false;
-    while upper.1 - lower.1 > FEW {
-        let share = (k - lower.1) as f32 / (upper.1 - lower.1) as f32;
-        // Near now, about as many are closer than a squared distance as its power of 8/3 says.
-        let share = if lower.1 == 0 { (share.sqrt() * share.sqrt().sqrt()).sqrt() } else { share };
-        let middle = lower.0 + if halve { 0.5 } else { share.clamp(0.02, 0.98) } * (upper.0 - lower.0);
-        if middle <= lower.0 || middle >= upper.0 {
+    let (mut lower, mut upper) = ((0.0, 0), (least_above(simd, distances), distances.len()));
+    let mut middle = guess;
+    let mut rounds = 0;
+    loop {
+        if middle > lower.0 && middle < upper.0 {
+            let below = count(simd, distances, middle);
+            *(if below < k { &mut lower } else { &mut upper }) = (middle, below);
+        } else if rounds > 0 {
             break;
         }
-        halve = !halve;
-        let below = count(distances, middle);
-        *(if below < k { &mut lower } else { &mut upper }) = (middle, below);
+        if upper.1 - lower.1 <= FEW {
+            break;
+        }
+        rounds += 1;
+        // Aimed a little beyond, so that both bounds come near.
+        let aim = if lower.0 == middle { k + FEW / 3 } else { k.saturating_sub(FEW / 3) };
+        let share = (aim.clamp(lower.1, upper.1) - lower.1) as f32 / (upper.1 - lower.1) as f32;
+        // Near now, about as many are closer than a squared distance as its power of 8/3 says.
+        let share = if lower.1 == 0 { (share.sqrt() * share.sqrt().sqrt()).sqrt() } else { share };
+        let share = if rounds % 4 == 0 { 0.5 } else { share.clamp(0.02, 0.98) };
+        middle = lower.0 + share * (upper.0 - lower.0);
     }
     between.clear();
-    let (eights, rest) = distances.as_chunks::<8>();
+    let (whole, rest) = distances.as_chunks::<LANES>();
     let mut take = |i: usize, distance: f32| {
         between.push(order(found.buckets.get(i).copied().unwrap_or_default(), distance));
     };
-    let (from, to) = (f32x8::splat(lower.0), f32x8::splat(upper.0));
-    for (e, eight) in eights.iter().enumerate() {
-        let these = f32x8::new(*eight);
-        let mut inside = (these.simd_ge(from) & these.simd_lt(to)).to_bitmask();
+    for (c, distances) in whole.iter().enumerate() {
+        let these = f32x16::load_array_ref(simd, distances);
+        let mut inside = (these.simd_ge(lower.0) & these.simd_lt(upper.0)).to_bitmask();
         while inside != 0 {
             let i = inside.trailing_zeros() as usize;
-            take(8 * e + i, eight[i % 8]);
+            take(LANES * c + i, distances[i % LANES]);
             inside &= inside - 1;
         }
     }
-    for (i, distance) in (8 * eights.len()..).zip(rest).filter(|(_, d)| (lower.0..upper.0).contains(d)) {
+    for (i, distance) in (LANES * whole.len()..).zip(rest).filter(|(_, d)| (lower.0..upper.0).contains(d)) {
         take(i, *distance);
     }
     between.sort_unstable();
@@ -167,11 +215,16 @@ fn nth(found: &Moments, k: usize, between: &mut Vec<u64>) -> u64 {
 
 /// A neighbour is expected within so many times the last farthest distance: in ten dimensions a little more distance
 /// holds several times as many.
-const SLACK: f32 = 1.2;
+const WIDER: f32 = 1.2;
+
+/// What a limit was [`expected`] after.
+pub(super) fn unexpected(limit: f32) -> f32 {
+    (limit - 1e-3) / WIDER
+}
 
 /// A limit within which neighbours are expected next time, after the farthest of this time.
 pub(super) fn expected(farthest: f32) -> f32 {
-    SLACK * farthest + 1e-3
+    WIDER * farthest + 1e-3
 }
 
 #[cfg(test)]
@@ -180,6 +233,7 @@ mod tests {
 
     #[test]
     fn the_nearest_are_the_first_of_all_sorted_and_stay_in_order() {
+        let processor = Processor::default();
         let chance = |n: usize| ((n * 7919 + 13) * 104_729 % 10_007) as f32 / 10_007.0;
         // Spread evenly, few that are near, all the same, many the same.
         let kinds: [fn(f32) -> f32; 4] = [|u| u, |u| u.powi(9), |_| 0.25, |u| (u * 4.0).floor()];
@@ -191,10 +245,10 @@ mod tests {
                     found.buckets.iter().zip(&found.distances).map(|(bucket, d)| order(*bucket, *d)).collect();
                 sorted.sort_unstable();
                 let mut nearest = Nearest::default();
-                let farthest = nearest.select(&found, 600);
+                let farthest = nearest.select(processor, &found, 600, [0.0, 0.3, 9.0, f32::INFINITY][n % 4]);
                 assert_eq!(farthest.is_some(), n >= 600);
                 for k in [250, 600, 120, 30, 200, 15, 1] {
-                    let (moments, farthest) = nearest.of(k);
+                    let (moments, farthest) = nearest.of(processor, k);
                     let mut wanted = sorted[..k.min(n)].to_vec();
                     assert_eq!(farthest.to_bits(), (wanted[wanted.len() - 1] >> 32) as u32, "{k} of {n}, {kind}");
                     wanted.sort_unstable_by_key(|one| one & u64::from(u32::MAX));
@@ -203,6 +257,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Nearest::default().select(&Moments::default(), 5), None);
+        assert_eq!(Nearest::default().select(processor, &Moments::default(), 5, 0.0), None);
     }
 }

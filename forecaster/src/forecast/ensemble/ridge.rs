@@ -2,7 +2,10 @@
 //! columns. `linfa-linear` on the same 6,048 rows (augmented by the penalty) takes 190 ms a target, two targets a lead:
 //! the whole refit of a lead has 5 ms.
 
+use fearless_simd::dispatch;
 use nalgebra::{Cholesky, SMatrix, SVector};
+
+use super::lanes::Processor;
 
 /// Columns of a design, without the constant.
 pub(super) const FEATURES: usize = 43;
@@ -32,7 +35,12 @@ pub(super) struct Design {
 
 impl Normal {
     /// Standardises the rows in place and sums them up. `None` without rows.
-    pub(super) fn new(design: &mut Design) -> Option<Self> {
+    pub(super) fn new(processor: Processor, design: &mut Design) -> Option<Self> {
+        dispatch!(processor.level(), _ => Self::sum_up(design))
+    }
+
+    #[inline(always)]
+    fn sum_up(design: &mut Design) -> Option<Self> {
         let weight: f64 = design.weights.iter().map(|w| f64::from(*w)).sum();
         if weight <= 0.0 {
             return None;
@@ -145,7 +153,7 @@ mod tests {
             design.weights.push(1.0 + (i % 3) as f32);
         }
         let asked = design.rows[17];
-        let normal = Normal::new(&mut design).unwrap();
+        let normal = Normal::new(Processor::default(), &mut design).unwrap();
         let ridge = normal.solve(&design, &targets, 1e-9);
         assert!((ridge.predict(&asked) - targets[17]).abs() < 1e-3, "{} {}", ridge.predict(&asked), targets[17]);
     }
@@ -155,7 +163,7 @@ mod tests {
         let rows = (0..50).map(|i| std::array::from_fn(|k| if k == 0 { i as f32 } else { 5.0 })).collect();
         let mut design = Design { rows, weights: vec![1.0; 50] };
         let targets: Vec<f32> = (0..50).map(|i| 2.0 * i as f32).collect();
-        let ridge = Normal::new(&mut design).unwrap().solve(&design, &targets, 1e-6);
+        let ridge = Normal::new(Processor::default(), &mut design).unwrap().solve(&design, &targets, 1e-6);
         let asked = std::array::from_fn(|k| if k == 0 { 30.0 } else { 1e6 });
         assert!((ridge.predict(&asked) - 60.0).abs() < 0.1);
     }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::judging::Judging;
+use super::lanes::Processor;
 use super::lead::{self, Lead, Shared};
 use super::member::{NAMES, Room};
 use super::smooth::{BASELINES, Bank};
@@ -45,6 +46,7 @@ pub(super) struct State {
     /// Highest demand in log space that was learnt from.
     highest: f32,
     was_wild: bool,
+    pub(super) processor: Processor,
 }
 
 impl State {
@@ -91,6 +93,7 @@ impl State {
             deviation: 0.0,
             highest: 0.0,
             was_wild: false,
+            processor: Processor::default(),
         }
     }
 
@@ -157,7 +160,7 @@ impl State {
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut Lead, &Shared<'_>, &mut Room)) {
-        let mut room = Room::default();
+        let mut room = Room::on(self.processor);
         for lead in &mut self.leads {
             let profile = self.profiles.iter().find(|profile| profile.reach >= lead.steps);
             let Some(profile) = profile else { continue };
@@ -169,6 +172,7 @@ impl State {
                 quantiles: &self.quantiles,
                 largest: self.largest,
                 window: self.window,
+                processor: self.processor,
             };
             act(lead, &shared, &mut room);
         }

@@ -12,7 +12,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
     let all = past.with_present();
     let common = [all.key(&track.mean3, 0.5)?, all.key(&track.max_hour, 0.3)?];
     let known = past.known(0.2, 0.5, &mut room.known)?;
-    room.common[1].measure((past.rows.start, 0), &Keys::new(common, None), known);
+    room.common[1].measure(room.processor, (past.rows.start, 0), &Keys::new(common, None), known);
     let own = [
         past.key(&base.smoothers, 1.0)?,
         past.key(&base.ridge, 1.0)?,

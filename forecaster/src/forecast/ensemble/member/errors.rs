@@ -50,7 +50,7 @@ impl Errors {
         let since = (t + 1).saturating_sub(span + h).max(past.rows.start);
         let fading = Fading::new(0.5 * span as f32, t - since);
         let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
-        let Room { weights, reader, .. } = room;
+        let Room { processor, weights, reader, .. } = room;
         weights.clear();
         let rows = since..past.rows.end;
         let ahead = since + h..past.rows.end + h;
@@ -76,9 +76,9 @@ impl Errors {
                 // Morning has been rising so far; that says nothing of noon.
                 let falls: Vec<f32> = errors.iter().map(|change| -change).collect();
                 let (errors, weights) = ([&errors[..], &falls].concat(), [&weights[..], weights].concat());
-                reader.read(&errors, &weights, view.quantiles, quantiles);
+                reader.read(*processor, &errors, &weights, view.quantiles, quantiles);
             } else {
-                reader.read(errors, weights, view.quantiles, quantiles);
+                reader.read(*processor, errors, weights, view.quantiles, quantiles);
             }
         }
         Some(())

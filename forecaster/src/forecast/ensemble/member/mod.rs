@@ -8,9 +8,12 @@ mod shape;
 
 use std::ops::Range;
 
+use fearless_simd::dispatch;
+
 use super::analog::{self, Common, Fading, Key, Keys, Limit};
 use super::base::Base;
 use super::column::Column;
+use super::lanes::Processor;
 use super::local::{self, Local};
 use super::nearest::{Moments, Nearest};
 use super::quantile::Reader;
@@ -72,6 +75,7 @@ struct Past<'a> {
 /// Room that the searches of one bucket work in, and what the first lead leaves for the others.
 #[derive(Debug, Default)]
 pub(super) struct Room {
+    processor: Processor,
     common: [Common; SEARCHES],
     known: Known,
     hours: Hours,
@@ -84,6 +88,12 @@ pub(super) struct Room {
     ridges: Vec<f32>,
     local: Local,
     reader: Reader,
+}
+
+impl Room {
+    pub(super) fn on(processor: Processor) -> Self {
+        Self { processor, ..Self::default() }
+    }
 }
 
 /// Squared distances from now that several searches look at, from a bucket on.
@@ -205,16 +215,17 @@ impl Past<'_> {
     ) {
         let ahead = self.rows.start + self.view.lead..self.rows.end + self.view.lead;
         let gap = self.gappy().then(|| self.view.track.gap.rows(ahead));
-        let Room { common, found, nearest, .. } = room;
+        let Room { processor, common, found, nearest, .. } = room;
         let Some(common) = common.get_mut(i) else { return };
-        common.nearest(&Keys::new(own, less), gap, k, *limit, found);
-        let farthest = nearest.select(found, k);
+        let guess = common.guess(*limit);
+        common.nearest(*processor, &Keys::new(own, less), gap, k, *limit, found);
+        let farthest = nearest.select(*processor, found, k, guess);
         *limit = farthest.map_or(Limit::NONE, |farthest| common.limit(farthest));
     }
 
     /// Selects the nearest of what was found as the neighbours that are read. The squared distance of the farthest.
-    fn select(&self, k: usize, room: &mut Room) -> Option<f32> {
-        room.nearest.select(&room.found, k)
+    fn select(&self, k: usize, guess: f32, room: &mut Room) -> Option<f32> {
+        room.nearest.select(room.processor, &room.found, k, guess)
     }
 
     /// Weights of neighbours: near and young ones count more.
@@ -229,8 +240,8 @@ impl Past<'_> {
 
     /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
     fn read(&self, k: usize, base: Option<&Column<f32>>, room: &mut Room, said: &mut Vec<f32>) {
-        let Room { nearest, weights, values, reader, .. } = room;
-        let (Moments { buckets, distances }, farthest) = nearest.of(k);
+        let Room { processor, nearest, weights, values, reader, .. } = room;
+        let (Moments { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
         let came = rows(&self.view.track.z, self.view.lead);
         values.clear();
@@ -240,48 +251,36 @@ impl Past<'_> {
         } else {
             values.extend(buckets.iter().map(move |bucket| came(*bucket)));
         }
-        reader.read(values, weights, self.view.quantiles, said);
+        reader.read(*processor, values, weights, self.view.quantiles, said);
     }
 
     /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
     fn regress(&self, k: usize, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
-        let Room { nearest, weights, values, ridges, local, reader, .. } = room;
-        let (Moments { buckets, distances }, farthest) = nearest.of(k);
+        let Room { processor, nearest, weights, values, ridges, local, reader, .. } = room;
+        let (Moments { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
-        let View { track, base, profile, lead, .. } = self.view;
         let now = self.levels(self.t)?;
-        let middles = values;
-        let Local {
-            off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, ..
-        } = local;
-        let ridge = &mut *ridges;
-        let point = [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
-        gather(point, buckets, [&mut *middles, &mut *smoothers, ridge, &mut *season]);
-        let levels = [&base.size, &track.z, &track.mean3, &track.mean_hour].map(|column| (column, 0));
-        gather(levels, buckets, [&mut *size, &mut *z, &mut *mean3, &mut *mean_hour]);
-        let others = [(&track.max_hour, 0), (&track.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
-        gather(others, buckets, [&mut *max_hour, &mut *missed, &mut *day, &mut *week]);
-        forecast.clear();
-        forecast.extend(middles.iter().map(|middle| middle - now[0]));
-        smoothers.iter_mut().zip(ridge).for_each(|(smoother, ridge)| *smoother -= *ridge + now[1]);
-        for (level, now) in [season, z, mean3, mean_hour, max_hour].into_iter().zip(&now[2..]) {
-            level.iter_mut().zip(&*middles).for_each(|(level, middle)| *level -= middle + now);
-        }
-        for (level, now) in [day, week].into_iter().zip(&now[7..]) {
-            level.iter_mut().zip(&*middles).for_each(|(level, middle)| {
-                // Both are computed: that is quicker than to branch.
-                let apart = *level - middle - now;
-                *level = if level.is_finite() { apart } else { -now };
-            });
-        }
-        size.iter_mut().for_each(|size| *size -= now[local::COUNT - 1]);
-        missed.iter_mut().zip(&*middles).for_each(|(came, middle)| *came -= middle);
-        local.correct(weights);
-        let values = middles;
-        values.clear();
-        values.extend(local.missed.iter().map(|miss| now[0] + miss));
-        reader.read(values, weights, self.view.quantiles, said);
+        self.gather(buckets, local, values, ridges);
+        let middles = &mut *values;
+        dispatch!(processor.level(), simd => {
+            differ(now, middles, ridges, local);
+            local.correct(simd, weights);
+            middles.iter_mut().zip(&local.missed).for_each(|(value, miss)| *value = now[0] + miss);
+        });
+        reader.read(*processor, values, weights, self.view.quantiles, said);
         Some(())
+    }
+
+    /// Reads at some buckets what they differ from now by, as it was then.
+    fn gather(&self, buckets: &[u32], local: &mut Local, middles: &mut Vec<f32>, ridge: &mut Vec<f32>) {
+        let View { track, base, profile, lead, .. } = self.view;
+        let Local { off: [_, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, .. } = local;
+        let point = [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
+        gather(point, buckets, [middles, smoothers, ridge, season]);
+        let levels = [&base.size, &track.z, &track.mean3, &track.mean_hour].map(|column| (column, 0));
+        gather(levels, buckets, [size, z, mean3, mean_hour]);
+        let others = [(&track.max_hour, 0), (&track.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
+        gather(others, buckets, [max_hour, missed, day, week]);
     }
 
     /// What a regression among neighbours corrects for: the forecast, and how far levels and seasons were from it.
@@ -303,6 +302,28 @@ impl Past<'_> {
             base.size.get(s)?,
         ])
     }
+}
+
+/// From what was gathered to how it differs from `now`; what came, from what was forecast.
+#[inline(always)]
+fn differ(now: [f32; local::COUNT], middles: &[f32], ridge: &[f32], local: &mut Local) {
+    let Local { off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, .. } =
+        local;
+    forecast.clear();
+    forecast.extend(middles.iter().map(|middle| middle - now[0]));
+    smoothers.iter_mut().zip(ridge).for_each(|(smoother, ridge)| *smoother -= *ridge + now[1]);
+    for (level, now) in [season, z, mean3, mean_hour, max_hour].into_iter().zip(&now[2..]) {
+        level.iter_mut().zip(middles).for_each(|(level, middle)| *level -= middle + now);
+    }
+    for (level, now) in [day, week].into_iter().zip(&now[7..]) {
+        level.iter_mut().zip(middles).for_each(|(level, middle)| {
+            // Both are computed: that is quicker than to branch.
+            let apart = *level - middle - now;
+            *level = if level.is_finite() { apart } else { -now };
+        });
+    }
+    size.iter_mut().for_each(|size| *size -= now[local::COUNT - 1]);
+    missed.iter_mut().zip(middles).for_each(|(came, middle)| *came -= middle);
 }
 
 /// Reads columns, each so many buckets ahead, at some buckets.

@@ -21,7 +21,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
         all.shifted(&profile.both, 0, 0.7).or(all.nothing())?,
     ];
     let known = past.known(0.3, 1.0, &mut room.known)?;
-    room.common[0].measure((past.rows.start, profile.reach), &Keys::new(common, None), known);
+    room.common[0].measure(room.processor, (past.rows.start, profile.reach), &Keys::new(common, None), known);
     let season = |column, scale| past.shifted(column, h, scale).or(past.nothing());
     let own = [season(&profile.both, 1.5)?, season(&profile.week, 1.0)?];
     past.search(0, own, None, REGRESSED, limit, room);
@@ -44,7 +44,7 @@ pub(super) fn say_long(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said
         all.key(&track.idle, 0.3)?,
     ];
     let known = past.known(0.2, 0.7, &mut room.known)?;
-    room.common[2].measure((past.rows.start, 0), &Keys::new(common, None), known);
+    room.common[2].measure(room.processor, (past.rows.start, 0), &Keys::new(common, None), known);
     past.search(2, [past.key(&past.view.base.mixed, 1.0)?], None, LONG, limit, room);
     past.read(LONG, None, room, said);
     Some(())

@@ -27,7 +27,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut f32, room: &mut Room, said: &mut 
         // Younger than a few days: all moments count.
         room.found.copy(&room.near);
     }
-    let farthest = past.select(REGRESSED, room);
+    let farthest = past.select(REGRESSED, nearest::unexpected(*limit), room);
     *limit = farthest.filter(|_| !young).map_or(f32::INFINITY, nearest::expected);
     past.read(NEAREST, None, room, said);
     past.read(NEAREST, Some(&base.mixed), room, said);
@@ -103,19 +103,22 @@ impl Now {
     /// All moments around the same time of day that are closer than `limit`.
     fn closer(&self, past: &Past<'_>, limit: f32, room: &mut Room) {
         let Room { hours, found, values, .. } = room;
-        found.clear();
         let mut shared = &hours.distances[..];
-        for day in &hours.days {
-            let of_day;
-            (of_day, shared) = shared.split_at(day.len());
-            let rows = day.start..day.end.min(past.rows.end);
-            self.measure(past, rows.clone(), of_day, values);
-            for (i, distance) in (rows.start as u32..).zip(&*values) {
-                if *distance < limit {
-                    found.push(i, *distance);
+        found.fill(shared.len(), |buckets, distances| {
+            let mut kept = 0;
+            for day in &hours.days {
+                let of_day;
+                (of_day, shared) = shared.split_at(day.len());
+                let rows = day.start..day.end.min(past.rows.end);
+                self.measure(past, rows.clone(), of_day, values);
+                for (i, distance) in (rows.start as u32..).zip(&*values) {
+                    // Overwritten by the next one if it is too far: that is quicker than to branch.
+                    (buckets[kept], distances[kept]) = (i, *distance);
+                    kept += usize::from(*distance < limit);
                 }
             }
-        }
+            kept
+        });
     }
 
     /// Squared distances of some rows, of which those that leads share are known; NaN or infinite for those that do not

@@ -16,7 +16,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
     if past.rows.len() < ENOUGH {
         // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
         std::mem::swap(&mut room.found, &mut room.near);
-        past.select(NEAREST, room);
+        past.select(NEAREST, 0.0, room);
     } else {
         let all = past.with_present();
         let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);
@@ -29,7 +29,7 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
             *key = shape(lag)?;
         }
         let known = past.known(0.0, 0.5, &mut room.known)?;
-        room.common[3].measure((start, 0), &Keys::new(common, Some(level)), known);
+        room.common[3].measure(room.processor, (start, 0), &Keys::new(common, Some(level)), known);
         let level = z.rows(past.rows.clone());
         let ahead = Key { now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
         past.search(3, [ahead], Some(level), NEAREST, limit, room);
