@@ -24,6 +24,9 @@ const DRAIN: SignedDuration = SignedDuration::from_secs(60);
 /// A sample is seen so long after it was true: scrape, query and KEDA's poll.
 const METRIC_LAG: SignedDuration = SignedDuration::from_secs(30);
 
+/// A metric is the mean of so long: `rate(…[1m])`.
+const METRIC_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
 /// The forecast is asked for so much beyond the cold start: poll, sync and ramp.
 const BEYOND_LEAD: SignedDuration = SignedDuration::from_secs(60);
 
@@ -53,6 +56,9 @@ pub struct BankSpec {
     pub hpa_window: SignedDuration,
     /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
     pub sees_queue: bool,
+    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then are what an HPA does,
+    /// instead of what the planner does, which is told 15 s earlier and panics.
+    pub plainly: bool,
 }
 
 impl BankSpec {
@@ -72,6 +78,7 @@ impl BankSpec {
             wait_limit: slot,
             hpa_window: SignedDuration::ZERO,
             sees_queue: true,
+            plainly: false,
         }
     }
 
@@ -207,7 +214,8 @@ impl Bank {
             live: 1.0 / policy.utilisation(),
             blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
             drain: backlog_share / DRAIN.as_secs_f64(),
-            window: self.spec.slots(window),
+            // What an HPA wanted as long ago as the window it has forgotten; the planner has not.
+            window: self.spec.slots(window).saturating_sub(u32::from(self.spec.plainly)),
         };
         let look = match *policy {
             ShadowPolicy::Reactive { .. } => {
@@ -314,7 +322,9 @@ impl Bank {
         // The very first slot sees itself.
         let sample = self.recent.get(before.saturating_sub(lag)).copied().unwrap_or(demand);
         self.live.push(now, sample);
-        let metric = self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
+        let level = || self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
+        let minute = self.spec.slots(METRIC_WINDOW).max(1) as usize;
+        let metric = if self.spec.plainly { self.minute(before.saturating_sub(lag), minute).unwrap_or(sample) } else { level() };
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
@@ -327,10 +337,16 @@ impl Bank {
         };
         self.warm = if demand > 0.0 { self.spec.slots(self.spec.keep_warm) } else { self.warm.saturating_sub(1) };
         self.recent.push_back(demand);
-        if self.recent.len() > lag.max(wait) {
+        if self.recent.len() > (lag + minute).max(wait) {
             self.recent.pop_front();
         }
         slot
+    }
+
+    /// The mean of the slots of a minute before the `end`th of those that are kept.
+    fn minute(&self, end: usize, slots: usize) -> Option<f64> {
+        let from = end.saturating_sub(slots);
+        (from < end).then(|| self.recent.range(from..end).sum::<f64>() / (end - from) as f64)
     }
 
     fn open_block(&mut self, now: Timestamp) {
