@@ -169,6 +169,8 @@ pub struct Bank {
     warm: u32,
     open: Option<Block>,
     blocks: VecDeque<Block>,
+    /// Of every block that ever finished, by policy.
+    totals: Vec<Sums>,
 }
 
 impl Bank {
@@ -198,6 +200,7 @@ impl Bank {
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
+            totals: vec![Sums::default(); portfolio.len()],
             portfolio,
         };
         for policy in bank.portfolio.clone() {
@@ -262,10 +265,19 @@ impl Bank {
         self.blocks.iter()
     }
 
+    /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more included.
+    pub fn totals(&self) -> &[Sums] {
+        &self.totals
+    }
+
     /// Takes over blocks that a bank with the same spec and portfolio has finished, oldest first; others are left out.
     pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
         let fits = |block: &Block| block.sums.len() == self.portfolio.len();
         self.blocks = blocks.into_iter().filter(fits).collect();
+        self.totals.fill(Sums::default());
+        for block in &self.blocks {
+            add(&mut self.totals, &block.sums);
+        }
         self.forget();
     }
 
@@ -324,7 +336,8 @@ impl Bank {
         self.live.push(now, sample);
         let level = || self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
         let minute = self.spec.slots(METRIC_WINDOW).max(1) as usize;
-        let metric = if self.spec.plainly { self.minute(before.saturating_sub(lag), minute).unwrap_or(sample) } else { level() };
+        let metric =
+            if self.spec.plainly { self.minute(before.saturating_sub(lag), minute).unwrap_or(sample) } else { level() };
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
@@ -360,11 +373,16 @@ impl Bank {
         if let Some(mut block) = self.open.replace(next) {
             block.sums = self.twins.iter_mut().map(|twin| twin.take_sums(&self.world)).collect();
             if block.slots > 0 {
+                add(&mut self.totals, &block.sums);
                 self.blocks.push_back(block);
                 self.forget();
             }
         }
     }
+}
+
+fn add(totals: &mut [Sums], sums: &[Sums]) {
+    totals.iter_mut().zip(sums).for_each(|(total, sums)| *total += *sums);
 }
 
 impl Outlook {
