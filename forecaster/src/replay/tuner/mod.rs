@@ -125,7 +125,15 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], wish: &Wi
         };
     }
     let gain = Gain::of_cost(&paired, rival, ratio);
-    let passes = |i: usize| gain.is_more_than_chance(i) && (!safe || gain.is_safe(i));
+    // For a target none that misses more than the one it is met by, be it cheaper for certain.
+    let most = match wish.objective {
+        Objective::Late(target) => {
+            let by = paired.cheapest(ratio, |_| true).map_or(0.0, |i| paired.total(i).missed);
+            by.max(AIM * target * paired.demand())
+        }
+        Objective::Cost | Objective::Safe => f64::INFINITY,
+    };
+    let passes = |i: usize| gain.is_more_than_chance(i) && paired.total(i).missed <= most && (!safe || gain.is_safe(i));
     let forecasts = |i: &usize| portfolio.get(*i).is_some_and(ShadowPolicy::forecasts);
     let most_gain = |of: &dyn Fn(usize) -> bool| {
         let gains = (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
@@ -183,6 +191,10 @@ impl<'a> Record<'a> {
         self.totals.get(i).copied().unwrap_or_default()
     }
 
+    fn demand(&self) -> f64 {
+        self.days.iter().map(|day| day.demand).sum()
+    }
+
     fn cheapest(&self, ratio: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> Option<usize> {
         self.cheapest_of(ratio, |i| self.portfolio.get(i).is_some_and(&admits))
     }
@@ -201,7 +213,7 @@ impl<'a> Record<'a> {
     /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does; `otherwise`
     /// where there was no demand to miss.
     fn ratio_for(&self, target: f64, otherwise: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> f64 {
-        let demand: f64 = self.days.iter().map(|day| day.demand).sum();
+        let demand = self.demand();
         if demand <= 0.0 {
             return otherwise;
         }
