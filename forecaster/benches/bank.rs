@@ -81,6 +81,6 @@ fn a_choice(bencher: Bencher<'_, '_>, objective: &Objective) {
     let wish = Wish { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
     bencher.bench_local(|| {
         let days = days(black_box(bank.blocks()), DAY as u32);
-        choose(bank.portfolio(), &days, &wish)
+        choose(bank.portfolio(), &days, bank.totals(), &wish)
     });
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use prewarm_forecaster::Policy;
 use prewarm_forecaster::decide::choice::ShadowPolicy;
-use prewarm_forecaster::decide::policy::{LeadTime, ScaleToZero};
+use prewarm_forecaster::decide::policy::{LeadTime, Objective, ScaleToZero};
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::Spec;
 use prewarm_forecaster::replay::bank::{Bank, BankSpec};
@@ -84,6 +84,7 @@ impl Reach {
             keep_warm: policy.keep_warm,
             cold_start: self.drawn.clone(),
             sees_queue: policy.sees_queue,
+            plainly: policy.objective == Objective::Safe,
             ..BankSpec::new(policy.threshold.get(), self.cold_start)
         };
         if let Some(Scaling { min, idle, max, cooldown, .. }) = self.scaling {

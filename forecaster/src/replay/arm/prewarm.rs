@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::decide::Answer;
 use crate::decide::choice::Choice;
 use crate::decide::planner::{Observation, Planner, Replicas};
-use crate::decide::policy::{Policy, ScaleToZero};
+use crate::decide::policy::{Objective, Policy, ScaleToZero};
 use crate::decide::rhythm::Rhythm;
 use crate::forecast::Forecast;
 use crate::replay::bank::{BLOCK, Bank, BankSpec};
@@ -73,6 +73,7 @@ impl<'a> Pilot<'a> {
             cooldown: scene.keda.cooldown,
             wait_limit: scene.wait_limit,
             sees_queue: scene.shows_queue,
+            plainly: scene.objective == Objective::Safe,
             ..BankSpec::new(threshold, lead)
         };
         let mut planner = Planner::new(policy, rhythm(scene));
@@ -108,7 +109,7 @@ impl<'a> Pilot<'a> {
         let block = now.as_second().div_euclid(BLOCK.as_secs());
         if self.service.choice.is_none() && self.chosen_in != Some(block) {
             self.chosen_in = Some(block);
-            let choice = choose(self.bank.portfolio(), &days(self.bank.blocks(), DAY), &self.wish);
+            let choice = choose(self.bank.portfolio(), &days(self.bank.blocks(), DAY), self.bank.totals(), &self.wish);
             self.planner.install_choice(Arc::new(choice));
         }
         let mut observation = observe(demand, i, self.delay, fleet, self.threshold);

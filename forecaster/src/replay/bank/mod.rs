@@ -24,6 +24,9 @@ const DRAIN: SignedDuration = SignedDuration::from_secs(60);
 /// A sample is seen so long after it was true: scrape, query and KEDA's poll.
 const METRIC_LAG: SignedDuration = SignedDuration::from_secs(30);
 
+/// A metric is the mean of so long: `rate(…[1m])`.
+const METRIC_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
 /// The forecast is asked for so much beyond the cold start: poll, sync and ramp.
 const BEYOND_LEAD: SignedDuration = SignedDuration::from_secs(60);
 
@@ -55,6 +58,9 @@ pub struct BankSpec {
     pub hpa_window: SignedDuration,
     /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
     pub sees_queue: bool,
+    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then are what an HPA does,
+    /// instead of what the planner does, which is told 15 s earlier and panics.
+    pub plainly: bool,
 }
 
 impl BankSpec {
@@ -75,6 +81,7 @@ impl BankSpec {
             wait_limit: slot,
             hpa_window: SignedDuration::ZERO,
             sees_queue: true,
+            plainly: false,
         }
     }
 
@@ -165,6 +172,8 @@ pub struct Bank {
     warm: u32,
     open: Option<Block>,
     blocks: VecDeque<Block>,
+    /// Of every block that ever finished, by policy.
+    totals: Vec<Sums>,
 }
 
 impl Bank {
@@ -196,6 +205,7 @@ impl Bank {
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
+            totals: vec![Sums::default(); portfolio.len()],
             portfolio,
         };
         for policy in bank.portfolio.clone() {
@@ -212,7 +222,8 @@ impl Bank {
             live: 1.0 / policy.utilisation(),
             blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
             drain: backlog_share / DRAIN.as_secs_f64(),
-            window: self.spec.slots(window),
+            // What an HPA wanted as long ago as the window it has forgotten; the planner has not.
+            window: self.spec.slots(window).saturating_sub(u32::from(self.spec.plainly)),
         };
         let look = match *policy {
             ShadowPolicy::Reactive { .. } => {
@@ -259,10 +270,19 @@ impl Bank {
         self.blocks.iter()
     }
 
+    /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more included.
+    pub fn totals(&self) -> &[Sums] {
+        &self.totals
+    }
+
     /// Takes over blocks that a bank with the same spec and portfolio has finished, oldest first; others are left out.
     pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
         let fits = |block: &Block| block.sums.len() == self.portfolio.len();
         self.blocks = blocks.into_iter().filter(fits).collect();
+        self.totals.fill(Sums::default());
+        for block in &self.blocks {
+            add(&mut self.totals, &block.sums);
+        }
         self.forget();
     }
 
@@ -319,7 +339,10 @@ impl Bank {
         // The very first slot sees itself.
         let sample = self.recent.get(before.saturating_sub(lag)).copied().unwrap_or(demand);
         self.live.push(now, sample);
-        let metric = self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
+        let level = || self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
+        let minute = self.spec.slots(METRIC_WINDOW).max(1) as usize;
+        let metric =
+            if self.spec.plainly { self.minute(before.saturating_sub(lag), minute).unwrap_or(sample) } else { level() };
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
@@ -332,10 +355,16 @@ impl Bank {
         };
         self.warm = if demand > 0.0 { self.spec.slots(self.spec.keep_warm) } else { self.warm.saturating_sub(1) };
         self.recent.push_back(demand);
-        if self.recent.len() > lag.max(wait) {
+        if self.recent.len() > (lag + minute).max(wait) {
             self.recent.pop_front();
         }
         slot
+    }
+
+    /// The mean of the slots of a minute before the `end`th of those that are kept.
+    fn minute(&self, end: usize, slots: usize) -> Option<f64> {
+        let from = end.saturating_sub(slots);
+        (from < end).then(|| self.recent.range(from..end).sum::<f64>() / (end - from) as f64)
     }
 
     fn open_block(&mut self, now: Timestamp) {
@@ -349,11 +378,16 @@ impl Bank {
         if let Some(mut block) = self.open.replace(next) {
             block.sums = self.twins.iter_mut().map(|twin| twin.take_sums(&self.world)).collect();
             if block.slots > 0 {
+                add(&mut self.totals, &block.sums);
                 self.blocks.push_back(block);
                 self.forget();
             }
         }
     }
+}
+
+fn add(totals: &mut [Sums], sums: &[Sums]) {
+    totals.iter_mut().zip(sums).for_each(|(total, sums)| *total += *sums);
 }
 
 impl Outlook {

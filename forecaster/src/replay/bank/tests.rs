@@ -5,9 +5,10 @@ use std::f64::consts::TAU;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::policy::Objective;
+use crate::decide::policy::{Objective, Threshold};
 use crate::replay::tuner::Wish;
-use crate::replay::{portfolio, tuner};
+use crate::replay::{Arm, Scene, portfolio, replay, tuner};
+use crate::series::Series;
 
 const DAY: usize = 5760;
 
@@ -87,6 +88,35 @@ fn what_waits_is_answered_only_where_it_is_seen() {
     assert!(missed(true) < 0.1 * all && missed(false) > 0.9 * all, "{} {}", missed(true), missed(false));
 }
 
+/// Every day of every setting: whoever is compared with an HPA, or steps aside for one, must know what it costs.
+#[test]
+fn seen_plainly_reactive_policies_are_the_hpa() {
+    let days = 3;
+    let values = (0..days * DAY).map(demand).collect();
+    let trace = Series::new(at(0), SignedDuration::from_secs(15), values);
+    let policies = portfolio::reactive();
+    let sums = |plainly| {
+        let mut bank = Bank::new(BankSpec { plainly, max: 100, ..spec() }, policies.clone());
+        run(&mut bank, 0..days * DAY + 1, false);
+        tuner::days(bank.blocks(), DAY as u32)
+    };
+    let (plain, planner) = (sums(true), sums(false));
+    let mut differ = 0;
+    for (i, policy) in policies.iter().enumerate() {
+        let mut scene = Scene::new(Threshold::new(10.0).unwrap(), spec().lead);
+        scene.hpa.utilisation = policy.utilisation();
+        scene.hpa.behavior.as_mut().unwrap().down.stabilization = Some(policy.scale_down_window());
+        let hpa = replay(&trace, &[], &scene, Arm::Hpa);
+        for ((hpa, plain), planner) in hpa.days.iter().zip(&plain).zip(&planner) {
+            let (plain, planner) = (plain.sums[i], planner.sums[i]);
+            assert!((plain.gpu_hours - hpa.gpu_hours).abs() < 1e-6, "{policy:?} {} {}", plain.gpu_hours, hpa.gpu_hours);
+            assert!((plain.missed - hpa.missed_replica_hours).abs() < 1e-6, "{policy:?}");
+            differ += usize::from((planner.gpu_hours - hpa.gpu_hours).abs() > 1e-3);
+        }
+    }
+    assert!(differ > 100, "{differ}");
+}
+
 #[test]
 fn a_gap_moves_nothing_and_counts_for_nothing() {
     let mut bank = Bank::new(spec(), vec![UNTUNED]);
@@ -146,8 +176,13 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
     let odd = Block { sums: vec![Sums::default(); 3], ..kept[0].clone() };
     again.restore(kept.iter().cloned().chain([odd]));
     assert_eq!(again.blocks().cloned().collect::<Vec<_>>(), kept);
+    assert_eq!(again.totals(), totals(&bank));
+    assert_eq!(bank.totals(), totals(&bank));
     let many = (0..2 * KEPT).map(|i| Block { start: at(1440 * i), ..kept[0].clone() });
     again.restore(many);
+    // What is not kept any more still counts.
+    let hours = kept[0].sums[7].gpu_hours * 2.0 * KEPT as f64;
+    assert!((again.totals()[7].gpu_hours - hours).abs() < 1e-6 * hours);
     assert_eq!((again.blocks().count(), again.blocks().next().map(|block| block.start)), (KEPT, Some(at(1440 * KEPT))));
 }
 
@@ -193,7 +228,8 @@ fn stitched_sums_are_the_closed_loop() {
                 lead: spec().lead,
                 forecast_available: (slot / DAY).is_multiple_of(2),
             };
-            let choice = tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), &wish).policy;
+            let choice =
+                tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), bank.totals(), &wish).policy;
             chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
         }
         let i = chosen[slot / DAY];

@@ -9,7 +9,7 @@ mod learnt;
 mod student;
 
 use jiff::SignedDuration;
-use student::t80;
+use student::{t80, t90};
 
 use super::bank::Block;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
@@ -32,13 +32,8 @@ const LATELY: usize = 7;
 /// Half-life of a day's gain, in days: what a forecast saved last week tells more of tomorrow than what it saved a month ago.
 const HALF_LIFE: f64 = 14.0;
 
-/// Safe mode: missed demand and GPU-hours of a forecast policy, at most so much of the best reactive one's. Less than 1,
-/// because tomorrow differs from the days behind.
-const SAFE_MISSED: f64 = 0.9;
-const SAFE_GPU_HOURS: f64 = 0.98;
-
 /// Target mode aims at this share of the target: what is replayed looks better than what comes.
-const AIM: f64 = 0.7;
+const AIM: f64 = 0.85;
 
 /// Cost ratios that target mode tries, and between which: log-evenly.
 const RATIOS: u32 = 60;
@@ -94,22 +89,34 @@ fn sum(blocks: &[&Block]) -> Day {
     day
 }
 
-/// Chooses among the policies of a portfolio by what they cost on complete days.
+/// Chooses among the policies of a portfolio by what they cost on complete days. `ever`: of every policy all there is, days
+/// that are not kept any more included.
 ///
 /// The best reactive policy is the cheapest of all days; forecast policies are compared with it on the days that had a
 /// trained forecast, young ones of which count more.
-pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
+///
+/// - Safe mode: the rival is what an HPA would be set to that is tuned by all it has ever cost, because who steps aside for
+///   another setting has other misses and GPU-hours than that HPA although it costs as much. A forecast policy acts if it
+///   also saves GPU-hours, and misses less, by more than chance (p = .9).
+/// - Target mode: the cost ratio is the smallest that meets the target; the rival meets it at a ratio of its own, so that
+///   the target is kept where no forecast is proven.
+pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], wish: &Wish) -> Choice {
     let all: Vec<&Day> = days.iter().collect();
     let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && wish.forecast_available).collect();
     let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
-    let ratio = match wish.objective {
-        Objective::Late(target) if paired.days.is_empty() => all.ratio_for(target, wish.cost_ratio, reactive),
-        Objective::Late(target) => paired.ratio_for(target, wish.cost_ratio, |_| true),
-        Objective::Cost | Objective::Safe => wish.cost_ratio,
+    let safe = wish.objective == Objective::Safe;
+    let (ratio, rivals) = match wish.objective {
+        Objective::Late(target) => {
+            let rivals = all.ratio_for(target, wish.cost_ratio, reactive);
+            let any = || paired.ratio_for(target, wish.cost_ratio, |_| true);
+            (if paired.days.is_empty() { rivals } else { any() }, rivals)
+        }
+        Objective::Cost | Objective::Safe => (wish.cost_ratio, wish.cost_ratio),
     };
-    let Some(rival) = all.cheapest(ratio, reactive) else { return without_days(wish) };
+    let Some(of_days) = all.cheapest(rivals, reactive) else { return without_days(wish) };
+    let rival = if safe { cheapest_reactive(portfolio, ever, ratio).unwrap_or(of_days) } else { of_days };
     if paired.days.is_empty() {
-        return match wish.forecast_available {
+        return match wish.forecast_available && !safe {
             // The forecast is new: nothing is known of what it does here.
             true => {
                 Choice { policy: learnt::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
@@ -117,15 +124,23 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
             false => all.choice(rival, rival, ratio),
         };
     }
-    let gain = Gain { record: &paired, rival, ratio };
-    let passes = |i: usize| gain.is_more_than_chance(i) && (wish.objective != Objective::Safe || gain.is_safe(i));
+    let gain = Gain::of_cost(&paired, rival, ratio);
+    // For a target none that misses more than the one it is met by, be it cheaper for certain.
+    let most = match wish.objective {
+        Objective::Late(target) => {
+            let by = paired.cheapest(ratio, |_| true).map_or(0.0, |i| paired.total(i).missed);
+            by.max(AIM * target * paired.demand())
+        }
+        Objective::Cost | Objective::Safe => f64::INFINITY,
+    };
+    let passes = |i: usize| gain.is_more_than_chance(i) && paired.total(i).missed <= most && (!safe || gain.is_safe(i));
     let forecasts = |i: &usize| portfolio.get(*i).is_some_and(ShadowPolicy::forecasts);
     let most_gain = |of: &dyn Fn(usize) -> bool| {
         let gains = (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
         gains.filter(|(_, gain)| *gain > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best })
     };
     if paired.days.len() < TESTED_FROM {
-        let best = most_gain(&|_| true).map_or(rival, |(best, _)| best);
+        let best = most_gain(&|_| !safe).map_or(rival, |(best, _)| best);
         return Choice { why: Why::FewDays, ..paired.choice(best, rival, ratio) };
     }
     let (best, why) = match (most_gain(&passes), most_gain(&|_| true)) {
@@ -134,6 +149,13 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], wish: &Wish) -> Choice {
         (None, None) => (rival, Why::ReactiveBest),
     };
     Choice { why, ..paired.choice(best, rival, ratio) }
+}
+
+/// The cheapest reactive policy by its sums; the first of equals.
+fn cheapest_reactive(portfolio: &[ShadowPolicy], sums: &[Sums], ratio: f64) -> Option<usize> {
+    let all = portfolio.iter().zip(sums).enumerate().filter(|(_, (policy, _))| reactive(policy));
+    let costs = all.map(|(i, (_, sums))| (i, sums.total_cost(ratio)));
+    costs.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(i, _)| i)
 }
 
 fn reactive(policy: &ShadowPolicy) -> bool {
@@ -169,6 +191,10 @@ impl<'a> Record<'a> {
         self.totals.get(i).copied().unwrap_or_default()
     }
 
+    fn demand(&self) -> f64 {
+        self.days.iter().map(|day| day.demand).sum()
+    }
+
     fn cheapest(&self, ratio: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> Option<usize> {
         self.cheapest_of(ratio, |i| self.portfolio.get(i).is_some_and(&admits))
     }
@@ -187,7 +213,7 @@ impl<'a> Record<'a> {
     /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does; `otherwise`
     /// where there was no demand to miss.
     fn ratio_for(&self, target: f64, otherwise: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> f64 {
-        let demand: f64 = self.days.iter().map(|day| day.demand).sum();
+        let demand = self.demand();
         if demand <= 0.0 {
             return otherwise;
         }
@@ -208,8 +234,8 @@ impl<'a> Record<'a> {
 
     /// What speaks for a policy; why it was chosen is for the caller to say.
     fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Choice {
-        let gain = Gain { record: self, rival, ratio };
-        let (mean, margin) = gain.mean_and_margin(chosen);
+        let gain = Gain::of_cost(self, rival, ratio);
+        let (mean, margin) = gain.mean_and_margin(chosen, t80);
         let (weights, all) = self.weights();
         let mean_day = |i: usize| {
             let mut mean = Sums::default();
@@ -240,12 +266,19 @@ impl<'a> Record<'a> {
 struct Gain<'a> {
     record: &'a Record<'a>,
     rival: usize,
-    ratio: f64,
+    /// Of a GPU-hour and of a missed replica-hour.
+    prices: (f64, f64),
 }
 
-impl Gain<'_> {
+impl<'a> Gain<'a> {
+    /// In total cost.
+    fn of_cost(record: &'a Record<'a>, rival: usize, ratio: f64) -> Self {
+        Self { record, rival, prices: (1.0, ratio) }
+    }
+
     fn by_day(&self, i: usize) -> impl Iterator<Item = f64> {
-        let cost = |day: &Day, i: usize| day.sums.get(i).map_or(0.0, |sums| sums.total_cost(self.ratio));
+        let worth = |sums: &Sums| self.prices.0 * sums.gpu_hours + self.prices.1 * sums.missed;
+        let cost = move |day: &Day, i: usize| day.sums.get(i).map_or(0.0, worth);
         self.record.days.iter().map(move |day| cost(day, self.rival) - cost(day, i))
     }
 
@@ -259,9 +292,9 @@ impl Gain<'_> {
         self.by_day(i).zip(&weights).map(|(gain, weight)| weight * gain).sum::<f64>() / all
     }
 
-    /// Mean, and t(.8, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
+    /// Mean, and t(p, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
     /// endless margin for a single day.
-    fn mean_and_margin(&self, i: usize) -> (f64, f64) {
+    fn mean_and_margin(&self, i: usize, t: fn(usize) -> f64) -> (f64, f64) {
         let (weights, all) = self.record.weights();
         let mean = self.mean(i);
         let n = all * all / weights.iter().map(|weight| weight * weight).sum::<f64>();
@@ -270,18 +303,21 @@ impl Gain<'_> {
         }
         let squares = self.by_day(i).zip(&weights).map(|(gain, weight)| weight * (gain - mean).powi(2));
         let variance = squares.sum::<f64>() / all * n / (n - 1.0);
-        (mean, t80(n.round() as usize - 1) * (variance / n).sqrt())
+        (mean, t(n.round() as usize - 1) * (variance / n).sqrt())
     }
 
     fn is_more_than_chance(&self, i: usize) -> bool {
-        let (mean, margin) = self.mean_and_margin(i);
+        let (mean, margin) = self.mean_and_margin(i, t80);
         let lately = self.record.days.len().saturating_sub(LATELY);
         mean > margin && self.by_day(i).skip(lately).sum::<f64>() > 0.0
     }
 
+    /// No more of either; where neither misses anything, that is no more.
     fn is_safe(&self, i: usize) -> bool {
-        let (ours, theirs) = (self.record.total(i), self.record.total(self.rival));
-        ours.missed <= SAFE_MISSED * theirs.missed && ours.gpu_hours <= SAFE_GPU_HOURS * theirs.gpu_hours
+        [(1.0, 0.0), (0.0, 1.0)].into_iter().all(|prices| {
+            let (mean, margin) = Self { prices, ..*self }.mean_and_margin(i, t90);
+            mean >= margin
+        })
     }
 }
 

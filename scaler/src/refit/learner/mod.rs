@@ -229,7 +229,7 @@ impl Learner {
             lead: self.reach.cold_start(),
             forecast_available,
         };
-        let choice = tuner::choose(self.bank.portfolio(), &days, &wish);
+        let choice = tuner::choose(self.bank.portfolio(), &days, self.bank.totals(), &wish);
         let since = match &self.chosen {
             Some(chosen) if !chosen.differs(&choice) => chosen.since,
             _ => at,
