@@ -74,6 +74,7 @@ impl<'a> Pilot<'a> {
             wait_limit: scene.wait_limit,
             sees_queue: scene.shows_queue,
             plainly: scene.objective == Objective::Safe,
+            hpa_window: scene.service.hpa_window,
             ..BankSpec::new(threshold, lead)
         };
         let mut planner = Planner::new(policy, rhythm(scene));
@@ -106,6 +107,10 @@ impl<'a> Pilot<'a> {
             }
             self.next += 1;
         }
+        // The bank first: a choice counts the block that has just ended.
+        let issued = self.next.checked_sub(1).and_then(|last| self.forecasts.get(last));
+        let seen = demand.values.get(i).copied().filter(|value| !value.is_nan());
+        self.bank.step(now, seen.map(|value| value * self.threshold), issued);
         let block = now.as_second().div_euclid(BLOCK.as_secs());
         if self.service.choice.is_none() && self.chosen_in != Some(block) {
             self.chosen_in = Some(block);
@@ -115,9 +120,6 @@ impl<'a> Pilot<'a> {
         let mut observation = observe(demand, i, self.delay, fleet, self.threshold);
         observation.replicas = observation.replicas.filter(|_| self.service.sees_replicas);
         let recommendation = self.planner.tick(now, &observation);
-        let issued = self.next.checked_sub(1).and_then(|last| self.forecasts.get(last));
-        let seen = demand.values.get(i).copied().filter(|value| !value.is_nan());
-        self.bank.step(now, seen.map(|value| value * self.threshold), issued);
         let reason = recommendation.decision.reason.as_str();
         match recommendation.answer {
             Answer::Value { metric_value, active } => {
