@@ -8,7 +8,7 @@ use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::forecast::Report;
 
-use crate::cluster::Scaling;
+use crate::scaling::Scaling;
 
 /// The latest of it. Nothing here is needed for an answer.
 #[derive(Debug, Clone, Default)]

@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod refit;
 pub mod registry;
+pub mod scaling;
 pub mod source;
 pub mod standing;
 pub mod start_ups;

@@ -7,7 +7,7 @@ use source::{Source, root, sources};
 
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
 /// `main → cli → app → {grpc, dashboard, collector, refit} → {registry, metadata, source, store, cluster, …}`.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -48,11 +48,23 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("dashboard", &["insight", "metrics", "registry", "standing"]),
     (
         "collector",
-        &["clock", "cluster", "insight", "metadata", "metrics", "refit", "registry", "source", "start_ups", "store"],
+        &[
+            "clock",
+            "cluster",
+            "insight",
+            "metadata",
+            "metrics",
+            "refit",
+            "registry",
+            "scaling",
+            "source",
+            "start_ups",
+            "store",
+        ],
     ),
-    ("refit", &["clock", "insight", "metadata", "metrics", "registry", "source", "start_ups", "store"]),
-    ("start_ups", &["clock", "cluster", "insight", "metrics", "store"]),
-    ("cluster", &["clock", "config", "insight", "metrics"]),
+    ("refit", &["clock", "insight", "metadata", "metrics", "registry", "scaling", "source", "start_ups", "store"]),
+    ("start_ups", &["clock", "cluster", "insight", "metrics", "scaling", "store"]),
+    ("cluster", &["clock", "config", "insight", "metrics", "scaling"]),
     ("metrics", &["clock", "insight", "registry", "standing", "store"]),
     ("standing", &["registry"]),
     ("registry", &["clock", "insight", "metadata", "store"]),
@@ -64,7 +76,8 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("config", &["duration", "metadata"]),
     ("duration", &[]),
     ("clock", &[]),
-    ("insight", &[]),
+    ("insight", &["scaling"]),
+    ("scaling", &[]),
     ("lib", &[]),
 ];
 

@@ -14,7 +14,6 @@ mod labels;
 mod life;
 mod pod;
 mod pods;
-mod scaling;
 mod target;
 mod watch;
 
@@ -29,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::ClusterAccess;
 use crate::metrics::Metrics;
+use crate::scaling::Scaling;
 
 pub use life::How;
-pub use scaling::Scaling;
 
 /// A start-up that was seen to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use super::life::{Ended, Life};
 use super::pod::{Glimpse, Machine, may_be_replica};
-use super::{Fleet, KEPT, Name, Scaling, StartUp};
+use super::{Fleet, KEPT, Name, StartUp};
+use crate::scaling::Scaling;
 
 type Labels = BTreeMap<String, String>;
 

@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::Node;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Selector};
 use kube::{Api, Client};
 
+use super::Name;
 use super::labels::selector;
 use super::pod::Machine;
-use super::{Name, Scaling};
+use crate::scaling::Scaling;
 
 /// No request takes longer: an API server that accepts and never answers is as good as none.
 const LIMIT: Duration = Duration::from_secs(10);

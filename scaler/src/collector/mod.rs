@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
-use crate::cluster::{Cluster, Fleet, Scaling};
+use crate::cluster::{Cluster, Fleet};
 use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
+use crate::scaling::Scaling;
 use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
 use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;

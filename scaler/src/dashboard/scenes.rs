@@ -12,10 +12,10 @@ use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
-use crate::cluster::Scaling;
 use crate::insight::{Chosen, DayCost, Fleet, Insight, NodeStarts, Starts};
 use crate::metadata::Rules;
 use crate::registry::{Found, Reference, Registry, Workload};
+use crate::scaling::Scaling;
 
 /// Tuesday, half past seven.
 pub(crate) const NOW: &str = "2026-11-24T07:30:00Z";

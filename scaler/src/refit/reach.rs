@@ -12,7 +12,7 @@ use prewarm_forecaster::replay::reach::{self, EXACT, QUANTILES};
 use prewarm_forecaster::replay::scene::ColdStart;
 
 use super::BUCKET;
-use crate::cluster::Scaling;
+use crate::scaling::Scaling;
 use crate::start_ups::Assumed;
 
 /// So late a refit may be without harm: the store or the source are away.

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::lead::{Node, StartUps};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{KEPT, Scaling, Stages, StartUp};
+use crate::cluster::{KEPT, Stages, StartUp};
 use crate::insight::{NodeStarts, Starts, node_name};
+use crate::scaling::Scaling;
 use crate::store::note::{Kind, Note};
 
 const CODEC: i32 = 1;

@@ -22,9 +22,9 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Of a ScaledObject. What is no number in range is taken as KEDA takes what is absent: KEDA, or the API server,
+    /// Of a ScaledObject, as JSON. What is no number in range is taken as KEDA takes what is absent: KEDA, or the API server,
     /// refuses it.
-    pub(super) fn of(scaled_object: &Value) -> Self {
+    pub fn of(scaled_object: &Value) -> Self {
         let whole = |pointer: &str| scaled_object.pointer(pointer).and_then(Value::as_u64);
         let replicas = |pointer: &str| whole(pointer).and_then(|n| u32::try_from(n).ok());
         let seconds =
