@@ -1,6 +1,6 @@
 //! What was read from KEDA's code and not yet seen: each settled by looking. What is seen is printed, for the README.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use prewarm_tests::eventually;
@@ -12,8 +12,8 @@ use crate::workload::{PATIENCE, Workload, trigger};
 use crate::world::{POLL, World};
 
 /// A Prewarm that accepts and never answers: two ScaledObjects on one connection and one alone on another are held, a
-/// fourth on a Prewarm that is well goes on, and all recover by themselves. Whether KEDA's own poll gets free again shows in
-/// the ScaledObject's `Ready`, which only the poll sets.
+/// fourth on a Prewarm that is well goes on, and all recover by themselves. Whether KEDA's own poll gets free again is KEDA's
+/// and shows in the ScaledObject's `Ready`, which only the poll sets.
 pub(super) async fn c25_hang(world: Arc<World>) {
     let dir = tempfile::tempdir().unwrap();
     let shared = world.serve("hang-shared", dir.path(), "").await;
@@ -41,11 +41,21 @@ pub(super) async fn c25_hang(world: Arc<World>) {
     println!("hang: the HPA gave up after {:.0?}; replicas held", since.elapsed());
     let ready =
         async |workload: &Workload| workload.condition("Ready").await.is_some_and(|(status, _)| status == "True");
-    alone.holds_while("held", held, || async { !ready(alone).await }).await;
-    println!("hang: the poll of the one alone on its connection was freed after {:.0?}", since.elapsed());
-    // Twice the HPA's limit, so that it has given up on both of them.
+    // Twice the HPA's limit, so that it has given up on all of them.
     let until = since + Duration::from_secs(135);
-    frozen[1].holds_while("held", held, || async { Instant::now() > until }).await;
+    let freed = OnceLock::new();
+    let look = || async {
+        if !ready(alone).await {
+            freed.get_or_init(|| since.elapsed());
+        }
+        Instant::now() > until
+    };
+    let other = || async { Instant::now() > until };
+    tokio::join!(alone.holds_while("held", held, look), frozen[1].holds_while("held", held, other));
+    match freed.get() {
+        Some(after) => println!("hang: the poll of the one alone on its connection was freed after {after:.0?}"),
+        None => println!("hang: the poll of the one alone on its connection is frozen as well"),
+    }
     let still = [ready(&frozen[0]).await, ready(&frozen[1]).await];
     println!("hang: after {:.0?}, polls of those that share a connection are still frozen: {still:?}", since.elapsed());
     shared.thaw();
