@@ -1,8 +1,9 @@
-//! Cold starts that were learnt before a restart: in force from the first answer on, and in the shadow bank. How they are
-//! learnt is played on a real control plane (`tests/cluster`, scenario `access`).
+//! Cold starts, and limits of a ScaledObject, that were known before a restart: in force from the first answer on, and in the
+//! shadow bank. How they are learnt is played on a real control plane (`tests/cluster`, scenario `access`).
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm::cluster::StartUp;
+use prewarm::scaling::Scaling;
 use prewarm::start_ups::Book;
 use prewarm::store::SeriesKey;
 use prewarm_forecaster::Reason;
@@ -32,8 +33,19 @@ async fn seen_before(app: &TestApp, name: &str, took: SignedDuration) {
     };
     let mut book = Book::default();
     book.take_in(&(0..10).map(start_up).collect::<Vec<_>>());
+    known_before(app, name, &book).await;
+}
+
+async fn known_before(app: &TestApp, name: &str, book: &Book) {
     let key = SeriesKey { namespace: "models".into(), name: name.into(), metric: METRIC.into() };
     app.store.note(&key, &[book.note().unwrap()]).await.unwrap();
+}
+
+/// Forty from 08:00 to 18:00 of each day, four else.
+fn steps() -> Trace {
+    Trace::new(monday(), days(5), SignedDuration::from_mins(1), |t| {
+        if (480..1080).contains(&(t.as_second().rem_euclid(86_400) / 60)) { 40.0 } else { 4.0 }
+    })
 }
 
 #[tokio::test]
@@ -58,10 +70,7 @@ async fn a_learned_cold_start_counts_from_the_first_answer() {
 
 #[tokio::test]
 async fn shadow_policies_live_with_the_learned_cold_start() {
-    let steps = Trace::new(monday(), days(5), SignedDuration::from_mins(1), |t| {
-        if (480..1080).contains(&(t.as_second().rem_euclid(86_400) / 60)) { 40.0 } else { 4.0 }
-    });
-    let prometheus = Prometheus::holding(&[steps.gauge("demand")]).await;
+    let prometheus = Prometheus::holding(&[steps().gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), clock_time(monday() + days(4), 7, 30)).start().await;
     seen_before(&app, "quick", SignedDuration::from_secs(15)).await;
     let [quick, other] = ["quick", "other"].map(trigger);
@@ -69,4 +78,28 @@ async fn shadow_policies_live_with_the_learned_cold_start() {
     // The same demand: whoever starts in seconds misses less of it, whatever the metadata claims.
     let (quick, other) = (app.chosen(&quick).await, app.chosen(&other).await);
     assert!(quick.expected_reactive.missed < other.expected_reactive.missed / 2.0, "{quick:?} {other:?}");
+}
+
+#[tokio::test]
+async fn limits_and_poll_of_the_scaled_object_count_for_lead_and_shadow_policies() {
+    let prometheus = Prometheus::holding(&[steps().gauge("demand")]).await;
+    let app = Setup::new(prometheus.address(), clock_time(monday() + days(4), 7, 30)).start().await;
+    let (minutes, seconds) = (SignedDuration::from_mins, SignedDuration::from_secs);
+    let polling = Some(minutes(10));
+    let scaling = Scaling { min: 0, idle: false, max: 3, cooldown: minutes(5), polling, hpa_window: Some(seconds(0)) };
+    let mut book = Book::default();
+    book.hear(Some((monday(), scaling)));
+    known_before(&app, "limited", &book).await;
+    let [limited, other] = ["limited", "other"].map(trigger);
+    app.register(&[&limited, &other]).await;
+    let told = app.explained(&limited).await.fleet.scaling.expect("what the ScaledObject says");
+    assert_eq!((told.max_replicas, told.polling_seconds, told.hpa_window_seconds), (3, Some(600.0), Some(0.0)));
+    assert_eq!(app.explained(&other).await.fleet.scaling, None);
+    // KEDA looks ten minutes apart instead of half of one.
+    let lead = |trigger| app.recommendation(trigger).decision.parts.lead;
+    assert_eq!(lead(&limited) - lead(&other), seconds(570));
+    // Ten replicas carry the demand; three are all that shadow policies may have.
+    let (limited, other) = (app.chosen(&limited).await.expected_reactive, app.chosen(&other).await.expected_reactive);
+    assert!(limited.gpu_hours < 72.01 && other.gpu_hours > 100.0, "{limited:?} {other:?}");
+    assert!(limited.missed > 10.0 * other.missed, "{limited:?} {other:?}");
 }
