@@ -1,6 +1,8 @@
 //! Sixteen numbers at a time, by the widest instructions that the processor has. Each lane is computed alike on all of them and
 //! sums have a fixed order, so that results are the same to the last bit.
 
+use std::ops::Add;
+
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, f32x16, i32x16, mask32x16, u32x16};
 
@@ -39,58 +41,50 @@ pub(super) fn pack<S: Simd>(
     taken.to_bitmask().count_ones() as usize
 }
 
-/// The sum of all lanes, always in the same order.
+/// All lanes by halves, always in the same order.
+macro_rules! join {
+    ($lanes:expr, $both:ident) => {{
+        let (a, b) = $lanes.split();
+        let (a, b) = a.$both(b).split();
+        let [a, b, c, d] = a.$both(b).to_array();
+        a.$both(c).$both(b.$both(d))
+    }};
+}
+
+/// The sum of all lanes.
 #[inline(always)]
 pub(super) fn sum<S: Simd>(lanes: f32x16<S>) -> f32 {
-    let (a, b) = lanes.split();
-    let (a, b) = (a + b).split();
-    let [a, b, c, d] = (a + b).to_array();
-    (a + c) + (b + d)
+    join!(lanes, add)
 }
 
 /// The sum of all lanes.
 #[inline(always)]
 pub(super) fn total<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = (a + b).split();
-    let [a, b, c, d] = (a + b).to_array();
-    (a + c) + (b + d)
+    join!(lanes, add)
 }
 
 /// The least of all lanes.
 #[inline(always)]
 pub(super) fn least<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.min(b).split();
-    let [a, b, c, d] = a.min(b).to_array();
-    a.min(c).min(b.min(d))
+    join!(lanes, min)
 }
 
 /// The largest of all lanes.
 #[inline(always)]
 pub(super) fn most<S: Simd>(lanes: i32x16<S>) -> i32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.max(b).split();
-    let [a, b, c, d] = a.max(b).to_array();
-    a.max(c).max(b.max(d))
+    join!(lanes, max)
 }
 
 /// The least of all lanes, which are numbers.
 #[inline(always)]
 pub(super) fn lowest<S: Simd>(lanes: f32x16<S>) -> f32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.min(b).split();
-    let [a, b, c, d] = a.min(b).to_array();
-    a.min(c).min(b.min(d))
+    join!(lanes, min)
 }
 
 /// The largest of all lanes, which are numbers.
 #[inline(always)]
 pub(super) fn highest<S: Simd>(lanes: f32x16<S>) -> f32 {
-    let (a, b) = lanes.split();
-    let (a, b) = a.max(b).split();
-    let [a, b, c, d] = a.max(b).to_array();
-    a.max(c).max(b.max(d))
+    join!(lanes, max)
 }
 
 #[cfg(test)]
