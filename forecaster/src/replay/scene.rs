@@ -175,6 +175,11 @@ impl ColdStart {
         self.shares.iter().zip(below).map(|((took, share), below)| (*took, share - below))
     }
 
+    /// Durations ascending, and the share of start-ups that take at most so long.
+    pub(crate) fn shares(&self) -> &[(SignedDuration, f64)] {
+        &self.shares
+    }
+
     /// The smallest duration that a share `p` of start-ups does not exceed.
     pub fn quantile(&self, p: f64) -> SignedDuration {
         let found = self.shares.iter().find(|(_, share)| *share >= p).or(self.shares.last());

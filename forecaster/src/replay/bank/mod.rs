@@ -1,5 +1,7 @@
 //! The shadow bank: some 70 simulated policies that run along with a workload, each with its own fleet and queue.
 
+mod identity;
+
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
@@ -263,6 +265,11 @@ impl Bank {
     /// The policies, in the order of every block's sums.
     pub fn portfolio(&self) -> &[ShadowPolicy] {
         &self.portfolio
+    }
+
+    /// What sums are simulated with, as text that stays the same through every refactoring: stores key sums by it.
+    pub fn identity(&self) -> String {
+        identity::identity(&self.spec, &self.portfolio)
     }
 
     /// Finished blocks, oldest first.
