@@ -15,12 +15,12 @@ use crate::cluster::{Cluster, Watching};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::refit::Refitter;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
 use crate::start_ups::Keeper;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
+use crate::training::Refitter;
 use crate::{dashboard, grpc};
 
 /// Rows that wait for an absent store: an hour of 10,000 workloads.

@@ -1,6 +1,6 @@
 //! The body of Prewarm: everything that touches the world. Thinking is done in `prewarm_forecaster`.
 //!
-//! `main → app → {grpc, dashboard, collector, refit} → {registry, source, store, cluster, clock} → prewarm_forecaster`.
+//! `main → app → {grpc, dashboard, collector, training} → {registry, source, store, cluster, clock} → prewarm_forecaster`.
 //! `grpc` and `dashboard` read the registry and nothing else.
 
 pub mod app;
@@ -15,7 +15,6 @@ pub mod grpc;
 pub mod insight;
 pub mod metadata;
 pub mod metrics;
-pub mod refit;
 pub mod registry;
 pub mod scaling;
 pub mod source;
@@ -23,3 +22,4 @@ pub mod standing;
 pub mod start_ups;
 pub mod store;
 pub mod telemetry;
+pub mod training;

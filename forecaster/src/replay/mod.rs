@@ -5,7 +5,6 @@
 //! production. Nothing is drawn that the seed does not fix.
 
 pub mod arm;
-pub mod bank;
 mod closed;
 pub mod conclusion;
 mod demand;
@@ -13,17 +12,15 @@ mod fleet;
 mod hpa;
 mod keda;
 pub mod outcome;
-pub mod portfolio;
-pub mod reach;
 pub mod scene;
-mod shadow;
 mod signal;
-pub mod tuner;
 
 pub use arm::Arm;
 pub use conclusion::{Advice, Conclusion};
 pub use outcome::{DaySum, Moment, Outcome, Settings};
 pub use scene::Scene;
+
+use jiff::SignedDuration;
 
 use arm::{knative::Knative, oracle, prewarm::Pilot, schedule, schedule::Habit, tuned};
 use closed::{Ahead, Driver, PLANNED, Run, counted, run};
@@ -33,6 +30,7 @@ use scene::STEP;
 
 use crate::forecast::Forecast;
 use crate::series::Series;
+use crate::tuning::{horizon, portfolio};
 
 /// Steps of a day.
 const DAY: usize = 5760;
@@ -74,6 +72,11 @@ pub fn work(trace: &Series, arms: &[Arm]) -> usize {
         Arm::Oracle => oracle::DEARER.len() * 2,
     };
     usize::try_from(steps).unwrap_or(0) * arms.iter().map(runs).sum::<usize>()
+}
+
+/// How far ahead the Prewarm arm may have to start replicas.
+pub fn lead_span(scene: &Scene) -> SignedDuration {
+    horizon::span(&arm::prewarm::policy(scene), &arm::prewarm::rhythm(scene))
 }
 
 fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {

@@ -22,13 +22,13 @@ use crate::cluster::{Cluster, Fleet};
 use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
-use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaling::Scaling;
 use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
 use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Resolution, Row};
+use crate::training::{Learned, Refitter};
 
 use minute::OpenMinute;
 

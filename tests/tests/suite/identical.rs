@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm::store::note::{Kind, unpack_forecast};
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::replay::scene::{Keda, Service};
-use prewarm_forecaster::replay::{Arm, Moment, Scene, reach, replay};
+use prewarm_forecaster::replay::{Arm, Moment, Scene, replay};
+use prewarm_forecaster::tuning::horizon::ACTS;
 use prewarm_forecaster::{Answer, Forecast, Recommendation, Series};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
 use prewarm_tests::keda::Trigger;
@@ -80,7 +81,7 @@ async fn serve_and_replay_decide_alike() {
         timeline: true,
         service: Service {
             hpa_window: SignedDuration::from_secs(300),
-            forecast_delay: reach::ACTS,
+            forecast_delay: ACTS,
             sees_replicas: false,
             choice: Some((*choice).clone()),
         },

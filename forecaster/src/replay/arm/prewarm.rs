@@ -8,13 +8,13 @@ use crate::decide::planner::{Observation, Planner, Replicas};
 use crate::decide::policy::{Objective, Policy, ScaleToZero};
 use crate::decide::rhythm::Rhythm;
 use crate::forecast::Forecast;
-use crate::replay::bank::{BLOCK, Bank, BankSpec};
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::Fleet;
-use crate::replay::portfolio;
 use crate::replay::scene::{STEP, Scene, Service};
 use crate::replay::signal::{DRAIN, Signal};
-use crate::replay::tuner::{Wish, choose, days};
+use crate::tuning::portfolio;
+use crate::tuning::selection::{Wish, choose, days};
+use crate::tuning::simulator::{BLOCK, Bank, BankSpec};
 
 /// Slots of a day.
 const DAY: u32 = 5760;

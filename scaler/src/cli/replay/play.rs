@@ -4,8 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use prewarm_forecaster::forecast::Spec;
-use prewarm_forecaster::replay::{Arm, Outcome, Scene, reach, replay, unbeaten, work};
+use prewarm_forecaster::replay::{Arm, Outcome, Scene, lead_span, replay, unbeaten, work};
 use prewarm_forecaster::series::Statistic;
+use prewarm_forecaster::tuning::horizon;
 use prewarm_forecaster::{Forecast, Series};
 
 use super::summary::Point;
@@ -32,8 +33,8 @@ enum Done {
 /// is done with the last of them goes on with the arm that lives by them.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
     let buckets = buckets(history);
-    let leads = reach::leads(buckets.step(), reach::span_in(scene), reach::EXACT, None);
-    let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
+    let leads = horizon::leads(buckets.step(), lead_span(scene), horizon::EXACT, None);
+    let spec = Spec { leads, quantiles: horizon::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
     let rolling = Rolling::new(&buckets, spec, (0..buckets.values().len()).collect(), cores());
     let walked = Mutex::new(Vec::new());
     let walk = |n: usize| {

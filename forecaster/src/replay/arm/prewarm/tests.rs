@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
-use crate::replay::bank::{Bank, BankSpec};
 use crate::replay::scene::{Keda, Service};
 use crate::replay::{Arm, Outcome, Scene, replay};
 use crate::series::Series;

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::policy::{Objective, Threshold};
-use crate::replay::tuner::Wish;
-use crate::replay::{Arm, Scene, portfolio, replay, tuner};
+use crate::replay::{Arm, Scene, replay};
 use crate::series::Series;
+use crate::tuning::selection::Wish;
+use crate::tuning::{portfolio, selection};
 
 const DAY: usize = 5760;
 
@@ -98,7 +99,7 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let sums = |plainly| {
         let mut bank = Bank::new(BankSpec { plainly, max: 100, ..spec() }, policies.clone());
         run(&mut bank, 0..days * DAY + 1, false);
-        tuner::days(bank.blocks(), DAY as u32)
+        selection::days(bank.blocks(), DAY as u32)
     };
     let (plain, planner) = (sums(true), sums(false));
     let mut differ = 0;
@@ -229,7 +230,8 @@ fn stitched_sums_are_the_closed_loop() {
                 forecast_available: (slot / DAY).is_multiple_of(2),
             };
             let choice =
-                tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), bank.totals(), &wish).policy;
+                selection::choose(bank.portfolio(), &selection::days(bank.blocks(), DAY as u32), bank.totals(), &wish)
+                    .policy;
             chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
         }
         let i = chosen[slot / DAY];

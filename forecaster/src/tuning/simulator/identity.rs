@@ -82,7 +82,7 @@ fn span(span: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::scene::ColdStart;
+    use crate::tuning::cold_start::ColdStart;
 
     /// Written down as stores have it. Sums of running services are lost where this changes.
     #[test]

@@ -1,10 +1,8 @@
 //! What each day cost under each way to scale, block by block as it was lived in the shadow bank.
 
+use super::simulator::Block;
+use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
 use jiff::Timestamp;
-use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
-use prewarm_forecaster::replay::bank::Block;
-
-use crate::insight::DayCost;
 
 /// Blocks of a day.
 const BLOCKS: u32 = 4;
@@ -14,6 +12,33 @@ const DAY_S: i64 = 86_400;
 /// The HPA at its default target and window.
 const HPA: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
+
+/// What a finished UTC day cost and missed in the shadow bank, under each way to scale. Hours are replica-hours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayCost {
+    /// Midnight UTC.
+    pub day: Timestamp,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// The policy at the day's end, if there was a choice.
+    pub policy: Option<ShadowPolicy>,
+    /// The choices in force.
+    pub prewarm: Sums,
+    /// The HPA at its default of 75 % and 300 s.
+    pub hpa: Sums,
+    /// The best reactive policy of those choices.
+    pub reactive: Sums,
+    /// GPU-hours of a fleet that is always as large as the day's peak needs; it misses nothing.
+    pub peak_gpu_hours: f64,
+}
+
+impl DayCost {
+    /// Name and figures of each way to scale.
+    pub fn arms(&self) -> [(&'static str, Sums); 4] {
+        let peak = Sums { gpu_hours: self.peak_gpu_hours, ..Sums::default() };
+        [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
+    }
+}
 
 /// The day that is under way.
 #[derive(Debug, Default)]
@@ -76,7 +101,7 @@ fn empty(day: Timestamp) -> DayCost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prewarm_forecaster::replay::portfolio;
+    use crate::tuning::portfolio;
 
     fn block(hour: i64) -> Block {
         let sums = |i| Sums { gpu_hours: f64::from(i), missed: 0.5, queued: 0.0 };

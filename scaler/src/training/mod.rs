@@ -3,13 +3,10 @@
 //! One replica refits a series at a time (a lease in the store); the others read from the store what it has made, and so
 //! does each after a restart, until its own models have caught up.
 
-mod account;
 mod backfill;
 mod decisions;
-mod learner;
-mod ledger;
-mod pupil;
-mod reach;
+mod records;
+mod trainer;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -22,6 +19,7 @@ use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::choice::Choice;
 use prewarm_forecaster::decide::policy::Mode;
 use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::tuning::BUCKET;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, floor};
@@ -30,16 +28,7 @@ use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::source::MetricSource;
 use crate::store::{HistoryStore, SeriesKey};
-use pupil::Pupil;
-
-/// Resolution of models.
-const BUCKET: SignedDuration = SignedDuration::from_mins(5);
-
-/// Resolution of history.
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-
-/// Resolution of the shadow bank.
-const SLOT: SignedDuration = SignedDuration::from_secs(15);
+use trainer::Pupil;
 
 /// After the end of a bucket its last minute is on its way to the store for so long.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);

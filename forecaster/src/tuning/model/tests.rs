@@ -1,9 +1,10 @@
-use super::*;
-
 use jiff::tz::TimeZone;
-use prewarm_forecaster::Calendar;
-use prewarm_forecaster::decide::choice::Why;
-use prewarm_forecaster::decide::policy::Threshold;
+
+use super::*;
+use crate::calendar::Calendar;
+use crate::decide::choice::Why;
+use crate::decide::policy::Threshold;
+use crate::decide::rhythm::Rhythm;
 
 /// Monday.
 fn start() -> Timestamp {
@@ -38,18 +39,8 @@ fn learner(blocks: Vec<Block>, to: Timestamp) -> Learner {
         cold_start: SignedDuration::from_mins(10),
         ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
     };
-    let rhythm = Rhythm::default();
-    let reach = Reach::new(&policy, &rhythm, None, None, None);
-    Learner::new(Beginning {
-        policy: Arc::new(policy),
-        rhythm,
-        reach,
-        hash: 77,
-        blocks,
-        chosen: None,
-        from: start(),
-        to,
-    })
+    let reach = Reach::new(&policy, Rhythm::default(), None, None, None);
+    Learner::new(Beginning { policy: Arc::new(policy), reach, hash: 77, blocks, chosen: None, from: start(), to })
 }
 
 fn after(minutes: &[Minute]) -> Learner {
@@ -139,12 +130,12 @@ fn sums_of_the_store_are_gone_on_with() {
     let minutes = clockwork(4);
     let until = minutes.last().unwrap().start + MINUTE;
     let mut whole = after(&minutes);
-    let (blocks, _) = whole.blocks_from(Timestamp::UNIX_EPOCH);
+    let blocks = whole.blocks_from(Timestamp::UNIX_EPOCH);
     let half: Vec<Block> = blocks.iter().take(8).map(|block| (*block).clone()).collect();
     let all = blocks.len();
     let mut resumed = learner(half.clone(), until);
     resumed.follow(&minutes, until);
-    let (blocks, _) = resumed.blocks_from(Timestamp::UNIX_EPOCH);
+    let blocks = resumed.blocks_from(Timestamp::UNIX_EPOCH);
     assert_eq!(blocks.len(), all);
     assert!(blocks.iter().zip(&half).all(|(ours, theirs)| *ours == theirs), "what is known is not simulated again");
     let (ours, theirs) = (last_choice(&mut resumed).choice, last_choice(&mut whole).choice);
@@ -169,7 +160,8 @@ fn an_hour_is_too_little_and_chooses_nothing() {
 }
 
 fn floor_bucket(at: Timestamp) -> Timestamp {
-    crate::clock::floor(at, BUCKET)
+    let seconds = at.as_second().div_euclid(BUCKET.as_secs()) * BUCKET.as_secs();
+    Timestamp::from_second(seconds).unwrap()
 }
 
 /// 20, and 40 from 12:30 to 13:30, every day.

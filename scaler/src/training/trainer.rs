@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::rhythm::Rhythm;
-use prewarm_forecaster::replay::bank::Block;
-use prewarm_forecaster::replay::reach::ACTS;
+use prewarm_forecaster::tuning::horizon::ACTS;
+use prewarm_forecaster::tuning::inputs::{LearnedColdStart, Reach, ReplicaLimits};
+use prewarm_forecaster::tuning::model::{Beginning, Learner};
+use prewarm_forecaster::tuning::simulator::Block;
+use prewarm_forecaster::tuning::{BUCKET, MINUTE};
 use prewarm_forecaster::{Forecast, Minute, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::learner::{Beginning, Learner};
-use super::reach::{Reach, fingerprint};
-use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
+use super::{Learned, decisions, hash, records};
 use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;
 use crate::registry::Workload;
+use crate::scaling::Scaling;
 use crate::start_ups;
 use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
@@ -137,8 +139,8 @@ impl<'a> Pupil<'a> {
             _ => {}
         }
         let from = choices.len().saturating_sub(CHOICES);
-        self.insight.choices = choices.iter().skip(from).filter_map(ledger::choice).collect();
-        self.insight.days = days.iter().filter_map(ledger::day).collect();
+        self.insight.choices = choices.iter().skip(from).filter_map(records::choice).collect();
+        self.insight.days = days.iter().filter_map(records::day).collect();
         self.publish();
         Ok(())
     }
@@ -159,7 +161,9 @@ impl<'a> Pupil<'a> {
             Err(error) => return self.cannot_load(&error),
         };
         let rhythm = book.scaling().map_or(rhythm, |scaling| scaling.rhythm(rhythm));
-        let reach = Reach::new(&self.policy, &rhythm, lead, book.assumed(), book.scaling());
+        let learned = book.assumed().map(cold_starts);
+        let limits = book.scaling().as_ref().map(limits);
+        let reach = Reach::new(&self.policy, rhythm, lead, learned.as_ref(), limits);
         let oldest = floor(now - self.policy.history_window, BUCKET);
         if self.learner.as_ref().is_some_and(|learner| *learner.reach() != reach || learner.start() < oldest - RENEWED)
         {
@@ -183,14 +187,12 @@ impl<'a> Pupil<'a> {
             Some(learner) => learner,
             None => match minutes.first().map(|minute| floor(minute.start, BUCKET)).filter(|first| *first < until) {
                 Some(first) => {
-                    let bank = reach.bank(&self.policy, &rhythm);
-                    let of = fingerprint(&bank);
+                    let of = fingerprint(&reach.bank(&self.policy).identity());
                     let unpack = |note: &Note| unpack_blocks(note, of).unwrap_or_default();
                     let blocks: Vec<Block> = blocks.iter().flat_map(unpack).collect();
                     self.saved_blocks = blocks.last().map(|block| block.start);
                     Box::new(Learner::new(Beginning {
                         policy: self.policy.clone(),
-                        rhythm,
                         reach,
                         hash: hash(self.workload.key()),
                         blocks,
@@ -235,7 +237,7 @@ impl<'a> Pupil<'a> {
         self.insight.report = Some(learner.report());
         let before = self.insight.choices.last().cloned();
         for chosen in said.choices {
-            self.waiting.extend(ledger::choice_note(&chosen));
+            self.waiting.extend(records::choice_note(&chosen));
             self.insight.choices.retain(|earlier| earlier.since != chosen.since);
             self.insight.choices.push(chosen);
         }
@@ -257,7 +259,7 @@ impl<'a> Pupil<'a> {
         let surplus = self.insight.choices.len().saturating_sub(CHOICES);
         self.insight.choices.drain(..surplus);
         for day in said.days {
-            self.waiting.extend(ledger::day_note(&day));
+            self.waiting.extend(records::day_note(&day));
             self.insight.days.retain(|earlier| earlier.day != day.day);
             self.insight.days.push(day);
         }
@@ -267,7 +269,7 @@ impl<'a> Pupil<'a> {
         // From the start of the day that was not whole the last time.
         let day = SignedDuration::from_hours(24);
         let unsaved = self.saved_blocks.map_or(Timestamp::UNIX_EPOCH, |saved| floor(saved, day));
-        let (blocks, of) = learner.blocks_from(unsaved);
+        let (blocks, of) = (learner.blocks_from(unsaved), fingerprint(&learner.identity()));
         if let Some(last) = blocks.last().map(|block| block.start).filter(|last| self.saved_blocks < Some(*last)) {
             self.waiting.extend(pack_blocks(blocks, of).unwrap_or_default());
             self.saved_blocks = Some(last);
@@ -336,4 +338,35 @@ fn follow(mut learner: Box<Learner>, minutes: &[Minute], until: Timestamp) -> (B
 fn settled(minutes: &[Minute], now: Timestamp) -> Timestamp {
     let newest = minutes.last().map_or(Timestamp::UNIX_EPOCH, |minute| minute.start + MINUTE);
     floor(newest.max(now - GIVEN_UP).min(now), BUCKET)
+}
+
+/// Of what sums were simulated with: those of another fingerprint say nothing about a bank.
+fn fingerprint(identity: &str) -> u64 {
+    u64::from(crc32fast::hash(identity.as_bytes()))
+}
+
+/// Limits of a ScaledObject for simulated policies.
+fn limits(scaling: &Scaling) -> ReplicaLimits {
+    ReplicaLimits { min: scaling.min, idle: scaling.idle, max: scaling.max, cooldown: scaling.cooldown }
+}
+
+fn cold_starts(assumed: &start_ups::Assumed) -> LearnedColdStart {
+    LearnedColdStart { lead: assumed.lead, drawn: assumed.drawn.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use prewarm_forecaster::Calendar;
+    use prewarm_forecaster::decide::policy::Threshold;
+
+    use super::*;
+
+    /// A number that stores of running services hold: sums of 28 days are discarded where it changes.
+    #[test]
+    fn sums_of_older_versions_are_found_again() {
+        let policy = Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC));
+        let bank = Reach::new(&policy, Rhythm::default(), None, None, None).bank(&policy);
+        assert_eq!(fingerprint(&bank.identity()), 713_605_678);
+    }
 }

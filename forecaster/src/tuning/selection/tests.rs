@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::replay::bank::BLOCK;
+use crate::tuning::simulator::BLOCK;
 
 const SLOTS: u32 = 5760;
 

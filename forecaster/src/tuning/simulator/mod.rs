@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::ColdStart;
-use super::shadow::{Rule, Slot, Twin, World, whole};
+use super::cold_start::ColdStart;
+use super::policy_state::{Rule, Slot, Twin, World, whole};
 use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;

@@ -2,9 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::arm::prewarm::{policy, rhythm};
 use super::portfolio::LONGEST_HOLD;
-use super::scene::Scene;
 use crate::decide::lead::{Lead, StartUps};
 use crate::decide::policy::Policy;
 use crate::decide::rhythm::Rhythm;
@@ -45,11 +43,6 @@ pub fn leads(
 /// How far ahead a policy may have to start replicas: with as many of them as ever, after the longest ramp.
 pub fn span(policy: &Policy, rhythm: &Rhythm) -> SignedDuration {
     Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total()
-}
-
-/// The same of the Prewarm arm in a scene.
-pub fn span_in(scene: &Scene) -> SignedDuration {
-    span(&policy(scene), &rhythm(scene))
 }
 
 /// `span` in buckets, rounded up.

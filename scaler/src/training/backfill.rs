@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
+use prewarm_forecaster::tuning::MINUTE;
 
-use super::{MINUTE, Refitter};
+use super::Refitter;
 use crate::clock::floor;
 use crate::metadata::Trigger;
 use crate::source::{MetricSource, Query, SourceError};

@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::rhythm::Rhythm;
-use prewarm_forecaster::forecast::{Ensemble, Report};
-use prewarm_forecaster::replay::bank::{BLOCK, Bank, Block};
-use prewarm_forecaster::replay::reach::{ACTS, QUANTILES};
-use prewarm_forecaster::replay::tuner::{self, Wish};
-use prewarm_forecaster::{Forecast, Minute, Model, Policy, Series};
-
-use super::account::Account;
-use super::reach::{Reach, fingerprint};
+use super::daily_costs::{Account, DayCost};
+use super::horizon::{ACTS, QUANTILES};
+use super::inputs::Reach;
+use super::selection::{self, Chosen, Wish};
+use super::simulator::{BLOCK, Bank, Block};
 use super::{BUCKET, MINUTE, SLOT};
-use crate::insight::{Chosen, DayCost};
+use crate::decide::policy::Policy;
+use crate::forecast::model::Model;
+use crate::forecast::{Ensemble, Forecast, Report};
+use crate::series::{Minute, Series};
+use jiff::{SignedDuration, Timestamp};
 
 /// Slots of a day in the bank.
 const SLOTS_A_DAY: u32 = 5_760;
@@ -36,12 +35,11 @@ const NAIVE_HORIZON: usize = 60;
 
 /// The models of one workload.
 #[derive(Debug)]
-pub(super) struct Learner {
+pub struct Learner {
     policy: Arc<Policy>,
     reach: Reach,
     ensemble: Ensemble,
     bank: Bank,
-    fingerprint: u64,
     /// Buckets so far, NaN = gap.
     values: Vec<f64>,
     start: Timestamp,
@@ -67,26 +65,28 @@ pub(super) struct Learner {
 
 /// What a learner begins with.
 #[derive(Debug)]
-pub(super) struct Beginning {
-    pub(super) policy: Arc<Policy>,
-    pub(super) rhythm: Rhythm,
-    pub(super) reach: Reach,
+pub struct Beginning {
+    /// What the workload's metadata says.
+    pub policy: Arc<Policy>,
+    /// How far ahead, and what policies are simulated with.
+    pub reach: Reach,
     /// Spreads fits over the day.
-    pub(super) hash: u64,
+    pub hash: u64,
     /// Sums of the bank, as the store has them.
-    pub(super) blocks: Vec<Block>,
+    pub blocks: Vec<Block>,
     /// The choice in force.
-    pub(super) chosen: Option<Chosen>,
-    /// First minute of history, and the end of what will be taken in at first.
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+    pub chosen: Option<Chosen>,
+    /// First minute of history, a multiple of [`BUCKET`].
+    pub from: Timestamp,
+    /// The end of what will be taken in at first.
+    pub to: Timestamp,
 }
 
 impl Learner {
     /// A learner that has seen nothing yet.
-    pub(super) fn new(begin: Beginning) -> Self {
-        let Beginning { policy, rhythm, reach, hash, blocks, chosen, from, to } = begin;
-        let mut bank = reach.bank(&policy, &rhythm);
+    pub fn new(begin: Beginning) -> Self {
+        let Beginning { policy, reach, hash, blocks, chosen, from, to } = begin;
+        let mut bank = reach.bank(&policy);
         let resumed = blocks.last().map(|block| block.start + BLOCK);
         bank.restore(blocks);
         let judged = if resumed.is_some() { JUDGED } else { REPLAYED };
@@ -100,7 +100,6 @@ impl Learner {
             .judging_every(GLANCES, bucket(judges_from))
             .refit_by_caller();
         Self {
-            fingerprint: fingerprint(&bank),
             ensemble,
             bank,
             values: Vec::new(),
@@ -122,22 +121,22 @@ impl Learner {
     }
 
     /// Where history goes on.
-    pub(super) fn next(&self) -> Timestamp {
+    pub fn next(&self) -> Timestamp {
         self.next
     }
 
     /// How far ahead it was made for.
-    pub(super) fn reach(&self) -> &Reach {
+    pub fn reach(&self) -> &Reach {
         &self.reach
     }
 
     /// When it began: what it has taken in since is not dropped.
-    pub(super) fn start(&self) -> Timestamp {
+    pub fn start(&self) -> Timestamp {
         self.start
     }
 
     /// Takes in whole buckets up to `until`. `minutes`: all there are of them, any order.
-    pub(super) fn follow(&mut self, minutes: &[Minute], until: Timestamp) {
+    pub fn follow(&mut self, minutes: &[Minute], until: Timestamp) {
         let by_minute: BTreeMap<i64, &Minute> =
             minutes.iter().map(|minute| (minute.start.as_second(), minute)).collect();
         while self.next + BUCKET <= until {
@@ -217,7 +216,7 @@ impl Learner {
     }
 
     fn choose(&mut self, at: Timestamp) {
-        let days = tuner::days(self.bank.blocks(), SLOTS_A_DAY);
+        let days = selection::days(self.bank.blocks(), SLOTS_A_DAY);
         let forecast_available = self.issued.is_some();
         // Nothing known at all: live demand is answered as it is.
         if days.is_empty() && !forecast_available {
@@ -229,7 +228,7 @@ impl Learner {
             lead: self.reach.cold_start(),
             forecast_available,
         };
-        let choice = tuner::choose(self.bank.portfolio(), &days, self.bank.totals(), &wish);
+        let choice = selection::choose(self.bank.portfolio(), &days, self.bank.totals(), &wish);
         let since = match &self.chosen {
             Some(chosen) if !chosen.differs(&choice) => chosen.since,
             _ => at,
@@ -242,7 +241,7 @@ impl Learner {
     }
 
     /// The forecast: the ensemble's, else the seasonal naive's, `None` while there is too little for either.
-    pub(super) fn forecast(&self) -> Option<Forecast> {
+    pub fn forecast(&self) -> Option<Forecast> {
         let early = || self.ensemble.forecast().ok().map(in_single_precision);
         self.issued.clone().or_else(early).or_else(|| self.naive())
     }
@@ -254,23 +253,28 @@ impl Learner {
     }
 
     /// How forecasts did.
-    pub(super) fn report(&self) -> Report {
+    pub fn report(&self) -> Report {
         self.ensemble.report()
     }
 
     /// Choices made or confirmed since the last call, oldest first.
-    pub(super) fn take_changes(&mut self) -> Vec<Chosen> {
+    pub fn take_changes(&mut self) -> Vec<Chosen> {
         std::mem::take(&mut self.changes)
     }
 
     /// Days that were finished since the last call.
-    pub(super) fn take_days(&mut self) -> Vec<DayCost> {
+    pub fn take_days(&mut self) -> Vec<DayCost> {
         std::mem::take(&mut self.days)
     }
 
-    /// Finished blocks from `from` on, and what they were simulated with.
-    pub(super) fn blocks_from(&self, from: Timestamp) -> (Vec<&Block>, u64) {
-        (self.bank.blocks().filter(|block| block.start >= from).collect(), self.fingerprint)
+    /// Finished blocks from `from` on.
+    pub fn blocks_from(&self, from: Timestamp) -> Vec<&Block> {
+        self.bank.blocks().filter(|block| block.start >= from).collect()
+    }
+
+    /// What its blocks were simulated with: those of another identity say nothing about them.
+    pub fn identity(&self) -> String {
+        self.bank.identity()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::decide::choice::Sums;
 use crate::decide::hpa::TOLERANCE;
-use crate::replay::scene::ColdStart;
+use crate::tuning::cold_start::ColdStart;
 
 /// What all policies see at a slot, in replicas.
 #[derive(Debug, Clone, Copy)]

@@ -5,13 +5,15 @@
 //! chance (Student, one-sided, p = .8) and while it gained over the last week: at p = .9 alone more gain is left behind
 //! than loss is kept out, and a forecast that has begun to fail is let go later.
 
-mod learnt;
-mod student;
+mod priors;
+mod t_quantiles;
 
-use jiff::SignedDuration;
-use student::{t80, t90};
+use std::sync::Arc;
 
-use super::bank::Block;
+use jiff::{SignedDuration, Timestamp};
+use t_quantiles::{t80, t90};
+
+use super::simulator::Block;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
 use crate::decide::policy::Objective;
 
@@ -49,6 +51,25 @@ pub struct Day {
     pub demand: f64,
     /// Per policy, in the portfolio's order.
     pub sums: Vec<Sums>,
+}
+
+/// A choice of the tuner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// When it was last confirmed: its figures are of then.
+    pub as_of: Timestamp,
+    /// The choice.
+    pub choice: Arc<Choice>,
+}
+
+impl Chosen {
+    /// Something that acts, or the reason for it, is not the same.
+    pub fn differs(&self, choice: &Choice) -> bool {
+        let Choice { policy, best_reactive, why, .. } = &*self.choice;
+        (policy, best_reactive, why) != (&choice.policy, &choice.best_reactive, &choice.why)
+    }
 }
 
 /// What a choice is made for.
@@ -119,7 +140,7 @@ pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], wish: &Wi
         return match wish.forecast_available && !safe {
             // The forecast is new: nothing is known of what it does here.
             true => {
-                Choice { policy: learnt::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
+                Choice { policy: priors::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
             }
             false => all.choice(rival, rival, ratio),
         };
@@ -164,7 +185,7 @@ fn reactive(policy: &ShadowPolicy) -> bool {
 
 fn without_days(wish: &Wish) -> Choice {
     let (policy, why) = match wish.forecast_available {
-        true => (learnt::policy(wish.lead, wish.cost_ratio), Why::Learnt),
+        true => (priors::policy(wish.lead, wish.cost_ratio), Why::Learnt),
         false => (UNTUNED, Why::Untuned),
     };
     Choice::untried(policy, UNTUNED, why, wish.cost_ratio)

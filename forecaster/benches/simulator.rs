@@ -1,4 +1,4 @@
-//! A day of a workload's shadow bank, and a choice. `cargo bench -p prewarm-forecaster --bench bank`.
+//! A day of a workload's shadow bank, and a choice. `cargo bench -p prewarm-forecaster --bench simulator`.
 
 use std::f64::consts::TAU;
 
@@ -6,10 +6,10 @@ use divan::{Bencher, black_box};
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::policy::Objective;
-use prewarm_forecaster::replay::bank::{Bank, BankSpec};
-use prewarm_forecaster::replay::portfolio;
-use prewarm_forecaster::replay::scene::ColdStart;
-use prewarm_forecaster::replay::tuner::{Wish, choose, days};
+use prewarm_forecaster::tuning::cold_start::ColdStart;
+use prewarm_forecaster::tuning::portfolio;
+use prewarm_forecaster::tuning::selection::{Wish, choose, days};
+use prewarm_forecaster::tuning::simulator::{Bank, BankSpec};
 
 fn main() {
     divan::main();
