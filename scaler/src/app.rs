@@ -20,7 +20,7 @@ use crate::source::Sources;
 use crate::start_ups::Keeper;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
-use crate::training::Refitter;
+use crate::training::Trainer;
 use crate::{dashboard, grpc};
 
 /// Rows that wait for an absent store: an hour of 10,000 workloads.
@@ -103,7 +103,7 @@ impl App {
         let clock = seams.clock.clone();
         let (ready, readiness) = watch::channel(false);
         let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
-        let refitter = Arc::new(Refitter::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
+        let refitter = Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
             sources,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
-use prewarm_forecaster::forecast::Report;
+use prewarm_forecaster::forecast::{NoForecast, Report};
 pub use prewarm_forecaster::tuning::daily_costs::DayCost;
 pub use prewarm_forecaster::tuning::selection::Chosen;
 
@@ -17,6 +17,8 @@ use crate::scaling::Scaling;
 pub struct Insight {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
+    /// Why no forecast may act; `None` where one may, and on a replica that reads what another one makes.
+    pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; only on the replica that makes them.
     pub report: Option<Report>,
     /// Changes of the tuner's choice, oldest first; the last one is in force.

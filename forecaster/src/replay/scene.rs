@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::decide::choice::Choice;
-use crate::decide::policy::{Objective, Threshold};
+use crate::decide::policy::{Objective, Policy, ScaleToZero, Threshold};
+use crate::decide::rhythm::Rhythm;
 pub use crate::tuning::cold_start::ColdStart;
+use crate::tuning::inputs::{LearnedColdStart, ReplicaLimits, SimulationInputs};
 
 /// Simulated time goes in steps of this: the HPA's sync period and our own slot.
 pub const STEP: SignedDuration = SignedDuration::from_secs(15);
@@ -86,27 +88,65 @@ impl Scene {
     }
 }
 
+/// The service behind the Prewarm arm.
+impl Scene {
+    /// What the workload's metadata would say.
+    pub(super) fn policy(&self) -> Policy {
+        // Zero is reached where KEDA may take the last replica.
+        let to_zero = self.keda.min == 0 || self.keda.idle == Some(0);
+        Policy {
+            cold_start: self.cold_start.lead(),
+            cost_ratio: self.cost_ratio,
+            objective: self.objective,
+            sees_queue: self.shows_queue,
+            scale_to_zero: if to_zero { ScaleToZero::Auto } else { ScaleToZero::Never },
+            ..Policy::new(self.threshold, self.calendar.clone())
+        }
+    }
+
+    /// The beats around the workload.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        Rhythm {
+            slot: STEP,
+            keda_poll: self.keda.polling,
+            hpa_sync: self.hpa.sync,
+            hpa_window: self.service.hpa_window,
+            ..Rhythm::default()
+        }
+    }
+
+    /// What the workload's policies are simulated with.
+    pub(super) fn simulation_inputs(&self, policy: &Policy, bucket: SignedDuration) -> SimulationInputs {
+        let cold_start = LearnedColdStart { lead: self.cold_start.lead(), drawn: Some(self.cold_start.clone()) };
+        let limits = ReplicaLimits {
+            min: self.keda.min,
+            idle: self.keda.idle == Some(0),
+            max: self.keda.max,
+            cooldown: self.keda.cooldown,
+        };
+        SimulationInputs::new(policy, self.rhythm(), None, Some(&cold_start), Some(limits))
+            .in_buckets(bucket)
+            .with_wait_limit(self.wait_limit)
+    }
+}
+
 /// How the service behind the Prewarm arm is set up, and what it sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either way.
     pub hpa_window: SignedDuration,
-    /// A forecast is in force so long after its origin.
-    pub forecast_delay: SignedDuration,
+    /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the time of day at which the
+    /// history starts.
+    pub refit_spread: Option<u64>,
     /// It is told what is Ready and what is starting.
     pub sees_replicas: bool,
-    /// In force all the time, instead of what the tuner would choose.
-    pub choice: Option<Choice>,
+    /// In force all the time, instead of what the model would select.
+    pub selection: Option<Choice>,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self {
-            hpa_window: SignedDuration::ZERO,
-            forecast_delay: SignedDuration::ZERO,
-            sees_replicas: true,
-            choice: None,
-        }
+        Self { hpa_window: SignedDuration::ZERO, refit_spread: None, sees_replicas: true, selection: None }
     }
 }
 

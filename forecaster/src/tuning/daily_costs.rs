@@ -42,7 +42,7 @@ impl DayCost {
 
 /// The day that is under way.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(super) struct DailyCosts {
     open: Option<(DayCost, u32)>,
     /// Largest demand since the last block ended; of the day so far.
     peak: f64,
@@ -50,9 +50,9 @@ pub(super) struct Account {
     peak_of_day: f64,
 }
 
-impl Account {
+impl DailyCosts {
     /// Demand of a bucket; NaN = gap.
-    pub(super) fn see(&mut self, demand: f64) {
+    pub(super) fn observe(&mut self, demand: f64) {
         self.peak = self.peak.max(demand);
     }
 
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn a_day_is_the_sum_of_its_four_blocks() {
         let portfolio = portfolio::reactive();
-        let mut account = Account::default();
-        account.see(11.0);
-        account.see(f64::NAN);
-        let closed: Vec<_> = [0, 6, 12, 18].map(|hour| account.close(&block(hour), &portfolio, None, 4.0)).into();
+        let mut costs = DailyCosts::default();
+        costs.observe(11.0);
+        costs.observe(f64::NAN);
+        let closed: Vec<_> = [0, 6, 12, 18].map(|hour| costs.close(&block(hour), &portfolio, None, 4.0)).into();
         assert!(closed[..3].iter().all(Option::is_none));
         let day = closed[3].clone().unwrap();
         let untuned = portfolio.iter().position(|policy| *policy == UNTUNED).unwrap() as f64;
@@ -128,10 +128,10 @@ mod tests {
     #[test]
     fn a_day_that_lacks_a_block_is_left_out() {
         let portfolio = portfolio::reactive();
-        let mut account = Account::default();
+        let mut costs = DailyCosts::default();
         for hour in [6, 12, 18, 24, 30, 36] {
-            assert_eq!(account.close(&block(hour), &portfolio, None, 4.0), None);
+            assert_eq!(costs.close(&block(hour), &portfolio, None, 4.0), None);
         }
-        assert!(account.close(&block(42), &portfolio, None, 4.0).is_some_and(|day| day.day.as_second() == 86_400));
+        assert!(costs.close(&block(42), &portfolio, None, 4.0).is_some_and(|day| day.day.as_second() == 86_400));
     }
 }

@@ -12,7 +12,7 @@ pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
 
 /// A forecast acts so long after its origin, on all replicas of the service from the same slot on: two that answered
 /// differently would make the HPA waver.
-pub const ACTS: SignedDuration = SignedDuration::from_secs(180);
+pub const ACTIVATION_DELAY: SignedDuration = SignedDuration::from_secs(180);
 
 /// Exact leads up to the end of the one that replicas are started ahead, in the service and in what is to tell of it: with
 /// two, steps of demand between them are smeared, and Prewarm looks some 7 % dearer than it is.

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::cold_start::ColdStart;
 use super::horizon::{self, EXACT, QUANTILES};
 use super::portfolio;
-use super::simulator::{Bank, BankSpec};
+use super::simulator::{PolicySimulator, SimulatorSpec};
 use super::{BUCKET, SLOT};
 use crate::decide::choice::ShadowPolicy;
 use crate::decide::policy::{LeadTime, Objective, Policy, ScaleToZero};
@@ -36,13 +36,13 @@ pub struct ReplicaLimits {
 pub struct LearnedColdStart {
     /// The P90: what forecasts are asked for.
     pub lead: SignedDuration,
-    /// Equally frequent cold starts that start-ups are drawn from; empty: all take the lead.
-    pub drawn: Vec<SignedDuration>,
+    /// What start-ups are drawn from; `None`: all take the lead.
+    pub drawn: Option<ColdStart>,
 }
 
 /// From asked for to Ready, and what that means for models.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reach {
+pub struct SimulationInputs {
     /// The lead in whole buckets, rounded up, so that small changes of it change nothing.
     lead: SignedDuration,
     /// The cold start in it.
@@ -53,9 +53,13 @@ pub struct Reach {
     limits: Option<ReplicaLimits>,
     /// The beats around the workload.
     rhythm: Rhythm,
+    /// Resolution of the model.
+    bucket: SignedDuration,
+    /// Work that waits longer is missed.
+    wait_limit: SignedDuration,
 }
 
-impl Reach {
+impl SimulationInputs {
     /// Of a policy; `rhythm`: those of the ScaledObject, where they are known; `lead`: as last decided with; `learned`: the
     /// cold starts to simulate with in place of the seed; `limits`: what the ScaledObject says.
     pub fn new(
@@ -71,8 +75,10 @@ impl Reach {
             LeadTime::Auto => learned.map_or(policy.cold_start, |learned| learned.lead),
         };
         let cold_start = cold_start.max(SignedDuration::from_secs(15));
-        let drawn = learned.filter(|_| policy.lead_time == LeadTime::Auto).map(|learned| &learned.drawn);
-        let drawn = drawn.and_then(|drawn| ColdStart::weighted(drawn.iter().map(|took| (*took, 1.0))));
+        let drawn = match policy.lead_time {
+            LeadTime::Fixed(_) => None,
+            LeadTime::Auto => learned.and_then(|learned| learned.drawn.clone()),
+        };
         let lead = longest.max(lead.unwrap_or_default()).clamp(BUCKET, SignedDuration::from_hours(8));
         Self {
             lead: SignedDuration::from_secs(horizon::whole_buckets(lead, BUCKET) * BUCKET.as_secs()),
@@ -80,12 +86,29 @@ impl Reach {
             cold_start,
             limits,
             rhythm,
+            bucket: BUCKET,
+            wait_limit: SLOT,
         }
+    }
+
+    /// For a model in other buckets: a history may be coarser.
+    pub fn in_buckets(self, bucket: SignedDuration) -> Self {
+        Self { bucket: bucket.max(SignedDuration::from_secs(1)), ..self }
+    }
+
+    /// For work that may wait longer than a slot.
+    pub fn with_wait_limit(self, wait_limit: SignedDuration) -> Self {
+        Self { wait_limit, ..self }
+    }
+
+    /// Resolution of the model.
+    pub fn bucket(&self) -> SignedDuration {
+        self.bucket
     }
 
     /// What the models are to forecast; exact at as many leads as can be afforded.
     pub fn spec(&self, policy: &Policy) -> Spec {
-        let leads = horizon::leads(BUCKET, self.lead, EXACT, Some(LATE));
+        let leads = horizon::leads(self.bucket, self.lead, EXACT, Some(LATE));
         Spec { leads, quantiles: QUANTILES.to_vec(), calendar: policy.calendar.clone() }
     }
 
@@ -95,11 +118,12 @@ impl Reach {
     }
 
     /// A bank that has seen nothing.
-    pub fn bank(&self, policy: &Policy) -> Bank {
+    pub fn simulator(&self, policy: &Policy) -> PolicySimulator {
         // One that we never let go of runs whatever KEDA would allow.
         let ours = u32::from(policy.scale_to_zero != ScaleToZero::Auto);
-        let mut spec = BankSpec {
+        let mut spec = SimulatorSpec {
             slot: SLOT,
+            wait_limit: self.wait_limit,
             hpa_window: self.rhythm.hpa_window,
             // KEDA's own minimum is zero unless somebody sets it.
             min: ours,
@@ -107,14 +131,14 @@ impl Reach {
             cold_start: self.drawn.clone(),
             sees_queue: policy.sees_queue,
             plainly: policy.objective == Objective::Safe,
-            ..BankSpec::new(policy.threshold.get(), self.cold_start)
+            ..SimulatorSpec::new(policy.threshold.get(), self.cold_start)
         };
         if let Some(ReplicaLimits { min, idle, max, cooldown }) = self.limits {
             (spec.min, spec.idle) = (min.max(ours), idle && ours == 0);
             (spec.max, spec.cooldown) = (max, cooldown);
         }
         let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
-        Bank::new(spec, policies)
+        PolicySimulator::new(spec, policies)
     }
 }
 
@@ -136,7 +160,7 @@ mod tests {
             lead_time: LeadTime::Fixed(minutes(18)),
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
-        let spec = Reach::new(&policy, Rhythm::default(), None, None, None).spec(&policy);
+        let spec = SimulationInputs::new(&policy, Rhythm::default(), None, None, None).spec(&policy);
         let leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         assert_eq!(leads, [5, 10, 15, 20, 25, 30, 50, 110]);
     }
@@ -146,7 +170,7 @@ mod tests {
         let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let reach = |seconds| {
             let lead = Some(SignedDuration::from_secs(seconds));
-            Reach::new(&policy, Rhythm::default(), lead, None, None)
+            SimulationInputs::new(&policy, Rhythm::default(), lead, None, None)
         };
         assert_eq!(reach(240), reach(300));
         assert_ne!(reach(240), reach(3600));
@@ -158,10 +182,12 @@ mod tests {
         let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let fixed = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..auto.clone() };
         let of = |policy: &Policy, learned: Option<&LearnedColdStart>| {
-            Reach::new(policy, rhythm, None, learned, None).bank(policy)
+            SimulationInputs::new(policy, rhythm, None, learned, None).simulator(policy)
         };
-        let assumed =
-            |drawn: &[i64]| LearnedColdStart { lead: minutes(11), drawn: drawn.iter().copied().map(minutes).collect() };
+        let assumed = |drawn: &[i64]| LearnedColdStart {
+            lead: minutes(11),
+            drawn: ColdStart::weighted(drawn.iter().map(|took| (minutes(*took), 1.0))),
+        };
         let (old, new) = (assumed(&[]), assumed(&[2, 2, 2, 11]));
         let [seed, constant, learned] = [None, Some(&old), Some(&new)].map(|learned| of(&auto, learned));
         assert_eq!(
@@ -174,7 +200,7 @@ mod tests {
             [2, 2, 11].map(minutes)
         );
         // What was simulated with others says nothing of these any more.
-        let of_all = [&seed, &constant, &learned].map(Bank::identity);
+        let of_all = [&seed, &constant, &learned].map(PolicySimulator::identity);
         assert!(of_all[0] != of_all[1] && of_all[1] != of_all[2], "{of_all:?}");
         let fixed = of(&fixed, Some(&new));
         assert_eq!((fixed.spec().lead, &fixed.spec().cold_start), (minutes(6), &ColdStart::constant(minutes(6))));
@@ -187,10 +213,10 @@ mod tests {
         let scaling = |min, idle| Some(ReplicaLimits { min, idle, max: 12, cooldown: minutes(1) });
         let rhythm = Rhythm { hpa_window: minutes(2), ..Rhythm::default() };
         let of = |policy: &Policy, limits: Option<ReplicaLimits>| {
-            Reach::new(policy, rhythm, None, None, limits).bank(policy)
+            SimulationInputs::new(policy, rhythm, None, None, limits).simulator(policy)
         };
         let limits = |policy: &Policy, scaling| {
-            let BankSpec { min, idle, max, .. } = of(policy, scaling).spec().clone();
+            let SimulatorSpec { min, idle, max, .. } = of(policy, scaling).spec().clone();
             (min, idle, max)
         };
         assert_eq!(limits(&auto, scaling(0, false)), (0, false, 12));

@@ -1,6 +1,6 @@
 //! What learns: history in, forecast and selection out.
 //!
-//! [`WorkloadModel`](model::Learner) follows the minutes of one workload. It forecasts demand, lives some seventy simulated
+//! [`WorkloadModel`](model::WorkloadModel) follows the minutes of one workload. It forecasts demand, lives some seventy simulated
 //! policies through it, and selects the policy that may act. A service, a replay and a test drive the same type.
 
 pub mod cold_start;
@@ -12,6 +12,7 @@ mod policy_state;
 pub mod portfolio;
 pub mod selection;
 pub mod simulator;
+pub mod update;
 
 use jiff::SignedDuration;
 

@@ -1,133 +1,163 @@
-//! One workload's models: the ensemble, and the shadow bank that lives by its forecasts.
+//! The model of one workload: forecasts of its demand, and the simulated policies that live by them.
 //!
-//! Both follow history alone, bucket by bucket: the same minutes give the same forecasts and choices on every replica, and
-//! after a restart. A first start replays the history that was backfilled, so that a choice need not wait for days to pass.
+//! A model follows history alone, bucket by bucket: the same minutes give the same forecasts and selections on every replica,
+//! after a restart, and in a replay. A first start follows the history that was backfilled, so that a selection need not wait
+//! for days to pass.
 
-use std::collections::BTreeMap;
+pub(crate) mod bucket;
+mod forecaster;
+mod refit_schedule;
+
 use std::sync::Arc;
 
-use super::daily_costs::{Account, DayCost};
-use super::horizon::{ACTS, QUANTILES};
-use super::inputs::Reach;
-use super::selection::{self, Chosen, Wish};
-use super::simulator::{BLOCK, Bank, Block};
-use super::{BUCKET, MINUTE, SLOT};
-use crate::decide::policy::Policy;
-use crate::forecast::model::Model;
-use crate::forecast::{Ensemble, Forecast, Report};
-use crate::series::{Minute, Series};
 use jiff::{SignedDuration, Timestamp};
 
-/// Slots of a day in the bank.
+pub use forecaster::Forecasts;
+pub use refit_schedule::RefitSchedule;
+
+use super::daily_costs::{DailyCosts, DayCost};
+use super::horizon::ACTIVATION_DELAY;
+use super::inputs::SimulationInputs;
+use super::selection::{self, Chosen, SelectionCriteria};
+use super::simulator::{BLOCK, Block, PolicySimulator};
+use super::{BUCKET, SLOT};
+use crate::decide::policy::Policy;
+use crate::forecast::{Ensemble, Forecast, NoForecast, Report};
+use crate::series::Minute;
+use bucket::MinuteIndex;
+use forecaster::Forecaster;
+
+/// Slots of a day in the simulator.
 const SLOTS_A_DAY: u32 = 5_760;
 
-/// So many days before the newest one, members are judged and policies are replayed when a learner begins anew; more
-/// would cost more at every start than it tells.
+/// So many days before the newest one, members are judged and policies are simulated when a model begins anew; more would
+/// cost more at every start than it tells.
 const REPLAYED: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// With sums from the store the members' weights alone need it: these days in full, those before at one bucket in so many.
 /// Forecasts of the next two days are .2 % worse for it than with all judged; without those before, 5 %.
 const JUDGED: SignedDuration = SignedDuration::from_hours(3 * 24);
-const GLANCES: usize = 5;
+const JUDGED_EVERY: usize = 5;
 
-/// Horizon of the seasonal naive, in buckets: the longest lead and hold (2 h + 2 h), and an hour of late refits.
-const NAIVE_HORIZON: usize = 60;
+/// A minute that is not there so long after a bucket's end is a gap.
+const GIVEN_UP: SignedDuration = SignedDuration::from_mins(10);
 
-/// The models of one workload.
+/// What a model begins with.
 #[derive(Debug)]
-pub struct Learner {
-    policy: Arc<Policy>,
-    reach: Reach,
-    ensemble: Ensemble,
-    bank: Bank,
-    /// Buckets so far, NaN = gap.
-    values: Vec<f64>,
-    start: Timestamp,
-    /// Start of the first bucket that was not taken in.
-    next: Timestamp,
-    /// Forecasts are asked for from here on; the bank steps from here on.
-    listens_from: Timestamp,
-    bank_from: Timestamp,
-    /// The forecast in force, if a trained one.
-    issued: Option<Forecast>,
-    /// The one before, which acts until that one does.
-    before: Option<Forecast>,
-    /// Place in the day at which this workload is fitted: others have others.
-    phase: i64,
-    /// Choices since the last look, and the one in force.
-    chosen: Option<Chosen>,
-    changes: Vec<Chosen>,
-    account: Account,
-    days: Vec<DayCost>,
-    /// Nothing was chosen since it began.
-    anew: bool,
-}
-
-/// What a learner begins with.
-#[derive(Debug)]
-pub struct Beginning {
+pub struct ModelInit {
     /// What the workload's metadata says.
     pub policy: Arc<Policy>,
-    /// How far ahead, and what policies are simulated with.
-    pub reach: Reach,
-    /// Spreads fits over the day.
-    pub hash: u64,
-    /// Sums of the bank, as the store has them.
+    /// How far ahead to forecast, and what policies are simulated with.
+    pub inputs: SimulationInputs,
+    /// When its ensemble is refitted.
+    pub schedule: RefitSchedule,
+    /// Where its forecasts come from.
+    pub forecasts: Forecasts,
+    /// Sums of the simulated policies, as a store has them.
     pub blocks: Vec<Block>,
-    /// The choice in force.
-    pub chosen: Option<Chosen>,
-    /// First minute of history, a multiple of [`BUCKET`].
+    /// The selection in force.
+    pub selection: Option<Chosen>,
+    /// Start of the first bucket.
     pub from: Timestamp,
     /// The end of what will be taken in at first.
     pub to: Timestamp,
 }
 
-impl Learner {
-    /// A learner that has seen nothing yet.
-    pub fn new(begin: Beginning) -> Self {
-        let Beginning { policy, reach, hash, blocks, chosen, from, to } = begin;
-        let mut bank = reach.bank(&policy);
+/// What a model has said since it was last asked.
+#[derive(Debug)]
+pub struct TrainingOutput {
+    /// The latest forecast: one that may act, else a provisional one, else why there is none.
+    pub forecast: Result<Forecast, NoForecast>,
+    /// Why no forecast may act, though a provisional one may be recorded; `None` where one may.
+    pub no_forecast: Option<NoForecast>,
+    /// Selections made or confirmed, oldest first.
+    pub selections: Vec<Chosen>,
+    /// Days that were finished.
+    pub days: Vec<DayCost>,
+}
+
+/// The model of one workload.
+#[derive(Debug)]
+pub struct WorkloadModel {
+    policy: Arc<Policy>,
+    inputs: SimulationInputs,
+    forecaster: Forecaster,
+    simulator: PolicySimulator,
+    start: Timestamp,
+    /// Start of the first bucket that was not taken in.
+    next: Timestamp,
+    /// Forecasts are issued from here on; policies are simulated from here on.
+    issues_from: Timestamp,
+    simulates_from: Timestamp,
+    /// The newest forecast that may act, and the one before, which acts until that one does.
+    issued: Option<Forecast>,
+    previous: Option<Forecast>,
+    /// The selection in force, and those since the last look.
+    selection: Option<Chosen>,
+    selections: Vec<Chosen>,
+    costs: DailyCosts,
+    days: Vec<DayCost>,
+    /// Nothing was selected since it began.
+    anew: bool,
+}
+
+impl WorkloadModel {
+    /// A model that has seen nothing yet.
+    pub fn new(init: ModelInit) -> Self {
+        let ModelInit { policy, inputs, schedule, forecasts, blocks, selection, from, to } = init;
+        let mut simulator = inputs.simulator(&policy);
         let resumed = blocks.last().map(|block| block.start + BLOCK);
-        bank.restore(blocks);
+        simulator.restore(blocks);
+
+        // A restart after a long pause simulates the pause.
         let judged = if resumed.is_some() { JUDGED } else { REPLAYED };
-        // A restart after a long pause replays the pause.
-        let judges_from = resumed.map_or(to - judged, |resumed| resumed.min(to - judged)).max(to - REPLAYED);
-        let bucket = |at: Timestamp| {
-            usize::try_from(at.duration_since(from).as_secs().div_euclid(BUCKET.as_secs())).unwrap_or(0)
+        let judged_from = resumed.map_or(to - judged, |resumed| resumed.min(to - judged)).max(to - REPLAYED);
+        let simulates_from = resumed.map_or(judged_from, |resumed| resumed.max(judged_from)).max(from);
+
+        let bucket = inputs.bucket();
+        let index = |at: Timestamp| {
+            let buckets = at.duration_since(from).as_secs().div_euclid(bucket.as_secs());
+            usize::try_from(buckets).unwrap_or(0)
         };
-        let ensemble = Ensemble::new(from, BUCKET, reach.spec(&policy))
-            .judging_from(bucket(to - REPLAYED))
-            .judging_every(GLANCES, bucket(judges_from))
-            .refit_by_caller();
+        let ensemble = || {
+            Ensemble::new(from, bucket, inputs.spec(&policy))
+                .judging_from(index(to - REPLAYED))
+                .judging_every(JUDGED_EVERY, index(judged_from))
+        };
+        let zone = policy.calendar.zone().clone();
+        let forecaster = Forecaster::new(forecasts, ensemble, schedule, zone, (from, bucket));
         Self {
-            ensemble,
-            bank,
-            values: Vec::new(),
+            forecaster,
+            simulator,
             start: from,
             next: from,
-            listens_from: judges_from.max(from),
-            bank_from: resumed.map_or(judges_from, |resumed| resumed.max(judges_from)).max(from),
+            issues_from: judged_from.max(from),
+            simulates_from,
             issued: None,
-            before: None,
-            phase: (hash % BUCKETS_A_DAY as u64) as i64,
-            chosen,
-            changes: Vec::new(),
-            account: Account::default(),
+            previous: None,
+            selection,
+            selections: Vec::new(),
+            costs: DailyCosts::default(),
             days: Vec::new(),
             anew: true,
             policy,
-            reach,
+            inputs,
         }
     }
 
-    /// Where history goes on.
+    /// Why there is no forecast of a workload without any history.
+    pub fn without_history() -> NoForecast {
+        NoForecast::TooYoung { observed: 0, needed: refit_schedule::two_days(BUCKET) + 1 }
+    }
+
+    /// Where history goes on: the start of the first bucket that was not taken in.
     pub fn next(&self) -> Timestamp {
         self.next
     }
 
-    /// How far ahead it was made for.
-    pub fn reach(&self) -> &Reach {
-        &self.reach
+    /// What it was made for.
+    pub fn inputs(&self) -> &SimulationInputs {
+        &self.inputs
     }
 
     /// When it began: what it has taken in since is not dropped.
@@ -136,160 +166,149 @@ impl Learner {
     }
 
     /// Takes in whole buckets up to `until`. `minutes`: all there are of them, any order.
-    pub fn follow(&mut self, minutes: &[Minute], until: Timestamp) {
-        let by_minute: BTreeMap<i64, &Minute> =
-            minutes.iter().map(|minute| (minute.start.as_second(), minute)).collect();
-        while self.next + BUCKET <= until {
-            let bucket = self.next;
-            if bucket >= self.bank_from {
-                self.live_through(bucket, &by_minute);
+    pub fn advance(&mut self, minutes: &[Minute], until: Timestamp) {
+        let minutes = MinuteIndex::new(minutes);
+        let bucket = self.inputs.bucket();
+        while self.next + bucket <= until {
+            if self.next >= self.simulates_from {
+                self.simulate_bucket(&minutes);
             }
-            let (from, to) = (bucket.as_second(), (bucket + BUCKET).as_second());
-            // The peak within the bucket is what misses requests; of whole minutes, because a minute that was backfilled
-            // has one sample and would look calmer than one of four by its largest.
-            let within = || by_minute.range(from..to).map(|(_, minute)| *minute);
-            let most = within().map(|minute| minute.mean).reduce(f64::max).unwrap_or(f64::NAN);
-            self.values.push(most);
-            self.account.see(most);
-            if within().any(|minute| self.is_cut_off(minute)) {
-                self.ensemble.push_saturated(most);
-            } else {
-                self.ensemble.push(most);
-            }
-            self.next += BUCKET;
-            if self.ensemble.due() && (self.first_fit() || self.in_phase()) {
-                self.ensemble.refit();
-            }
-            if self.next >= self.listens_from && self.trained() {
-                let newest = self.ensemble.forecast().ok().map(in_single_precision);
-                self.before = std::mem::replace(&mut self.issued, newest);
+            let demand = minutes.demand(self.next, bucket);
+            let saturated = minutes.within(self.next, bucket).any(|minute| self.is_saturated(minute));
+            self.forecaster.push(demand, saturated);
+            self.costs.observe(demand);
+            self.next += bucket;
+            if self.next >= self.issues_from && self.forecaster.trained() {
+                let newest = self.forecaster.forecast().ok();
+                self.previous = std::mem::replace(&mut self.issued, newest);
             }
         }
-        // What was wished for may have changed since the last start.
-        if std::mem::take(&mut self.anew) || self.chosen.is_none() {
-            self.choose(self.next);
+        // What is asked for may have changed since the last start.
+        if std::mem::take(&mut self.anew) || self.selection.is_none() {
+            self.select(self.next);
         }
     }
 
     /// A replica's fill or more was waiting: what was measured is what was served, and demand was more than that.
-    fn is_cut_off(&self, minute: &Minute) -> bool {
-        self.policy.backlog_threshold.is_some_and(|fill| minute.backlog.is_some_and(|waiting| waiting >= fill.get()))
+    fn is_saturated(&self, minute: &Minute) -> bool {
+        let fill = self.policy.backlog_threshold;
+        fill.is_some_and(|fill| minute.backlog.is_some_and(|waiting| waiting >= fill.get()))
     }
 
-    /// Two days have been seen. A fit on one day cannot tell the time of day from chance: judging it by what it said on the
-    /// second would speak against forecasts for weeks.
-    fn trained(&self) -> bool {
-        self.values.len() > 2 * BUCKETS_A_DAY as usize
-    }
-
-    fn first_fit(&self) -> bool {
-        self.values.len() <= 2 * BUCKETS_A_DAY as usize
-    }
-
-    fn in_phase(&self) -> bool {
-        let index = self.next.as_second().div_euclid(BUCKET.as_secs());
-        (index - self.phase).rem_euclid(BUCKETS_A_DAY) == 0
-    }
-
-    /// The shadow policies see the bucket's minutes as slots, with the forecasts that acted then.
-    fn live_through(&mut self, bucket: Timestamp, by_minute: &BTreeMap<i64, &Minute>) {
-        let slots = BUCKET.as_secs() / SLOT.as_secs();
-        for i in 0..slots {
-            let slot = bucket + SLOT * i as i32;
-            let minute = slot.as_second().div_euclid(MINUTE.as_secs()) * MINUTE.as_secs();
-            let forecast = acting(&self.before, &self.issued, slot);
-            self.bank.step(slot, by_minute.get(&minute).map(|minute| minute.mean), forecast);
+    /// The simulated policies see the bucket's minutes as slots, with the forecasts that acted then.
+    fn simulate_bucket(&mut self, minutes: &MinuteIndex<'_>) {
+        let bucket = self.inputs.bucket();
+        let mut slot = self.next;
+        while slot < self.next + bucket {
+            let forecast = in_force(&self.previous, &self.issued, slot);
+            self.simulator.step(slot, minutes.mean_at(slot), forecast);
+            slot += SLOT;
         }
-        if bucket.as_second() % BLOCK.as_secs() == 0 {
-            self.close_block(bucket);
+        if block_start(self.next) != block_start(self.next - bucket) {
+            self.close_block(self.next);
         }
     }
 
-    /// A block has ended with `at`: what it cost is accounted for, and the choice is made anew.
+    /// A block has ended before `at`: what it cost is accounted for, and the selection is made anew.
     fn close_block(&mut self, at: Timestamp) {
-        let ended = at - BLOCK;
-        if let Some(block) = self.bank.blocks().last().filter(|block| block.start == ended) {
-            let in_force = self.chosen.as_ref().map(|chosen| &*chosen.choice);
-            self.days.extend(self.account.close(block, self.bank.portfolio(), in_force, self.policy.threshold.get()));
+        let ended = block_start(at) - BLOCK.as_secs();
+        let newest = self.simulator.blocks().last();
+        if let Some(block) = newest.filter(|block| block.start.as_second() == ended) {
+            let in_force = self.selection.as_ref().map(|record| &*record.choice);
+            let portfolio = self.simulator.portfolio();
+            self.days.extend(self.costs.close(block, portfolio, in_force, self.policy.threshold.get()));
         }
-        self.choose(at);
+        self.select(at);
     }
 
-    fn choose(&mut self, at: Timestamp) {
-        let days = selection::days(self.bank.blocks(), SLOTS_A_DAY);
+    fn select(&mut self, at: Timestamp) {
+        let days = selection::complete_days(self.simulator.blocks(), SLOTS_A_DAY);
         let forecast_available = self.issued.is_some();
         // Nothing known at all: live demand is answered as it is.
         if days.is_empty() && !forecast_available {
             return;
         }
-        let wish = Wish {
+        let criteria = SelectionCriteria {
             objective: self.policy.objective,
             cost_ratio: self.policy.cost_ratio,
-            lead: self.reach.cold_start(),
+            lead: self.inputs.cold_start(),
             forecast_available,
         };
-        let choice = selection::choose(self.bank.portfolio(), &days, self.bank.totals(), &wish);
-        let since = match &self.chosen {
-            Some(chosen) if !chosen.differs(&choice) => chosen.since,
+        let portfolio = self.simulator.portfolio();
+        let choice = selection::select(portfolio, &days, self.simulator.totals(), &criteria);
+        let since = match &self.selection {
+            Some(record) if !record.differs(&choice) => record.since,
             _ => at,
         };
-        let chosen = Chosen { since, as_of: at, choice: Arc::new(choice) };
-        // A confirmed one is written anew, with today's figures.
-        self.changes.retain(|earlier| earlier.since != since);
-        self.changes.push(chosen.clone());
-        self.chosen = Some(chosen);
+        let record = Chosen { since, as_of: at, choice: Arc::new(choice) };
+        // A confirmed one is told again, with today's figures.
+        self.selections.retain(|earlier| earlier.since != since);
+        self.selections.push(record.clone());
+        self.selection = Some(record);
     }
 
-    /// The forecast: the ensemble's, else the seasonal naive's, `None` while there is too little for either.
-    pub fn forecast(&self) -> Option<Forecast> {
-        let early = || self.ensemble.forecast().ok().map(in_single_precision);
-        self.issued.clone().or_else(early).or_else(|| self.naive())
+    /// The forecast that may act, or why there is none: two days must have been seen.
+    pub fn forecast(&self) -> Result<&Forecast, NoForecast> {
+        match &self.issued {
+            Some(issued) => Ok(issued),
+            None => Err(self.forecaster.reason()),
+        }
     }
 
-    fn naive(&self) -> Option<Forecast> {
-        let series = Series::new(self.start, BUCKET, self.values.clone());
-        let fitted = Model::SeasonalNaive.fit(&series, self.policy.calendar.zone()).ok()?;
-        Some(in_single_precision(fitted.forecast(NAIVE_HORIZON, &QUANTILES)))
+    /// A forecast to record until one may act: the young ensemble's, else the seasonal naive one.
+    pub fn provisional_forecast(&self) -> Option<Forecast> {
+        self.forecaster.forecast().ok().or_else(|| self.forecaster.naive())
+    }
+
+    /// The selection in force; `None` while nothing speaks for any policy.
+    pub fn selection(&self) -> Option<&Chosen> {
+        self.selection.as_ref()
+    }
+
+    /// What it has said since the last call.
+    pub fn take_output(&mut self) -> TrainingOutput {
+        let issued = self.forecast().cloned();
+        let no_forecast = issued.as_ref().err().cloned();
+        let forecast = issued.or_else(|reason| self.provisional_forecast().ok_or(reason));
+        TrainingOutput {
+            forecast,
+            no_forecast,
+            selections: std::mem::take(&mut self.selections),
+            days: std::mem::take(&mut self.days),
+        }
     }
 
     /// How forecasts did.
     pub fn report(&self) -> Report {
-        self.ensemble.report()
-    }
-
-    /// Choices made or confirmed since the last call, oldest first.
-    pub fn take_changes(&mut self) -> Vec<Chosen> {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Days that were finished since the last call.
-    pub fn take_days(&mut self) -> Vec<DayCost> {
-        std::mem::take(&mut self.days)
+        self.forecaster.report()
     }
 
     /// Finished blocks from `from` on.
     pub fn blocks_from(&self, from: Timestamp) -> Vec<&Block> {
-        self.bank.blocks().filter(|block| block.start >= from).collect()
+        self.simulator.blocks().filter(|block| block.start >= from).collect()
     }
 
     /// What its blocks were simulated with: those of another identity say nothing about them.
     pub fn identity(&self) -> String {
-        self.bank.identity()
+        self.simulator.identity()
     }
 }
 
-/// The newest forecast, once it acts: shadow policies are to know no sooner than the planner.
-fn acting<'a>(before: &'a Option<Forecast>, newest: &'a Option<Forecast>, slot: Timestamp) -> Option<&'a Forecast> {
-    newest.as_ref().filter(|newest| newest.origin() + ACTS <= slot).or(before.as_ref())
+/// Up to where history is as full as it will get at `now`: minutes of the last bucket may still be on their way. `newest`: the
+/// end of the newest minute that there is.
+pub fn settled(newest: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    newest.unwrap_or(Timestamp::UNIX_EPOCH).max(now - GIVEN_UP).min(now)
 }
 
-/// What the store gives back: a replica that reads it there and the one that made it are to answer the same.
-fn in_single_precision(forecast: Forecast) -> Forecast {
-    let rows = forecast.values().iter().map(|row| row.iter().map(|value| f64::from(*value as f32)).collect());
-    Forecast::new(forecast.origin(), forecast.step(), forecast.quantiles().to_vec(), rows.collect())
+/// The newest forecast, once it acts: simulated policies are to know no sooner than the planner.
+fn in_force<'a>(previous: &'a Option<Forecast>, newest: &'a Option<Forecast>, slot: Timestamp) -> Option<&'a Forecast> {
+    newest.as_ref().filter(|newest| newest.origin() + ACTIVATION_DELAY <= slot).or(previous.as_ref())
 }
 
-const BUCKETS_A_DAY: i64 = 288;
+/// Start of the block that an instant lies in, in seconds since the epoch.
+fn block_start(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(BLOCK.as_secs()) * BLOCK.as_secs()
+}
 
 #[cfg(test)]
 mod tests;

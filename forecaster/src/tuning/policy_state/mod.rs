@@ -31,7 +31,7 @@ pub(super) struct Slot {
 
 /// What never changes between slots.
 #[derive(Debug, Clone)]
-pub(super) struct World {
+pub(super) struct SimulationParams {
     /// Seconds of a slot.
     pub(super) slot_s: f64,
     /// Slots that the longest start-up takes, ≥ 1.
@@ -47,7 +47,7 @@ pub(super) struct World {
     pub(super) max: u32,
 }
 
-impl World {
+impl SimulationParams {
     /// Replicas for a wish: as many as may run, and the minimum where any are wanted.
     fn admits(&self, wish: u32) -> u32 {
         let wish = wish.clamp(self.least, self.max);
@@ -73,7 +73,7 @@ pub(super) struct Rule {
 
 /// The fleet and the queue of one policy.
 #[derive(Debug, Clone)]
-pub(super) struct Twin {
+pub(super) struct PolicyState {
     ready: u32,
     pending: u32,
     wanted: Wanted,
@@ -91,8 +91,8 @@ pub(super) struct Twin {
     arriving: Vec<u32>,
 }
 
-impl Twin {
-    pub(super) fn new(world: &World, ready: u32) -> Self {
+impl PolicyState {
+    pub(super) fn new(world: &SimulationParams, ready: u32) -> Self {
         Self {
             ready,
             pending: 0,
@@ -109,7 +109,7 @@ impl Twin {
 
     /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
     /// utilisation; `None` without a forecast.
-    pub(super) fn step(&mut self, world: &World, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
+    pub(super) fn step(&mut self, world: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
         self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
@@ -130,7 +130,7 @@ impl Twin {
     }
 
     /// What it came to since the last call.
-    pub(super) fn take_sums(&mut self, world: &World) -> Sums {
+    pub(super) fn take_sums(&mut self, world: &SimulationParams) -> Sums {
         let gpu_hours = std::mem::take(&mut self.ran) as f64 * world.slot_s / 3600.0;
         Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
     }
@@ -144,7 +144,7 @@ impl Twin {
     }
 
     /// The last replicas are KEDA's to take: a cooldown after nothing more was wanted.
-    fn rest(&mut self, world: &World, slot: &Slot, stable: u32) -> u32 {
+    fn rest(&mut self, world: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
         if stable > 0 || slot.warm {
             self.awake = slot.index;
         }
@@ -152,7 +152,7 @@ impl Twin {
         stable.max(if awake { world.awake } else { 0 })
     }
 
-    fn start(&mut self, world: &World, place: u32, more: u32) {
+    fn start(&mut self, world: &SimulationParams, place: u32, more: u32) {
         let Some(drawn) = &world.drawn else {
             // Lands `longest` slots from now, which is the same place of the ring.
             return self.expect(place, more);
@@ -173,7 +173,7 @@ impl Twin {
     }
 
     /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
-    fn stop(&mut self, world: &World, place: u32, fewer: u32) {
+    fn stop(&mut self, world: &SimulationParams, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;
         while left > 0 && self.pending > 0 && age < world.longest {
@@ -189,7 +189,7 @@ impl Twin {
     }
 
     /// Serves the slot.
-    fn serve(&mut self, world: &World, slot: &Slot) {
+    fn serve(&mut self, world: &SimulationParams, slot: &Slot) {
         let capacity = f64::from(self.ready) * world.slot_s;
         let waiting = self.queue;
         self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);

@@ -7,16 +7,16 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
-use super::BankSpec;
+use super::SimulatorSpec;
 use crate::decide::choice::ShadowPolicy;
 
 /// The text of a specification and of its policies, in the order of every block's sums.
-pub(super) fn identity(spec: &BankSpec, portfolio: &[ShadowPolicy]) -> String {
+pub(super) fn identity(spec: &SimulatorSpec, portfolio: &[ShadowPolicy]) -> String {
     let policies: Vec<String> = portfolio.iter().map(policy_text).collect();
     format!("{} [{}]", spec_text(spec), policies.join(", "))
 }
 
-fn spec_text(spec: &BankSpec) -> String {
+fn spec_text(spec: &SimulatorSpec) -> String {
     let shares = spec.cold_start.shares().iter();
     let shares: Vec<String> = shares.map(|(took, share)| format!("({}, {share:?})", span(*took))).collect();
     format!(
@@ -89,7 +89,7 @@ mod tests {
     fn the_text_is_what_stores_were_written_with() {
         let minutes = SignedDuration::from_mins;
         let drawn = [(minutes(2), 3.0), (minutes(11), 1.0)];
-        let spec = BankSpec {
+        let spec = SimulatorSpec {
             cold_start: ColdStart::weighted(drawn).unwrap(),
             min: 2,
             idle: true,
@@ -97,7 +97,7 @@ mod tests {
             keep_warm: SignedDuration::from_secs(5400),
             hpa_window: SignedDuration::ZERO,
             plainly: true,
-            ..BankSpec::new(4.0, SignedDuration::from_millis(61_500))
+            ..SimulatorSpec::new(4.0, SignedDuration::from_millis(61_500))
         };
         let policies = [
             ShadowPolicy::Reactive { utilisation: 0.3, scale_down_window: minutes(60) },

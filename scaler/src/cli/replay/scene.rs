@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::replay::Scene as Assumed;
 use prewarm_forecaster::replay::scene::{ColdStart, Slots};
-use prewarm_forecaster::tuning::horizon::ACTS;
 use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::{Assumptions, StartUp};
@@ -115,7 +114,6 @@ impl Scene {
         assumed.seed = self.seed;
         assumed.patience = self.patience;
         assumed.slots = self.concurrency_limit.zip(self.service_time).map(|(limit, service)| Slots { limit, service });
-        assumed.service.forecast_delay = ACTS;
         let shown = || query.is_none_or(holds_what_waits);
         assumed.shows_queue = self.queue.map_or_else(shown, |queue| queue == Shown::Seen);
         assumed.keda.min = self.min_replicas;
