@@ -4,6 +4,10 @@
 /// largest threshold and stays far below the 9.2e15 at which KEDA before v2.20 overflowed.
 pub const MAX_VALUE: f64 = 1e13;
 
+/// Replicas that are asked for at most, whatever a source or a forecast says: the pods of the largest cluster that
+/// Kubernetes supports ("no more than 150,000 total pods", considerations for large clusters).
+pub const MAX_REPLICAS: u32 = 150_000;
+
 /// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]; never negative zero. NaN and negatives become 0, as KEDA
 /// would make them.
 pub fn sanitise(value: f64) -> f64 {

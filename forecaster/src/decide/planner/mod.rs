@@ -2,6 +2,7 @@
 
 mod activity;
 mod ahead;
+mod intake;
 mod table;
 mod tactic;
 mod warm;
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use activity::{Activity, Patience};
 use ahead::Ahead;
+use intake::{Intake, Plausibility};
 use table::Sight;
 use tactic::{Reaction, Wanted};
 
@@ -84,6 +86,7 @@ pub struct Planner {
     live: LiveWindow,
     backlog: Option<(Timestamp, f64)>,
     latency: Option<(Timestamp, f64)>,
+    plausibility: Plausibility,
     activity: Activity,
     last_good: Option<LastGood>,
     last_tick: Option<Timestamp>,
@@ -111,8 +114,8 @@ struct LastGood {
 struct Slot<'a> {
     now: Timestamp,
     observation: &'a Observation,
-    /// Demand was seen in this very slot.
-    seen: bool,
+    /// What this very slot gave.
+    intake: Intake,
     /// Replicas ready or starting, if the cluster can be read.
     running: Option<u32>,
     /// Live demand, if a sample is young enough.
@@ -137,6 +140,7 @@ impl Planner {
             live: LiveWindow::default(),
             backlog: None,
             latency: None,
+            plausibility: Plausibility::default(),
             activity: Activity::default(),
             last_good: None,
             last_tick: None,
@@ -160,6 +164,12 @@ impl Planner {
         self.rhythm = rhythm;
     }
 
+    /// Takes over how many replicas may run (`maxReplicaCount`), where it is known. Judges samples; the answer itself is not
+    /// cut by it, because an edit of it is seen late.
+    pub fn set_may_run(&mut self, most: Option<u32>) {
+        self.plausibility.may_run = most;
+    }
+
     /// Opens or closes the gate.
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
@@ -167,6 +177,7 @@ impl Planner {
 
     /// Takes over a finished forecast; it acts until its horizon no longer covers the lead.
     pub fn install(&mut self, forecast: Forecast) {
+        self.plausibility.expect(&forecast);
         self.forecast = Some(forecast);
     }
 
@@ -198,8 +209,8 @@ impl Planner {
     /// Decides for the slot `now`. Cannot fail. When `now` runs backwards by more than a slot, the windows start anew.
     pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Recommendation {
         self.follow_clock(now);
-        let seen = self.take_in(now, observation);
-        let slot = self.slot(now, observation, seen);
+        let intake = self.take_in(now, observation);
+        let slot = self.slot(now, observation, intake);
         let mut parts = self.parts(&slot);
         let ahead = self.look_ahead(now, self.base(&slot, &parts), slot.running.unwrap_or(self.desired));
         self.lead = Some(ahead.lead);
@@ -241,7 +252,7 @@ impl Planner {
             state,
             parts,
         };
-        self.remember(now, &answer, &decision);
+        self.remember(&slot, &answer, &decision);
         Recommendation { at: now, valid_until: self.valid_until(state, &slot), answer, decision }
     }
 
@@ -254,6 +265,7 @@ impl Planner {
             self.activity.rewind(now);
             self.wanted.forget();
             self.latency = None;
+            self.plausibility.forget_held();
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
             self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
         } else if step > self.rhythm.slot * BRIDGED_SLOTS {
@@ -261,38 +273,12 @@ impl Planner {
         }
     }
 
-    /// Takes the observation in; whether demand was seen. What is not a number ≥ 0 is missing.
-    fn take_in(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let usable = |value: &f64| value.is_finite() && *value >= 0.0;
-        let first = self.live.last(now).is_none();
-        self.activity.follow(now, observation.replicas, first);
-        // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
-        let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
-        let demand = observation.demand.filter(usable).or(gone.then_some(0.0));
-        if let Some(demand) = demand {
-            self.live.push(now, demand);
-            if demand > self.policy.activation {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(items) = observation.backlog.filter(usable) {
-            self.backlog = Some((now, items));
-            if items > 0.0 {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(latency) = observation.latency.filter(usable) {
-            self.latency = Some((now, latency));
-        }
-        demand.is_some()
-    }
-
-    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, seen: bool) -> Slot<'a> {
-        let fresh = self.live.fresh(now, self.rhythm.slot);
+    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, intake: Intake) -> Slot<'a> {
+        let fresh = intake.level(self.live.fresh(now, self.rhythm.slot));
         Slot {
             now,
             observation,
-            seen,
+            intake,
             running: observation.replicas.map(Replicas::total),
             fresh,
             young: self.last_good.filter(|good| self.repeatable(now, good.at)),
@@ -301,22 +287,19 @@ impl Planner {
     }
 
     fn parts(&self, slot: &Slot<'_>) -> Parts {
-        let policy = &self.policy;
-        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at));
-        let per_item = policy.threshold.get() / policy.backlog_threshold.unwrap_or(policy.threshold).get();
-        let bridged = self.rhythm.slot * BRIDGED_SLOTS;
-        let latency = self.latency.filter(|(at, _)| slot.now.duration_since(*at) <= bridged);
-        let latency_factor = match (policy.latency_target, latency, slot.fresh) {
-            (Some(target), Some((_, seen)), Some(_)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
-            _ => 1.0,
-        };
+        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at)).map(|(_, items)| items);
+        let backlog = slot.intake.backlog_held.or(backlog);
+        let latency_factor = if slot.fresh.is_some() { slot.intake.latency_factor } else { 1.0 };
         Parts {
             observed: slot.observation.demand,
             live: slot.fresh.map(|level| level.value),
             backlog: slot.observation.backlog,
-            backlog_demand: backlog.map_or(0.0, |(_, items)| items * per_item),
+            backlog_demand: backlog.map_or(0.0, |items| items * self.demand_per_item()),
             latency_factor,
             live_age: self.live.last(slot.now).map(|(age, _)| age),
+            demand_check: slot.intake.demand_check,
+            backlog_check: slot.intake.backlog_check,
+            latency_check: slot.intake.latency_check,
             ..Parts::default()
         }
     }
@@ -349,10 +332,10 @@ impl Planner {
         let live = self.asked_by_demand(state, slot, parts, reaction);
         if self.policy.scaled_job {
             // Every unit becomes a real job: nothing that is not there may be asked for.
-            let newest = slot.fresh.and_then(|_| self.live.newest()).unwrap_or(0.0);
+            let newest = slot.fresh.and_then(|_| slot.intake.demand_held.or(self.live.newest())).unwrap_or(0.0);
             return Asked { live: newest, panic: false, ..live };
         }
-        let seen = slot.seen || state == State::Asleep;
+        let seen = slot.intake.seen || state == State::Asleep;
         let keep = |settled: bool| self.activity.keep(slot.now, &self.patience(), seen, settled);
         let keep = match (state, slot.young) {
             (State::Fresh | State::Reactive | State::Asleep, _) => keep(self.queue_settled(slot.now)),
@@ -422,14 +405,16 @@ impl Planner {
     }
 
     /// Remembers what was answered.
-    fn remember(&mut self, now: Timestamp, answer: &Answer, decision: &Decision) {
+    fn remember(&mut self, slot: &Slot<'_>, answer: &Answer, decision: &Decision) {
+        let now = slot.now;
         let Answer::Value { metric_value, active } = *answer else {
             return self.activity.lose_sight();
         };
         let fresh = matches!(decision.state, State::Fresh | State::Reactive);
         self.desired = decision.desired_replicas;
         self.activity.settle(now, active, self.desired, fresh);
-        if fresh {
+        // What waits for its confirmation is not repeated in an outage.
+        if fresh && !slot.intake.holds() {
             let parts = &decision.parts;
             let at = later(now, -parts.live_age.unwrap_or(SignedDuration::ZERO));
             let live = parts.live.unwrap_or(0.0) * parts.latency_factor;

@@ -128,8 +128,9 @@ impl Planner {
             return asked;
         }
         if slot.fresh.is_some() {
-            // What does not wake a workload does not keep it awake.
-            let live = Some(asked.live + asked.backlog).filter(|live| *live > self.policy.activation).unwrap_or(0.0);
+            // What does not wake a workload does not keep it awake, nor does what waits for its confirmation.
+            let wakes = |live: &f64| *live > self.policy.activation && !slot.intake.holds();
+            let live = Some(asked.live + asked.backlog).filter(wakes).unwrap_or(0.0);
             let own = whole_replicas(asked.forecast.max(asked.hold), self.policy.threshold);
             self.wanted.push(slot.now, live.max(own));
         }
