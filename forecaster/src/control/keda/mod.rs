@@ -1,53 +1,59 @@
-//! KEDA in simulated time: zero to one and back, idle, minimum, fallback. Everything between is the HPA's.
+//! KEDA: zero to one and back, idle, minimum, fallback. Everything between is the HPA's.
 //!
-//! Source: KEDA v2.21 pkg/scaling/executor/scale_scaledobjects.go `RequestScale` and below, pkg/scaling/scale_handler.go,
-//! pkg/fallback/fallback.go.
+//! Source: KEDA v2.21 pkg/scaling/executor/scale_scaledobjects.go `RequestScale` and below,
+//! pkg/scaling/scale_handler.go, pkg/fallback/fallback.go.
 
-use super::demand::steps;
-use super::scene::{Fallback, FallbackBehavior, Keda};
+mod scaled_object;
 
-/// The ScaledObject's loop and what it remembers.
+pub use scaled_object::{Fallback, FallbackBehavior, POLLING, ScaledObject};
+
+/// `scaleToZeroOrIdle`: whether a target that was last active so long ago may go to zero, given its
+/// `cooldownPeriod`; both in one unit of time.
+///
+/// KEDA goes once `lastActiveTime.Add(cooldown)` lies before now. It keeps `lastActiveTime` in the
+/// status in whole seconds, so that the poll that comes exactly a cooldown after the last active
+/// one finds it over.
+pub(crate) fn cooldown_is_over(since_active: i64, cooldown: i64) -> bool {
+    since_active >= cooldown
+}
+
+/// The scale loop of one ScaledObject and what it remembers. `now` is whole seconds since any
+/// origin, ascending.
 #[derive(Debug)]
-pub(super) struct Loop {
-    settings: Keda,
-    /// In steps.
-    cooldown: u32,
-    initial_cooldown: u32,
+pub struct ScaleLoop {
+    settings: ScaledObject,
+    /// When the ScaledObject was created.
+    created: i64,
     /// `status.lastActiveTime`.
-    last_active: Option<u32>,
+    last_active: Option<i64>,
     /// Failures in a row.
     failures: u32,
     /// The HPA's condition `ScalingActive`: its last sync came to a number of replicas.
     scaling_active: bool,
 }
 
-impl Loop {
-    pub(super) fn new(settings: Keda) -> Self {
-        Self {
-            cooldown: steps(settings.cooldown),
-            initial_cooldown: steps(settings.initial_cooldown),
-            settings,
-            last_active: None,
-            failures: 0,
-            scaling_active: false,
-        }
+impl ScaleLoop {
+    /// Of a ScaledObject that is created at an instant.
+    pub fn new(settings: ScaledObject, created: i64) -> Self {
+        Self { settings, created, last_active: None, failures: 0, scaling_active: false }
     }
 
-    /// One poll (`RequestScale`): the scale target's replicas afterwards. `active`: some trigger is; `failed`: some trigger
-    /// has failed, for which a fallback may stand in (`getScalerState`: one that does is active, and no error).
-    pub(super) fn poll(&mut self, i: u32, current: u32, active: bool, failed: bool) -> u32 {
-        let Keda { min, idle, fallback, .. } = self.settings;
+    /// One poll (`RequestScale`): the scale target's replicas afterwards. `active`: some trigger
+    /// is; `failed`: some trigger has failed, for which a fallback may stand in (`getScalerState`:
+    /// one that does is active, and no error).
+    pub fn poll(&mut self, now: i64, current: u32, active: bool, failed: bool) -> u32 {
+        let ScaledObject { min, idle, fallback, .. } = self.settings;
         let stands_in = failed && self.falls_back();
         let error = failed && !stands_in;
         if active || stands_in {
             // `scaleFromZeroOrIdle`, whatever else has failed.
             if current == 0 || idle.is_some() && current < min {
-                self.last_active = Some(i);
+                self.last_active = Some(now);
                 return min.max(1);
             }
             // `case isError`: the last active time is not renewed.
             if !error {
-                self.last_active = Some(i);
+                self.last_active = Some(now);
             }
             return current;
         }
@@ -55,16 +61,15 @@ impl Loop {
         if error && fallback.is_none_or(|fallback| fallback.replicas != 0) {
             return current;
         }
-        self.rest(i, current)
+        self.rest(now, current)
     }
 
-    fn rest(&self, i: u32, current: u32) -> u32 {
-        let Keda { min, idle, .. } = self.settings;
-        // `scaleToZeroOrIdle`: `lastActiveTime + cooldown` lies before now. The status keeps whole seconds, so that it does
-        // on the very poll that comes a cooldown after the last active one.
+    /// `scaleToZeroOrIdle`, and below the minimum back to it.
+    fn rest(&self, now: i64, current: u32) -> u32 {
+        let ScaledObject { min, idle, cooldown, initial_cooldown, .. } = self.settings;
         let cool = match self.last_active {
-            Some(at) => at.saturating_add(self.cooldown) <= i,
-            None => self.initial_cooldown <= i,
+            Some(at) => cooldown_is_over(now - at, cooldown.as_secs()),
+            None => cooldown_is_over(now - self.created, initial_cooldown.as_secs()),
         };
         match idle {
             Some(idle) if current > idle && cool => idle,
@@ -74,22 +79,22 @@ impl Loop {
         }
     }
 
-    /// A poll has asked for the metric (`GetMetricsWithFallback`), unless it reads what the HPA saw (`UsesHPAObservations`,
-    /// `hpaActivelyQuerying`).
-    pub(super) fn polled(&mut self, answered: bool) {
-        let Keda { min, idle, .. } = self.settings;
+    /// A poll has asked for the metric (`GetMetricsWithFallback`), unless it reads what the HPA saw
+    /// (`UsesHPAObservations`, `hpaActivelyQuerying`).
+    pub fn polled(&mut self, answered: bool) {
+        let ScaledObject { min, idle, .. } = self.settings;
         if !(min > 0 && idle.is_none() && self.scaling_active) {
             self.count(answered);
         }
     }
 
     /// A sync of the HPA has asked for the metric.
-    pub(super) fn synced(&mut self, answered: bool) {
+    pub fn synced(&mut self, answered: bool) {
         self.count(answered);
     }
 
     /// Whether the HPA's last sync came to a number of replicas.
-    pub(super) fn see_hpa(&mut self, scaling_active: bool) {
+    pub fn see_hpa(&mut self, scaling_active: bool) {
         self.scaling_active = scaling_active;
     }
 
@@ -97,8 +102,9 @@ impl Loop {
         self.failures = if answered { 0 } else { self.failures.saturating_add(1) };
     }
 
-    /// What a failing metric stands for, in replicas (`doFallback`: target × replicas); `None` while it is an error.
-    pub(super) fn fallback(&self, current: u32) -> Option<u32> {
+    /// What a failing metric stands for, in replicas (`doFallback`: target × replicas); `None`
+    /// while it is an error.
+    pub fn fallback(&self, current: u32) -> Option<u32> {
         let Fallback { replicas, behavior, .. } = self.settings.fallback.filter(|_| self.falls_back())?;
         Some(match behavior {
             FallbackBehavior::Static => replicas,

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::hpa::replicas;
-use crate::decide::quantity::MAX_VALUE;
+use crate::control::average_value::replicas;
+use crate::control::quantity::MAX_VALUE;
 
 const SLOT: i64 = 15;
 
