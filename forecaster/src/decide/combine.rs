@@ -1,10 +1,9 @@
 //! min(ceiling, max(live + backlog, stable, forecast, floor, hold)).
 
 use super::Reason;
-use super::hpa::replicas;
-use super::hpa::whole_replicas;
 use super::policy::Threshold;
-use super::quantity::{MAX_REPLICAS, milli, sanitise};
+use crate::control::average_value::{replicas, whole_replicas};
+use crate::control::quantity::{MAX_REPLICAS, milli, sanitise};
 
 /// What each part asks for.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,13 +2,11 @@
 
 pub mod choice;
 mod combine;
-pub mod hpa;
 pub mod lead;
 pub(crate) mod live;
 pub mod planner;
 pub mod plausibility;
 pub mod policy;
-pub mod quantity;
 pub mod rhythm;
 
 use jiff::{SignedDuration, Timestamp};

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Gate, Planner};
 use crate::calendar::Bounds;
+use crate::control::average_value::replicas;
 use crate::decide::choice::SMEAR;
-use crate::decide::hpa::replicas;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};

@@ -15,7 +15,7 @@ use activity::{Activity, Patience};
 use ahead::Ahead;
 use intake::{Intake, Plausibility};
 use table::Sight;
-use tactic::{Reaction, Wanted};
+use tactic::Reaction;
 
 use super::choice::Choice;
 use super::combine::{Asked, Limits, combine};
@@ -23,7 +23,9 @@ use super::lead::{Lead, Node, StartUps};
 use super::live::{Level, LiveWindow};
 use super::policy::Policy;
 use super::rhythm::Rhythm;
-use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
+use super::{Answer, Decision, Parts, Recommendation, State, later};
+use crate::control::average_value::replicas;
+use crate::control::sliding_max::SlidingMax;
 use crate::forecast::Forecast;
 
 /// The SLO guard at most doubles live demand: latency does not fall in proportion to replicas.
@@ -80,7 +82,8 @@ pub struct Planner {
     rhythm: Rhythm,
     gate: Gate,
     choice: Option<Arc<Choice>>,
-    wanted: Wanted,
+    /// What was asked for within the longest window.
+    wanted: SlidingMax<Timestamp, f64>,
     forecast: Option<Forecast>,
     start_ups: StartUps,
     live: LiveWindow,
@@ -134,7 +137,7 @@ impl Planner {
             rhythm,
             gate: Gate::default(),
             choice: None,
-            wanted: Wanted::default(),
+            wanted: SlidingMax::default(),
             forecast: None,
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
@@ -227,7 +230,7 @@ impl Planner {
         parts.policy = reaction.policy;
         let asked = self.asked(state, &slot, &parts, &ahead, &reaction);
         let asked = self.stabilise(&slot, &reaction, asked);
-        let stable = hpa::replicas(asked.stable, self.policy.threshold);
+        let stable = replicas(asked.stable, self.policy.threshold);
         parts.hold = asked.hold.max(stable).max(u32::from(asked.keep.is_some()));
         let limits = Limits {
             threshold: self.policy.threshold,
@@ -245,7 +248,7 @@ impl Planner {
         };
         let (answer, combined) = table::answer(&sight, combine(&asked, &limits));
         let decision = Decision {
-            desired_replicas: hpa::replicas(combined.value, self.policy.threshold),
+            desired_replicas: replicas(combined.value, self.policy.threshold),
             metric_value: combined.value,
             active: combined.active,
             reason: combined.reason,
@@ -263,7 +266,7 @@ impl Planner {
         if step < -self.rhythm.slot {
             self.live.rebase(now);
             self.activity.rewind(now);
-            self.wanted.forget();
+            self.wanted.clear();
             self.latency = None;
             self.plausibility.forget_held();
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
@@ -346,7 +349,7 @@ impl Planner {
         // Live demand is gone for long: the forecast may add, it does not take away what is known to run.
         let unseen = match (state, slot.young, self.last_good, slot.running) {
             (State::LiveDown, None, Some(good), Some(running)) => {
-                running.min(hpa::replicas(good.value, self.policy.threshold))
+                running.min(replicas(good.value, self.policy.threshold))
             }
             _ => 0,
         };

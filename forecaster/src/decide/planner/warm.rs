@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LastGood, Planner};
-use crate::decide::hpa::replicas;
+use crate::control::average_value::replicas;
 use crate::decide::{later, plausibility};
 use crate::series::Minute;
 

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::scene::ColdStart;
-use super::shadow::{Rule, Slot, Twin, World, whole};
+use super::shadow::{Rule, Slot, Twin, World};
+use crate::control::hpa::whole;
+use crate::control::quantity::MAX_VALUE;
 use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
-use crate::decide::quantity::MAX_VALUE;
 use crate::forecast::Forecast;
 
 /// Length of a block of sums.

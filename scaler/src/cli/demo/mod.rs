@@ -32,7 +32,7 @@ use crate::grpc::client::KedaClient;
 use crate::registry::Registry;
 use crate::store::{HistoryStore, Row, SeriesKey};
 
-use autoscaler::{Autoscaler, POLL, SYNC};
+use autoscaler::{Autoscaler, POLLING, SYNC};
 use demand::{Dice, rate};
 use fleet::{Fleet, SERVICE, SLOTS};
 
@@ -152,13 +152,14 @@ impl Stage {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<String> {
         let threshold = Threshold::new(THRESHOLD)?;
-        let mut with = Autoscaler::new(threshold, MAX_REPLICAS);
-        let mut alone = Autoscaler::new(threshold, MAX_REPLICAS);
+        let created = self.clock.now();
+        let mut with = Autoscaler::new(threshold, MAX_REPLICAS, created);
+        let mut alone = Autoscaler::new(threshold, MAX_REPLICAS, created);
         let mut alone_fleet = Fleet::new(cold_start, 1);
         let mut dice = Dice::new(42);
         let mut wanted = None;
         let mut why = String::from("…");
-        let mut second = self.clock.now().as_second();
+        let mut second = created.as_second();
         println!("{}\n{}", table::arms(), table::head());
         while second < end.as_second() && !shutdown.is_cancelled() {
             self.clock.sleep_until(Timestamp::from_second(second)?).await;
@@ -171,7 +172,7 @@ impl Stage {
                 fleet.current() as u32
             };
             // KEDA polls and the HPA syncs on their own beats; both ask spec, value and activity in this order.
-            let (poll, sync) = (second % POLL.as_secs() == 0, second % SYNC.as_secs() == 0);
+            let (poll, sync) = (second % POLLING.as_secs() == 0, second % SYNC.as_secs() == 0);
             if poll || (sync && current > 0) {
                 let answer = self.client.poll(NAMESPACE, NAME, &self.metadata).await;
                 let mut target = current;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::hpa::{replicas, whole_replicas};
-use crate::decide::quantity::{MAX_REPLICAS, MAX_VALUE};
+use crate::control::average_value::{replicas, whole_replicas};
+use crate::control::quantity::{MAX_REPLICAS, MAX_VALUE};
 
 const SLOT: i64 = 15;
 
