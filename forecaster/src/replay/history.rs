@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::later;
+use crate::decide::policy::Threshold;
 use crate::replay::scene::STEP;
 use crate::series::{Minute, Series};
-use crate::tuning::model::bucket::MinuteIndex;
+use crate::tuning::model::bucket::{BucketReader, MinuteIndex};
 use crate::tuning::{BUCKET, MINUTE};
 
 /// The minutes of a trace.
@@ -45,14 +46,15 @@ impl History {
         self.bucket
     }
 
-    /// Demand in buckets, as a model takes it in; NaN = gap.
-    pub fn buckets(&self) -> Series {
+    /// Demand in buckets, as a model takes it in; NaN = gap. `threshold`: demand that one replica sustains.
+    pub fn buckets(&self, threshold: Threshold) -> Series {
         let index = MinuteIndex::new(&self.minutes);
+        let mut reader = BucketReader::new(self.bucket, threshold.get());
         let end = self.minutes.last().map_or(self.start, |last| last.start + MINUTE);
         let mut values = Vec::new();
         let mut next = self.start;
         while next < end {
-            values.push(index.demand(next, self.bucket));
+            values.push(reader.read(&index, next).peak());
             next += self.bucket;
         }
         Series::new(self.start, self.bucket, values)
@@ -111,7 +113,7 @@ mod tests {
     fn buckets_begin_at_full_five_minutes_and_hold_the_largest_minute() {
         let minutes: Vec<f64> = (1..=14).map(f64::from).collect();
         let history = History::new(&Series::new(at(60), MINUTE, minutes));
-        let buckets = history.buckets();
+        let buckets = history.buckets(Threshold::new(1.0).unwrap());
         assert_eq!((buckets.start().as_second(), buckets.step()), (0, BUCKET));
         // The first lacks its first minute.
         assert_eq!(buckets.values(), [4.0, 9.0, 14.0]);
@@ -121,7 +123,7 @@ mod tests {
     fn a_coarse_trace_keeps_its_steps() {
         let half_hours = vec![f64::NAN, 4.0, 8.0];
         let history = History::new(&Series::new(at(600), SignedDuration::from_mins(30), half_hours));
-        let buckets = history.buckets();
+        let buckets = history.buckets(Threshold::new(1.0).unwrap());
         assert_eq!((buckets.start().as_second(), buckets.step().as_mins()), (600 + 1800, 30));
         assert_eq!(buckets.values(), [4.0, 8.0]);
     }

@@ -10,8 +10,6 @@ pub mod conclusion;
 mod demand;
 mod fleet;
 mod history;
-mod hpa;
-mod keda;
 pub mod outcome;
 pub mod scene;
 mod signal;

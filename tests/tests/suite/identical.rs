@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm::registry::Workload;
 use prewarm::store::Resolution;
 use prewarm::training::refit_spread;
+use prewarm_forecaster::control::keda::ScaledObject;
 use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::scene::{Keda, Service};
+use prewarm_forecaster::replay::scene::Service;
 use prewarm_forecaster::replay::{Outcome, Scene, replay_prewarm};
 use prewarm_forecaster::{Answer, Recommendation, Series};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
@@ -104,7 +105,7 @@ fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
     let policy = &registration.trigger.as_ref().expect("a valid trigger").policy;
     let scene = Scene {
         // Nobody knows the ScaledObject.
-        keda: Keda { min: 0, max: 10_000, ..Keda::default() },
+        keda: ScaledObject { min: 0, max: 10_000, ..ScaledObject::default() },
         metric_delay: SignedDuration::ZERO,
         shows_queue: policy.sees_queue,
         timeline: true,

@@ -24,7 +24,7 @@ use super::{BUCKET, SLOT};
 use crate::decide::policy::Policy;
 use crate::forecast::{Ensemble, Forecast, NoForecast, Report};
 use crate::series::Minute;
-use bucket::MinuteIndex;
+use bucket::{BucketDemand, BucketReader, MinuteIndex};
 use forecaster::Forecaster;
 
 /// Slots of a day in the simulator.
@@ -81,6 +81,7 @@ pub struct TrainingOutput {
 pub struct WorkloadModel {
     policy: Arc<Policy>,
     inputs: SimulationInputs,
+    reader: BucketReader,
     forecaster: Forecaster,
     simulator: PolicySimulator,
     start: Timestamp,
@@ -127,6 +128,7 @@ impl WorkloadModel {
         let zone = policy.calendar.zone().clone();
         let forecaster = Forecaster::new(forecasts, ensemble, schedule, zone, (from, bucket));
         Self {
+            reader: BucketReader::new(bucket, policy.threshold.get()),
             forecaster,
             simulator,
             start: from,
@@ -170,13 +172,13 @@ impl WorkloadModel {
         let minutes = MinuteIndex::new(minutes);
         let bucket = self.inputs.bucket();
         while self.next + bucket <= until {
+            let demand = self.reader.read(&minutes, self.next);
             if self.next >= self.simulates_from {
-                self.simulate_bucket(&minutes);
+                self.simulate_bucket(&demand);
             }
-            let demand = minutes.demand(self.next, bucket);
             let saturated = minutes.within(self.next, bucket).any(|minute| self.is_saturated(minute));
-            self.forecaster.push(demand, saturated);
-            self.costs.observe(demand);
+            self.forecaster.push(demand.peak(), saturated);
+            self.costs.observe(demand.peak());
             self.next += bucket;
             if self.next >= self.issues_from && self.forecaster.trained() {
                 let newest = self.forecaster.forecast().ok();
@@ -196,12 +198,12 @@ impl WorkloadModel {
     }
 
     /// The simulated policies see the bucket's minutes as slots, with the forecasts that acted then.
-    fn simulate_bucket(&mut self, minutes: &MinuteIndex<'_>) {
+    fn simulate_bucket(&mut self, demand: &BucketDemand) {
         let bucket = self.inputs.bucket();
         let mut slot = self.next;
         while slot < self.next + bucket {
             let forecast = in_force(&self.previous, &self.issued, slot);
-            self.simulator.step(slot, minutes.mean_at(slot), forecast);
+            self.simulator.step(slot, demand.mean_at(slot), forecast);
             slot += SLOT;
         }
         if block_start(self.next) != block_start(self.next - bucket) {

@@ -31,7 +31,7 @@ enum Done {
 /// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest; who
 /// is done with the last of them goes on with the arm that lives by them.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
-    let buckets = History::new(history).buckets();
+    let buckets = History::new(history).buckets(scene.threshold);
     let leads = horizon::leads(buckets.step(), lead_span(scene), horizon::EXACT, None);
     let spec = Spec { leads, quantiles: horizon::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
     let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());

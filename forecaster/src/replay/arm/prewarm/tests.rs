@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::control::keda::ScaledObject;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
-use crate::replay::scene::{Keda, Service};
+use crate::replay::scene::Service;
 use crate::replay::{Arm, History, Outcome, Scene, lead_span, replay, replay_prewarm};
 use crate::series::Series;
 use crate::tuning::model::RefitSchedule;
@@ -31,7 +32,7 @@ fn trace(days: i64, demand: impl Fn(i64) -> f64) -> Series {
 }
 
 /// Three weeks, of which the last counts.
-fn scene(trace: &Series, cold_start: i64, keda: Keda) -> Scene {
+fn scene(trace: &Series, cold_start: i64, keda: ScaledObject) -> Scene {
     Scene {
         keda,
         counted_from: Some(trace.end() - SignedDuration::from_hours(7 * 24)),
@@ -62,7 +63,13 @@ fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
 #[test]
 fn shadow_policies_live_in_the_scene() {
     let trace = trace(1, |_| 1.0);
-    let keda = |min, idle| Keda { min, idle, max: 7, cooldown: SignedDuration::from_secs(60), ..Keda::default() };
+    let keda = |min, idle| ScaledObject {
+        min,
+        idle,
+        max: 7,
+        cooldown: SignedDuration::from_secs(60),
+        ..ScaledObject::default()
+    };
     for (shows_queue, idle) in [(true, None), (false, Some(0))] {
         let scene = Scene { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
         let policy = scene.policy();
@@ -83,7 +90,7 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     let trace = trace(21, spikes);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(60));
     for ratio in [10.0, 30.0, 100.0] {
-        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, Keda::default()) };
+        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, ScaledObject::default()) };
         let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
         let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
         assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
@@ -101,9 +108,9 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
     let minutes = (0..3 * 1440 + 400).map(|minute: i64| wave((minute + 203).div_euclid(5))).collect();
     let start = Timestamp::from_second(203 * 60).unwrap();
     let trace = Series::new(start, SignedDuration::from_mins(1), minutes);
-    let scene = Scene { timeline: true, counted_from: None, ..scene(&trace, 600, Keda::default()) };
+    let scene = Scene { timeline: true, counted_from: None, ..scene(&trace, 600, ScaledObject::default()) };
 
-    let buckets = History::new(&trace).buckets();
+    let buckets = History::new(&trace).buckets(scene.threshold);
     let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());
     let leads = horizon::leads(buckets.step(), lead_span(&scene), horizon::EXACT, None);
     let calendar = Calendar::empty(jiff::tz::TimeZone::UTC);
@@ -151,7 +158,7 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         |policy| matches!(*policy, ShadowPolicy::Forecast { quantile, .. } if [0.9, 0.99].contains(&quantile)),
     ));
     for (cold_start, shows_queue) in [(60, true), (600, true), (60, false), (600, false)] {
-        let scene = scene(&trace, cold_start, Keda::default());
+        let scene = scene(&trace, cold_start, ScaledObject::default());
         let from = trace.start() + SignedDuration::from_hours(48);
         let scene = Scene { counted_from: Some(from), shows_queue, ..scene };
         let spec = SimulatorSpec {
@@ -204,7 +211,7 @@ fn a_tenant_that_comes_and_goes_costs_less_from_zero_than_with_any_cooldown() {
     let trace = trace(21, office);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(600));
     let of = |arm, cooldown| {
-        let keda = Keda { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..Keda::default() };
+        let keda = ScaledObject { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..ScaledObject::default() };
         let scene = scene(&trace, 600, keda);
         cost(&replay(&trace, &forecasts, &scene, arm), &scene)
     };
