@@ -9,7 +9,7 @@ use crate::decide::choice::SMEAR;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
-use crate::decide::quantity::MAX_REPLICAS;
+use crate::control::quantity::MAX_REPLICAS;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]

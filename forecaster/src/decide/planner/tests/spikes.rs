@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::choice::{Choice, ShadowPolicy, Why};
-use crate::decide::hpa::replicas;
-use crate::decide::quantity::MAX_REPLICAS;
+use crate::control::average_value::replicas;
+use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::{Check, Earlier, Verdict};
 use crate::series::Minute;
 
