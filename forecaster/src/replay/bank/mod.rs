@@ -8,7 +8,7 @@ use super::scene::ColdStart;
 use super::shadow::{Rule, Slot, Twin, World};
 use crate::control::hpa::whole;
 use crate::control::quantity::MAX_VALUE;
-use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
+use crate::decide::choice::{NOISE_FLOOR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
@@ -241,7 +241,7 @@ impl Bank {
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);
                 let (per_replica, smear) =
-                    (1.0 / (self.spec.threshold * forecast_utilisation), SMEAR * self.spec.threshold);
+                    (1.0 / (self.spec.threshold * forecast_utilisation), NOISE_FLOOR * self.spec.threshold);
                 Some(Look { up, hold, per_replica, smear })
             }
         };
