@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::policy_state::{PolicyState, Rule, SimulationParams, Slot};
 use crate::control::hpa::whole;
 use crate::control::quantity::MAX_VALUE;
-use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
+use crate::decide::choice::{NOISE_FLOOR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
@@ -184,7 +184,7 @@ impl PolicySimulator {
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);
                 let (per_replica, smear) =
-                    (1.0 / (self.spec.threshold * forecast_utilisation), SMEAR * self.spec.threshold);
+                    (1.0 / (self.spec.threshold * forecast_utilisation), NOISE_FLOOR * self.spec.threshold);
                 Some(Look { up, hold, per_replica, smear })
             }
         };
