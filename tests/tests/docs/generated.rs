@@ -137,6 +137,7 @@ fn touch(metrics: &Metrics) {
     metrics.streams("StreamIsActive", 1);
     metrics.decided(prewarm_forecaster::Reason::Live);
     metrics.sampled("default", "ok", moment);
+    metrics.implausible("demand", "held");
     metrics.store_error("append");
     metrics.refitted("ok", moment);
     metrics.tls_reloaded("ok");

@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Gate, Planner};
 use crate::calendar::Bounds;
 use crate::control::average_value::replicas;
+use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::choice::SMEAR;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
-use crate::decide::quantity::MAX_REPLICAS;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]
