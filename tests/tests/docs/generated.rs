@@ -8,7 +8,7 @@ use prewarm::clock::SystemClock;
 use prewarm::metadata::{Rules, keys};
 use prewarm::metrics::Metrics;
 use prewarm::registry::Registry;
-use prewarm::source::preset;
+use prewarm::signal::preset;
 
 use crate::configuration;
 use crate::markdown::{code, table};
