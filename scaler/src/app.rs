@@ -204,7 +204,7 @@ async fn compact(
         tokio::select! {
             () = shutdown.cancelled() => return,
             done = store.compact(clock.now()) => match done {
-                Ok(done) => metrics.compacted(done),
+                Ok(done) => metrics.compacted(done.days_packed, done.days_thinned, done.days_dropped),
                 Err(error) => {
                     metrics.store_error("compact");
                     tracing::warn!(error = %error, "cannot compact history; tried again in an hour");

@@ -11,7 +11,7 @@ use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::{Assumptions, StartUp};
 use crate::duration;
-use crate::source::holds_what_waits;
+use crate::signal::holds_what_waits;
 
 /// The assumptions of a replay.
 #[derive(Debug, clap::Args)]
