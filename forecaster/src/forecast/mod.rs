@@ -8,7 +8,7 @@ mod season;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use ensemble::{Ensemble, Exact, NoForecast, Report, Spec};
+pub use ensemble::{Ensemble, Exact, MAX_LEAD_BUCKETS, NoForecast, Report, Spec};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]

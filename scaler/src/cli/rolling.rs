@@ -62,14 +62,21 @@ impl<'a> Rolling<'a> {
         Walked { said, report: ensemble.report() }
     }
 
-    /// The forecasts, one for each origin, of what all shares (in their order) have said, and how they have done.
-    pub(crate) fn join(&self, walked: &[Walked]) -> (Vec<Result<Forecast, NoForecast>>, Report) {
+    /// What `at_origin` makes of the forecast at each origin, from what all shares (in their order)
+    /// have said, and how they have done. The ensemble that it is given has no leads of its own, but
+    /// can say why a lead is missing.
+    pub(crate) fn join<T>(
+        &self,
+        walked: &[Walked],
+        mut at_origin: impl FnMut(&Ensemble, Result<Forecast, NoForecast>) -> T,
+    ) -> (Vec<T>, Report) {
         let mut forecasts = Vec::with_capacity(self.origins.len());
         // Without a lead of its own, and cheap: nobody need keep for every origin what leads have in common.
         let all = self.spec.leads.len();
         self.issue(all, all + 1, |ensemble| {
             let said = walked.iter().filter_map(|share| share.said.get(forecasts.len()));
-            forecasts.push(ensemble.forecast_with(said));
+            let forecast = ensemble.forecast_with(said);
+            forecasts.push(at_origin(ensemble, forecast));
         });
         let lead = |i: usize| walked.get(i % self.shares)?.report.leads.get(i / self.shares).cloned();
         (forecasts, Report { leads: (0..all).filter_map(lead).collect() })
@@ -127,7 +134,7 @@ mod tests {
             let rolling = Rolling::new(&history, spec.clone(), vec![5, 200, 290], most);
             let walked: Vec<Walked> = (0..rolling.shares()).map(|n| rolling.walk(n)).collect();
             assert_eq!(walked.len(), shares);
-            assert_eq!(rolling.join(&walked), (whole.clone(), ensemble.report()));
+            assert_eq!(rolling.join(&walked, |_, forecast| forecast), (whole.clone(), ensemble.report()));
             assert_eq!(rolling.taken(), rolling.work());
         }
     }

@@ -74,7 +74,7 @@ pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
 
 /// A forecast after every bucket that has one, as production would have had it.
 fn issued(rolling: &Rolling<'_>, shares: &[Walked]) -> Vec<Forecast> {
-    rolling.join(shares).0.into_iter().flatten().collect()
+    rolling.join(shares, |_, forecast| forecast).0.into_iter().flatten().collect()
 }
 
 fn arm(history: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Done {
