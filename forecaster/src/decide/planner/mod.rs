@@ -2,6 +2,7 @@
 
 mod activity;
 mod ahead;
+pub mod checkpoint;
 mod table;
 mod tactic;
 mod warm;
@@ -93,17 +94,18 @@ pub struct Planner {
 }
 
 /// The last answer that stood on fresh live demand.
-#[derive(Debug, Clone, Copy)]
-struct LastGood {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastGood {
     /// When demand was seen.
-    at: Timestamp,
+    pub at: Timestamp,
     /// Live demand with the SLO guard's factor.
-    live: f64,
+    pub live: f64,
     /// The backlog's share.
-    backlog: f64,
+    pub backlog: f64,
     /// The whole of it, forecast and floors included.
-    value: f64,
-    active: bool,
+    pub value: f64,
+    /// Whether at least one replica was asked for.
+    pub active: bool,
 }
 
 /// One slot, and what is known of live demand in it.

@@ -160,6 +160,20 @@ impl Wanted {
         self.falling.iter().find(|(at, _)| now.duration_since(*at) <= window).map_or(0.0, |(_, value)| *value)
     }
 
+    /// For a checkpoint: oldest first.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
+        self.falling.iter().copied()
+    }
+
+    /// Of a checkpoint: oldest first.
+    pub(super) fn from_values(values: &[(Timestamp, f64)]) -> Self {
+        let mut wanted = Self::default();
+        for (at, value) in values {
+            wanted.push(*at, *value);
+        }
+        wanted
+    }
+
     /// After the clock was set back nothing that was wanted is known to be recent.
     pub(super) fn forget(&mut self) {
         self.falling.clear();
