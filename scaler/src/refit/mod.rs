@@ -10,6 +10,7 @@ mod learner;
 mod ledger;
 mod pupil;
 mod reach;
+mod saved;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};

@@ -1,5 +1,6 @@
 //! History: one row per series and minute, packed by day when finished.
 
+pub mod checkpoint;
 mod compaction;
 mod day;
 mod failure;
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 
 use crate::config::Secret;
+use checkpoint::{PackedCheckpoint, SeriesCheckpoint};
 use day::PackedDay;
 use note::{Kind, Note};
 
@@ -106,6 +108,21 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         from: Timestamp,
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+
+    /// The latest notes about a series of one kind, `most` of them, oldest first.
+    fn latest_notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+
+    /// Writes checkpoints in one transaction, each in place of the one of its series; a younger one stays, unless it is of
+    /// a time that has not come.
+    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The checkpoint of a series.
+    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>>;
 
     /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes the lease or renews it,
     /// unless another holder's has not ended. A span of zero gives it back. SQLite, which one process serves from, grants all.

@@ -299,6 +299,7 @@ mod tests {
     use futures::future::BoxFuture;
     use jiff::{SignedDuration, Timestamp};
 
+    use super::super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
     use super::super::note::{Kind, Note};
     use super::super::{Compacted, Resolution};
     use super::*;
@@ -346,6 +347,23 @@ mod tests {
             _: Timestamp,
         ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn latest_notes<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+            _: Kind,
+            _: u32,
+        ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn save_checkpoints<'a>(&'a self, _: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn checkpoint<'a>(&'a self, _: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+            Box::pin(async { Ok(None) })
         }
 
         fn lease<'a>(

@@ -14,8 +14,9 @@ use crate::{at, key};
 
 over_both! {
     a_note_is_kept_until_it_is_written_anew,
-    the_latest_forecast_alone_is_kept,
+    the_latest_forecasts_are_kept,
     ranges_of_notes_are_half_open,
+    the_latest_notes_come_oldest_first,
     old_notes_go_by_their_kind,
     a_note_on_a_name_that_cannot_be_is_refused,
 }
@@ -54,15 +55,16 @@ async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
     assert_eq!(of(&*store, &qwen, Kind::Day).await, []);
 }
 
-async fn the_latest_forecast_alone_is_kept(place: &Place) {
+async fn the_latest_forecasts_are_kept(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
     for minutes in [0, 5, 10] {
         store.note(&llama, &[note(Kind::Forecast, noon + minutes.minutes(), "newer")]).await.unwrap();
     }
-    // A replica that is late does not push the newer one out.
-    store.note(&llama, &[note(Kind::Forecast, noon + 5.minutes(), "late")]).await.unwrap();
-    assert_eq!(of(&*store, &llama, Kind::Forecast).await, [note(Kind::Forecast, noon + 10.minutes(), "newer")]);
+    // A replica that is late does not push the newer ones out.
+    store.note(&llama, &[note(Kind::Forecast, noon, "late")]).await.unwrap();
+    let kept = [5, 10].map(|minutes: i64| note(Kind::Forecast, noon + minutes.minutes(), "newer"));
+    assert_eq!(of(&*store, &llama, Kind::Forecast).await, kept, "the newest, and the one that is still in force");
 }
 
 async fn ranges_of_notes_are_half_open(place: &Place) {
@@ -73,6 +75,17 @@ async fn ranges_of_notes_are_half_open(place: &Place) {
     let found = store.notes(&llama, Kind::Choice, noon + 1.minutes(), noon + 3.minutes()).await.unwrap();
     assert_eq!(found, [written[1].clone(), written[2].clone()]);
     assert_eq!(store.notes(&llama, Kind::Day, noon, noon + 9.minutes()).await.unwrap(), []);
+}
+
+async fn the_latest_notes_come_oldest_first(place: &Place) {
+    let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
+    let store = place.open().await;
+    assert_eq!(store.latest_notes(&llama, Kind::Choice, 2).await.unwrap(), []);
+    let written: Vec<Note> = [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+    store.note(&llama, &written).await.unwrap();
+    let found = store.latest_notes(&llama, Kind::Choice, 2).await.unwrap();
+    assert_eq!(found, [written[2].clone(), written[0].clone()]);
+    assert_eq!(store.latest_notes(&llama, Kind::Day, 2).await.unwrap(), []);
 }
 
 async fn old_notes_go_by_their_kind(place: &Place) {
@@ -87,7 +100,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
     store.compact(now).await.unwrap();
     store.compact(now).await.unwrap();
     for (kind, kept) in [
-        (Kind::Forecast, vec![0]),
+        (Kind::Forecast, vec![2, 0]),
         (Kind::Blocks, vec![29, 4, 2, 0]),
         (Kind::Decision, vec![4, 2, 0]),
         (Kind::Choice, vec![399, 31, 29, 4, 2, 0]),

@@ -20,8 +20,9 @@ pub(super) async fn write(home: &Connections, key: &SeriesKey, notes: &[Note]) -
         for Note { kind, at, codec, data } in notes {
             let put = sqlx::query(sql::PUT_NOTE).bind(id).bind(kind.as_str()).bind(at.as_second()).bind(codec);
             put.bind(data).execute(&mut *tx).await?;
-            if kind.single() {
-                sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str()).execute(&mut *tx).await?;
+            if let Some(kept) = kind.kept() {
+                let drop = sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str());
+                drop.bind(i64::from(kept) - 1).execute(&mut *tx).await?;
             }
         }
         Ok(tx.commit().await?)
@@ -42,6 +43,18 @@ pub(super) async fn read(
     let found = sqlx::query_as(sql::NOTES).bind(id).bind(kind.as_str()).bind(from.as_second()).bind(to.as_second());
     let found: Vec<sql::NoteRow> = found.fetch_all(connection).await?;
     Ok(found.into_iter().map(|row| sql::note(kind, row)).collect())
+}
+
+/// The latest notes of one kind, oldest first.
+pub(super) async fn latest(
+    connection: &mut PgConnection,
+    id: i64,
+    kind: Kind,
+    most: u32,
+) -> Result<Vec<Note>, StoreError> {
+    let found = sqlx::query_as(sql::LATEST_NOTES).bind(id).bind(kind.as_str()).bind(i64::from(most));
+    let found: Vec<sql::NoteRow> = found.fetch_all(connection).await?;
+    Ok(found.into_iter().rev().map(|row| sql::note(kind, row)).collect())
 }
 
 /// Takes or renews a lease; `false` while somebody else holds it.
