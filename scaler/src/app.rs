@@ -140,6 +140,10 @@ impl App {
         let collecting = tokio::spawn(collector.run(arrivals, shutdown.clone()));
         let watching = tokio::spawn(watching.run(metrics.clone(), clock.clone(), shutdown.clone()));
         let compacting = tokio::spawn(compact(store.clone(), metrics, clock, shutdown.clone()));
+        let living = tokio::spawn({
+            let (refitter, shutdown) = (refitter.clone(), shutdown.clone());
+            async move { refitter.live(shutdown).await }
+        });
         let becoming_ready = tokio::spawn(become_ready(store, registry, ready, shutdown.clone()));
 
         let mut rpc = rpc;
@@ -153,7 +157,7 @@ impl App {
                 Some(ended) => ended,
                 None => rpc.await,
             };
-            let _ = tokio::join!(collecting, watching, compacting, becoming_ready);
+            let _ = tokio::join!(collecting, watching, compacting, becoming_ready, living);
             tokio::join!(queue.close(FLUSH_LIMIT), checkpoints.close(FLUSH_LIMIT), refitter.release());
             ended
         };

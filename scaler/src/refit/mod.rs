@@ -6,18 +6,17 @@
 mod account;
 mod backfill;
 mod decisions;
+mod heartbeat;
 mod learner;
 mod ledger;
 mod pupil;
 mod reach;
 mod saved;
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::choice::Choice;
@@ -51,10 +50,14 @@ const SPREAD_S: u64 = 90;
 /// By then whoever refits has refitted, and the others read what came of it.
 const READ: SignedDuration = SignedDuration::from_secs(150);
 
+/// A forecast that is not there by then is looked for again so often, and for so long.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+const LOOKED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// A replica that has not renewed its lease for so long has gone: two refits and a bit.
+/// A lease that is not renewed for so long is free, whether its holder lives or not: two refits and a bit.
 const LEASE: SignedDuration = SignedDuration::from_mins(12);
 
 /// Workloads whose models stay in memory, at about 2 MB each. Others are built from history for each refit, which is
@@ -63,9 +66,6 @@ const MODELS: usize = 2_000;
 
 /// Refits of workloads whose models are not kept; forecasts reach an hour further than is needed.
 const SELDOM: SignedDuration = SignedDuration::from_mins(45);
-
-/// Giving leases back on shutdown: who does not get to it waits for their end.
-const RELEASE: Duration = Duration::from_secs(2);
 
 /// What models have to say to a planner.
 #[derive(Debug, Clone, Default)]
@@ -87,8 +87,8 @@ pub struct Refitter {
     rhythm: Rhythm,
     /// This replica, as others see it.
     holder: String,
-    /// Leases that may be ours.
-    held: Mutex<HashSet<Arc<SeriesKey>>>,
+    /// How often another replica was found to have gone: its leases are free.
+    gone: watch::Sender<u64>,
     /// Backfills at once: they are the heaviest thing that we ask of a source.
     backfills: Semaphore,
     /// Fits at once: all cores but one, so that answers keep that.
@@ -107,7 +107,7 @@ impl Refitter {
             clock,
             rhythm,
             holder: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
-            held: Mutex::default(),
+            gone: watch::Sender::new(0),
             backfills: Semaphore::new(2),
             fits: Semaphore::new(cores.saturating_sub(1).max(1)),
             models: Arc::new(Semaphore::new(MODELS)),
@@ -148,16 +148,21 @@ impl Refitter {
         }
         let spread = SignedDuration::from_secs((hash(workload.key()) % SPREAD_S) as i64);
         let mut failed = false;
+        let mut gone = self.gone.subscribe();
         loop {
             let now = self.clock.now();
             let after = |wait: SignedDuration| next_bucket(now - wait) + wait;
             let due = match () {
                 () if failed => now + AGAIN,
+                () if pupil.is_behind(now) => now + LOOK_AGAIN,
                 () if pupil.reads => after(READ),
                 () if pupil.keeps_models() => after(GRACE + spread),
                 () => now + SELDOM,
             };
-            self.clock.sleep_until(due).await;
+            tokio::select! {
+                () = self.clock.sleep_until(due) => {}
+                () = heartbeat::takeover(&mut gone, workload.key()), if pupil.reads => {}
+            }
             failed = !self.refresh(&mut pupil).await;
         }
     }
@@ -169,7 +174,6 @@ impl Refitter {
         match self.store.lease(&key, &self.holder, LEASE).await {
             Ok(true) => {
                 pupil.reads = false;
-                self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
                 self.refit(pupil).await
             }
             Ok(false) => {
@@ -210,16 +214,6 @@ impl Refitter {
                 false
             }
         }
-    }
-
-    /// Gives all leases back, so that other replicas need not wait for their end.
-    pub async fn release(&self) {
-        let held: Vec<_> = self.held.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-        let give_back = futures::stream::iter(&held).for_each_concurrent(4, async |key| {
-            // Not given back, it ends by itself.
-            let _ = self.store.lease(key, &self.holder, SignedDuration::ZERO).await;
-        });
-        let _ = tokio::time::timeout(RELEASE, give_back).await;
     }
 }
 

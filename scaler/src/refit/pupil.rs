@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::learner::{Beginning, Learner};
 use super::reach::{Reach, fingerprint};
-use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
+use super::{BUCKET, LOOKED_FOR, Learned, MINUTE, READ, decisions, hash, ledger};
 use crate::clock::floor;
 use crate::insight::{Chosen, DayCost, Insight};
 use crate::metrics::Metrics;
@@ -111,6 +111,13 @@ impl<'a> Pupil<'a> {
     /// Whether anything is known of what is to come.
     pub(super) fn has_forecast(&self) -> bool {
         self.forecast.is_some()
+    }
+
+    /// Whether the forecast of another replica from the last bucket's end is due, and not here yet.
+    pub(super) fn is_behind(&self, now: Timestamp) -> bool {
+        let bucket = floor(now - READ, BUCKET);
+        let known = self.insight.forecast_origin;
+        self.reads && known.is_some_and(|origin| origin < bucket) && now < bucket + READ + LOOKED_FOR
     }
 
     /// Forgets the models: history has changed, or another replica follows it.

@@ -125,13 +125,21 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>>;
 
     /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes the lease or renews it,
-    /// unless another holder's has not ended. A span of zero gives it back. SQLite, which one process serves from, grants all.
+    /// unless another holder's has not ended, and that holder lives as far as is known. A span of zero gives it back. SQLite, which one process serves from, grants all.
     fn lease<'a>(
         &'a self,
         key: &'a SeriesKey,
         holder: &'a str,
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Says that `holder` lives for the next `span`, by the database's clock, which is what all its leases rest on; answers
+    /// which others live. A span of zero says that it has ended. SQLite, which one process serves from, knows of no others.
+    fn heartbeat<'a>(
+        &'a self,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Packs finished days, thins and drops old ones. May be killed at any point without loss.
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>>;

@@ -375,6 +375,14 @@ mod tests {
             Box::pin(async { Ok(true) })
         }
 
+        fn heartbeat<'a>(
+            &'a self,
+            _: &'a str,
+            _: SignedDuration,
+        ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
         fn compact<'a>(&'a self, _: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
             Box::pin(async { Ok(Compacted::default()) })
         }

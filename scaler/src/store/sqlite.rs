@@ -244,6 +244,14 @@ impl HistoryStore for SqliteStore {
         Box::pin(async { Ok(true) })
     }
 
+    fn heartbeat<'a>(
+        &'a self,
+        _: &'a str,
+        _: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
         Box::pin(compaction::compact(self, now))
     }

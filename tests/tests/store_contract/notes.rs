@@ -141,6 +141,33 @@ async fn one_replica_holds_the_lease_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_no_sign_of_life_loses_all_its_leases() {
+    let place = Place::postgres().await;
+    let (ours, theirs) = (place.open().await, place.open().await);
+    let (span, second) = (SignedDuration::from_mins(10), SignedDuration::from_secs(1));
+    let keys = ["llama", "qwen", "mistral"].map(key);
+    assert!(theirs.heartbeat("b", span).await.unwrap().is_empty(), "nobody else");
+    assert_eq!(ours.heartbeat("a", second * 3).await.unwrap(), ["b"]);
+    for key in &keys {
+        assert!(ours.lease(key, "a", span).await.unwrap());
+        assert!(!theirs.lease(key, "b", span).await.unwrap(), "it lives");
+    }
+    eventually(Duration::from_secs(10), "a has gone", || async {
+        theirs.heartbeat("b", span).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    for key in &keys[..2] {
+        assert!(theirs.lease(key, "b", span).await.unwrap());
+    }
+    // Back again, it has what nobody took; who says farewell leaves the rest at once.
+    assert_eq!(ours.heartbeat("a", span).await.unwrap(), ["b"]);
+    assert!(!ours.lease(&keys[0], "a", span).await.unwrap());
+    assert!(!theirs.lease(&keys[2], "b", span).await.unwrap());
+    ours.heartbeat("a", SignedDuration::ZERO).await.unwrap();
+    assert!(theirs.lease(&keys[2], "b", span).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_ask_at_once_one_gets_it() {
     let place = Place::postgres().await;
     let store = place.open().await;

@@ -253,6 +253,43 @@ async fn a_store_that_is_slow_at_the_start_is_waited_for() {
     assert_eq!(answers.expect("promptly").unwrap().value, 12.0);
 }
 
+/// Who refits the workload, as the database has it.
+async fn refits(connection: &mut sqlx::PgConnection) -> Option<String> {
+    let holder = "SELECT holder FROM leases JOIN series ON series.id = leases.series_id WHERE name = 'busy'";
+    sqlx::query_scalar(holder).fetch_optional(connection).await.unwrap()
+}
+
+/// Replicas that have given a sign of life.
+async fn living(connection: &mut sqlx::PgConnection) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM replicas").fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_replica_refitted_is_taken_over_within_half_a_minute() {
+    let postgres = Postgres::start().await;
+    let configuration = configuration(&postgres.url(), target(Arc::new(AtomicU64::new(12))).await);
+    let mut connection = postgres.connect().await;
+    let first = Serve::start(PROGRAM, &configuration, &[]).await;
+    reaches(&Keda::new(first.grpc), &trigger("busy"), 12.0).await;
+    while refits(&mut connection).await.is_none() || living(&mut connection).await < 1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let holder = refits(&mut connection).await;
+    let second = Serve::start(PROGRAM, &configuration, &[]).await;
+    reaches(&Keda::new(second.grpc), &trigger("busy"), 12.0).await;
+    // It has asked who refits, and reads.
+    while living(&mut connection).await < 2 || !second.body("/metrics").await.contains("outcome=\"recalled\"} 2") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(refits(&mut connection).await, holder, "it lives, and keeps it");
+    drop(first);
+    let begun = std::time::Instant::now();
+    while refits(&mut connection).await == holder {
+        assert!(begun.elapsed() < Duration::from_secs(30), "not taken over yet");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_lowers_nothing() {
     let dir = tempfile::tempdir().unwrap();

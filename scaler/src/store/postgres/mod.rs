@@ -188,6 +188,14 @@ impl HistoryStore for PostgresStore {
         Box::pin(notes::lease(&self.connections, key, holder, span))
     }
 
+    fn heartbeat<'a>(
+        &'a self,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(notes::heartbeat(&self.connections, holder, span))
+    }
+
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
         Box::pin(compaction::compact(self, now))
     }
