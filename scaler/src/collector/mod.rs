@@ -3,6 +3,7 @@
 //! Sampling runs on our clock, never on KEDA's calls: they stop when a ScaledObject is paused, double on errors and
 //! come from two paths.
 
+mod doubt;
 mod minute;
 mod observe;
 mod recall;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::tuning::update::{ModelUpdate, PendingUpdate};
 use prewarm_forecaster::{Observation, Planner, Recommendation, State};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,15 +25,16 @@ use crate::cluster::{Cluster, Fleet};
 use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
-use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaling::Scaling;
-use crate::source::{MetricSource, Sources};
+use crate::source::{MetricSource, Sample, Sources};
 use crate::start_ups::{Book, Keeper};
 use crate::store::checkpoint::CheckpointQueue;
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Row};
+use crate::training::Trainer;
 
+use doubt::Doubt;
 use minute::OpenMinute;
 
 /// Silence is looked for this often.
@@ -51,7 +54,7 @@ pub struct Collector {
     /// What keeps that on which the latest answers stand.
     pub checkpoints: Arc<CheckpointQueue>,
     /// What turns history into forecasts.
-    pub refitter: Arc<Refitter>,
+    pub refitter: Arc<Trainer>,
     /// What tells of replicas and of start-ups.
     pub cluster: Cluster,
     /// What keeps start-ups.
@@ -102,7 +105,7 @@ impl Collector {
     async fn follow(self: Arc<Self>, workload: Arc<Workload>, stop: CancellationToken) {
         let mut registrations = workload.registrations();
         let mut planner: Option<Planner> = None;
-        let (learned, news) = watch::channel(Learned::default());
+        let (learned, news) = watch::channel(ModelUpdate::default());
         let (book, start_ups) = watch::channel(Book::default());
         // A ScaledJob has no replicas: each of its jobs is one of its own.
         let scaled_job = matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
@@ -122,9 +125,9 @@ impl Collector {
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
+            doubt: Doubt::default(),
             news,
-            coming: None,
-            installed: false,
+            pending: PendingUpdate::default(),
             offset: offset(&workload, self.rhythm.slot),
         };
         while !stop.is_cancelled() {
@@ -158,7 +161,7 @@ impl Collector {
         registration: &Registration,
         planner: &mut Option<Planner>,
         seat: &mut Seat,
-        learned: &watch::Sender<Learned>,
+        learned: &watch::Sender<ModelUpdate>,
         stop: &CancellationToken,
     ) {
         let Ok(trigger) = &registration.trigger else {
@@ -188,7 +191,7 @@ impl Collector {
             }
             none => none.insert(self.succeed(workload, trigger, source.as_deref(), seat).await),
         };
-        let tending = self.refitter.tend(workload, trigger.clone(), source.clone(), learned);
+        let tending = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
         let (mut fleet, book) = (seat.fleet.clone(), seat.book.clone());
         let keeping = self.keeper.keep(key, &mut fleet, &book);
         let sampling = async {
@@ -215,9 +218,13 @@ impl Collector {
     ) {
         let seen = self.observe(workload, trigger, source, seat).await;
         if seat.news.has_changed().unwrap_or(false) {
-            seat.coming = Some(seat.news.borrow_and_update().clone());
+            seat.pending.offer(seat.news.borrow_and_update().clone());
         }
-        let recommendation = self.decide(workload, planner, seat, seen);
+        if planner.is_new() {
+            self.witness(trigger, source, &seen, planner).await;
+        }
+        let recommendation = self.decide(workload, planner, seat, &seen);
+        self.record(workload, trigger, seat, &seen, &recommendation);
         // What a source forgets cannot be sampled again after a restart.
         let forgotten = source.is_some_and(|source| !source.has_history());
         if forgotten || seat.is_unsaved(&recommendation) {
@@ -228,21 +235,25 @@ impl Collector {
     }
 
     /// Decides for a slot by what was seen in it, what has been learnt, and the replicas of now.
-    fn decide(
+    fn decide(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat, seen: &Seen) -> Recommendation {
+        seat.pending.install_due(seen.slot, planner);
+        let replicas = self.look_at_fleet(workload, planner, seat);
+        planner.tick(seen.slot, &seen.observation(replicas))
+    }
+
+    /// Takes a slot into history, as far as its sample was believed.
+    fn record(
         &self,
         workload: &Workload,
-        planner: &mut Planner,
+        trigger: &Trigger,
         seat: &mut Seat,
-        (slot, mut seen): (Timestamp, Observation),
-    ) -> Recommendation {
-        // The first is better at once than in step with other replicas.
-        if seat.coming.as_ref().is_some_and(|coming| !seat.installed || coming.from <= Some(slot))
-            && let Some(coming) = seat.coming.take()
-        {
-            seat.install(planner, coming);
+        seen: &Seen,
+        recommendation: &Recommendation,
+    ) {
+        if trigger.source.is_some() {
+            self.append(workload, seat.open.add(seen.slot, &seen.sample, &recommendation.decision.parts));
         }
-        seen.replicas = self.look_at_fleet(workload, planner, seat);
-        planner.tick(slot, &seen)
+        seat.doubt.tell(workload, &self.metrics, recommendation);
     }
 
     /// What the cluster says by now: never waited for.
@@ -261,6 +272,7 @@ impl Collector {
     /// How long starts take, and the beats of this ScaledObject.
     fn look_at_book(&self, book: &Book, planner: &mut Planner) {
         planner.learn_start_ups(book.start_ups());
+        planner.set_may_run(book.scaling().map(|scaling| scaling.max));
         planner.set_rhythm(book.scaling().map_or(self.rhythm, |scaling| scaling.rhythm(self.rhythm)));
     }
 
@@ -293,25 +305,33 @@ struct Seat {
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
-    news: watch::Receiver<Learned>,
+    doubt: Doubt,
+    news: watch::Receiver<ModelUpdate>,
     /// Learnt, and not yet in force.
-    coming: Option<Learned>,
-    /// A forecast has been installed.
-    installed: bool,
+    pending: PendingUpdate,
     offset: SignedDuration,
 }
 
 impl Seat {
-    /// Puts what was learnt in force.
-    fn install(&mut self, planner: &mut Planner, Learned { forecast, choice, .. }: Learned) {
-        self.installed |= forecast.is_some();
-        forecast.into_iter().for_each(|forecast| planner.install(forecast));
-        choice.into_iter().for_each(|choice| planner.install_choice(choice));
-    }
-
     /// Whether a restart would know too little of a recommendation: another minute has begun, or it asks for something else.
     fn is_unsaved(&self, recommendation: &Recommendation) -> bool {
         self.saved.as_ref() != Some(&Saved::of(recommendation))
+    }
+}
+
+/// A slot and what the source said of it.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    slot: Timestamp,
+    sample: Sample,
+    /// The source answered, and there was nothing.
+    absent: bool,
+}
+
+impl Seen {
+    fn observation(&self, replicas: Option<Replicas>) -> Observation {
+        let Sample { demand, backlog, latency } = self.sample;
+        Observation { demand, backlog, latency, replicas, absent: self.absent }
     }
 }
 

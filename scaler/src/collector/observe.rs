@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use prewarm_forecaster::Observation;
+use prewarm_forecaster::{Observation, Planner};
 
-use super::{Collector, Seat};
+use super::{Collector, Seat, Seen};
 use crate::clock::floor;
 use crate::metadata::Trigger;
 use crate::registry::Workload;
@@ -19,7 +19,7 @@ impl Collector {
         trigger: &Trigger,
         source: Option<&dyn MetricSource>,
         seat: &mut Seat,
-    ) -> (Timestamp, Observation) {
+    ) -> Seen {
         let current = loop {
             let now = self.clock.now();
             let current = floor(now, self.rhythm.slot);
@@ -35,12 +35,35 @@ impl Collector {
         let asked = self.sample(workload, trigger, source, current, seat).await;
         seat.last_slot = Some(current);
         let absent = matches!(asked, Some(Sample { demand: None, .. }));
-        let sample = asked.unwrap_or_default();
-        if trigger.source.is_some() {
-            self.append(workload, seat.open.add(current, &sample));
+        Seen { slot: current, sample: asked.unwrap_or_default(), absent }
+    }
+
+    /// Nothing is known yet to judge the first sample by: the source's word on the slot before is, if it remembers that.
+    pub(super) async fn witness(
+        &self,
+        trigger: &Trigger,
+        source: Option<&dyn MetricSource>,
+        seen: &Seen,
+        planner: &mut Planner,
+    ) {
+        let (Some(spec), Some(source)) = (&trigger.source, source.filter(|source| source.has_history())) else {
+            return;
+        };
+        let replica = trigger.policy.threshold.get();
+        let small = seen.sample.demand.is_none_or(|demand| demand <= replica)
+            && seen.sample.backlog.is_none_or(|items| items == 0.0);
+        if small {
+            return;
         }
-        let Sample { demand, backlog, latency } = sample;
-        (current, Observation { demand, backlog, latency, replicas: None, absent })
+        let before = seen.slot - self.rhythm.slot;
+        let limit = self.clock.sleep_until(self.clock.now().max(seen.slot) + self.rhythm.slot / 4);
+        let asked = tokio::select! {
+            asked = source.sample(&spec.signals, before) => asked,
+            () = limit => return,
+        };
+        if let Ok(Sample { demand, backlog, .. }) = asked {
+            planner.witness(before, &Observation { demand, backlog, ..Observation::default() });
+        }
     }
 
     /// Asks the source; a failure is `None`, told once per outage.

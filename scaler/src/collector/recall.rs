@@ -12,15 +12,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::planner::checkpoint::Checkpoint;
 use prewarm_forecaster::decide::planner::{Gate, Replicas};
+use prewarm_forecaster::tuning::update::ModelUpdate;
 use prewarm_forecaster::{Answer, Minute, Observation, Planner, Recommendation, State};
 use tokio::sync::watch;
 
-use super::{Collector, Seat};
+use super::{Collector, Seat, Seen};
 use crate::clock::floor;
 use crate::metadata::Trigger;
-use crate::refit::Learned;
 use crate::registry::Workload;
-use crate::source::{MetricSource, Signals, SourceError};
+use crate::signal::Signals;
+use crate::source::{MetricSource, Sample, SourceError};
 use crate::start_ups::Book;
 use crate::store::{Resolution, StoreError};
 
@@ -42,11 +43,11 @@ struct Recalled {
     checkpoint: Option<Checkpoint>,
     /// In place of a checkpoint, or where the checkpoint is older than it.
     recent: Vec<Minute>,
-    learned: Learned,
+    update: ModelUpdate,
 }
 
 /// Slots and what was seen in them.
-type Past = BTreeMap<Timestamp, Observation>;
+type Past = BTreeMap<Timestamp, Seen>;
 
 impl Collector {
     /// A planner that goes on where its predecessor stopped. Waits for the store, for as long as a last good answer could
@@ -60,6 +61,7 @@ impl Collector {
     ) -> Planner {
         let mut cold = self.unseen(trigger);
         let mut past = Past::new();
+        let mut latest = None;
         let book = seat.book.clone();
         let (failing, mut failed) = watch::channel(false);
         let mut recall = pin!(self.recall(workload, trigger, &book, seat.since, &failing));
@@ -71,21 +73,27 @@ impl Collector {
                     biased;
                     recalled = &mut recall => break recalled,
                     Ok(()) = failed.changed() => {}
-                    (slot, seen) = self.observe(workload, trigger, source, seat) => {
-                        past.insert(slot, seen);
+                    seen = self.observe(workload, trigger, source, seat) => {
+                        past.insert(seen.slot, seen);
+                        let decided = self.decide(workload, &mut cold, seat, &seen);
+                        self.record(workload, trigger, seat, &seen, &decided);
+                        latest = Some(decided);
                     }
                 }
-                if let Some(last) = past.last_key_value() {
-                    let store_failed = *failed.borrow();
-                    self.decide_without_memory(workload, &mut cold, seat, last, store_failed);
+                // Published only where it cannot scale in what runs, or where everything is down.
+                let replicas = seat.fleet.borrow().replicas;
+                let store_failed = *failed.borrow();
+                if let Some(latest) = latest.clone().filter(|latest| keeps_what_runs(latest, replicas, store_failed)) {
+                    self.publish(workload, latest);
                 }
             },
         };
-        let Some(Recalled { checkpoint, recent, learned }) = recalled else { return cold };
+        let Some(Recalled { checkpoint, recent, update }) = recalled else { return cold };
 
         let mut planner = self.unseen(trigger);
         self.look_at_book(&book.borrow(), &mut planner);
-        seat.install(&mut planner, learned);
+        seat.pending.offer(update);
+        seat.pending.install_due(floor(self.clock.now(), self.rhythm.slot), &mut planner);
         match &checkpoint {
             Some(checkpoint) if recent.is_empty() => planner.restore(checkpoint),
             _ => planner.warm(self.clock.now(), &recent),
@@ -100,8 +108,8 @@ impl Collector {
             self.catch_up(workload, trigger, source, checkpoint.at, &mut past).await;
         }
         let mut last = None;
-        for (slot, seen) in past {
-            last = Some(self.decide(workload, &mut planner, seat, (slot, seen)));
+        for seen in past.values() {
+            last = Some(self.decide(workload, &mut planner, seat, seen));
         }
         // The present slot's, if it has been sampled already.
         if let Some(last) = last.filter(|last| seat.last_slot == Some(last.at)) {
@@ -115,24 +123,6 @@ impl Collector {
         let mut planner = Planner::new(trigger.policy.clone(), self.rhythm);
         planner.set_gate(Gate::Closed);
         planner
-    }
-
-    /// Decides before anything is recalled; published only where it cannot scale in what runs, and where everything is down
-    /// and a window wants replicas.
-    fn decide_without_memory(
-        &self,
-        workload: &Workload,
-        cold: &mut Planner,
-        seat: &mut Seat,
-        (slot, seen): (&Timestamp, &Observation),
-        store_failed: bool,
-    ) {
-        let replicas = self.look_at_fleet(workload, cold, seat);
-        let recommendation = cold.tick(*slot, &Observation { replicas, ..*seen });
-        let blind = matches!(recommendation.decision.state, State::Blind | State::NoData);
-        if keeps_what_runs(&recommendation, replicas, blind && store_failed) {
-            self.publish(workload, recommendation);
-        }
     }
 
     /// Reads all that the first decision needs; `None` if the store has not answered until `since` is longer ago than a last
@@ -182,11 +172,11 @@ impl Collector {
         let key = workload.key();
         let now = self.clock.now();
         let checkpoint = self.checkpoints.load(key);
-        let learned = self.refitter.saved(key, trigger, floor(now, self.rhythm.slot));
-        let (checkpoint, learned, ()) = tokio::try_join!(checkpoint, learned, self.keeper.recall(key, book))?;
+        let update = self.refitter.saved(key, trigger, floor(now, self.rhythm.slot));
+        let (checkpoint, update, ()) = tokio::try_join!(checkpoint, update, self.keeper.recall(key, book))?;
         let age = checkpoint.as_ref().map(|checkpoint| now.duration_since(checkpoint.at));
         if age.is_some_and(|age| age <= self.rhythm.last_good) {
-            return Ok(Recalled { checkpoint, recent: Vec::new(), learned });
+            return Ok(Recalled { checkpoint, recent: Vec::new(), update });
         }
         // Written by a version without checkpoints, or while they could not be written: history may know more.
         let from = now - trigger.policy.keep_warm.max(WARM);
@@ -196,7 +186,7 @@ impl Collector {
         {
             recent.clear();
         }
-        Ok(Recalled { checkpoint, recent, learned })
+        Ok(Recalled { checkpoint, recent, update })
     }
 
     /// Adds to `past` what the source remembers of the slots since `last`, and drops what is older.
@@ -222,8 +212,8 @@ impl Collector {
         let remembered = remembered(source, &spec.signals, (from, to), slot);
         match tokio::time::timeout(CATCH_UP, remembered).await {
             Ok(Ok(remembered)) => {
-                for (at, observation) in remembered {
-                    past.entry(at).or_insert(observation);
+                for (at, seen) in remembered {
+                    past.entry(at).or_insert(seen);
                 }
             }
             Ok(Err(error)) => {
@@ -244,14 +234,17 @@ impl Collector {
 }
 
 /// Whether an answer asks for at least one replica, and for no fewer than run. Where nobody can say how many run it counts
-/// only if `everything_is_down`: then a floor is the best that is known, and at zero an error would leave the workload asleep.
-fn keeps_what_runs(recommendation: &Recommendation, replicas: Option<Replicas>, everything_is_down: bool) -> bool {
-    let active = matches!(recommendation.answer, Answer::Value { active: true, .. });
-    active
-        && match replicas {
-            Some(replicas) => replicas.total() <= recommendation.decision.desired_replicas,
-            None => everything_is_down,
-        }
+/// only if store and source are down both: then a floor is the best that is known, and at zero an error would leave the
+/// workload asleep.
+fn keeps_what_runs(recommendation: &Recommendation, replicas: Option<Replicas>, store_failed: bool) -> bool {
+    if !matches!(recommendation.answer, Answer::Value { active: true, .. }) {
+        return false;
+    }
+    let no_signal = matches!(recommendation.decision.state, State::NoSignal | State::NoData);
+    match replicas {
+        Some(replicas) => replicas.total() <= recommendation.decision.desired_replicas,
+        None => store_failed && no_signal,
+    }
 }
 
 /// What was to be seen at the slots `[from, to]`; a slot without a value is an absent observation.
@@ -265,23 +258,23 @@ async fn remembered(
     let mut past = Past::new();
     let mut at = from;
     while at <= to {
-        past.insert(at, Observation { absent: true, ..Observation::default() });
+        past.insert(at, Seen { slot: at, sample: Sample::default(), absent: true });
         at += slot;
     }
     for (at, demand) in demand {
         if let Some(seen) = past.get_mut(&at) {
-            (seen.demand, seen.absent) = (Some(demand), false);
+            (seen.sample.demand, seen.absent) = (Some(demand), false);
         }
     }
     // As when a slot is sampled: without them the demand still counts.
     if let Some(query) = &signals.backlog {
         for (at, items) in source.range(query, from, to, slot).await.unwrap_or_default() {
-            past.entry(at).and_modify(|seen| seen.backlog = Some(items));
+            past.entry(at).and_modify(|seen| seen.sample.backlog = Some(items));
         }
     }
     if let Some(query) = &signals.latency {
         for (at, latency) in source.range(query, from, to, slot).await.unwrap_or_default() {
-            past.entry(at).and_modify(|seen| seen.latency = Some(latency));
+            past.entry(at).and_modify(|seen| seen.sample.latency = Some(latency));
         }
     }
     Ok(past)

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::Check;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero};
-use prewarm_forecaster::{Answer, Policy, Recommendation};
+use prewarm_forecaster::{Answer, Parts, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
 use crate::insight::{Fleet, NodeStarts, node_name};
 use crate::registry::{Registration, Registry, Workload};
-use crate::standing::Standing;
+use crate::workload::Standing;
 
 /// Every workload in one line.
 pub(super) fn workloads(registry: &Registry) -> api::Workloads {
@@ -60,7 +61,7 @@ fn summary(
     latest: Option<&Recommendation>,
     now: Timestamp,
 ) -> api::Summary {
-    let standing = Standing::of(workload, latest, now);
+    let standing = Standing::of(workload.registration().trigger.is_ok(), latest, now);
     let vouched = standing.vouched(latest);
     let decided = latest.filter(|_| matches!(standing, Standing::Decided(_)));
     let key = workload.key();
@@ -231,8 +232,24 @@ fn decision(recommendation: &Recommendation) -> api::Decision {
             ceiling_replicas: parts.ceiling,
             hold_replicas: parts.hold,
             lead_seconds: parts.lead.as_secs_f64(),
+            doubts: doubts(parts),
         },
     }
+}
+
+/// What was not believed at once, and what became of an earlier one.
+fn doubts(parts: &Parts) -> Vec<api::Doubt> {
+    let mut doubts = Vec::new();
+    for (signal, check) in parts.checks() {
+        if check != Check::default() {
+            doubts.push(api::Doubt {
+                signal: signal.to_owned(),
+                verdict: check.verdict.as_str().to_owned(),
+                earlier: check.earlier.map(|earlier| earlier.as_str().to_owned()),
+            });
+        }
+    }
+    doubts
 }
 
 /// Names offered for an unknown one.

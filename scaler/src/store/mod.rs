@@ -20,20 +20,10 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 
 use crate::config::Secret;
+pub use crate::workload::SeriesKey;
 use checkpoint::{PackedCheckpoint, SeriesCheckpoint};
 use day::PackedDay;
 use note::{Kind, Note};
-
-/// Identity of a series: the trigger, not its source's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SeriesKey {
-    /// Namespace of the ScaledObject.
-    pub namespace: String,
-    /// Name of the ScaledObject or ScaledJob.
-    pub name: String,
-    /// Metric name without KEDA's `sN-`.
-    pub metric: String,
-}
 
 /// A finished minute of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,11 +125,8 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
 
     /// Says that `holder` lives for the next `span`, by the database's clock, which is what all its leases rest on; answers
     /// which others live. A span of zero says that it has ended. SQLite, which one process serves from, knows of no others.
-    fn heartbeat<'a>(
-        &'a self,
-        holder: &'a str,
-        span: SignedDuration,
-    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+    fn heartbeat<'a>(&'a self, holder: &'a str, span: SignedDuration)
+    -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Packs finished days, thins and drops old ones. May be killed at any point without loss.
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>>;

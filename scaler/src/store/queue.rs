@@ -375,11 +375,7 @@ mod tests {
             Box::pin(async { Ok(true) })
         }
 
-        fn heartbeat<'a>(
-            &'a self,
-            _: &'a str,
-            _: SignedDuration,
-        ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 

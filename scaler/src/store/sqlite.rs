@@ -244,11 +244,7 @@ impl HistoryStore for SqliteStore {
         Box::pin(async { Ok(true) })
     }
 
-    fn heartbeat<'a>(
-        &'a self,
-        _: &'a str,
-        _: SignedDuration,
-    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+    fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 
 use super::activity::Activity;
-use super::tactic::Wanted;
 use super::{LastGood, Planner};
+use crate::control::sliding_max::SlidingMax;
+pub use crate::decide::plausibility::Held;
 
 /// What a planner remembers between two ticks.
 ///
@@ -26,6 +27,12 @@ pub struct Checkpoint {
     pub backlog: Option<(Timestamp, f64)>,
     /// The newest latency, in seconds.
     pub latency: Option<(Timestamp, f64)>,
+    /// The most demand and backlog together that ever counted, in the demand's unit; `None` before the first sample.
+    pub needed: Option<f64>,
+    /// The longest latency that ever counted, in seconds.
+    pub slowest: f64,
+    /// Samples of demand, backlog and latency that wait for the next slot.
+    pub held: [Option<Held>; 3],
     /// What sleep or stay depends on.
     pub activity: ActivityTimes,
     /// The last answer that stood on fresh live demand.
@@ -67,7 +74,7 @@ impl Planner {
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         let mut checkpoint = Checkpoint {
             at: self.last_tick?,
-            wanted: self.wanted.values().collect(),
+            wanted: self.wanted.kept().collect(),
             backlog: self.backlog,
             latency: self.latency,
             activity: self.activity.times(),
@@ -76,6 +83,7 @@ impl Planner {
             ..Checkpoint::default()
         };
         self.live.save(&mut checkpoint);
+        self.plausibility.save(&mut checkpoint);
         Some(checkpoint)
     }
 
@@ -84,7 +92,11 @@ impl Planner {
     pub fn restore(&mut self, checkpoint: &Checkpoint) {
         self.last_tick = Some(checkpoint.at);
         self.live.load(checkpoint);
-        self.wanted = Wanted::from_values(&checkpoint.wanted);
+        self.plausibility.load(checkpoint);
+        self.wanted = SlidingMax::default();
+        for (at, value) in &checkpoint.wanted {
+            self.wanted.push(*at, *value);
+        }
         self.backlog = checkpoint.backlog;
         self.latency = checkpoint.latency;
         self.activity = Activity::from_times(checkpoint.activity);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use prewarm_forecaster::decide::planner::LastGood;
-use prewarm_forecaster::decide::planner::checkpoint::{ActivityTimes, Checkpoint, LiveLevel};
+use prewarm_forecaster::decide::planner::checkpoint::{ActivityTimes, Checkpoint, Held, LiveLevel};
 
 use super::SeriesKey;
 use super::day::{DayError, sealed, unsealed};
@@ -83,6 +83,13 @@ fn write(to: &mut Writer, checkpoint: &Checkpoint) {
     for past in [active_since, resting_since, last_arrival, low_since, starting_since] {
         to.maybe_time(past);
     }
+    // A need is never negative: what is, is none.
+    to.f64(checkpoint.needed.unwrap_or(-1.0));
+    to.f64(checkpoint.slowest);
+    for held in checkpoint.held {
+        to.valued(held.map(|held| (held.at, held.value)));
+        to.flag(held.is_some_and(|held| held.witness));
+    }
     to.maybe_time(checkpoint.last_good.map(|good| good.at));
     if let Some(LastGood { at: _, live, backlog, value, active }) = checkpoint.last_good {
         for number in [live, backlog, value] {
@@ -108,6 +115,9 @@ fn read(from: &mut Reader<'_>) -> Option<Checkpoint> {
         low_since: from.maybe_time()?,
         starting_since: from.maybe_time()?,
     };
+    let needed = Some(from.f64()?).filter(|needed| *needed >= 0.0);
+    let slowest = from.f64()?;
+    let held = [read_held(from)?, read_held(from)?, read_held(from)?];
     let last_good = match from.maybe_time()? {
         Some(at) => {
             Some(LastGood { at, live: from.f64()?, backlog: from.f64()?, value: from.f64()?, active: from.flag()? })
@@ -115,15 +125,36 @@ fn read(from: &mut Reader<'_>) -> Option<Checkpoint> {
         None => None,
     };
     let level = level.map(|(at, value)| LiveLevel { at, value, panic: in_panic });
-    Some(Checkpoint { at, samples, panic, level, wanted, backlog, latency, activity, last_good, desired })
+    Some(Checkpoint {
+        at,
+        samples,
+        panic,
+        level,
+        wanted,
+        backlog,
+        latency,
+        needed,
+        slowest,
+        held,
+        activity,
+        last_good,
+        desired,
+    })
+}
+
+fn read_held(from: &mut Reader<'_>) -> Option<Option<Held>> {
+    let (held, witness) = (from.valued()?, from.flag()?);
+    Some(held.map(|(at, value)| Held { at, value, witness }))
 }
 
 /// What a planner relies on: numbers are finite and ≥ 0, lists are ordered by time.
 fn sound(checkpoint: &Checkpoint) -> bool {
-    let Checkpoint { samples, wanted, panic, level, backlog, latency, last_good, .. } = checkpoint;
+    let Checkpoint { samples, wanted, panic, level, backlog, latency, needed, slowest, held, last_good, .. } =
+        checkpoint;
     let ordered = |list: &[(Timestamp, f64)]| list.is_sorted_by(|a, b| a.0 < b.0);
     let mut numbers: Vec<f64> = samples.iter().chain(wanted).map(|(_, value)| *value).collect();
     numbers.extend([panic, backlog, latency].into_iter().flatten().map(|(_, value)| *value));
+    numbers.extend(held.iter().flatten().map(|held| held.value).chain(*needed).chain([*slowest]));
     numbers.extend(level.iter().map(|level| level.value));
     numbers.extend(last_good.iter().flat_map(|good| [good.live, good.backlog, good.value]));
     ordered(samples) && ordered(wanted) && numbers.iter().all(|number| number.is_finite() && *number >= 0.0)

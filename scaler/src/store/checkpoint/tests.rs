@@ -15,6 +15,9 @@ fn checkpoint() -> Checkpoint {
         wanted: vec![(at(0), 64.0), (at(45), 12.0)],
         backlog: Some((at(45), 7.0)),
         latency: None,
+        needed: Some(52.5),
+        slowest: 1.25,
+        held: [Some(Held { at: at(60), value: 1e9, witness: false }), None, None],
         activity: ActivityTimes {
             active: true,
             active_since: Some(at(-900)),
