@@ -146,6 +146,7 @@ fn insight(now: Timestamp) -> Insight {
     };
     Insight {
         forecast_origin: Some(now),
+        no_forecast: None,
         report: Some(Report { leads: vec![lead] }),
         choices: vec![chosen(midnight - hours(11 * 24), first), chosen(midnight - hours(24), second)],
         days: vec![DayCost {

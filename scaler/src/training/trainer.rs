@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::rhythm::Rhythm;
-use prewarm_forecaster::replay::bank::Block;
-use prewarm_forecaster::replay::reach::ACTS;
-use prewarm_forecaster::{Forecast, Minute, Policy};
+use prewarm_forecaster::tuning::inputs::SimulationInputs;
+use prewarm_forecaster::tuning::model::{Forecasts, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel, settled};
+use prewarm_forecaster::tuning::simulator::Block;
+use prewarm_forecaster::tuning::update::ModelUpdate;
+use prewarm_forecaster::tuning::{BUCKET, MINUTE};
+use prewarm_forecaster::{Forecast, Minute, NoForecast, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::learner::{Beginning, Learner};
-use super::reach::{Reach, fingerprint};
-use super::{BUCKET, Learned, MINUTE, decisions, hash, ledger};
+use super::inputs::{fingerprint, simulation_inputs};
+use super::{decisions, records, refit_spread};
 use crate::clock::floor;
-use crate::insight::{Chosen, DayCost, Insight};
+use crate::insight::Insight;
 use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::start_ups;
 use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
-
-/// A minute that is not there so long after a bucket's end is a gap.
-const GIVEN_UP: SignedDuration = SignedDuration::from_mins(10);
 
 /// Models begin anew from the store after so long, so that they do not grow for ever.
 const RENEWED: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -63,14 +62,14 @@ impl Outcome {
 
 /// One workload.
 #[derive(Debug)]
-pub(super) struct Pupil<'a> {
+pub(super) struct WorkloadTrainer<'a> {
     workload: &'a Arc<Workload>,
     policy: Arc<Policy>,
-    out: &'a watch::Sender<Learned>,
+    out: &'a watch::Sender<ModelUpdate>,
     /// Another replica refits it.
     pub(super) reads: bool,
-    learner: Option<Box<Learner>>,
-    /// That the learner may be kept.
+    model: Option<Box<WorkloadModel>>,
+    /// That the model may be kept.
     kept: Option<OwnedSemaphorePermit>,
     insight: Insight,
     forecast: Option<Forecast>,
@@ -81,14 +80,14 @@ pub(super) struct Pupil<'a> {
     saved_decision: Option<Timestamp>,
 }
 
-impl<'a> Pupil<'a> {
-    pub(super) fn new(workload: &'a Arc<Workload>, policy: Arc<Policy>, out: &'a watch::Sender<Learned>) -> Self {
+impl<'a> WorkloadTrainer<'a> {
+    pub(super) fn new(workload: &'a Arc<Workload>, policy: Arc<Policy>, out: &'a watch::Sender<ModelUpdate>) -> Self {
         Self {
             workload,
             policy,
             out,
             reads: false,
-            learner: None,
+            model: None,
             kept: None,
             insight: Insight::default(),
             forecast: None,
@@ -105,7 +104,7 @@ impl<'a> Pupil<'a> {
 
     /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept, and nothing costs much.
     pub(super) fn keeps_models(&self) -> bool {
-        self.learner.is_some() || self.insight.forecast_origin.is_none()
+        self.model.is_some() || self.insight.forecast_origin.is_none()
     }
 
     /// Whether anything is known of what is to come.
@@ -114,14 +113,14 @@ impl<'a> Pupil<'a> {
     }
 
     /// Forgets the models: history has changed, or another replica follows it.
-    pub(super) fn begin_anew(&mut self) {
-        self.learner = None;
+    pub(super) fn reset(&mut self) {
+        self.model = None;
         self.kept = None;
         self.insight.report = None;
     }
 
     /// Reads forecast, choices and days from the store, and hands them on where they are newer than what is known.
-    pub(super) async fn recall(&mut self, store: &dyn HistoryStore, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn load_checkpoint(&mut self, store: &dyn HistoryStore, now: Timestamp) -> Result<(), StoreError> {
         let key = self.key().clone();
         let ahead = now + DAYS;
         let forecasts = store.notes(&key, Kind::Forecast, now - DAYS, ahead).await?;
@@ -131,14 +130,16 @@ impl<'a> Pupil<'a> {
             Some(Ok(forecast)) if self.insight.forecast_origin.is_none_or(|known| known < forecast.origin()) => {
                 self.saved_forecast = Some(forecast.origin());
                 self.forecast = Some(forecast);
+                // Whether it may act is known to who made it.
+                self.insight.no_forecast = None;
             }
             Some(Err(error)) => tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
                 error = %error, "the saved forecast cannot be read"),
             _ => {}
         }
         let from = choices.len().saturating_sub(CHOICES);
-        self.insight.choices = choices.iter().skip(from).filter_map(ledger::choice).collect();
-        self.insight.days = days.iter().filter_map(ledger::day).collect();
+        self.insight.choices = choices.iter().skip(from).filter_map(records::choice).collect();
+        self.insight.days = days.iter().filter_map(records::day).collect();
         self.publish();
         Ok(())
     }
@@ -153,22 +154,20 @@ impl<'a> Pupil<'a> {
     ) -> Outcome {
         let lead = self.workload.recommendation().map(|latest| latest.decision.parts.lead);
         let key = self.workload.key();
-        // From the store and not from what was seen: who refits next goes on with the same bank.
+        // From the store and not from what was seen: who refits next goes on with the same simulations.
         let book = match start_ups::read(store, key, now).await {
             Ok(book) => book,
             Err(error) => return self.cannot_load(&error),
         };
-        let rhythm = book.scaling().map_or(rhythm, |scaling| scaling.rhythm(rhythm));
-        let reach = Reach::new(&self.policy, &rhythm, lead, book.assumed(), book.scaling());
+        let inputs = simulation_inputs(&self.policy, rhythm, lead, &book);
         let oldest = floor(now - self.policy.history_window, BUCKET);
-        if self.learner.as_ref().is_some_and(|learner| *learner.reach() != reach || learner.start() < oldest - RENEWED)
-        {
-            self.begin_anew();
+        if self.model.as_ref().is_some_and(|model| *model.inputs() != inputs || model.start() < oldest - RENEWED) {
+            self.reset();
         }
-        let from = self.learner.as_ref().map_or(oldest, |learner| learner.next());
+        let from = self.model.as_ref().map_or(oldest, |model| model.next());
         let loaded = async {
             let minutes = store.load(self.workload.key(), from, now, Resolution::Minute).await?;
-            let blocks = match self.learner {
+            let blocks = match self.model {
                 Some(_) => Vec::new(),
                 None => store.notes(self.workload.key(), Kind::Blocks, now - DAYS, now).await?,
             };
@@ -178,39 +177,25 @@ impl<'a> Pupil<'a> {
             Ok(loaded) => loaded,
             Err(error) => return self.cannot_load(&error),
         };
-        let until = settled(&minutes, now);
-        let learner = match self.learner.take() {
-            Some(learner) => learner,
-            None => match minutes.first().map(|minute| floor(minute.start, BUCKET)).filter(|first| *first < until) {
-                Some(first) => {
-                    let bank = reach.bank(&self.policy, &rhythm);
-                    let of = fingerprint(&bank);
-                    let unpack = |note: &Note| unpack_blocks(note, of).unwrap_or_default();
-                    let blocks: Vec<Block> = blocks.iter().flat_map(unpack).collect();
-                    self.saved_blocks = blocks.last().map(|block| block.start);
-                    Box::new(Learner::new(Beginning {
-                        policy: self.policy.clone(),
-                        rhythm,
-                        reach,
-                        hash: hash(self.workload.key()),
-                        blocks,
-                        chosen: self.insight.choices.last().cloned(),
-                        from: first,
-                        to: until,
-                    }))
-                }
-                None => return Outcome::TooShort,
-            },
+        let newest = minutes.last().map(|minute| minute.start + MINUTE);
+        let until = floor(settled(newest, now), BUCKET);
+        let model = match self.model.take() {
+            Some(model) => model,
+            None => {
+                let first = minutes.first().map(|minute| floor(minute.start, BUCKET));
+                let Some(from) = first.filter(|first| *first < until) else { return self.without_history() };
+                Box::new(self.begin(inputs, &blocks, from, until))
+            }
         };
-        let followed = tokio::task::spawn_blocking(move || follow(learner, &minutes, until));
-        match followed.await {
-            Ok((learner, said)) => {
-                let found = said.forecast.is_some();
-                self.take_in(&learner, said);
+        let advanced = tokio::task::spawn_blocking(move || advance(model, &minutes, until));
+        match advanced.await {
+            Ok((model, output)) => {
+                let found = output.forecast.is_ok();
+                self.apply(&model, output);
                 if self.kept.is_none() {
                     self.kept = models.clone().try_acquire_owned().ok();
                 }
-                self.learner = self.kept.is_some().then_some(learner);
+                self.model = self.kept.is_some().then_some(model);
                 if found { Outcome::Ok } else { Outcome::TooShort }
             }
             Err(panic) => {
@@ -222,6 +207,31 @@ impl<'a> Pupil<'a> {
         }
     }
 
+    /// A model that has seen nothing, but what the store knows of its simulated policies.
+    fn begin(&mut self, inputs: SimulationInputs, blocks: &[Note], from: Timestamp, to: Timestamp) -> WorkloadModel {
+        let of = fingerprint(&inputs.simulator(&self.policy).identity());
+        let unpack = |note: &Note| unpack_blocks(note, of).unwrap_or_default();
+        let blocks: Vec<Block> = blocks.iter().flat_map(unpack).collect();
+        self.saved_blocks = blocks.last().map(|block| block.start);
+        WorkloadModel::new(ModelInit {
+            policy: self.policy.clone(),
+            inputs,
+            schedule: RefitSchedule::spread(refit_spread(self.workload.key()), BUCKET),
+            forecasts: Forecasts::Fitted,
+            blocks,
+            selection: self.insight.choices.last().cloned(),
+            from,
+            to,
+        })
+    }
+
+    /// There is nothing to learn from yet.
+    fn without_history(&mut self) -> Outcome {
+        self.tell_no_forecast(self.forecast.is_some(), Some(WorkloadModel::without_history()));
+        self.workload.learn(self.insight.clone());
+        Outcome::TooShort
+    }
+
     fn cannot_load(&self, error: &StoreError) -> Outcome {
         let key = self.workload.key();
         tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
@@ -229,13 +239,14 @@ impl<'a> Pupil<'a> {
         Outcome::StoreError
     }
 
-    /// Notes down what was said, and hands it on.
-    fn take_in(&mut self, learner: &Learner, said: Said) {
+    /// Notes down what the model has said, and hands it on.
+    fn apply(&mut self, model: &WorkloadModel, output: TrainingOutput) {
         let key = self.workload.key();
-        self.insight.report = Some(learner.report());
+        self.insight.report = Some(model.report());
+        self.tell_no_forecast(output.forecast.is_ok(), output.no_forecast);
         let before = self.insight.choices.last().cloned();
-        for chosen in said.choices {
-            self.waiting.extend(ledger::choice_note(&chosen));
+        for chosen in output.selections {
+            self.waiting.extend(records::choice_note(&chosen));
             self.insight.choices.retain(|earlier| earlier.since != chosen.since);
             self.insight.choices.push(chosen);
         }
@@ -256,8 +267,8 @@ impl<'a> Pupil<'a> {
         }
         let surplus = self.insight.choices.len().saturating_sub(CHOICES);
         self.insight.choices.drain(..surplus);
-        for day in said.days {
-            self.waiting.extend(ledger::day_note(&day));
+        for day in output.days {
+            self.waiting.extend(records::day_note(&day));
             self.insight.days.retain(|earlier| earlier.day != day.day);
             self.insight.days.push(day);
         }
@@ -267,12 +278,12 @@ impl<'a> Pupil<'a> {
         // From the start of the day that was not whole the last time.
         let day = SignedDuration::from_hours(24);
         let unsaved = self.saved_blocks.map_or(Timestamp::UNIX_EPOCH, |saved| floor(saved, day));
-        let (blocks, of) = learner.blocks_from(unsaved);
+        let (blocks, of) = (model.blocks_from(unsaved), fingerprint(&model.identity()));
         if let Some(last) = blocks.last().map(|block| block.start).filter(|last| self.saved_blocks < Some(*last)) {
             self.waiting.extend(pack_blocks(blocks, of).unwrap_or_default());
             self.saved_blocks = Some(last);
         }
-        if let Some(forecast) = said.forecast {
+        if let Ok(forecast) = output.forecast {
             let origin = forecast.origin();
             if self.saved_forecast != Some(origin) {
                 self.waiting.retain(|note| note.kind != Kind::Forecast);
@@ -282,6 +293,35 @@ impl<'a> Pupil<'a> {
             self.forecast = Some(forecast);
         }
         self.publish();
+    }
+
+    /// Says once why no forecast may act, and once that one may again. `provisional`: there is one to record.
+    fn tell_no_forecast(&mut self, provisional: bool, reason: Option<NoForecast>) {
+        let key = self.workload.key();
+        let known = self.insight.no_forecast.as_ref().map(NoForecast::as_str);
+        match &reason {
+            Some(reason) if known == Some(reason.as_str()) => {}
+            // Every workload begins so.
+            Some(reason @ NoForecast::TooYoung { .. }) => tracing::info!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                reason = reason.as_str(),
+                provisional,
+                "no forecast may act yet: {reason}"
+            ),
+            Some(reason) => tracing::warn!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                reason = reason.as_str(),
+                provisional,
+                "no forecast may act: {reason}"
+            ),
+            None if known.is_some() => {
+                tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "a forecast may act")
+            }
+            None => {}
+        }
+        self.insight.no_forecast = reason;
     }
 
     /// Writes what waits; what cannot be written waits on, the newest of it.
@@ -313,27 +353,17 @@ impl<'a> Pupil<'a> {
     fn publish(&mut self) {
         self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
         let choice = self.insight.choices.last().map(|chosen| chosen.choice.clone());
-        let from = self.forecast.as_ref().map(|forecast| forecast.origin() + ACTS);
-        self.out.send_replace(Learned { forecast: self.forecast.clone(), choice, from });
+        self.out.send_replace(ModelUpdate::new(self.forecast.clone(), choice));
         self.workload.learn(self.insight.clone());
     }
 }
 
-/// What a learner says after it has taken in some history.
-struct Said {
-    forecast: Option<Forecast>,
-    choices: Vec<Chosen>,
-    days: Vec<DayCost>,
-}
-
-fn follow(mut learner: Box<Learner>, minutes: &[Minute], until: Timestamp) -> (Box<Learner>, Said) {
-    learner.follow(minutes, until);
-    let said = Said { forecast: learner.forecast(), choices: learner.take_changes(), days: learner.take_days() };
-    (learner, said)
-}
-
-/// Up to where history is as full as it will get: minutes of the last bucket may still be on their way.
-fn settled(minutes: &[Minute], now: Timestamp) -> Timestamp {
-    let newest = minutes.last().map_or(Timestamp::UNIX_EPOCH, |minute| minute.start + MINUTE);
-    floor(newest.max(now - GIVEN_UP).min(now), BUCKET)
+fn advance(
+    mut model: Box<WorkloadModel>,
+    minutes: &[Minute],
+    until: Timestamp,
+) -> (Box<WorkloadModel>, TrainingOutput) {
+    model.advance(minutes, until);
+    let output = model.take_output();
+    (model, output)
 }

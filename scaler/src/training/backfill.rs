@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
+use prewarm_forecaster::tuning::MINUTE;
 
-use super::{MINUTE, Refitter};
+use super::Trainer;
 use crate::clock::floor;
 use crate::metadata::Trigger;
 use crate::source::{MetricSource, Query, SourceError};
@@ -22,7 +23,7 @@ const COVERED: f64 = 0.9;
 /// Between attempts while store or source are out of reach.
 const RETRY: Duration = Duration::from_secs(5);
 
-impl Refitter {
+impl Trainer {
     /// Fills what the store lacks of the policy's history from the source's past, newest day first; returns how many
     /// minutes were added.
     pub(super) async fn backfill(&self, key: &Arc<SeriesKey>, trigger: &Trigger, source: &dyn MetricSource) -> usize {

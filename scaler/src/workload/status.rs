@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use prewarm_forecaster::{Answer, Recommendation, State};
 
-use crate::registry::Workload;
-
 /// Where a workload stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -33,10 +31,10 @@ impl Standing {
         Self::Decided(State::NoData),
     ];
 
-    /// Where `workload` stands at `now`, given its latest recommendation.
-    pub fn of(workload: &Workload, latest: Option<&Recommendation>, now: Timestamp) -> Self {
+    /// Where a workload stands at `now`, by whether its metadata is valid and by its latest recommendation.
+    pub fn of(valid: bool, latest: Option<&Recommendation>, now: Timestamp) -> Self {
         match latest {
-            _ if workload.registration().trigger.is_err() => Self::Invalid,
+            _ if !valid => Self::Invalid,
             None => Self::Pending,
             Some(latest) if now > latest.valid_until => Self::Expired,
             Some(latest) => Self::Decided(latest.decision.state),

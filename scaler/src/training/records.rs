@@ -194,7 +194,7 @@ impl From<SumsRecord> for Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prewarm_forecaster::replay::portfolio;
+    use prewarm_forecaster::tuning::portfolio;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -5,13 +5,15 @@
 //! chance (Student, one-sided, p = .8) and while it gained over the last week: at p = .9 alone more gain is left behind
 //! than loss is kept out, and a forecast that has begun to fail is let go later.
 
-mod learnt;
-mod student;
+mod priors;
+mod t_quantiles;
 
-use jiff::SignedDuration;
-use student::{t80, t90};
+use std::sync::Arc;
 
-use super::bank::Block;
+use jiff::{SignedDuration, Timestamp};
+use t_quantiles::{t80, t90};
+
+use super::simulator::Block;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
 use crate::decide::policy::Objective;
 
@@ -51,9 +53,28 @@ pub struct Day {
     pub sums: Vec<Sums>,
 }
 
+/// A choice of the tuner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// When it was last confirmed: its figures are of then.
+    pub as_of: Timestamp,
+    /// The choice.
+    pub choice: Arc<Choice>,
+}
+
+impl Chosen {
+    /// Something that acts, or the reason for it, is not the same.
+    pub fn differs(&self, choice: &Choice) -> bool {
+        let Choice { policy, best_reactive, why, .. } = &*self.choice;
+        (policy, best_reactive, why) != (&choice.policy, &choice.best_reactive, &choice.why)
+    }
+}
+
 /// What a choice is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wish {
+pub struct SelectionCriteria {
     /// What to minimise.
     pub objective: Objective,
     /// One missed replica-hour costs as much as this many idle GPU-hours; ≥ 0.
@@ -66,7 +87,7 @@ pub struct Wish {
 
 /// Complete days of UTC among the blocks (oldest first), oldest first. Days that began six hours later at each choice would
 /// drop what is oldest and tells most: on few days that alone turned the choice over. `slots`: of a whole day.
-pub fn days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<Day> {
+pub fn complete_days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<Day> {
     let blocks: Vec<&Block> = blocks.into_iter().collect();
     let date = |block: &Block| block.start.as_second().div_euclid(DAY_S);
     let whole = |day: &&[&Block]| {
@@ -100,33 +121,35 @@ fn sum(blocks: &[&Block]) -> Day {
 ///   also saves GPU-hours, and misses less, by more than chance (p = .9).
 /// - Target mode: the cost ratio is the smallest that meets the target; the rival meets it at a ratio of its own, so that
 ///   the target is kept where no forecast is proven.
-pub fn choose(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], wish: &Wish) -> Choice {
+pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], criteria: &SelectionCriteria) -> Choice {
     let all: Vec<&Day> = days.iter().collect();
-    let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && wish.forecast_available).collect();
+    let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && criteria.forecast_available).collect();
     let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
-    let safe = wish.objective == Objective::Safe;
-    let (ratio, rivals) = match wish.objective {
+    let safe = criteria.objective == Objective::Safe;
+    let (ratio, rivals) = match criteria.objective {
         Objective::Late(target) => {
-            let rivals = all.ratio_for(target, wish.cost_ratio, reactive);
-            let any = || paired.ratio_for(target, wish.cost_ratio, |_| true);
+            let rivals = all.ratio_for(target, criteria.cost_ratio, reactive);
+            let any = || paired.ratio_for(target, criteria.cost_ratio, |_| true);
             (if paired.days.is_empty() { rivals } else { any() }, rivals)
         }
-        Objective::Cost | Objective::Safe => (wish.cost_ratio, wish.cost_ratio),
+        Objective::Cost | Objective::Safe => (criteria.cost_ratio, criteria.cost_ratio),
     };
-    let Some(of_days) = all.cheapest(rivals, reactive) else { return without_days(wish) };
+    let Some(of_days) = all.cheapest(rivals, reactive) else { return without_days(criteria) };
     let rival = if safe { cheapest_reactive(portfolio, ever, ratio).unwrap_or(of_days) } else { of_days };
     if paired.days.is_empty() {
-        return match wish.forecast_available && !safe {
+        return match criteria.forecast_available && !safe {
             // The forecast is new: nothing is known of what it does here.
-            true => {
-                Choice { policy: learnt::policy(wish.lead, ratio), why: Why::Learnt, ..all.choice(rival, rival, ratio) }
-            }
+            true => Choice {
+                policy: priors::policy(criteria.lead, ratio),
+                why: Why::Learnt,
+                ..all.choice(rival, rival, ratio)
+            },
             false => all.choice(rival, rival, ratio),
         };
     }
     let gain = Gain::of_cost(&paired, rival, ratio);
     // For a target none that misses more than the one it is met by, be it cheaper for certain.
-    let most = match wish.objective {
+    let most = match criteria.objective {
         Objective::Late(target) => {
             let by = paired.cheapest(ratio, |_| true).map_or(0.0, |i| paired.total(i).missed);
             by.max(AIM * target * paired.demand())
@@ -162,12 +185,12 @@ fn reactive(policy: &ShadowPolicy) -> bool {
     !policy.forecasts()
 }
 
-fn without_days(wish: &Wish) -> Choice {
-    let (policy, why) = match wish.forecast_available {
-        true => (learnt::policy(wish.lead, wish.cost_ratio), Why::Learnt),
+fn without_days(criteria: &SelectionCriteria) -> Choice {
+    let (policy, why) = match criteria.forecast_available {
+        true => (priors::policy(criteria.lead, criteria.cost_ratio), Why::Learnt),
         false => (UNTUNED, Why::Untuned),
     };
-    Choice::untried(policy, UNTUNED, why, wish.cost_ratio)
+    Choice::untried(policy, UNTUNED, why, criteria.cost_ratio)
 }
 
 /// What happened on some days.

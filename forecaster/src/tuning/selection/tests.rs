@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::replay::bank::BLOCK;
+use crate::tuning::simulator::BLOCK;
 
 const SLOTS: u32 = 5760;
 
@@ -34,12 +34,12 @@ fn day(sums: [(f64, f64); 4]) -> Day {
     Day { foreseen: true, demand: 100.0, sums: sums.into() }
 }
 
-fn wish(objective: Objective) -> Wish {
-    Wish { objective, cost_ratio: 30.0, lead: SignedDuration::from_secs(180), forecast_available: true }
+fn wish(objective: Objective) -> SelectionCriteria {
+    SelectionCriteria { objective, cost_ratio: 30.0, lead: SignedDuration::from_secs(180), forecast_available: true }
 }
 
 fn choice(days: &[Day], objective: Objective) -> Choice {
-    choose(&portfolio(), days, &ever(days), &wish(objective))
+    select(&portfolio(), days, &ever(days), &wish(objective))
 }
 
 /// What all of these days come to.
@@ -118,7 +118,8 @@ fn few_days_are_taken_as_they_are_and_none_by_what_was_best_for_others() {
     assert_eq!(choice(&clockwork(&[0.0]), Objective::Cost).gain_interval, (f64::NEG_INFINITY, f64::INFINITY));
     let none = choice(&[], Objective::Cost);
     assert_eq!((none.policy.forecasts(), none.why, none.days), (true, Why::Learnt, 0));
-    let blind = choose(&portfolio(), &[], &[], &Wish { forecast_available: false, ..wish(Objective::Cost) });
+    let blind =
+        select(&portfolio(), &[], &[], &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) });
     assert_eq!((blind.policy, blind.why), (UNTUNED, Why::Untuned));
 }
 
@@ -126,8 +127,12 @@ fn few_days_are_taken_as_they_are_and_none_by_what_was_best_for_others() {
 fn without_a_trained_forecast_only_reactive_policies_act() {
     for days in [1, 2, 10] {
         let days = clockwork(&vec![0.0; days]);
-        let chosen =
-            choose(&portfolio(), &days, &ever(&days), &Wish { forecast_available: false, ..wish(Objective::Cost) });
+        let chosen = select(
+            &portfolio(),
+            &days,
+            &ever(&days),
+            &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) },
+        );
         assert_eq!(chosen.policy, reactive(0.8));
     }
 }
@@ -179,7 +184,7 @@ fn safe_steps_aside_for_what_was_cheapest_of_all_time() {
     let mut ever = ever(&days);
     // Long ago.
     ever[1].missed += 100.0;
-    let policy = |objective| choose(&portfolio(), &days, &ever, &wish(objective)).policy;
+    let policy = |objective| select(&portfolio(), &days, &ever, &wish(objective)).policy;
     assert_eq!((policy(Objective::Safe), policy(Objective::Cost)), (reactive(0.6), reactive(0.8)));
 }
 
@@ -226,7 +231,8 @@ fn block(index: i64, slots: u32) -> Block {
 
 #[test]
 fn days_are_those_of_utc_with_all_their_blocks() {
-    let hours = |blocks: &[Block]| days(blocks, SLOTS).iter().map(|day| day.sums[0].gpu_hours).collect::<Vec<_>>();
+    let hours =
+        |blocks: &[Block]| complete_days(blocks, SLOTS).iter().map(|day| day.sums[0].gpu_hours).collect::<Vec<_>>();
     let whole: Vec<Block> = (2..=13).map(|index| block(index, 1440)).collect();
     assert_eq!(hours(&whole), [4.0 + 5.0 + 6.0 + 7.0, 8.0 + 9.0 + 10.0 + 11.0]);
     // Three more blocks of the day that is under way change nothing.
@@ -252,8 +258,8 @@ proptest! {
     #[test]
     fn what_acts_was_not_dearer(days in some_days(), ratio in 0.0f64..1000.0, target in 0.0001f64..0.5, mode in 0usize..3) {
         let objective = [Objective::Cost, Objective::Safe, Objective::Late(target)][mode];
-        let wish = Wish { cost_ratio: ratio, ..wish(objective) };
-        let chosen = choose(&portfolio(), &days, &ever(&days), &wish);
+        let wish = SelectionCriteria { cost_ratio: ratio, ..wish(objective) };
+        let chosen = select(&portfolio(), &days, &ever(&days), &wish);
         if days.is_empty() {
             prop_assert_eq!(chosen.why, Why::Learnt);
             return Ok(());

@@ -9,7 +9,7 @@ use crate::control::keda::cooldown_is_over;
 use crate::control::queue::late;
 use crate::control::sliding_max::SlidingMax;
 use crate::decide::choice::Sums;
-use crate::replay::scene::ColdStart;
+use crate::tuning::cold_start::ColdStart;
 
 /// What all policies see at a slot, in replicas.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) struct Slot {
 
 /// What never changes between slots.
 #[derive(Debug, Clone)]
-pub(super) struct World {
+pub(super) struct SimulationParams {
     /// Seconds of a slot.
     pub(super) slot_s: f64,
     /// Slots that the longest start-up takes, ≥ 1.
@@ -48,7 +48,7 @@ pub(super) struct World {
     pub(super) max: u32,
 }
 
-impl World {
+impl SimulationParams {
     /// Replicas for a wish: as many as may run, and the minimum where any are wanted.
     fn admits(&self, wish: u32) -> u32 {
         let wish = wish.clamp(self.least, self.max);
@@ -74,7 +74,7 @@ pub(super) struct Rule {
 
 /// The fleet and the queue of one policy.
 #[derive(Debug, Clone)]
-pub(super) struct Twin {
+pub(super) struct PolicyState {
     ready: u32,
     pending: u32,
     wanted: SlidingMax<u32, u32>,
@@ -92,8 +92,8 @@ pub(super) struct Twin {
     arriving: Vec<u32>,
 }
 
-impl Twin {
-    pub(super) fn new(world: &World, ready: u32) -> Self {
+impl PolicyState {
+    pub(super) fn new(world: &SimulationParams, ready: u32) -> Self {
         Self {
             ready,
             pending: 0,
@@ -110,7 +110,7 @@ impl Twin {
 
     /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
     /// utilisation; `None` without a forecast.
-    pub(super) fn step(&mut self, world: &World, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
+    pub(super) fn step(&mut self, world: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
         self.land(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
@@ -134,7 +134,7 @@ impl Twin {
     }
 
     /// What it came to since the last call.
-    pub(super) fn take_sums(&mut self, world: &World) -> Sums {
+    pub(super) fn take_sums(&mut self, world: &SimulationParams) -> Sums {
         let gpu_hours = std::mem::take(&mut self.ran) as f64 * world.slot_s / 3600.0;
         Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
     }
@@ -148,7 +148,7 @@ impl Twin {
     }
 
     /// The last replicas are KEDA's to take: a cooldown after something was last wanted.
-    fn rest(&mut self, world: &World, slot: &Slot, stable: u32) -> u32 {
+    fn rest(&mut self, world: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
         if stable > 0 || slot.warm {
             self.awake = slot.index;
             return stable.max(world.awake);
@@ -157,7 +157,7 @@ impl Twin {
         if cooldown_is_over(since_active, i64::from(world.cooldown)) { 0 } else { world.awake }
     }
 
-    fn start(&mut self, world: &World, place: u32, more: u32) {
+    fn start(&mut self, world: &SimulationParams, place: u32, more: u32) {
         let Some(drawn) = &world.drawn else {
             // Lands `longest` slots from now, which is the same place of the ring.
             return self.expect(place, more);
@@ -178,7 +178,7 @@ impl Twin {
     }
 
     /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
-    fn stop(&mut self, world: &World, place: u32, fewer: u32) {
+    fn stop(&mut self, world: &SimulationParams, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;
         while left > 0 && self.pending > 0 && age < world.longest {
@@ -194,7 +194,7 @@ impl Twin {
     }
 
     /// Serves the slot.
-    fn serve(&mut self, world: &World, slot: &Slot) {
+    fn serve(&mut self, world: &SimulationParams, slot: &Slot) {
         let capacity = f64::from(self.ready) * world.slot_s;
         let waiting = self.queue;
         self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);

@@ -1,10 +1,8 @@
 //! What each day cost under each way to scale, block by block as it was lived in the shadow bank.
 
+use super::simulator::Block;
+use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
 use jiff::Timestamp;
-use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
-use prewarm_forecaster::replay::bank::Block;
-
-use crate::insight::DayCost;
 
 /// Blocks of a day.
 const BLOCKS: u32 = 4;
@@ -15,9 +13,36 @@ const DAY_S: i64 = 86_400;
 const HPA: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
 
+/// What a finished UTC day cost and missed in the shadow bank, under each way to scale. Hours are replica-hours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayCost {
+    /// Midnight UTC.
+    pub day: Timestamp,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// The policy at the day's end, if there was a choice.
+    pub policy: Option<ShadowPolicy>,
+    /// The choices in force.
+    pub prewarm: Sums,
+    /// The HPA at its default of 75 % and 300 s.
+    pub hpa: Sums,
+    /// The best reactive policy of those choices.
+    pub reactive: Sums,
+    /// GPU-hours of a fleet that is always as large as the day's peak needs; it misses nothing.
+    pub peak_gpu_hours: f64,
+}
+
+impl DayCost {
+    /// Name and figures of each way to scale.
+    pub fn arms(&self) -> [(&'static str, Sums); 4] {
+        let peak = Sums { gpu_hours: self.peak_gpu_hours, ..Sums::default() };
+        [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
+    }
+}
+
 /// The day that is under way.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(super) struct DailyCosts {
     open: Option<(DayCost, u32)>,
     /// Largest demand since the last block ended; of the day so far.
     peak: f64,
@@ -25,9 +50,9 @@ pub(super) struct Account {
     peak_of_day: f64,
 }
 
-impl Account {
+impl DailyCosts {
     /// Demand of a bucket; NaN = gap.
-    pub(super) fn see(&mut self, demand: f64) {
+    pub(super) fn observe(&mut self, demand: f64) {
         self.peak = self.peak.max(demand);
     }
 
@@ -76,7 +101,7 @@ fn empty(day: Timestamp) -> DayCost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prewarm_forecaster::replay::portfolio;
+    use crate::tuning::portfolio;
 
     fn block(hour: i64) -> Block {
         let sums = |i| Sums { gpu_hours: f64::from(i), missed: 0.5, queued: 0.0 };
@@ -87,10 +112,10 @@ mod tests {
     #[test]
     fn a_day_is_the_sum_of_its_four_blocks() {
         let portfolio = portfolio::reactive();
-        let mut account = Account::default();
-        account.see(11.0);
-        account.see(f64::NAN);
-        let closed: Vec<_> = [0, 6, 12, 18].map(|hour| account.close(&block(hour), &portfolio, None, 4.0)).into();
+        let mut costs = DailyCosts::default();
+        costs.observe(11.0);
+        costs.observe(f64::NAN);
+        let closed: Vec<_> = [0, 6, 12, 18].map(|hour| costs.close(&block(hour), &portfolio, None, 4.0)).into();
         assert!(closed[..3].iter().all(Option::is_none));
         let day = closed[3].clone().unwrap();
         let untuned = portfolio.iter().position(|policy| *policy == UNTUNED).unwrap() as f64;
@@ -103,10 +128,10 @@ mod tests {
     #[test]
     fn a_day_that_lacks_a_block_is_left_out() {
         let portfolio = portfolio::reactive();
-        let mut account = Account::default();
+        let mut costs = DailyCosts::default();
         for hour in [6, 12, 18, 24, 30, 36] {
-            assert_eq!(account.close(&block(hour), &portfolio, None, 4.0), None);
+            assert_eq!(costs.close(&block(hour), &portfolio, None, 4.0), None);
         }
-        assert!(account.close(&block(42), &portfolio, None, 4.0).is_some_and(|day| day.day.as_second() == 86_400));
+        assert!(costs.close(&block(42), &portfolio, None, 4.0).is_some_and(|day| day.day.as_second() == 86_400));
     }
 }

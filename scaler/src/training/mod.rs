@@ -3,13 +3,11 @@
 //! One replica refits a series at a time (a lease in the store); the others read from the store what it has made, and so
 //! does each after a restart, until its own models have caught up.
 
-mod account;
 mod backfill;
 mod decisions;
-mod learner;
-mod ledger;
-mod pupil;
-mod reach;
+mod inputs;
+mod records;
+mod trainer;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -18,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::Forecast;
-use prewarm_forecaster::decide::choice::Choice;
 use prewarm_forecaster::decide::policy::Mode;
 use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::tuning::BUCKET;
+use prewarm_forecaster::tuning::update::ModelUpdate;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, floor};
@@ -30,16 +28,7 @@ use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::source::MetricSource;
 use crate::store::{HistoryStore, SeriesKey};
-use pupil::Pupil;
-
-/// Resolution of models.
-const BUCKET: SignedDuration = SignedDuration::from_mins(5);
-
-/// Resolution of history.
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-
-/// Resolution of the shadow bank.
-const SLOT: SignedDuration = SignedDuration::from_secs(15);
+use trainer::WorkloadTrainer;
 
 /// After the end of a bucket its last minute is on its way to the store for so long.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
@@ -66,20 +55,9 @@ const SELDOM: SignedDuration = SignedDuration::from_mins(45);
 /// Giving leases back on shutdown: who does not get to it waits for their end.
 const RELEASE: Duration = Duration::from_secs(2);
 
-/// What models have to say to a planner.
-#[derive(Debug, Clone, Default)]
-pub struct Learned {
-    /// The latest forecast.
-    pub forecast: Option<Forecast>,
-    /// The tuner's choice; `None` while nothing speaks for any.
-    pub choice: Option<Arc<Choice>>,
-    /// From this slot on both are in force.
-    pub from: Option<Timestamp>,
-}
-
 /// Turns history into forecasts and choices.
 #[derive(Debug)]
-pub struct Refitter {
+pub struct Trainer {
     store: Arc<dyn HistoryStore>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
@@ -96,7 +74,7 @@ pub struct Refitter {
     models: Arc<Semaphore>,
 }
 
-impl Refitter {
+impl Trainer {
     /// A refitter over a store.
     pub fn new(store: Arc<dyn HistoryStore>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>, rhythm: Rhythm) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,67 +92,67 @@ impl Refitter {
     }
 
     /// Keeps one workload's forecast and choice fresh; never returns.
-    pub async fn tend(
+    pub async fn run(
         &self,
         workload: &Arc<Workload>,
         trigger: Trigger,
         source: Option<Arc<dyn MetricSource>>,
-        out: &watch::Sender<Learned>,
+        out: &watch::Sender<ModelUpdate>,
     ) {
         // A ScaledJob is never forecast; windows alone have no demand that could be.
         if trigger.policy.scaled_job || trigger.source.is_none() {
             return std::future::pending().await;
         }
         let forecasts = trigger.policy.mode != Mode::Off;
-        let mut pupil = Pupil::new(workload, trigger.policy.clone(), out);
+        let mut trainer = WorkloadTrainer::new(workload, trigger.policy.clone(), out);
         if forecasts {
             // What was made before a restart, or by another replica, is there at once.
-            self.recall(&mut pupil).await;
+            self.load_checkpoint(&mut trainer).await;
             // What the store knows already is put to use before the source is asked for more.
-            self.refresh(&mut pupil).await;
+            self.refresh(&mut trainer).await;
         }
         if let Some(source) = source.filter(|source| source.has_history()) {
             let added = self.backfill(workload.key(), &trigger, source.as_ref()).await;
             // Another replica may have filled it meanwhile.
-            if forecasts && (added > 0 || !pupil.has_forecast()) {
-                pupil.begin_anew();
-                self.refresh(&mut pupil).await;
+            if forecasts && (added > 0 || !trainer.has_forecast()) {
+                trainer.reset();
+                self.refresh(&mut trainer).await;
             }
         }
         // History is there for when the mode changes.
         if !forecasts {
             return std::future::pending().await;
         }
-        let spread = SignedDuration::from_secs((hash(workload.key()) % SPREAD_S) as i64);
+        let spread = SignedDuration::from_secs((refit_spread(workload.key()) % SPREAD_S) as i64);
         let mut failed = false;
         loop {
             let now = self.clock.now();
             let after = |wait: SignedDuration| next_bucket(now - wait) + wait;
             let due = match () {
                 () if failed => now + AGAIN,
-                () if pupil.reads => after(READ),
-                () if pupil.keeps_models() => after(GRACE + spread),
+                () if trainer.reads => after(READ),
+                () if trainer.keeps_models() => after(GRACE + spread),
                 () => now + SELDOM,
             };
             self.clock.sleep_until(due).await;
-            failed = !self.refresh(&mut pupil).await;
+            failed = !self.refresh(&mut trainer).await;
         }
     }
 
     /// Renews what is known of a workload, by refitting or by reading what another replica has made; `false` where that
     /// should be tried again soon.
-    async fn refresh(&self, pupil: &mut Pupil<'_>) -> bool {
-        let key = pupil.key().clone();
+    async fn refresh(&self, trainer: &mut WorkloadTrainer<'_>) -> bool {
+        let key = trainer.key().clone();
         match self.store.lease(&key, &self.holder, LEASE).await {
             Ok(true) => {
-                pupil.reads = false;
+                trainer.reads = false;
                 self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-                self.refit(pupil).await
+                self.refit(trainer).await
             }
             Ok(false) => {
-                pupil.reads = true;
-                pupil.begin_anew();
-                self.recall(pupil).await
+                trainer.reads = true;
+                trainer.reset();
+                self.load_checkpoint(trainer).await
             }
             Err(error) => {
                 self.metrics.refitted("store_error", Duration::ZERO);
@@ -186,24 +164,24 @@ impl Refitter {
     }
 
     /// Takes in what history has gained, and hands on what follows from it.
-    async fn refit(&self, pupil: &mut Pupil<'_>) -> bool {
+    async fn refit(&self, trainer: &mut WorkloadTrainer<'_>) -> bool {
         let Ok(_turn) = self.fits.acquire().await else { return false };
         let started = Instant::now();
-        let outcome = pupil.learn(&*self.store, &self.models, self.rhythm, self.clock.now()).await;
+        let outcome = trainer.learn(&*self.store, &self.models, self.rhythm, self.clock.now()).await;
         self.metrics.refitted(outcome.as_str(), started.elapsed());
-        pupil.save(&*self.store, &self.metrics).await && outcome.settled()
+        trainer.save(&*self.store, &self.metrics).await && outcome.settled()
     }
 
     /// Reads what was made before, or elsewhere.
-    async fn recall(&self, pupil: &mut Pupil<'_>) -> bool {
-        match pupil.recall(&*self.store, self.clock.now()).await {
+    async fn load_checkpoint(&self, trainer: &mut WorkloadTrainer<'_>) -> bool {
+        match trainer.load_checkpoint(&*self.store, self.clock.now()).await {
             Ok(()) => {
                 self.metrics.refitted("recalled", Duration::ZERO);
                 true
             }
             Err(error) => {
                 self.metrics.store_error("notes");
-                let key = pupil.key();
+                let key = trainer.key();
                 tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                     "cannot read the saved forecast");
                 false
@@ -227,8 +205,8 @@ fn next_bucket(at: Timestamp) -> Timestamp {
     floor(at, BUCKET) + BUCKET
 }
 
-/// A number of its own for every series, the same on every replica of this version.
-fn hash(key: &SeriesKey) -> u64 {
+/// A number of its own for every series, the same on every replica of this version: refits are spread over the day by it.
+pub fn refit_spread(key: &SeriesKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::policy::{Objective, Threshold};
-use crate::replay::tuner::Wish;
-use crate::replay::{Arm, Scene, portfolio, replay, tuner};
+use crate::replay::{Arm, Scene, replay};
 use crate::series::Series;
+use crate::tuning::cold_start::ColdStart;
+use crate::tuning::selection::SelectionCriteria;
+use crate::tuning::{portfolio, selection};
 
 const DAY: usize = 5760;
 
@@ -16,8 +18,8 @@ fn at(slot: usize) -> Timestamp {
     Timestamp::from_second(86_400 * 20_000 + 15 * slot as i64).unwrap()
 }
 
-fn spec() -> BankSpec {
-    BankSpec::new(10.0, SignedDuration::from_secs(180))
+fn spec() -> SimulatorSpec {
+    SimulatorSpec::new(10.0, SignedDuration::from_secs(180))
 }
 
 /// Twelve replicas by day, two by night, bursts that come and go at minutes that repeat daily, and a ripple that does not.
@@ -37,7 +39,7 @@ fn clairvoyant(slot: usize) -> Forecast {
     Forecast::new(at(slot), SignedDuration::from_mins(1), vec![0.5, 0.9, 0.99], (0..60).map(row).collect())
 }
 
-fn run(bank: &mut Bank, slots: std::ops::Range<usize>, sees: bool) {
+fn run(bank: &mut PolicySimulator, slots: std::ops::Range<usize>, sees: bool) {
     let mut forecast = None;
     for slot in slots {
         if slot % 20 == 0 && sees {
@@ -48,7 +50,7 @@ fn run(bank: &mut Bank, slots: std::ops::Range<usize>, sees: bool) {
 }
 
 /// Per policy, over all blocks.
-fn totals(bank: &Bank) -> Vec<Sums> {
+fn totals(bank: &PolicySimulator) -> Vec<Sums> {
     let mut totals = vec![Sums::default(); bank.portfolio().len()];
     for block in bank.blocks() {
         totals.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
@@ -58,7 +60,7 @@ fn totals(bank: &Bank) -> Vec<Sums> {
 
 #[test]
 fn steady_demand_costs_what_it_needs_and_misses_nothing() {
-    let mut bank = Bank::new(spec(), vec![UNTUNED]);
+    let mut bank = PolicySimulator::new(spec(), vec![UNTUNED]);
     for slot in 0..=DAY {
         bank.step(at(slot), Some(35.0), None);
     }
@@ -78,7 +80,7 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
 fn what_waits_is_answered_only_where_it_is_seen() {
     let full = ShadowPolicy::Reactive { utilisation: 1.0, scale_down_window: SignedDuration::from_mins(5) };
     let missed = |sees_queue| {
-        let mut bank = Bank::new(BankSpec { sees_queue, ..spec() }, vec![full]);
+        let mut bank = PolicySimulator::new(SimulatorSpec { sees_queue, ..spec() }, vec![full]);
         for slot in 0..=DAY {
             bank.step(at(slot), Some(if slot == 0 { 40.0 } else { 42.0 }), None);
         }
@@ -96,9 +98,9 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let trace = Series::new(at(0), SignedDuration::from_secs(15), values);
     let policies = portfolio::reactive();
     let sums = |plainly| {
-        let mut bank = Bank::new(BankSpec { plainly, max: 100, ..spec() }, policies.clone());
+        let mut bank = PolicySimulator::new(SimulatorSpec { plainly, max: 100, ..spec() }, policies.clone());
         run(&mut bank, 0..days * DAY + 1, false);
-        tuner::days(bank.blocks(), DAY as u32)
+        selection::complete_days(bank.blocks(), DAY as u32)
     };
     let (plain, planner) = (sums(true), sums(false));
     let mut differ = 0;
@@ -119,7 +121,7 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
 
 #[test]
 fn a_gap_moves_nothing_and_counts_for_nothing() {
-    let mut bank = Bank::new(spec(), vec![UNTUNED]);
+    let mut bank = PolicySimulator::new(spec(), vec![UNTUNED]);
     for slot in 0..=1440 {
         let seen = (!(400..1000).contains(&slot)).then_some(35.0);
         bank.step(at(slot), seen, None);
@@ -142,7 +144,7 @@ fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing
     };
     let mut policies = portfolio::reactive();
     policies.push(forecast);
-    let mut bank = Bank::new(spec(), policies);
+    let mut bank = PolicySimulator::new(spec(), policies);
     run(&mut bank, 0..3 * DAY + 1, true);
     let totals = totals(&bank);
     let (ours, theirs) = totals.split_last().unwrap();
@@ -157,8 +159,9 @@ fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing
 fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
     let quick = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(60) };
     let slow = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(900) };
-    let mut free = Bank::new(spec(), vec![quick, slow]);
-    let mut bound = Bank::new(BankSpec { hpa_window: SignedDuration::from_secs(900), ..spec() }, vec![quick, slow]);
+    let mut free = PolicySimulator::new(spec(), vec![quick, slow]);
+    let mut bound =
+        PolicySimulator::new(SimulatorSpec { hpa_window: SignedDuration::from_secs(900), ..spec() }, vec![quick, slow]);
     for bank in [&mut free, &mut bound] {
         run(bank, 0..DAY + 1, false);
     }
@@ -169,10 +172,10 @@ fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
 
 #[test]
 fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
-    let mut bank = Bank::new(spec(), portfolio::reactive());
+    let mut bank = PolicySimulator::new(spec(), portfolio::reactive());
     run(&mut bank, 0..1440 * 3 + 1, false);
     let kept: Vec<Block> = bank.blocks().cloned().collect();
-    let mut again = Bank::new(spec(), portfolio::reactive());
+    let mut again = PolicySimulator::new(spec(), portfolio::reactive());
     let odd = Block { sums: vec![Sums::default(); 3], ..kept[0].clone() };
     again.restore(kept.iter().cloned().chain([odd]));
     assert_eq!(again.blocks().cloned().collect::<Vec<_>>(), kept);
@@ -190,14 +193,14 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
 #[test]
 fn a_look_that_is_kept_is_the_look_that_would_be_made() {
     let policies = portfolio::forecasting();
-    let mut kept = Bank::new(spec(), policies.clone());
+    let mut kept = PolicySimulator::new(spec(), policies.clone());
     let mut forecast = clairvoyant(3);
     for slot in 3..300 {
         if slot == 150 {
             forecast = clairvoyant(150);
         }
         kept.look(at(slot), Some(&forecast));
-        let mut anew = Bank::new(spec(), policies.clone());
+        let mut anew = PolicySimulator::new(spec(), policies.clone());
         anew.look(at(slot), Some(&forecast));
         assert_eq!(kept.ahead, anew.ahead, "slot {slot}");
     }
@@ -210,9 +213,9 @@ fn a_look_that_is_kept_is_the_look_that_would_be_made() {
 fn stitched_sums_are_the_closed_loop() {
     let mut policies = portfolio::reactive();
     policies.extend(portfolio::forecasting());
-    let mut bank = Bank::new(spec(), policies);
+    let mut bank = PolicySimulator::new(spec(), policies);
     let mut eyes = bank.clone();
-    let mut switched: Option<Twin> = None;
+    let mut switched: Option<PolicyState> = None;
     let mut chosen: Vec<usize> = Vec::new();
     let mut forecast = None;
     for slot in 0..21 * DAY {
@@ -222,18 +225,23 @@ fn stitched_sums_are_the_closed_loop() {
         bank.step(at(slot), Some(demand(slot)), forecast.as_ref());
         if slot % DAY == 0 {
             // The forecast takes turns with the best reactive policy: switches that matter.
-            let wish = Wish {
+            let wish = SelectionCriteria {
                 objective: Objective::Cost,
                 cost_ratio: 10.0 + (slot / DAY) as f64,
                 lead: spec().lead,
                 forecast_available: (slot / DAY).is_multiple_of(2),
             };
-            let choice =
-                tuner::choose(bank.portfolio(), &tuner::days(bank.blocks(), DAY as u32), bank.totals(), &wish).policy;
+            let choice = selection::select(
+                bank.portfolio(),
+                &selection::complete_days(bank.blocks(), DAY as u32),
+                bank.totals(),
+                &wish,
+            )
+            .policy;
             chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
         }
         let i = chosen[slot / DAY];
-        let twin = switched.get_or_insert_with(|| Twin::new(&bank.world, whole(demand(slot) / 10.0)));
+        let twin = switched.get_or_insert_with(|| PolicyState::new(&bank.world, whole(demand(slot) / 10.0)));
         let seen = eyes.slot(at(slot), demand(slot) / 10.0);
         twin.step(&bank.world, &bank.rules[i], &seen, bank.ahead[i]);
     }
@@ -260,10 +268,10 @@ proptest! {
         let lead = SignedDuration::from_secs(lead);
         let classes = std::iter::once((lead, 0.8)).chain(slow.map(|slow| (SignedDuration::from_secs(slow), 0.2)));
         let cold_start = ColdStart::weighted(classes).unwrap();
-        let spec = BankSpec { min, idle, max, cold_start, ..BankSpec::new(threshold, lead) };
+        let spec = SimulatorSpec { min, idle, max, cold_start, ..SimulatorSpec::new(threshold, lead) };
         let mut policies = portfolio::reactive();
         policies.extend(portfolio::forecasting());
-        let mut bank = Bank::new(spec, policies);
+        let mut bank = PolicySimulator::new(spec, policies);
         let forecast = clairvoyant(1000);
         for (slot, demand) in slots {
             bank.step(at(slot), demand, (slot > 2000).then_some(&forecast));
@@ -286,7 +294,7 @@ proptest! {
 #[test]
 fn one_bad_minute_moves_no_sums() {
     let sums = |bad: std::ops::Range<usize>| {
-        let mut bank = Bank::new(spec(), portfolio::reactive());
+        let mut bank = PolicySimulator::new(spec(), portfolio::reactive());
         for slot in 0..=2 * DAY {
             let demand = if bad.contains(&slot) { 20_000.0 } else { demand(slot) };
             bank.step(at(slot), Some(demand), None);

@@ -1,11 +1,13 @@
 //! The shadow bank: some 70 simulated policies that run along with a workload, each with its own fleet and queue.
 
+mod identity;
+mod spec;
+
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::ColdStart;
-use super::shadow::{Rule, Slot, Twin, World};
+use super::policy_state::{PolicyState, Rule, SimulationParams, Slot};
 use crate::control::hpa::whole;
 use crate::control::quantity::MAX_VALUE;
 use crate::decide::choice::{NOISE_FLOOR, ShadowPolicy, Sums, UNTUNED};
@@ -13,6 +15,8 @@ use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
 use crate::forecast::Forecast;
+
+pub use spec::SimulatorSpec;
 
 /// Length of a block of sums.
 pub const BLOCK: SignedDuration = SignedDuration::from_hours(6);
@@ -31,67 +35,6 @@ const METRIC_WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
 /// The forecast is asked for so much beyond the cold start: poll, sync and ramp.
 const BEYOND_LEAD: SignedDuration = SignedDuration::from_secs(60);
-
-/// What the policies of one workload have in common.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BankSpec {
-    /// Demand that one replica sustains, in the demand's unit; > 0.
-    pub threshold: f64,
-    /// Cold start that forecasts are asked for: the learned P90.
-    pub lead: SignedDuration,
-    /// Cold starts that are drawn: with all of them as long as the P90, policies that hold more than they need look better
-    /// than they are.
-    pub cold_start: ColdStart,
-    /// Replicas that run while anything is wanted; always, unless `idle`.
-    pub min: u32,
-    /// None run while nothing is wanted, whatever `min` is (KEDA's `idleReplicaCount: 0`).
-    pub idle: bool,
-    /// Replicas that there are at most.
-    pub max: u32,
-    /// Where none may run: the last replica is wanted for so long after the last arrival, whatever the policy …
-    pub keep_warm: SignedDuration,
-    /// … and goes so long after nothing was wanted (KEDA's `cooldownPeriod`).
-    pub cooldown: SignedDuration,
-    /// Distance between steps.
-    pub slot: SignedDuration,
-    /// Work that waits longer is missed; counted in whole slots, at least one.
-    pub wait_limit: SignedDuration,
-    /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down faster.
-    pub hpa_window: SignedDuration,
-    /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
-    pub sees_queue: bool,
-    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then are what an HPA does,
-    /// instead of what the planner does, which is told 15 s earlier and panics.
-    pub plainly: bool,
-}
-
-impl BankSpec {
-    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of 15 s, at least one replica,
-    /// the usual patience with the last one, an HPA that leaves stabilisation to us.
-    pub fn new(threshold: f64, lead: SignedDuration) -> Self {
-        let slot = SignedDuration::from_secs(15);
-        Self {
-            threshold,
-            lead,
-            cold_start: ColdStart::constant(lead),
-            min: 1,
-            idle: false,
-            max: 10_000,
-            keep_warm: SignedDuration::from_mins(10),
-            cooldown: SignedDuration::from_mins(5),
-            slot,
-            wait_limit: slot,
-            hpa_window: SignedDuration::ZERO,
-            sees_queue: true,
-            plainly: false,
-        }
-    }
-
-    fn slots(&self, span: SignedDuration) -> u32 {
-        let (span, slot) = (span.as_secs().max(0), self.slot.as_secs().max(1));
-        u32::try_from((span + slot / 2) / slot).unwrap_or(u32::MAX)
-    }
-}
 
 /// Six hours of every policy; what a store keeps.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,9 +97,9 @@ struct View {
 
 /// The shadow policies of one workload.
 #[derive(Debug, Clone)]
-pub struct Bank {
-    spec: BankSpec,
-    world: World,
+pub struct PolicySimulator {
+    spec: SimulatorSpec,
+    world: SimulationParams,
     portfolio: Vec<ShadowPolicy>,
     rules: Vec<Rule>,
     looks: Vec<Option<Look>>,
@@ -164,7 +107,7 @@ pub struct Bank {
     view: Option<View>,
     /// Replicas that the forecast wants and would keep, by policy.
     ahead: Vec<Option<(u32, u32)>>,
-    twins: Vec<Twin>,
+    twins: Vec<PolicyState>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
     /// The same as the planner sees it.
@@ -180,12 +123,12 @@ pub struct Bank {
     totals: Vec<Sums>,
 }
 
-impl Bank {
+impl PolicySimulator {
     /// A bank that has seen nothing.
-    pub fn new(spec: BankSpec, portfolio: Vec<ShadowPolicy>) -> Self {
+    pub fn new(spec: SimulatorSpec, portfolio: Vec<ShadowPolicy>) -> Self {
         let [shortest, longest] = [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
         let least = if spec.idle { 0 } else { spec.min };
-        let world = World {
+        let world = SimulationParams {
             slot_s: spec.slot.as_secs_f64().max(1.0),
             longest,
             drawn: (shortest < longest).then(|| spec.cold_start.clone()),
@@ -261,13 +204,18 @@ impl Bank {
     }
 
     /// What the policies have in common.
-    pub fn spec(&self) -> &BankSpec {
+    pub fn spec(&self) -> &SimulatorSpec {
         &self.spec
     }
 
     /// The policies, in the order of every block's sums.
     pub fn portfolio(&self) -> &[ShadowPolicy] {
         &self.portfolio
+    }
+
+    /// What sums are simulated with, as text that stays the same through every refactoring: stores key sums by it.
+    pub fn identity(&self) -> String {
+        identity::identity(&self.spec, &self.portfolio)
     }
 
     /// Finished blocks, oldest first.
@@ -307,7 +255,7 @@ impl Bank {
         let slot = self.slot(now, demand / self.spec.threshold);
         if self.twins.is_empty() {
             let ready = whole(slot.demand).clamp(self.world.least, self.world.max);
-            self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];
+            self.twins = vec![PolicyState::new(&self.world, ready); self.portfolio.len()];
         }
         self.look(now, forecast);
         for ((twin, rule), ahead) in self.twins.iter_mut().zip(&self.rules).zip(&self.ahead) {

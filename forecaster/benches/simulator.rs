@@ -1,4 +1,4 @@
-//! A day of a workload's shadow bank, and a choice. `cargo bench -p prewarm-forecaster --bench bank`.
+//! A day of a workload's shadow bank, and a choice. `cargo bench -p prewarm-forecaster --bench simulator`.
 
 use std::f64::consts::TAU;
 
@@ -6,10 +6,10 @@ use divan::{Bencher, black_box};
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Forecast;
 use prewarm_forecaster::decide::policy::Objective;
-use prewarm_forecaster::replay::bank::{Bank, BankSpec};
-use prewarm_forecaster::replay::portfolio;
-use prewarm_forecaster::replay::scene::ColdStart;
-use prewarm_forecaster::replay::tuner::{Wish, choose, days};
+use prewarm_forecaster::tuning::cold_start::ColdStart;
+use prewarm_forecaster::tuning::portfolio;
+use prewarm_forecaster::tuning::selection::{SelectionCriteria, complete_days, select};
+use prewarm_forecaster::tuning::simulator::{PolicySimulator, SimulatorSpec};
 
 fn main() {
     divan::main();
@@ -34,17 +34,17 @@ fn forecast(slot: i64) -> Forecast {
     Forecast::new(at(slot), SignedDuration::from_mins(5), vec![0.5, 0.9, 0.95, 0.99], (0..12).map(row).collect())
 }
 
-fn bank() -> Bank {
+fn bank() -> PolicySimulator {
     bank_with(ColdStart::constant(LEAD))
 }
 
-fn bank_with(cold_start: ColdStart) -> Bank {
+fn bank_with(cold_start: ColdStart) -> PolicySimulator {
     let mut policies = portfolio::reactive();
     policies.extend(portfolio::forecasting());
-    Bank::new(BankSpec { cold_start, ..BankSpec::new(10.0, LEAD) }, policies)
+    PolicySimulator::new(SimulatorSpec { cold_start, ..SimulatorSpec::new(10.0, LEAD) }, policies)
 }
 
-fn run(bank: &mut Bank, slots: std::ops::Range<i64>) {
+fn run(bank: &mut PolicySimulator, slots: std::ops::Range<i64>) {
     let mut issued = None;
     for slot in slots {
         if slot % 20 == 0 {
@@ -78,9 +78,9 @@ fn a_day_of_drawn_start_ups(bencher: Bencher<'_, '_>) {
 fn a_choice(bencher: Bencher<'_, '_>, objective: &Objective) {
     let mut bank = bank();
     run(&mut bank, 0..28 * DAY + 1);
-    let wish = Wish { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
+    let wish = SelectionCriteria { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
     bencher.bench_local(|| {
-        let days = days(black_box(bank.blocks()), DAY as u32);
-        choose(bank.portfolio(), &days, bank.totals(), &wish)
+        let days = complete_days(black_box(bank.blocks()), DAY as u32);
+        select(bank.portfolio(), &days, bank.totals(), &wish)
     });
 }

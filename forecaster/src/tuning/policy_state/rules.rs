@@ -31,7 +31,7 @@ fn by_the_rules(object: ScaledObject, window: u32, metric: &[f64], active: &[boo
 /// The same by a simulated policy: nothing is served, so that only the metric counts.
 fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> {
     let least = if object.idle.is_some() { 0 } else { object.min };
-    let world = World {
+    let world = SimulationParams {
         slot_s: SLOT as f64,
         longest: 4,
         drawn: None,
@@ -42,7 +42,7 @@ fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> 
     };
     // What an HPA wanted as long ago as the window it has forgotten; a simulated policy has not.
     let rule = Rule { live: 1.0, blind: 1.0, drain: 0.0, window: window - 1 };
-    let mut twin = Twin::new(&world, least);
+    let mut twin = PolicyState::new(&world, least);
     let mut seen = Vec::new();
     for (index, metric) in (1..).zip(metric) {
         let place = index % world.longest;

@@ -2,9 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::arm::prewarm::{policy, rhythm};
 use super::portfolio::LONGEST_HOLD;
-use super::scene::Scene;
 use crate::decide::lead::{Lead, StartUps};
 use crate::decide::policy::Policy;
 use crate::decide::rhythm::Rhythm;
@@ -14,7 +12,7 @@ pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
 
 /// A forecast acts so long after its origin, on all replicas of the service from the same slot on: two that answered
 /// differently would make the HPA waver.
-pub const ACTS: SignedDuration = SignedDuration::from_secs(180);
+pub const ACTIVATION_DELAY: SignedDuration = SignedDuration::from_secs(180);
 
 /// Exact leads up to the end of the one that replicas are started ahead, in the service and in what is to tell of it: with
 /// two, steps of demand between them are smeared, and Prewarm looks some 7 % dearer than it is.
@@ -45,11 +43,6 @@ pub fn leads(
 /// How far ahead a policy may have to start replicas: with as many of them as ever, after the longest ramp.
 pub fn span(policy: &Policy, rhythm: &Rhythm) -> SignedDuration {
     Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total()
-}
-
-/// The same of the Prewarm arm in a scene.
-pub fn span_in(scene: &Scene) -> SignedDuration {
-    span(&policy(scene), &rhythm(scene))
 }
 
 /// `span` in buckets, rounded up.

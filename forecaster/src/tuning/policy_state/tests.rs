@@ -5,11 +5,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WORLD: World = World { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, least: 1, awake: 1, max: 1000 };
+const WORLD: SimulationParams =
+    SimulationParams { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, least: 1, awake: 1, max: 1000 };
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
-fn follow(twin: &mut Twin, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
+fn follow(twin: &mut PolicyState, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
     let from = twin.wanted.newest_at().map_or(1, |at| at + 1);
     let step = |(i, metric): (usize, &f64)| {
         let index = from + i as u32;
@@ -38,14 +39,14 @@ fn within_a_tenth_nothing_moves() {
 
 #[test]
 fn a_sync_adds_four_pods_or_doubles_and_a_replica_takes_the_lead_to_start() {
-    let mut twin = Twin::new(&WORLD, 1);
+    let mut twin = PolicyState::new(&WORLD, 1);
     let seen = follow(&mut twin, &PLAIN, &[32.0; 8], None);
     assert_eq!(seen, [(1, 4), (1, 9), (1, 19), (1, 31), (5, 27), (10, 22), (20, 12), (32, 0)]);
 }
 
 #[test]
 fn it_comes_down_to_the_most_that_was_wanted_within_the_window() {
-    let mut twin = Twin::new(&WORLD, 8);
+    let mut twin = PolicyState::new(&WORLD, 8);
     let rule = Rule { window: 2, ..PLAIN };
     let total = |(ready, pending): &(u32, u32)| ready + pending;
     let seen = follow(&mut twin, &rule, &[8.0, 5.0, 3.0, 6.0, 2.0, 2.0, 2.0], None);
@@ -54,7 +55,7 @@ fn it_comes_down_to_the_most_that_was_wanted_within_the_window() {
 
 #[test]
 fn what_starts_goes_first_the_newest_of_it_first() {
-    let mut twin = Twin::new(&WORLD, 2);
+    let mut twin = PolicyState::new(&WORLD, 2);
     assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 7.0], None), [(2, 3), (2, 5)]);
     // Of five that start the two newest go; the three older ones land in their time.
     assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None), [(2, 3), (2, 3), (5, 0), (5, 0)]);
@@ -66,8 +67,8 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     let slots = |n: i64| SignedDuration::from_secs(15 * n);
     let drawn = ColdStart::weighted([(slots(1), 0.5), (slots(2), 0.25), (slots(4), 0.25)]).unwrap();
     let took: Vec<i64> = (0..5).map(|n| drawn.draw(SEED, n).as_secs() / 15).collect();
-    let world = World { drawn: Some(drawn), ..WORLD };
-    let (mut twin, mut ready) = (Twin::new(&world, 1), Vec::new());
+    let world = SimulationParams { drawn: Some(drawn), ..WORLD };
+    let (mut twin, mut ready) = (PolicyState::new(&world, 1), Vec::new());
     for (index, metric) in (1..).zip([5.0, 5.0, 5.0, 5.0, 5.0, 6.0, 5.0]) {
         let place = index % world.longest;
         let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
@@ -79,7 +80,7 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     assert!(took[..4].iter().any(|slots| *slots < 4) && took[..4].contains(&4), "{took:?}");
     assert_eq!((twin.ready, twin.pending, ready[5]), (5, 0, 5), "the fifth start-up was cancelled");
     // The same draws again, and one replica fewer wanted at once: who has longest to go goes.
-    let mut twin = Twin::new(&world, 1);
+    let mut twin = PolicyState::new(&world, 1);
     twin.start(&world, 0, 4);
     twin.stop(&world, 0, 1);
     let longest = took[..4].iter().max().unwrap();
@@ -90,7 +91,7 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
 
 #[test]
 fn the_forecast_adds_and_holds_no_more_than_runs() {
-    let mut twin = Twin::new(&WORLD, 4);
+    let mut twin = PolicyState::new(&WORLD, 4);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 9))), [(4, 0)]);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((6, 9))), [(4, 2)]);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 3))), [(3, 0)]);
@@ -98,15 +99,15 @@ fn the_forecast_adds_and_holds_no_more_than_runs() {
 
 #[test]
 fn a_forecast_within_the_tolerance_moves_nothing_either() {
-    let mut twin = Twin::new(&WORLD, 20);
+    let mut twin = PolicyState::new(&WORLD, 20);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((22, 0))), [(20, 0)]);
     assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((23, 0))), [(20, 3)]);
 }
 
 #[test]
 fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_alone() {
-    let world = World { least: 0, cooldown: 2, ..WORLD };
-    let mut twin = Twin::new(&world, 3);
+    let world = SimulationParams { least: 0, cooldown: 2, ..WORLD };
+    let mut twin = PolicyState::new(&world, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
         let slot = Slot { index, place: index % world.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
         twin.step(&world, &PLAIN, &slot, None);
@@ -119,8 +120,8 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
 
 #[test]
 fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
-    let world = World { least: 0, awake: 3, cooldown: 2, ..WORLD };
-    let mut twin = Twin::new(&world, 0);
+    let world = SimulationParams { least: 0, awake: 3, cooldown: 2, ..WORLD };
+    let mut twin = PolicyState::new(&world, 0);
     let mut total = |index: u32, metric: f64| {
         let place = index % world.longest;
         let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
@@ -135,14 +136,14 @@ fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
 #[test]
 fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
     let rule = Rule { live: 1.0 / 1.2, blind: 1.0 / 0.8, ..PLAIN };
-    let mut twin = Twin::new(&WORLD, 1);
+    let mut twin = PolicyState::new(&WORLD, 1);
     assert_eq!(follow(&mut twin.clone(), &rule, &[4.0], Some((0, 0))), [(1, 3)]);
     assert_eq!(follow(&mut twin, &rule, &[4.0], None), [(1, 4)]);
 }
 
 /// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by slot.
 fn queue(demand: &[f64], ready: &[u32]) -> Sums {
-    let mut twin = Twin::new(&WORLD, 0);
+    let mut twin = PolicyState::new(&WORLD, 0);
     let mut previous = 0.0;
     for (i, (demand, ready)) in demand.iter().zip(ready).enumerate() {
         twin.ready = *ready;
