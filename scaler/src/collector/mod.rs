@@ -19,13 +19,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
 use crate::cluster::{Cluster, Fleet};
-use crate::insight;
+use crate::insight::{self, SourceTrouble};
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaling::Scaling;
-use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
+use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef, Sources};
 use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Resolution, Row};
@@ -122,6 +122,7 @@ impl Collector {
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
+            doubted: false,
             news,
             coming: None,
             installed: false,
@@ -175,6 +176,7 @@ impl Collector {
             Err(error) => {
                 tracing::error!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                     "source cannot be used; only windows are answered");
+                workload.set_source_trouble(Some(trouble(&error, self.clock.now())));
                 None
             }
         });
@@ -266,7 +268,7 @@ impl Collector {
             self.append(workload, seat.open.add(current, &sample));
         }
         let replicas = self.look_at_fleet(workload, planner, seat);
-        let Sample { demand, backlog, latency } = sample;
+        let Sample { demand, backlog, latency, .. } = sample;
         let observation = Observation { demand, backlog, latency, replicas, absent };
         self.publish(workload, planner.tick(current, &observation));
     }
@@ -305,6 +307,7 @@ impl Collector {
         seat: &mut Seat,
     ) -> Option<Sample> {
         let Some(spec) = &trigger.source else {
+            workload.set_source_trouble(None);
             // Windows and nothing else: there is no demand by definition, which is not the same as not knowing it.
             return Some(Sample { demand: Some(0.0), ..Sample::default() });
         };
@@ -329,7 +332,23 @@ impl Collector {
             Err(error) => error.kind(),
         };
         self.metrics.sampled(name, outcome, started.elapsed());
+        workload.set_source_trouble(match &result {
+            Ok(Sample { demand: Some(_), doubt, .. }) => doubt.map(|words| doubtful(words, at)),
+            Ok(_) => Some(nothing(&spec.signals.demand, at)),
+            Err(error) => Some(trouble(error, at)),
+        });
         let key = workload.key();
+        if let Ok(Sample { doubt: Some(words), .. }) = result
+            && !seat.doubted
+        {
+            tracing::warn!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                source.name = name,
+                "demand may not tell the truth: {words}"
+            );
+            seat.doubted = true;
+        }
         let outage = (outcome != "ok").then_some(outcome);
         if outage != seat.outage {
             match &result {
@@ -373,12 +392,33 @@ struct Seat {
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
+    /// It was told that demand may not tell the truth.
+    doubted: bool,
     news: watch::Receiver<Learned>,
     /// Learnt, and not yet in force.
     coming: Option<Learned>,
     /// A forecast has been installed.
     installed: bool,
     offset: SignedDuration,
+}
+
+/// What a source's error means to a workload.
+fn trouble(error: &SourceError, since: Timestamp) -> SourceTrouble {
+    SourceTrouble { kind: error.kind(), message: error.to_string(), since }
+}
+
+/// Demand that may not tell the truth.
+fn doubtful(words: &str, since: Timestamp) -> SourceTrouble {
+    SourceTrouble { kind: SourceTrouble::DOUBTFUL, message: words.to_owned(), since }
+}
+
+/// A query that was answered with nothing.
+fn nothing(query: &Query, since: Timestamp) -> SourceTrouble {
+    let message = match query.promql() {
+        Some(promql) => format!("the demand query returns nothing: {promql}"),
+        None => "the trigger that is read returns nothing".to_owned(),
+    };
+    SourceTrouble { kind: SourceTrouble::MISSING, message, since }
 }
 
 /// A fixed place within the first quarter of a slot, spread evenly over workloads.

@@ -11,6 +11,7 @@ mod identical;
 mod learning;
 mod outage;
 mod process;
+mod refusals;
 mod replay;
 mod restart;
 mod start_ups;
