@@ -107,7 +107,7 @@ pub struct NodeStarts {
 /// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or that it gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceTrouble {
-    /// snake_case: `missing` (the query gives nothing), `doubtful` (the system does not show it), or the kind of the
+    /// snake_case: `missing` (the query gives nothing), `caveat` (the system may not show all of it), or the kind of the
     /// source's error.
     pub kind: &'static str,
     /// For a person: who said what to which query.
@@ -120,7 +120,7 @@ impl SourceTrouble {
     /// Of a query that gives nothing.
     pub const MISSING: &str = "missing";
     /// Of demand that is there and may not tell the truth.
-    pub const DOUBTFUL: &str = "doubtful";
+    pub const CAVEAT: &str = "caveat";
 }
 
 /// snake_case name of a class of nodes.

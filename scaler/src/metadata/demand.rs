@@ -56,7 +56,9 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
         _ => return none(DemandText::Windows),
     };
     if let Some(found) = &found {
-        let scraped = at.as_ref().is_some_and(|place| place.exposition && rules.sources.is_some());
+        // Of a source that is named, and not known here, one cannot say that its pods are other people's.
+        let known = rules.sources.is_some() || fields.has(&SOURCE) || fields.has(&SERVER_ADDRESS);
+        let scraped = at.as_ref().is_some_and(|place| place.exposition && known);
         warn_of_open_labels(fields, found, scraped);
     }
     let threshold = found.as_ref().map(|found| found.threshold);

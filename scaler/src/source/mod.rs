@@ -89,7 +89,7 @@ pub struct Sample {
     /// Latency in seconds.
     pub latency: Option<f64>,
     /// Why demand, although it is there, may not tell the truth.
-    pub doubt: Option<&'static str>,
+    pub caveat: Option<&'static str>,
 }
 
 /// A place where demand can be read.

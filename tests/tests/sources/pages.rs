@@ -17,8 +17,8 @@ struct Case {
     pages: &'static [&'static str],
     demand: f64,
     backlog: Option<f64>,
-    /// A part of the doubt that is told.
-    doubt: Option<&'static str>,
+    /// A part of the caveat that is told.
+    caveat: Option<&'static str>,
 }
 
 const VLLM_ROUTER: &str = r#"
@@ -79,7 +79,7 @@ vllm:num_requests_waiting{engine="0",model_name="llama"} 0.0
         ],
         demand: 9.0,
         backlog: Some(2.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "vLLM production stack: the router alone is scraped",
@@ -88,7 +88,7 @@ vllm:num_requests_waiting{engine="0",model_name="llama"} 0.0
         pages: &[VLLM_ROUTER],
         demand: 9.0,
         backlog: Some(2.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "vLLM production stack: one engine by the router's label",
@@ -97,7 +97,7 @@ vllm:num_requests_waiting{engine="0",model_name="llama"} 0.0
         pages: &[VLLM_ROUTER],
         demand: 6.0,
         backlog: Some(2.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "SGLang, one engine on two nodes: pipeline stages repeat their requests",
@@ -115,7 +115,7 @@ sglang:num_queue_reqs{engine_type="unified",model_name="qwen",pp_rank="1",tp_ran
         ],
         demand: 15.0,
         backlog: Some(3.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "Triton with TensorRT-LLM: an ensemble contains its steps",
@@ -124,7 +124,7 @@ sglang:num_queue_reqs{engine_type="unified",model_name="qwen",pp_rank="1",tp_ran
         pages: &[TRITON_ENSEMBLE],
         demand: 4.0,
         backlog: Some(0.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "the same, where the selector names the step that uses the GPU",
@@ -133,7 +133,7 @@ sglang:num_queue_reqs{engine_type="unified",model_name="qwen",pp_rank="1",tp_ran
         pages: &[TRITON_ENSEMBLE],
         demand: 3.992_135,
         backlog: Some(0.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "Triton's vLLM backend: the duration of a decoupled model ends before its answer",
@@ -146,7 +146,7 @@ nv_inference_pending_request_count{model="hbvllm",version="1"} 0
 "#],
         demand: 0.002_79,
         backlog: Some(0.0),
-        doubt: Some("this preset cannot see its requests in flight"),
+        caveat: Some("this preset cannot see its requests in flight"),
     },
     Case {
         seen: "Gateway API inference extension 1.0",
@@ -163,7 +163,7 @@ inference_pool_ready_pods{name="expensive-llm-pool"} 2
 "#],
         demand: 7.0,
         backlog: Some(3.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "llm-d's picker from zero: what runs is born with the first request that runs",
@@ -175,7 +175,7 @@ llm_d_epp_ready_endpoints{name="pool"} 0
 "#],
         demand: 5.0,
         backlog: Some(5.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "Knative 1.19 and later with the activator out of the path",
@@ -184,7 +184,7 @@ llm_d_epp_ready_endpoints{name="pool"} 0
         pages: KNATIVE,
         demand: 40.0,
         backlog: Some(0.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "the same, selected by a label that the pods' proxies do not have",
@@ -193,7 +193,7 @@ llm_d_epp_ready_endpoints{name="pool"} 0
         pages: KNATIVE,
         demand: 40.0,
         backlog: Some(0.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "an idle Envoy: the stream to its control plane never ends",
@@ -209,7 +209,7 @@ envoy_cluster_upstream_rq_pending_active{envoy_cluster_name="xds_cluster"} 0
 "#],
         demand: 0.0,
         backlog: Some(0.0),
-        doubt: None,
+        caveat: None,
     },
     Case {
         seen: "NIM during a rollout from 1.x to 2.x",
@@ -227,7 +227,7 @@ vllm:num_requests_waiting{engine="0",model_name="llama"} 2
         ],
         demand: 14.0,
         backlog: Some(3.0),
-        doubt: None,
+        caveat: None,
     },
 ];
 
@@ -271,12 +271,12 @@ impl Case {
             (Some(seen), Some(meant)) => (seen - meant).abs() <= 1e-6 * meant.abs().max(1.0),
             (seen, meant) => seen == meant,
         };
-        let Self { seen, demand, backlog, doubt, .. } = self;
+        let Self { seen, demand, backlog, caveat, .. } = self;
         assert!(alike(sample.demand, Some(*demand)), "{seen}: {who} says {sample:?}, a person {demand}");
         assert!(alike(sample.backlog, *backlog), "{seen}: {who} says {sample:?}, a person {backlog:?} waiting");
-        match doubt {
-            Some(words) => assert!(sample.doubt.is_some_and(|told| told.contains(words)), "{seen}: {who}: {sample:?}"),
-            None => assert_eq!(sample.doubt, None, "{seen}: {who}"),
+        match caveat {
+            Some(words) => assert!(sample.caveat.is_some_and(|told| told.contains(words)), "{seen}: {who}: {sample:?}"),
+            None => assert_eq!(sample.caveat, None, "{seen}: {who}"),
         }
     }
 }

@@ -84,7 +84,9 @@ impl Endpoint {
     ) -> T {
         let mut last = None;
         for scrape in 0..SCRAPES {
-            endpoints.iter().for_each(|endpoint| drop(endpoint.scrape.send_replace(scrape)));
+            for endpoint in endpoints {
+                endpoint.scrape.send_replace(scrape);
+            }
             last = Some(sample(instant(scrape)).await);
         }
         last.unwrap()

@@ -145,7 +145,7 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         assert!(rows.lines().count() <= 1, "nothing but a header: {rows}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--input", &input, "--lead", "7m"], "--lead 7m is no multiple of the input's step of 5m: try 5m or 10m"),
         (&["--input", &input, "--quantile", "95"], "write 0.95 for 95 %"),
         (

@@ -14,6 +14,7 @@ mod process;
 mod refusals;
 mod replay;
 mod restart;
+mod spikes;
 mod start_ups;
 mod story;
 mod windows;

@@ -67,8 +67,9 @@ async fn a_query_that_prometheus_refuses_is_told_by_status_words_and_query() {
 #[tokio::test]
 async fn every_refusal_keeps_its_status_and_its_words() {
     let answer = async |request: Request| -> Response {
+        let path = request.uri().to_string();
         let form = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
-        let form = String::from_utf8_lossy(&form).into_owned();
+        let form = format!("{path} {}", String::from_utf8_lossy(&form));
         let status = form.split("status_").nth(1).and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(404);
         let status = StatusCode::from_u16(status).unwrap();
         let body = match status.as_u16() {

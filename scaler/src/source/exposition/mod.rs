@@ -9,6 +9,7 @@
 //! demand. Pods that have gone leave a headless Service within seconds; a list of fixed addresses has no such excuse.
 //! A counter needs two scrapes for its first rate; until then it is missing.
 
+mod depth;
 mod evaluate;
 mod plan;
 mod scrape;
@@ -81,7 +82,7 @@ impl ExpositionSource {
             demand: value(&signals.demand, &demand)?,
             backlog: side("backlog", backlog),
             latency: side("latency", latency),
-            doubt: words.filter(|_| side("caveat", caveat).is_some_and(|sign| sign > 0.0)),
+            caveat: words.filter(|_| side("caveat", caveat).is_some_and(|sign| sign > 0.0)),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::depth::operators;
 use promql_parser::label::Matcher;
 use promql_parser::parser::token::{
     T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_LUNLESS, T_MAX, T_MIN, T_MUL, T_SUB, T_SUM, TokenId,
@@ -247,25 +248,6 @@ impl Series {
         }
         Ok(Self { metric, matchers })
     }
-}
-
-/// How deep a text may nest: parentheses, signs, operators and words between operands, those within quotes left out.
-fn operators(promql: &str) -> usize {
-    let mut count = 0;
-    let mut quote = None;
-    let mut escaped = false;
-    for byte in promql.bytes() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(b'"' | b'\'') if byte == b'\\' => escaped = true,
-            Some(open) if byte == open => quote = None,
-            Some(_) => {}
-            None if b"\"'`".contains(&byte) => quote = Some(byte),
-            None => count += usize::from(b"(-+*/%^".contains(&byte)),
-        }
-    }
-    let words = promql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    count + words.filter(|word| ["or", "and", "unless"].contains(&word.to_ascii_lowercase().as_str())).count()
 }
 
 fn token<T: Copy>(id: TokenId, known: &[(TokenId, T)]) -> Option<T> {

@@ -188,7 +188,7 @@ async fn backlog_and_latency_fail_alone() {
     let query = |text: &str| Some(Query::Text(text.into()));
     let signals = Signals { backlog: query("sum(y)"), latency: query("topk(1, y)"), ..signals("sum(x)") };
     let sample = source.sample(&signals, slot(0)).await.unwrap();
-    assert_eq!(sample, Sample { demand: Some(1.0), backlog: Some(2.0), latency: None, doubt: None });
+    assert_eq!(sample, Sample { demand: Some(1.0), backlog: Some(2.0), latency: None, caveat: None });
 }
 
 #[test]

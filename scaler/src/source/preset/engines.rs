@@ -162,6 +162,7 @@ pub(super) const PRESETS: &[Preset] = &[
             PODS,
             Need { any_of: &["model", "pod", "job", "service"], why: "a frontend serves every model of its Dynamo" },
         ],
+        outlives_pods: true,
         ..Preset::NONE
     },
 ];

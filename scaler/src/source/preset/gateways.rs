@@ -107,6 +107,7 @@ pub(super) const PRESETS: &[Preset] = &[
                 why: "every model of every pool counts",
             },
         ],
+        outlives_pods: true,
         ..Preset::NONE
     },
     Preset {
@@ -142,6 +143,7 @@ pub(super) const PRESETS: &[Preset] = &[
             ],
             why: "a client's proxy counts what it sends to every service",
         }],
+        outlives_pods: true,
         ..Preset::NONE
     },
     Preset {
@@ -160,6 +162,7 @@ pub(super) const PRESETS: &[Preset] = &[
             any_of: &["envoy_cluster_name"],
             why: "every cluster counts that is not known to lead to a control plane",
         }],
+        outlives_pods: true,
         ..Preset::NONE
     },
     Preset {
@@ -172,6 +175,7 @@ pub(super) const PRESETS: &[Preset] = &[
             any_of: &["ingress", "service", "exported_service", "host", "path"],
             why: "every Ingress of the controller counts",
         }],
+        outlives_pods: true,
         ..Preset::NONE
     },
 ];

@@ -144,6 +144,7 @@ pub(super) const PRESETS: &[Preset] = &[
             ],
             why: "the activator speaks of every service",
         }],
+        outlives_pods: true,
         ..Preset::NONE
     },
     Preset {

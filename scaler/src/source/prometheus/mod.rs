@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
 use url::Url;
 
 use self::answer::{Answer, Point, Refusal};
@@ -91,7 +92,7 @@ impl PrometheusSource {
     }
 
     /// Why demand may not tell the truth, where its preset knows a sign of it.
-    async fn doubt(&self, demand: &Query, at: Timestamp) -> Option<&'static str> {
+    async fn caution(&self, demand: &Query, at: Timestamp) -> Option<&'static str> {
         let (query, words) = demand.caveat()?;
         let answer = self.value(&query, at).await;
         let sign = self.complaints.heed(self.http.name(), "caveat", &query, answer)?;
@@ -175,8 +176,9 @@ impl PrometheusSource {
         if heard {
             self.dialect.remember_get(self.http.name(), posted.status);
         }
-        // Where both are refused, the first word is the one that counts.
-        Ok(if heard || !posted.is_unauthorized() { got } else { posted })
+        // Where neither passes, what was said to POST counts, unless that was no more than "not this verb".
+        let only_the_verb = matches!(posted.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
+        Ok(if heard || only_the_verb { got } else { posted })
     }
 
     /// The question's own parameters, those of the configuration and those that the server is known to understand.
@@ -230,13 +232,13 @@ impl MetricSource for PrometheusSource {
                 let answer = self.value(query, at).await;
                 self.complaints.heed(self.http.name(), signal, query, answer)
             };
-            let (demand, backlog, latency, doubt) = futures::join!(
+            let (demand, backlog, latency, caveat) = futures::join!(
                 self.value(&signals.demand, at),
                 side("backlog", &signals.backlog),
                 side("latency", &signals.latency),
-                self.doubt(&signals.demand, at),
+                self.caution(&signals.demand, at),
             );
-            Ok(Sample { demand: demand?, backlog, latency, doubt })
+            Ok(Sample { demand: demand?, backlog, latency, caveat })
         })
     }
 

@@ -226,7 +226,7 @@ async fn backlog_and_latency_fail_alone() {
     let query = |text: &str| Query::Text(text.into());
     let signals = Signals { demand: query("good"), backlog: Some(query("bad")), latency: Some(query("good")) };
     let sample = source.sample(&signals, at(0)).await.unwrap();
-    assert_eq!(sample, Sample { demand: Some(4.0), backlog: None, latency: Some(4.0), doubt: None });
+    assert_eq!(sample, Sample { demand: Some(4.0), backlog: None, latency: Some(4.0), caveat: None });
     let signals = Signals { demand: query("bad"), ..signals };
     assert_eq!(source.sample(&signals, at(0)).await.unwrap_err().kind(), "bad_query");
 }
