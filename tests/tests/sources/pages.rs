@@ -1,8 +1,9 @@
 //! Pages as systems of the field expose them, each with the number that a person would count: read by a scrape of the
 //! pages, and from a Prometheus that has scraped them.
 
-use prewarm::source::selector::Selector;
-use prewarm::source::{Query, Sample, Signals, preset};
+use prewarm::signal::preset;
+use prewarm::signal::selector::Selector;
+use prewarm::source::{Query, Sample, Signals};
 
 use super::series::{Endpoint, Row, SCRAPES, now, prometheus, source};
 

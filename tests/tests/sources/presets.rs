@@ -7,8 +7,9 @@ mod servers;
 
 use std::collections::BTreeSet;
 
-use prewarm::source::selector::Selector;
-use prewarm::source::{Query, Sample, Signals, preset};
+use prewarm::signal::preset;
+use prewarm::signal::selector::Selector;
+use prewarm::source::{Query, Sample, Signals};
 
 use super::series::{Endpoint, Row, SCRAPES, now, prometheus, source};
 
