@@ -77,11 +77,17 @@ impl<'t> Resource<'t> {
                 Node::Text(text) => drop(metadata.insert(key.clone(), text.clone())),
                 // Read on as if it were text: one complaint about it is enough.
                 other if ours => {
-                    let told = scalar(other);
+                    let told = scalar(other).map(|text| if value.written.is_empty() { text } else { value.written.clone() });
                     let shown = told.as_deref().unwrap_or("…");
                     let problem = format!("must be text: write {key}: \"{shown}\"");
-                    let advice = "Kubernetes refuses metadata values that are not text";
-                    self.error(&format!("{path}.metadata.{key}"), problem, Some(advice));
+                    let refused = "Kubernetes refuses metadata values that are not text";
+                    let advice = match other {
+                        Node::Flag(flag) if *shown != flag.to_string() => {
+                            format!("unquoted, {shown} is {flag} in YAML 1.1; {refused}")
+                        }
+                        _ => refused.to_owned(),
+                    };
+                    self.error(&format!("{path}.metadata.{key}"), problem, Some(&advice));
                     metadata.extend(told.map(|text| (key.clone(), text)));
                 }
                 _ => {}
