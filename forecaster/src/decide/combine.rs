@@ -1,10 +1,9 @@
 //! min(ceiling, max(live + backlog, stable, forecast, floor, hold)).
 
 use super::Reason;
-use super::hpa::replicas;
-use super::hpa::whole_replicas;
 use super::policy::Threshold;
-use super::quantity::{milli, sanitise};
+use crate::control::average_value::{replicas, whole_replicas};
+use crate::control::quantity::{MAX_REPLICAS, milli, sanitise};
 
 /// What each part asks for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,6 +92,9 @@ pub(super) fn combine(asked: &Asked, limits: &Limits) -> Combined {
     if active && value <= activation {
         // KEDA compares with the activation where scaling modifiers are used: it must read "active" from the value too.
         value = (milli(activation) + 1) as f64 / 1000.0;
+    }
+    if replicas(value, threshold) > MAX_REPLICAS {
+        value = whole_replicas(MAX_REPLICAS, threshold);
     }
     let combined = Combined { value: sanitise(value), active, reason };
     cut(combined, asked, limits)

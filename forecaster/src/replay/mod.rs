@@ -10,8 +10,6 @@ mod closed;
 pub mod conclusion;
 mod demand;
 mod fleet;
-mod hpa;
-mod keda;
 pub mod outcome;
 pub mod portfolio;
 pub mod reach;

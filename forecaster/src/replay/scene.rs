@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::control::hpa::Hpa;
+use crate::control::keda::ScaledObject;
 use crate::decide::choice::Choice;
 use crate::decide::policy::{Objective, Threshold};
 
@@ -22,7 +24,7 @@ pub struct Scene {
     /// What bounds a replica beside what it carries; `None`: nothing.
     pub slots: Option<Slots>,
     /// The ScaledObject.
-    pub keda: Keda,
+    pub keda: ScaledObject,
     /// The HPA that KEDA makes of it.
     pub hpa: Hpa,
     /// Age of the newest demand that a metric shows: scrape, query.
@@ -60,7 +62,7 @@ impl Scene {
             threshold,
             cold_start: ColdStart::constant(cold_start),
             slots: None,
-            keda: Keda::default(),
+            keda: ScaledObject::default(),
             hpa: Hpa::default(),
             metric_delay: SignedDuration::from_secs(30),
             shows_queue: true,
@@ -193,154 +195,6 @@ impl ColdStart {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         self.quantile(((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64)
     }
-}
-
-/// The ScaledObject's fields that matter in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keda {
-    /// `pollingInterval`, whole steps.
-    pub polling: SignedDuration,
-    /// `cooldownPeriod`: from the last active poll to zero.
-    pub cooldown: SignedDuration,
-    /// `initialCooldownPeriod`: from the first step to zero, where nothing was ever active.
-    pub initial_cooldown: SignedDuration,
-    /// `minReplicaCount`.
-    pub min: u32,
-    /// `maxReplicaCount`.
-    pub max: u32,
-    /// `idleReplicaCount`; KEDA supports 0 alone.
-    pub idle: Option<u32>,
-    /// `fallback`.
-    pub fallback: Option<Fallback>,
-}
-
-impl Default for Keda {
-    fn default() -> Self {
-        Self {
-            polling: SignedDuration::from_secs(30),
-            cooldown: SignedDuration::from_secs(300),
-            initial_cooldown: SignedDuration::ZERO,
-            min: 1,
-            max: 100,
-            idle: None,
-            fallback: None,
-        }
-    }
-}
-
-/// `fallback` of a ScaledObject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fallback {
-    /// More failures in a row than this, and it acts.
-    pub failure_threshold: u32,
-    /// How many replicas the failing metric then stands for.
-    pub replicas: u32,
-    /// How that and the current count are combined.
-    pub behavior: FallbackBehavior,
-}
-
-/// `fallback.behavior`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FallbackBehavior {
-    /// `replicas`.
-    #[default]
-    Static,
-    /// What runs.
-    CurrentReplicas,
-    /// The larger.
-    CurrentReplicasIfHigher,
-    /// The smaller.
-    CurrentReplicasIfLower,
-}
-
-/// The HorizontalPodAutoscaler's settings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hpa {
-    /// `--horizontal-pod-autoscaler-sync-period`, whole steps.
-    pub sync: SignedDuration,
-    /// `--horizontal-pod-autoscaler-tolerance`.
-    pub tolerance: f64,
-    /// Demand per replica that the plain HPA aims at, as a share of the threshold.
-    pub utilisation: f64,
-    /// `--horizontal-pod-autoscaler-downscale-stabilization`, where `behavior` says nothing.
-    pub downscale_stabilization: SignedDuration,
-    /// `spec.behavior`; `None`: the controller's own limits.
-    pub behavior: Option<Behavior>,
-}
-
-impl Default for Hpa {
-    fn default() -> Self {
-        Self {
-            sync: STEP,
-            tolerance: crate::decide::hpa::TOLERANCE,
-            utilisation: 0.75,
-            downscale_stabilization: SignedDuration::from_secs(300),
-            behavior: Some(Behavior::default()),
-        }
-    }
-}
-
-/// `spec.behavior`. The default is what the API server fills in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Behavior {
-    /// `scaleUp`.
-    pub up: Rules,
-    /// `scaleDown`.
-    pub down: Rules,
-}
-
-impl Default for Behavior {
-    /// pkg/apis/autoscaling/v2/defaults.go `scaleUpRules`, `scaleDownRules`.
-    fn default() -> Self {
-        let quarter = SignedDuration::from_secs(15);
-        Self {
-            up: Rules {
-                tolerance: None,
-                stabilization: Some(SignedDuration::ZERO),
-                select: Select::Max,
-                policies: vec![Limit::Pods(4, quarter), Limit::Percent(100, quarter)],
-            },
-            down: Rules {
-                tolerance: None,
-                stabilization: None,
-                select: Select::Max,
-                policies: vec![Limit::Percent(100, quarter)],
-            },
-        }
-    }
-}
-
-/// One direction of `spec.behavior`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rules {
-    /// `tolerance` of this direction (Kubernetes 1.35 on); `None`: the controller's.
-    pub tolerance: Option<f64>,
-    /// `stabilizationWindowSeconds`; `None` on the way down: the controller's.
-    pub stabilization: Option<SignedDuration>,
-    /// `selectPolicy`.
-    pub select: Select,
-    /// `policies`.
-    pub policies: Vec<Limit>,
-}
-
-/// `selectPolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Select {
-    /// The policy that allows the most.
-    Max,
-    /// The policy that allows the least.
-    Min,
-    /// Not at all.
-    Disabled,
-}
-
-/// One of `policies`: how much within `periodSeconds`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// So many replicas.
-    Pods(u32, SignedDuration),
-    /// So many percent of those at the period's start.
-    Percent(u32, SignedDuration),
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 
 use super::arm::prewarm::{observe, policy, rhythm};
 use super::fleet::Fleet;
-use super::scene::{ColdStart, Keda, Slots};
+use super::scene::{ColdStart, Slots};
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window};
+use crate::control::keda::ScaledObject;
 use crate::decide::planner::Planner;
 use crate::decide::policy::Threshold;
 
@@ -126,7 +127,7 @@ fn zero_demand_for_ever_costs_the_minimum_and_no_more() {
     let quiet = trace(60, vec![0.0; 2 * 1440]);
     for arm in Arm::ALL {
         for min in [0, 1, 3] {
-            let scene = Scene { keda: Keda { min, ..Keda::default() }, ..scene(180) };
+            let scene = Scene { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
             let outcome = replay(&quiet, &[], &scene, arm);
             assert_eq!((outcome.gpu_hours, outcome.missed_replica_hours), (48.0 * f64::from(min), 0.0), "{arm} {min}");
             assert_eq!(outcome.starts, 0, "{arm} {min}");
@@ -139,7 +140,7 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
     let mut values = vec![0.0; 240];
     values[60..70].fill(20.0);
     for arm in [Arm::Hpa, Arm::Prewarm, Arm::Oracle] {
-        let scene = Scene { keda: Keda { min: 0, ..Keda::default() }, timeline: true, ..scene(60) };
+        let scene = Scene { keda: ScaledObject { min: 0, ..ScaledObject::default() }, timeline: true, ..scene(60) };
         let outcome = replay(&trace(60, values.clone()), &[], &scene, arm);
         let ready = |minute: usize| outcome.timeline[minute * 4].ready;
         assert_eq!((ready(10), ready(239)), (0, 0), "{arm}");
@@ -236,7 +237,7 @@ fn no_plan_at_all_is_much_cheaper_than_the_oracles() {
         };
         let trace = trace(15, (0..STEPS).map(level).collect());
         for lead in [1u32, 2] {
-            let keda = Keda { min: 0, max: 2, ..Keda::default() };
+            let keda = ScaledObject { min: 0, max: 2, ..ScaledObject::default() };
             let scene = Scene { keda, cost_ratio: 3.0, ..scene(15 * i64::from(lead)) };
             let demand = Demand::new(&trace, &scene);
             let mut least = f64::INFINITY;
@@ -281,7 +282,7 @@ fn zero_demand_for_ever_costs_what_the_windows_demand_and_no_more() {
     };
     let calendar = Calendar::new(TimeZone::UTC, vec![window], Vec::new());
     for (min, lead) in [(0, 60), (1, 60), (0, 600)] {
-        let keda = Keda { min, ..Keda::default() };
+        let keda = ScaledObject { min, ..ScaledObject::default() };
         let scene = Scene { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
         let outcome = replay(&trace(60, vec![0.0; 4 * 1440]), &[], &scene, Arm::Prewarm);
         let windows = 4.0 * (2.0 * 2.0 + 22.0 * f64::from(min));
@@ -331,7 +332,7 @@ proptest! {
     ) {
         let values = levels.iter().flat_map(|(level, minutes)| std::iter::repeat_n(*level, *minutes)).collect();
         let trace = trace(60, values);
-        let keda = Keda { min, max: 30, ..Keda::default() };
+        let keda = ScaledObject { min, max: 30, ..ScaledObject::default() };
         let scene = Scene { keda, cost_ratio: ratio, seed, ..scene(15 * lead) };
         let outcomes = replay_all(&trace, &[], &scene, &Arm::ALL);
         let oracle = outcomes.iter().find(|(arm, _)| *arm == Arm::Oracle).map(|(_, outcome)| cost(outcome, &scene));

@@ -3,6 +3,7 @@
 //! Sampling runs on our clock, never on KEDA's calls: they stop when a ScaledObject is paused, double on errors and
 //! come from two paths.
 
+mod doubt;
 mod minute;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Resolution, Row};
 
+use doubt::Doubt;
 use minute::OpenMinute;
 
 /// How far back the store is read at least to warm a planner; further where the last arrival counts for longer.
@@ -122,6 +124,7 @@ impl Collector {
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
+            doubt: Doubt::default(),
             news,
             coming: None,
             installed: false,
@@ -262,13 +265,47 @@ impl Collector {
         let asked = self.sample(workload, trigger, source, current, seat).await;
         let absent = matches!(asked, Some(Sample { demand: None, .. }));
         let sample = asked.unwrap_or_default();
-        if trigger.source.is_some() {
-            self.append(workload, seat.open.add(current, &sample));
-        }
         let replicas = self.look_at_fleet(workload, planner, seat);
         let Sample { demand, backlog, latency } = sample;
         let observation = Observation { demand, backlog, latency, replicas, absent };
-        self.publish(workload, planner.tick(current, &observation));
+        if planner.is_new() {
+            self.witness(trigger, source, current, &sample, planner).await;
+        }
+        let recommendation = planner.tick(current, &observation);
+        if trigger.source.is_some() {
+            self.append(workload, seat.open.add(current, &sample, &recommendation.decision.parts));
+        }
+        seat.doubt.tell(workload, &self.metrics, &recommendation);
+        self.publish(workload, recommendation);
+    }
+
+    /// Nothing is known yet to judge the first sample by: the source's word on the slot before is, if it remembers that.
+    async fn witness(
+        &self,
+        trigger: &Trigger,
+        source: Option<&dyn MetricSource>,
+        at: Timestamp,
+        sample: &Sample,
+        planner: &mut Planner,
+    ) {
+        let (Some(spec), Some(source)) = (&trigger.source, source.filter(|source| source.has_history())) else {
+            return;
+        };
+        let replica = trigger.policy.threshold.get();
+        let small =
+            sample.demand.is_none_or(|demand| demand <= replica) && sample.backlog.is_none_or(|items| items == 0.0);
+        if small {
+            return;
+        }
+        let before = at - self.rhythm.slot;
+        let limit = self.clock.sleep_until(self.clock.now().max(at) + self.rhythm.slot / 4);
+        let asked = tokio::select! {
+            asked = source.sample(&spec.signals, before) => asked,
+            () = limit => return,
+        };
+        if let Ok(Sample { demand, backlog, .. }) = asked {
+            planner.witness(before, &Observation { demand, backlog, ..Observation::default() });
+        }
     }
 
     /// What the cluster says by now: never waited for.
@@ -287,6 +324,7 @@ impl Collector {
     /// How long starts take, and the beats of this ScaledObject.
     fn look_at_book(&self, book: &Book, planner: &mut Planner) {
         planner.learn_start_ups(book.start_ups());
+        planner.set_may_run(book.scaling().map(|scaling| scaling.max));
         planner.set_rhythm(book.scaling().map_or(self.rhythm, |scaling| scaling.rhythm(self.rhythm)));
     }
 
@@ -373,6 +411,7 @@ struct Seat {
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
+    doubt: Doubt,
     news: watch::Receiver<Learned>,
     /// Learnt, and not yet in force.
     coming: Option<Learned>,

@@ -384,6 +384,21 @@ pub struct Parts {
     pub hold_replicas: u32,
     /// How far ahead replicas are asked for.
     pub lead_seconds: f64,
+    /// What of the slot's samples was not believed at once, or was decided of an earlier one; absent if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+}
+
+/// A sample that one slot alone does not count for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Doubt {
+    /// `demand`, `backlog` or `latency`.
+    pub signal: String,
+    /// The slot's own sample: `held` (waits for the next slot), `invalid` (no number ≥ 0) or `plausible`.
+    pub verdict: String,
+    /// The one that was held before: `confirmed` (counts now) or `rejected` (never counts).
+    pub earlier: Option<String>,
 }
 
 /// Why there is no explanation (404).

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::Check;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero};
-use prewarm_forecaster::{Answer, Policy, Recommendation};
+use prewarm_forecaster::{Answer, Parts, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
@@ -231,8 +232,24 @@ fn decision(recommendation: &Recommendation) -> api::Decision {
             ceiling_replicas: parts.ceiling,
             hold_replicas: parts.hold,
             lead_seconds: parts.lead.as_secs_f64(),
+            doubts: doubts(parts),
         },
     }
+}
+
+/// What was not believed at once, and what became of an earlier one.
+fn doubts(parts: &Parts) -> Vec<api::Doubt> {
+    let mut doubts = Vec::new();
+    for (signal, check) in parts.checks() {
+        if check != Check::default() {
+            doubts.push(api::Doubt {
+                signal: signal.to_owned(),
+                verdict: check.verdict.as_str().to_owned(),
+                earlier: check.earlier.map(|earlier| earlier.as_str().to_owned()),
+            });
+        }
+    }
+    doubts
 }
 
 /// Names offered for an unknown one.

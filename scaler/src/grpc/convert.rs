@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use prewarm_forecaster::decide::quantity::sanitise;
+use prewarm_forecaster::control::quantity::sanitise;
 use prewarm_forecaster::{Answer, Recommendation};
 use tonic::Status;
 
@@ -139,7 +139,7 @@ pub(super) mod tests {
     use tonic::Code;
 
     use super::*;
-    use prewarm_forecaster::decide::quantity::MAX_VALUE;
+    use prewarm_forecaster::control::quantity::MAX_VALUE;
 
     fn spec(threshold: f64) -> MetricSpec {
         MetricSpec { name: "llama-demand".into(), threshold: Threshold::new(threshold).unwrap() }

@@ -36,6 +36,7 @@ pub struct Metrics {
     decisions: Family<Because, Counter>,
     samples: Family<Sampled, Counter>,
     sample_seconds: Family<Source, Histogram, Buckets>,
+    implausible: Family<Judged, Counter>,
     queue_rows: Gauge,
     rows_written: Counter,
     rows_dropped: Counter,
@@ -62,6 +63,7 @@ impl Default for Metrics {
             streams: Family::default(),
             decisions: Family::default(),
             samples: Family::default(),
+            implausible: Family::default(),
             sample_seconds: Family::new_with_constructor(Buckets(&SAMPLE_SECONDS)),
             queue_rows: Gauge::default(),
             rows_written: Counter::default(),
@@ -98,6 +100,8 @@ impl Metrics {
         all.register("decisions", "Decisions published, by the part that prevailed", self.decisions.clone());
         all.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
         all.register("source_sample_seconds", "How long a source took to answer", self.sample_seconds.clone());
+        let implausible = "Samples that one slot alone does not count for, by signal and what became of them";
+        all.register("implausible_samples", implausible, self.implausible.clone());
         all.register("store_queue_rows", "Finished minutes waiting to be written", self.queue_rows.clone());
         all.register("store_rows_written", "Finished minutes written", self.rows_written.clone());
         all.register(
@@ -147,6 +151,12 @@ impl Metrics {
         let source = if source.contains("://") { "address" } else { source };
         self.samples.get_or_create(&Sampled { source: source.to_owned(), outcome }).inc();
         self.sample_seconds.get_or_create(&Source { source: source.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// A sample was held, confirmed, rejected, or no number (`prewarm_implausible_samples_total{signal,outcome}`). `signal` is
+    /// demand, backlog or latency; `outcome` is held, confirmed, rejected or invalid.
+    pub fn implausible(&self, signal: &'static str, outcome: &'static str) {
+        self.implausible.get_or_create(&Judged { signal, outcome }).inc();
     }
 
     /// Rows waiting for the store (`prewarm_store_queue_rows`).
@@ -239,6 +249,12 @@ struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sampled {
     source: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Judged {
+    signal: &'static str,
     outcome: &'static str,
 }
 

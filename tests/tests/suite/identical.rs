@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm::store::note::{Kind, unpack_forecast};
+use prewarm_forecaster::control::keda::ScaledObject;
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::scene::{Keda, Service};
+use prewarm_forecaster::replay::scene::Service;
 use prewarm_forecaster::replay::{Arm, Moment, Scene, reach, replay};
 use prewarm_forecaster::{Answer, Forecast, Recommendation, Series};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
@@ -75,7 +76,7 @@ async fn serve_and_replay_decide_alike() {
     // At a step the arm sees the sample before it.
     let trace = Series::new(begun - SLOT, SLOT, samples);
     let scene = Scene {
-        keda: Keda { min: 0, ..Keda::default() },
+        keda: ScaledObject { min: 0, ..ScaledObject::default() },
         metric_delay: SLOT,
         timeline: true,
         service: Service {

@@ -13,6 +13,7 @@ mod outage;
 mod process;
 mod replay;
 mod restart;
+mod spikes;
 mod start_ups;
 mod story;
 mod windows;

@@ -4,11 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Gate, Planner};
 use crate::calendar::Bounds;
+use crate::control::average_value::replicas;
 use crate::decide::choice::SMEAR;
-use crate::decide::hpa::replicas;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
+use crate::decide::quantity::MAX_REPLICAS;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone)]
@@ -76,7 +77,7 @@ impl Planner {
     fn whole(&self, forecast: Option<f64>, live: f64) -> u32 {
         let least = self.policy.activation.max(SMEAR * self.policy.threshold.get());
         let Some(demand) = forecast.filter(|demand| *demand > least) else { return 0 };
-        let wanted = replicas(demand / self.outlook().utilisation, self.policy.threshold);
+        let wanted = replicas(demand / self.outlook().utilisation, self.policy.threshold).min(MAX_REPLICAS);
         match self.policy.max_prewarm_replicas {
             Some(most) => wanted.min(replicas(live, self.policy.threshold).saturating_add(most)),
             None => wanted,

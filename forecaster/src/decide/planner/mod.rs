@@ -2,6 +2,7 @@
 
 mod activity;
 mod ahead;
+mod intake;
 mod table;
 mod tactic;
 mod warm;
@@ -12,8 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use activity::{Activity, Patience};
 use ahead::Ahead;
+use intake::{Intake, Plausibility};
 use table::Sight;
-use tactic::{Reaction, Wanted};
+use tactic::Reaction;
 
 use super::choice::Choice;
 use super::combine::{Asked, Limits, combine};
@@ -21,7 +23,9 @@ use super::lead::{Lead, Node, StartUps};
 use super::live::{Level, LiveWindow};
 use super::policy::Policy;
 use super::rhythm::Rhythm;
-use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
+use super::{Answer, Decision, Parts, Recommendation, State, later};
+use crate::control::average_value::replicas;
+use crate::control::sliding_max::SlidingMax;
 use crate::forecast::Forecast;
 
 /// The SLO guard at most doubles live demand: latency does not fall in proportion to replicas.
@@ -78,12 +82,14 @@ pub struct Planner {
     rhythm: Rhythm,
     gate: Gate,
     choice: Option<Arc<Choice>>,
-    wanted: Wanted,
+    /// What was asked for within the longest window.
+    wanted: SlidingMax<Timestamp, f64>,
     forecast: Option<Forecast>,
     start_ups: StartUps,
     live: LiveWindow,
     backlog: Option<(Timestamp, f64)>,
     latency: Option<(Timestamp, f64)>,
+    plausibility: Plausibility,
     activity: Activity,
     last_good: Option<LastGood>,
     last_tick: Option<Timestamp>,
@@ -111,8 +117,8 @@ struct LastGood {
 struct Slot<'a> {
     now: Timestamp,
     observation: &'a Observation,
-    /// Demand was seen in this very slot.
-    seen: bool,
+    /// What this very slot gave.
+    intake: Intake,
     /// Replicas ready or starting, if the cluster can be read.
     running: Option<u32>,
     /// Live demand, if a sample is young enough.
@@ -131,12 +137,13 @@ impl Planner {
             rhythm,
             gate: Gate::default(),
             choice: None,
-            wanted: Wanted::default(),
+            wanted: SlidingMax::default(),
             forecast: None,
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
             backlog: None,
             latency: None,
+            plausibility: Plausibility::default(),
             activity: Activity::default(),
             last_good: None,
             last_tick: None,
@@ -160,6 +167,12 @@ impl Planner {
         self.rhythm = rhythm;
     }
 
+    /// Takes over how many replicas may run (`maxReplicaCount`), where it is known. Judges samples; the answer itself is not
+    /// cut by it, because an edit of it is seen late.
+    pub fn set_may_run(&mut self, most: Option<u32>) {
+        self.plausibility.may_run = most;
+    }
+
     /// Opens or closes the gate.
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
@@ -167,6 +180,7 @@ impl Planner {
 
     /// Takes over a finished forecast; it acts until its horizon no longer covers the lead.
     pub fn install(&mut self, forecast: Forecast) {
+        self.plausibility.expect(&forecast);
         self.forecast = Some(forecast);
     }
 
@@ -198,8 +212,8 @@ impl Planner {
     /// Decides for the slot `now`. Cannot fail. When `now` runs backwards by more than a slot, the windows start anew.
     pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Recommendation {
         self.follow_clock(now);
-        let seen = self.take_in(now, observation);
-        let slot = self.slot(now, observation, seen);
+        let intake = self.take_in(now, observation);
+        let slot = self.slot(now, observation, intake);
         let mut parts = self.parts(&slot);
         let ahead = self.look_ahead(now, self.base(&slot, &parts), slot.running.unwrap_or(self.desired));
         self.lead = Some(ahead.lead);
@@ -216,7 +230,7 @@ impl Planner {
         parts.policy = reaction.policy;
         let asked = self.asked(state, &slot, &parts, &ahead, &reaction);
         let asked = self.stabilise(&slot, &reaction, asked);
-        let stable = hpa::replicas(asked.stable, self.policy.threshold);
+        let stable = replicas(asked.stable, self.policy.threshold);
         parts.hold = asked.hold.max(stable).max(u32::from(asked.keep.is_some()));
         let limits = Limits {
             threshold: self.policy.threshold,
@@ -234,14 +248,14 @@ impl Planner {
         };
         let (answer, combined) = table::answer(&sight, combine(&asked, &limits));
         let decision = Decision {
-            desired_replicas: hpa::replicas(combined.value, self.policy.threshold),
+            desired_replicas: replicas(combined.value, self.policy.threshold),
             metric_value: combined.value,
             active: combined.active,
             reason: combined.reason,
             state,
             parts,
         };
-        self.remember(now, &answer, &decision);
+        self.remember(&slot, &answer, &decision);
         Recommendation { at: now, valid_until: self.valid_until(state, &slot), answer, decision }
     }
 
@@ -252,8 +266,9 @@ impl Planner {
         if step < -self.rhythm.slot {
             self.live.rebase(now);
             self.activity.rewind(now);
-            self.wanted.forget();
+            self.wanted.clear();
             self.latency = None;
+            self.plausibility.forget_held();
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
             self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
         } else if step > self.rhythm.slot * BRIDGED_SLOTS {
@@ -261,38 +276,12 @@ impl Planner {
         }
     }
 
-    /// Takes the observation in; whether demand was seen. What is not a number ≥ 0 is missing.
-    fn take_in(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let usable = |value: &f64| value.is_finite() && *value >= 0.0;
-        let first = self.live.last(now).is_none();
-        self.activity.follow(now, observation.replicas, first);
-        // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
-        let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
-        let demand = observation.demand.filter(usable).or(gone.then_some(0.0));
-        if let Some(demand) = demand {
-            self.live.push(now, demand);
-            if demand > self.policy.activation {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(items) = observation.backlog.filter(usable) {
-            self.backlog = Some((now, items));
-            if items > 0.0 {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(latency) = observation.latency.filter(usable) {
-            self.latency = Some((now, latency));
-        }
-        demand.is_some()
-    }
-
-    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, seen: bool) -> Slot<'a> {
-        let fresh = self.live.fresh(now, self.rhythm.slot);
+    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, intake: Intake) -> Slot<'a> {
+        let fresh = intake.level(self.live.fresh(now, self.rhythm.slot));
         Slot {
             now,
             observation,
-            seen,
+            intake,
             running: observation.replicas.map(Replicas::total),
             fresh,
             young: self.last_good.filter(|good| self.repeatable(now, good.at)),
@@ -301,22 +290,19 @@ impl Planner {
     }
 
     fn parts(&self, slot: &Slot<'_>) -> Parts {
-        let policy = &self.policy;
-        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at));
-        let per_item = policy.threshold.get() / policy.backlog_threshold.unwrap_or(policy.threshold).get();
-        let bridged = self.rhythm.slot * BRIDGED_SLOTS;
-        let latency = self.latency.filter(|(at, _)| slot.now.duration_since(*at) <= bridged);
-        let latency_factor = match (policy.latency_target, latency, slot.fresh) {
-            (Some(target), Some((_, seen)), Some(_)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
-            _ => 1.0,
-        };
+        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at)).map(|(_, items)| items);
+        let backlog = slot.intake.backlog_held.or(backlog);
+        let latency_factor = if slot.fresh.is_some() { slot.intake.latency_factor } else { 1.0 };
         Parts {
             observed: slot.observation.demand,
             live: slot.fresh.map(|level| level.value),
             backlog: slot.observation.backlog,
-            backlog_demand: backlog.map_or(0.0, |(_, items)| items * per_item),
+            backlog_demand: backlog.map_or(0.0, |items| items * self.demand_per_item()),
             latency_factor,
             live_age: self.live.last(slot.now).map(|(age, _)| age),
+            demand_check: slot.intake.demand_check,
+            backlog_check: slot.intake.backlog_check,
+            latency_check: slot.intake.latency_check,
             ..Parts::default()
         }
     }
@@ -349,10 +335,10 @@ impl Planner {
         let live = self.asked_by_demand(state, slot, parts, reaction);
         if self.policy.scaled_job {
             // Every unit becomes a real job: nothing that is not there may be asked for.
-            let newest = slot.fresh.and_then(|_| self.live.newest()).unwrap_or(0.0);
+            let newest = slot.fresh.and_then(|_| slot.intake.demand_held.or(self.live.newest())).unwrap_or(0.0);
             return Asked { live: newest, panic: false, ..live };
         }
-        let seen = slot.seen || state == State::Asleep;
+        let seen = slot.intake.seen || state == State::Asleep;
         let keep = |settled: bool| self.activity.keep(slot.now, &self.patience(), seen, settled);
         let keep = match (state, slot.young) {
             (State::Fresh | State::Reactive | State::Asleep, _) => keep(self.queue_settled(slot.now)),
@@ -363,7 +349,7 @@ impl Planner {
         // Live demand is gone for long: the forecast may add, it does not take away what is known to run.
         let unseen = match (state, slot.young, self.last_good, slot.running) {
             (State::LiveDown, None, Some(good), Some(running)) => {
-                running.min(hpa::replicas(good.value, self.policy.threshold))
+                running.min(replicas(good.value, self.policy.threshold))
             }
             _ => 0,
         };
@@ -422,14 +408,16 @@ impl Planner {
     }
 
     /// Remembers what was answered.
-    fn remember(&mut self, now: Timestamp, answer: &Answer, decision: &Decision) {
+    fn remember(&mut self, slot: &Slot<'_>, answer: &Answer, decision: &Decision) {
+        let now = slot.now;
         let Answer::Value { metric_value, active } = *answer else {
             return self.activity.lose_sight();
         };
         let fresh = matches!(decision.state, State::Fresh | State::Reactive);
         self.desired = decision.desired_replicas;
         self.activity.settle(now, active, self.desired, fresh);
-        if fresh {
+        // What waits for its confirmation is not repeated in an outage.
+        if fresh && !slot.intake.holds() {
             let parts = &decision.parts;
             let at = later(now, -parts.live_age.unwrap_or(SignedDuration::ZERO));
             let live = parts.live.unwrap_or(0.0) * parts.latency_factor;

@@ -3,8 +3,8 @@
 //! An error means "hold"; a value means that we vouch for it. Zero is vouched for only on a fresh observation, on a
 //! last good answer that was zero, or asleep.
 
+use crate::control::average_value::replicas;
 use crate::decide::combine::Combined;
-use crate::decide::hpa::replicas;
 use crate::decide::policy::{OnNoData, Policy};
 use crate::decide::{Answer, Reason, State};
 

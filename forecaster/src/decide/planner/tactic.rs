@@ -1,18 +1,17 @@
 //! The tuner's choice in the planner: how live demand and the forecast turn into replicas, and for how long they stay.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::ahead::Ahead;
 use super::{Gate, Planner, Slot};
+use crate::control::average_value::whole_replicas;
+use crate::control::quantity::milli;
 use crate::decide::choice::{Choice, ShadowPolicy};
 use crate::decide::combine::Asked;
-use crate::decide::hpa::whole_replicas;
 use crate::decide::policy::{Mode, Quantile};
-use crate::decide::quantity::milli;
-use crate::decide::{Parts, State};
+use crate::decide::{Parts, State, later};
 
 /// How far beyond the lead the forecast holds what runs, untuned (ten minutes was best on every trace that was measured).
 const FORECAST_HOLD: SignedDuration = SignedDuration::from_mins(10);
@@ -128,40 +127,16 @@ impl Planner {
             return asked;
         }
         if slot.fresh.is_some() {
-            // What does not wake a workload does not keep it awake.
-            let live = Some(asked.live + asked.backlog).filter(|live| *live > self.policy.activation).unwrap_or(0.0);
+            // What does not wake a workload does not keep it awake, nor does what waits for its confirmation.
+            let wakes = |live: &f64| *live > self.policy.activation && !slot.intake.holds();
+            let live = Some(asked.live + asked.backlog).filter(wakes).unwrap_or(0.0);
             let own = whole_replicas(asked.forecast.max(asked.hold), self.policy.threshold);
+            // A slot that comes twice says what it said last.
+            self.wanted.forget_from(slot.now);
             self.wanted.push(slot.now, live.max(own));
+            self.wanted.forget_before(later(slot.now, -LONGEST_WINDOW));
         }
-        Asked { stable: self.wanted.most(slot.now, reaction.window), ..asked }
-    }
-}
-
-/// Values wanted within the longest window: falling, so that the first that is young enough is the most.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
-    falling: VecDeque<(Timestamp, f64)>,
-}
-
-impl Wanted {
-    pub(super) fn push(&mut self, now: Timestamp, value: f64) {
-        let superseded = |(at, older): &(Timestamp, f64)| *older <= value || *at >= now;
-        while self.falling.back().is_some_and(superseded) {
-            self.falling.pop_back();
-        }
-        self.falling.push_back((now, value));
-        while self.falling.front().is_some_and(|(at, _)| now.duration_since(*at) > LONGEST_WINDOW) {
-            self.falling.pop_front();
-        }
-    }
-
-    /// The most within `window`.
-    fn most(&self, now: Timestamp, window: SignedDuration) -> f64 {
-        self.falling.iter().find(|(at, _)| now.duration_since(*at) <= window).map_or(0.0, |(_, value)| *value)
-    }
-
-    /// After the clock was set back nothing that was wanted is known to be recent.
-    pub(super) fn forget(&mut self) {
-        self.falling.clear();
+        let stable = self.wanted.max_since(later(slot.now, -reaction.window));
+        Asked { stable: stable.unwrap_or(0.0), ..asked }
     }
 }

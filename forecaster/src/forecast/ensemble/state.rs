@@ -107,7 +107,6 @@ impl State {
             self.unobserved = 0;
             self.observed += 1;
             self.sum += y;
-            self.largest = self.largest.max(y);
             self.track.log(y)
         } else {
             self.unobserved += 1;
@@ -122,6 +121,7 @@ impl State {
         self.was_wild = wild;
         if learnt {
             self.highest = self.highest.max(z);
+            self.largest = self.largest.max(f64::from(value));
         }
         if seen {
             if let Some(season) = season {

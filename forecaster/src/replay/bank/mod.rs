@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::scene::ColdStart;
-use super::shadow::{Rule, Slot, Twin, World, whole};
+use super::shadow::{Rule, Slot, Twin, World};
+use crate::control::hpa::whole;
+use crate::control::quantity::MAX_VALUE;
 use crate::decide::choice::{SMEAR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
-use crate::decide::quantity::MAX_VALUE;
+use crate::decide::plausibility::Outliers;
 use crate::forecast::Forecast;
 
 /// Length of a block of sums.
@@ -167,6 +169,8 @@ pub struct Bank {
     recent: VecDeque<f64>,
     /// The same as the planner sees it.
     live: LiveWindow,
+    /// No choice rests on one bad minute.
+    outliers: Outliers,
     index: u32,
     /// Slots that the last replica is still kept for because somebody came.
     warm: u32,
@@ -191,7 +195,6 @@ impl Bank {
             max: spec.max.max(spec.min),
         };
         let mut bank = Self {
-            spec,
             world,
             rules: Vec::new(),
             looks: Vec::new(),
@@ -201,12 +204,14 @@ impl Bank {
             twins: Vec::new(),
             recent: VecDeque::new(),
             live: LiveWindow::default(),
+            outliers: Outliers::new(spec.threshold),
             index: 0,
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
             totals: vec![Sums::default(); portfolio.len()],
             portfolio,
+            spec,
         };
         for policy in bank.portfolio.clone() {
             bank.add(&policy);
@@ -293,11 +298,13 @@ impl Bank {
     }
 
     /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where it was not seen:
-    /// then nothing moves and nothing is counted. `forecast`: as issued at or before `now`.
+    /// then nothing moves and nothing is counted; a minute far above all before it counts as the one before ([`Outliers`]).
+    /// `forecast`: as issued at or before `now`.
     pub fn step(&mut self, now: Timestamp, demand: Option<f64>, forecast: Option<&Forecast>) {
         self.open_block(now);
         let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
-        let slot = self.slot(now, demand.min(MAX_VALUE) / self.spec.threshold);
+        let demand = self.outliers.credible(now, demand.min(MAX_VALUE));
+        let slot = self.slot(now, demand / self.spec.threshold);
         if self.twins.is_empty() {
             let ready = whole(slot.demand).clamp(self.world.least, self.world.max);
             self.twins = vec![Twin::new(&self.world, ready); self.portfolio.len()];

@@ -281,3 +281,23 @@ proptest! {
         }
     }
 }
+
+/// One minute of 20,000 where 70 is usual: without the cap every policy misses 10⁵ replica-hours.
+#[test]
+fn one_bad_minute_moves_no_sums() {
+    let sums = |bad: std::ops::Range<usize>| {
+        let mut bank = Bank::new(spec(), portfolio::reactive());
+        for slot in 0..=2 * DAY {
+            let demand = if bad.contains(&slot) { 20_000.0 } else { demand(slot) };
+            bank.step(at(slot), Some(demand), None);
+        }
+        totals(&bank)
+    };
+    let clean = sums(0..0);
+    for (bad, clean) in sums(DAY..DAY + 4).iter().zip(&clean) {
+        assert!((bad.missed - clean.missed).abs() < 0.1 * clean.missed + 0.1, "{bad:?} {clean:?}");
+        assert!((bad.gpu_hours - clean.gpu_hours).abs() < 0.01 * clean.gpu_hours, "{bad:?} {clean:?}");
+    }
+    // What lasts is no bad minute.
+    assert!(sums(DAY..DAY + 40).iter().zip(&clean).all(|(spike, clean)| spike.missed > clean.missed + 50.0));
+}

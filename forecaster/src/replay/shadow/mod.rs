@@ -4,10 +4,11 @@
 //! a stabilisation window, pending pods count and cost), start-ups take as long as is drawn, the queue is first in first
 //! out. Demand is counted in replicas: 1.0 is what one replica sustains.
 
-use std::collections::VecDeque;
-
+use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
+use crate::control::keda::cooldown_is_over;
+use crate::control::queue::late;
+use crate::control::sliding_max::SlidingMax;
 use crate::decide::choice::Sums;
-use crate::decide::hpa::TOLERANCE;
 use crate::replay::scene::ColdStart;
 
 /// What all policies see at a slot, in replicas.
@@ -76,7 +77,7 @@ pub(super) struct Rule {
 pub(super) struct Twin {
     ready: u32,
     pending: u32,
-    wanted: Wanted,
+    wanted: SlidingMax<u32, u32>,
     /// Slot at which something was last wanted.
     awake: u32,
     /// Work that waits, in replica-seconds.
@@ -96,7 +97,7 @@ impl Twin {
         Self {
             ready,
             pending: 0,
-            wanted: Wanted::default(),
+            wanted: SlidingMax::default(),
             awake: 0,
             queue: 0.0,
             ran: 0,
@@ -117,12 +118,15 @@ impl Twin {
         let (up, hold) = ahead.unwrap_or_default();
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
         let wanted = live.max(f64::from(up.max(hold.min(current))));
-        let desired = world.admits(within_tolerance(wanted, current));
-        let stable = self.wanted.most(slot.index, rule.window, desired);
+        let desired = world.admits(replicas(wanted, current));
+        self.wanted.push(slot.index, desired);
+        self.wanted.forget_before(slot.index.saturating_sub(rule.window));
+        let stable = self.wanted.max().unwrap_or(desired);
         let stable = self.rest(world, slot, stable);
         if desired > current {
-            // Below its minimum the HPA goes there at once, and KEDA from zero.
-            self.start(world, slot.place, desired.min(scale_up_limit(current).max(world.awake)) - current);
+            // From zero KEDA goes to its minimum, and below its own the HPA goes there at once.
+            let limit = if current == 0 { 1 } else { filled_in_scale_up_limit(current) };
+            self.start(world, slot.place, desired.min(limit.max(world.awake)) - current);
         } else if stable < current {
             self.stop(world, slot.place, current - stable);
         }
@@ -143,13 +147,14 @@ impl Twin {
         }
     }
 
-    /// The last replicas are KEDA's to take: a cooldown after nothing more was wanted.
+    /// The last replicas are KEDA's to take: a cooldown after something was last wanted.
     fn rest(&mut self, world: &World, slot: &Slot, stable: u32) -> u32 {
         if stable > 0 || slot.warm {
             self.awake = slot.index;
+            return stable.max(world.awake);
         }
-        let awake = slot.index - self.awake <= world.cooldown;
-        stable.max(if awake { world.awake } else { 0 })
+        let since_active = i64::from(slot.index - self.awake);
+        if cooldown_is_over(since_active, i64::from(world.cooldown)) { 0 } else { world.awake }
     }
 
     fn start(&mut self, world: &World, place: u32, more: u32) {
@@ -202,63 +207,7 @@ impl Twin {
     }
 }
 
-/// Replicas wanted within a window: the newest, and those before it that were more, falling.
-#[derive(Debug, Clone, Default)]
-struct Wanted {
-    newest: (u32, u32),
-    more: VecDeque<(u32, u32)>,
-}
-
-impl Wanted {
-    /// The most within `window` slots, `desired` of the slot `index` included.
-    fn most(&mut self, index: u32, window: u32, desired: u32) -> u32 {
-        if desired < self.newest.1 {
-            self.more.push_back(self.newest);
-        } else if desired > self.newest.1 {
-            while self.more.back().is_some_and(|(_, older)| *older <= desired) {
-                self.more.pop_back();
-            }
-        }
-        self.newest = (index, desired);
-        while let Some((at, most)) = self.more.front() {
-            if index - at <= window {
-                return *most;
-            }
-            self.more.pop_front();
-        }
-        desired
-    }
-}
-
-/// Work of a fluid first-in-first-out queue whose wait limit ends during a slot unserved. It arrived evenly over an earlier
-/// slot, so what arrived at a fraction of that one is late if by the same fraction of this one the work `ahead` of it (at the
-/// slot's start: what waits and arrived before it), and its own, exceeds what was served: both ends are linear.
-fn late(ahead: f64, due: f64, capacity: f64) -> f64 {
-    let (first, last) = (ahead, ahead + due - capacity);
-    match (first > 0.0, last > 0.0) {
-        (true, true) => due,
-        (false, false) => 0.0,
-        (true, false) => due * first / (first - last),
-        (false, true) => due * last / (last - first),
-    }
-}
-
-/// The most that one sync reaches: 100 % more or four pods more, the larger; from zero KEDA's one.
-fn scale_up_limit(current: u32) -> u32 {
-    if current == 0 { 1 } else { current.saturating_mul(2).max(current.saturating_add(4)) }
-}
-
-/// The HPA's answer to a metric worth `wanted` replicas.
-fn within_tolerance(wanted: f64, current: u32) -> u32 {
-    let off = wanted - f64::from(current);
-    if off.abs() <= TOLERANCE * f64::from(current) { current } else { whole(wanted) }
-}
-
-/// Rounded up; `ceil` is a call without SSE 4.1.
-pub(super) fn whole(replicas: f64) -> u32 {
-    let down = replicas as u32;
-    down.saturating_add(u32::from(f64::from(down) < replicas))
-}
-
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod tests;

@@ -114,7 +114,29 @@ fn because(latest: &Decision, policy: Option<&Policy>, now: Timestamp) -> String
         },
         _ => String::new(),
     };
-    why + &state
+    why + &state + &doubts(latest)
+}
+
+/// What was not believed, and why it counts for less.
+fn doubts(latest: &Decision) -> String {
+    let mut text = String::new();
+    for doubt in &latest.parts.doubts {
+        let signal = &doubt.signal;
+        if doubt.verdict == "held" {
+            text += &format!(
+                " The newest {signal} is far above all that is known: it waits for the next slot to confirm it."
+            );
+        }
+        if doubt.verdict == "invalid" {
+            text += &format!(" The newest {signal} is no number of 0 or more: it counts as missing.");
+        }
+        match doubt.earlier.as_deref() {
+            Some("confirmed") => text += &format!(" The {signal} before it is confirmed and counts."),
+            Some("rejected") => text += &format!(" The {signal} before it was not confirmed: it never counts."),
+            _ => {}
+        }
+    }
+    text
 }
 
 fn shadow(latest: &Decision) -> String {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::plausibility::Outliers;
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::forecast::{Ensemble, Report};
 use prewarm_forecaster::replay::bank::{BLOCK, Bank, Block};
@@ -42,6 +43,8 @@ pub(super) struct Learner {
     ensemble: Ensemble,
     bank: Bank,
     fingerprint: u64,
+    /// What a minute of history counts for: one bad minute teaches nothing.
+    outliers: Outliers,
     /// Buckets so far, NaN = gap.
     values: Vec<f64>,
     start: Timestamp,
@@ -103,6 +106,7 @@ impl Learner {
             fingerprint: fingerprint(&bank),
             ensemble,
             bank,
+            outliers: Outliers::new(policy.threshold.get()),
             values: Vec::new(),
             start: from,
             next: from,
@@ -142,14 +146,18 @@ impl Learner {
             minutes.iter().map(|minute| (minute.start.as_second(), minute)).collect();
         while self.next + BUCKET <= until {
             let bucket = self.next;
-            if bucket >= self.bank_from {
-                self.live_through(bucket, &by_minute);
-            }
             let (from, to) = (bucket.as_second(), (bucket + BUCKET).as_second());
+            let mut means = BTreeMap::new();
+            for (second, minute) in by_minute.range(from..to) {
+                means.insert(*second, self.outliers.credible(minute.start, minute.mean));
+            }
+            if bucket >= self.bank_from {
+                self.live_through(bucket, &means);
+            }
             // The peak within the bucket is what misses requests; of whole minutes, because a minute that was backfilled
             // has one sample and would look calmer than one of four by its largest.
             let within = || by_minute.range(from..to).map(|(_, minute)| *minute);
-            let most = within().map(|minute| minute.mean).reduce(f64::max).unwrap_or(f64::NAN);
+            let most = means.values().copied().reduce(f64::max).unwrap_or(f64::NAN);
             self.values.push(most);
             self.account.see(most);
             if within().any(|minute| self.is_cut_off(minute)) {
@@ -192,14 +200,15 @@ impl Learner {
         (index - self.phase).rem_euclid(BUCKETS_A_DAY) == 0
     }
 
-    /// The shadow policies see the bucket's minutes as slots, with the forecasts that acted then.
-    fn live_through(&mut self, bucket: Timestamp, by_minute: &BTreeMap<i64, &Minute>) {
+    /// The shadow policies see the bucket's minutes (mean demand by their first second) as slots, with the forecasts that
+    /// acted then.
+    fn live_through(&mut self, bucket: Timestamp, means: &BTreeMap<i64, f64>) {
         let slots = BUCKET.as_secs() / SLOT.as_secs();
         for i in 0..slots {
             let slot = bucket + SLOT * i as i32;
             let minute = slot.as_second().div_euclid(MINUTE.as_secs()) * MINUTE.as_secs();
             let forecast = acting(&self.before, &self.issued, slot);
-            self.bank.step(slot, by_minute.get(&minute).map(|minute| minute.mean), forecast);
+            self.bank.step(slot, means.get(&minute).copied(), forecast);
         }
         if bucket.as_second() % BLOCK.as_secs() == 0 {
             self.close_block(bucket);

@@ -111,6 +111,34 @@ fn shadow_policies_know_a_forecast_no_sooner_than_the_planner() {
     assert_eq!([180, 285].map(origin), [Some(begins); 2]);
 }
 
+/// A bad scrape, or a unit that was wrong for a minute, backfilled with the rest.
+#[test]
+fn one_bad_minute_teaches_nothing() {
+    for days_ago in [1, 7] {
+        let mut minutes = clockwork(9);
+        let clean = {
+            let mut learner = after(&minutes);
+            (most(&learner), last_choice(&mut learner).choice, learner.take_days())
+        };
+        let at = minutes.len() - days_ago * 1440 + 300;
+        (minutes[at].mean, minutes[at].max) = (20_000.0, 20_000.0);
+        let mut learner = after(&minutes);
+        let most = most(&learner);
+        assert!(most < 1.2 * 82.0 && (most - clean.0).abs() < 1.0, "{days_ago} days ago: {most} against {}", clean.0);
+        let Chosen { choice, .. } = last_choice(&mut learner);
+        assert_eq!((choice.policy, choice.why), (clean.1.policy, clean.1.why), "{days_ago} days ago");
+        for (day, clean) in learner.take_days().iter().zip(&clean.2) {
+            assert!((day.prewarm.missed - clean.prewarm.missed).abs() < 1.0, "{day:?} {clean:?}");
+            assert!((day.peak_gpu_hours - clean.peak_gpu_hours).abs() < 1.0, "{day:?} {clean:?}");
+        }
+    }
+}
+
+/// The most that is forecast at all.
+fn most(learner: &Learner) -> f64 {
+    learner.forecast().unwrap().values().iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
+}
+
 #[test]
 fn noise_keeps_it_closed() {
     let noisy: Vec<Minute> = (0..9 * 1440).map(|i| minute(i, 20.0 + 18.0 * noise(i))).collect();

@@ -20,6 +20,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "sglang",
@@ -32,6 +33,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "tgi",
@@ -42,6 +44,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "nim",
@@ -64,6 +67,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         lacks: &[],
         generic_names: true,
+        outlives_pods: false,
     },
     Preset {
         name: "dynamo",
@@ -77,5 +81,6 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         lacks: &[],
         generic_names: false,
+        outlives_pods: true,
     },
 ];

@@ -31,6 +31,7 @@ pub(super) const PRESETS: &[Preset] = &[
             ("inference_pool_ready_pods", OF_REQUESTS),
         ],
         generic_names: false,
+        outlives_pods: true,
     },
     Preset {
         name: "istio",
@@ -41,6 +42,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: UNKNOWN_SERVER,
         lacks: &[],
         generic_names: false,
+        outlives_pods: true,
     },
     Preset {
         name: "envoy",
@@ -50,6 +52,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: UNKNOWN_SERVER,
         lacks: &[],
         generic_names: false,
+        outlives_pods: true,
     },
     Preset {
         name: "ingress-nginx",
@@ -59,5 +62,6 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: UNKNOWN_SERVER,
         lacks: &[],
         generic_names: false,
+        outlives_pods: true,
     },
 ];

@@ -69,6 +69,38 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     tables().map(|preset| preset.name)
 }
 
+/// A preset as documents list it: its expressions as written, without a selector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    /// Its name, as `preset` takes it.
+    pub name: &'static str,
+    /// Offered demand: requests in flight.
+    pub demand: &'static str,
+    /// Items waiting.
+    pub backlog: Option<&'static str>,
+    /// Latency in seconds.
+    pub latency: Option<&'static str>,
+    /// Requests in flight that one replica carries until the user knows better.
+    pub threshold: f64,
+    /// Its metrics could be anybody's: a selector is needed.
+    pub needs_selector: bool,
+    /// Its demand is there at zero replicas, too, so that the first request wakes a workload.
+    pub wakes_from_zero: bool,
+}
+
+/// Every preset, for documents.
+pub fn catalog() -> impl Iterator<Item = Entry> {
+    tables().map(|preset| Entry {
+        name: preset.name,
+        demand: preset.demand,
+        backlog: preset.backlog,
+        latency: preset.latency,
+        threshold: preset.threshold,
+        needs_selector: preset.generic_names,
+        wakes_from_zero: preset.outlives_pods,
+    })
+}
+
 /// One line of the tables.
 struct Preset {
     name: &'static str,
@@ -80,6 +112,8 @@ struct Preset {
     lacks: &'static [(&'static str, &'static [&'static str])],
     /// The names could be anybody's.
     generic_names: bool,
+    /// Demand is there at zero replicas, too: what it reads is not the pods' own.
+    outlives_pods: bool,
 }
 
 /// `histogram_quantile(0.95, …)` of a histogram by its base name.

@@ -17,6 +17,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 5.6,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "ray-serve",
@@ -29,6 +30,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 2.0,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "kserve",
@@ -40,6 +42,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 0.7,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "knative",
@@ -58,6 +61,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 70.0,
         lacks: &[],
         generic_names: false,
+        outlives_pods: true,
     },
     Preset {
         name: "seldon",
@@ -70,6 +74,7 @@ pub(super) const PRESETS: &[Preset] = &[
         // Latency is of the whole server.
         lacks: &[("seldon_model_infer_api_seconds_bucket", &["model", "model_internal"])],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "torchserve",
@@ -83,6 +88,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 0.7,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "tf-serving",
@@ -94,6 +100,7 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 2.8,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
     Preset {
         name: "bentoml",
@@ -104,5 +111,6 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 22.4,
         lacks: &[],
         generic_names: false,
+        outlives_pods: false,
     },
 ];

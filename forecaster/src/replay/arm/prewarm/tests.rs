@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::control::keda::ScaledObject;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
 use crate::replay::bank::{Bank, BankSpec};
-use crate::replay::scene::{Keda, Service};
+use crate::replay::scene::Service;
 use crate::replay::{Arm, Outcome, Scene, replay};
 use crate::series::Series;
 use crate::{Calendar, Forecast};
@@ -29,7 +30,7 @@ fn trace(days: i64, demand: impl Fn(i64) -> f64) -> Series {
 }
 
 /// Three weeks, of which the last counts.
-fn scene(trace: &Series, cold_start: i64, keda: Keda) -> Scene {
+fn scene(trace: &Series, cold_start: i64, keda: ScaledObject) -> Scene {
     Scene {
         keda,
         counted_from: Some(trace.end() - SignedDuration::from_hours(7 * 24)),
@@ -60,7 +61,13 @@ fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
 #[test]
 fn shadow_policies_live_in_the_scene() {
     let trace = trace(1, |_| 1.0);
-    let keda = |min, idle| Keda { min, idle, max: 7, cooldown: SignedDuration::from_secs(60), ..Keda::default() };
+    let keda = |min, idle| ScaledObject {
+        min,
+        idle,
+        max: 7,
+        cooldown: SignedDuration::from_secs(60),
+        ..ScaledObject::default()
+    };
     for (shows_queue, idle) in [(true, None), (false, Some(0))] {
         let scene = Scene { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
         let pilot = Pilot::new(&scene, &[]);
@@ -80,7 +87,7 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     let trace = trace(21, spikes);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(60));
     for ratio in [10.0, 30.0, 100.0] {
-        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, Keda::default()) };
+        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, ScaledObject::default()) };
         let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
         let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
         assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
@@ -117,7 +124,7 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         |policy| matches!(*policy, ShadowPolicy::Forecast { quantile, .. } if [0.9, 0.99].contains(&quantile)),
     ));
     for (cold_start, shows_queue) in [(60, true), (600, true), (60, false), (600, false)] {
-        let scene = scene(&trace, cold_start, Keda::default());
+        let scene = scene(&trace, cold_start, ScaledObject::default());
         let from = trace.start() + SignedDuration::from_hours(48);
         let scene = Scene { counted_from: Some(from), shows_queue, ..scene };
         let spec = BankSpec {
@@ -169,7 +176,7 @@ fn a_tenant_that_comes_and_goes_costs_less_from_zero_than_with_any_cooldown() {
     let trace = trace(21, office);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(600));
     let of = |arm, cooldown| {
-        let keda = Keda { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..Keda::default() };
+        let keda = ScaledObject { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..ScaledObject::default() };
         let scene = scene(&trace, 600, keda);
         cost(&replay(&trace, &forecasts, &scene, arm), &scene)
     };

@@ -1,28 +1,37 @@
-//! Values as KEDA writes them: `resource.MustParse(fmt.Sprintf("%.3f", v))` (pkg/scalers/scaler.go).
+//! Values as KEDA writes them: `resource.MustParse(fmt.Sprintf("%.3f", v))`
+//! (pkg/scalers/scaler.go).
 
-/// Largest value that leaves the process. The HPA reads thousandths as int64: 1e13 leaves room for 10,000 replicas at the
-/// largest threshold and stays far below the 9.2e15 at which KEDA before v2.20 overflowed.
+/// Largest value that leaves the process. The HPA reads thousandths as int64: 1e13 leaves room for
+/// 10,000 replicas at the largest threshold and stays far below the 9.2e15 at which KEDA before
+/// v2.20 overflowed.
 pub const MAX_VALUE: f64 = 1e13;
 
-/// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]; never negative zero. NaN and negatives become 0, as KEDA
-/// would make them.
+/// Replicas that are asked for at most, whatever a source or a forecast says: the pods of the largest cluster that
+/// Kubernetes supports ("no more than 150,000 total pods", considerations for large clusters).
+pub const MAX_REPLICAS: u32 = 150_000;
+
+/// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]; never negative zero. NaN and
+/// negatives become 0, as KEDA would make them.
 pub fn sanitise(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { milli(value.min(MAX_VALUE)) as f64 / 1000.0 }
 }
 
-/// Thousandths of a value, exactly as `%.3f` and the HPA's `MilliValue` see them: the double's exact value, rounded half to
-/// even. 0 for what KEDA turns into 0 (NaN, infinities, negatives); saturates.
+/// Thousandths of a value, exactly as `%.3f` and the HPA's `MilliValue` see them: the double's
+/// exact value, rounded half to even. 0 for what KEDA turns into 0 (NaN, infinities, negatives);
+/// saturates.
 pub fn milli(value: f64) -> u64 {
     if !value.is_finite() || value <= 0.0 {
         return 0;
     }
-    // value = mantissa · 2^exponent, so thousandths = 1000 · mantissa shifted: integers, hence no second rounding.
+    // value = mantissa · 2^exponent, so thousandths = 1000 · mantissa shifted: integers, hence no
+    // second rounding.
     let bits = value.to_bits();
     let (biased, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
     let (mantissa, exponent) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased as i32 - 1075) };
     let scaled = u128::from(mantissa) * 1000;
     let rounded = match exponent {
-        // The largest scaled mantissa has 63 bits: what is shifted by more is less than half a thousandth.
+        // The largest scaled mantissa has 63 bits: what is shifted by more is less than half a
+        // thousandth.
         ..=-65 => 0,
         -64..0 => {
             let shift = exponent.unsigned_abs();

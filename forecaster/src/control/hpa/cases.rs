@@ -1,44 +1,46 @@
-//! The cases of Kubernetes' own tests (v1.35.4, pkg/controller/podautoscaler): names in quotes are theirs. Seconds are
-//! rounded to steps, so that what was older or younger than a period there is so here.
+//! The cases of Kubernetes' own tests (v1.35.4, pkg/controller/podautoscaler): names in quotes are
+//! theirs.
 
 use jiff::SignedDuration;
 
 use super::*;
 
-/// (pods, their period, percent, their period, stabilisation), in seconds, as `generateScalingRules` takes them.
+/// (pods, their period, percent, their period, stabilisation), in seconds, as
+/// `generateScalingRules` takes them.
 type Generated = (u32, i64, u32, i64, i64);
 
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
 
-fn generated((pods, pods_period, percent, percent_period, stabilization): Generated) -> Rules {
-    let pods = (pods > 0).then(|| Limit::Pods(pods, seconds(pods_period)));
-    let percent = (percent > 0).then(|| Limit::Percent(percent, seconds(percent_period)));
-    Rules {
+fn generated((pods, pods_period, percent, percent_period, stabilization): Generated) -> ScalingRules {
+    let pods = (pods > 0).then(|| ScalingPolicy::Pods(pods, seconds(pods_period)));
+    let percent = (percent > 0).then(|| ScalingPolicy::Percent(percent, seconds(percent_period)));
+    ScalingRules {
         tolerance: None,
         stabilization: Some(seconds(stabilization)),
-        select: Select::Max,
+        select: SelectPolicy::Max,
         policies: pods.into_iter().chain(percent).collect(),
     }
 }
 
-fn controller(up: Option<Rules>, down: Option<Rules>, min: u32, max: u32) -> Controller {
+fn controller(up: Option<ScalingRules>, down: Option<ScalingRules>, min: u32, max: u32) -> Controller {
     let filled_in = Behavior::default();
     let behavior = Behavior { up: up.unwrap_or(filled_in.up), down: down.unwrap_or(filled_in.down) };
     Controller::new(&Hpa { behavior: Some(behavior), ..Hpa::default() }, min, max)
 }
 
-/// `generateEventsUniformDistribution`: evenly over the last 120 s, in steps before `now`.
-fn spread(changes: &[u32], now: u32) -> Vec<(u32, u32)> {
+/// `generateEventsUniformDistribution`: evenly over the last 120 s before `now`.
+fn spread(changes: &[u32], now: i64) -> Vec<(i64, u32)> {
     let segment = 120.0 / changes.len() as f64;
-    let ago = |n: usize| ((120.0 - segment * (n as f64 + 0.5)) / 15.0).round() as u32;
+    let ago = |n: usize| (120.0 - segment * (n as f64 + 0.5)) as i64;
     changes.iter().enumerate().map(|(n, change)| (now - ago(n), *change)).collect()
 }
 
-const NOW: u32 = 1000;
+const NOW: i64 = 10_000;
 
-/// `TestConvertDesiredReplicasWithRules`; the case with a minimum of 0 is left out: KEDA's HPA has at least 1.
+/// `TestConvertDesiredReplicasWithRules`; the case with a minimum of 0 is left out: KEDA's HPA has
+/// at least 1.
 #[test]
 fn without_behavior_bounds_and_rate() {
     let cases = [(5, 7, 3, 8, 7), (3, 1, 2, 8, 2), (20, 1000, 1, 10, 10), (3, 1000, 1, 2000, 6)];
@@ -51,7 +53,7 @@ fn without_behavior_bounds_and_rate() {
 /// `TestNormalizeDesiredReplicas`: minutes ago and what was recommended; window 5 min.
 #[test]
 fn without_behavior_the_most_of_the_window() {
-    type Case<'a> = (&'a str, &'a [(u32, u32)], u32, u32);
+    type Case<'a> = (&'a str, &'a [(i64, u32)], u32, u32);
     let cases: [Case<'_>; 5] = [
         ("empty log", &[], 5, 5),
         ("stabilize", &[(2, 4), (1, 5)], 3, 5),
@@ -62,16 +64,17 @@ fn without_behavior_the_most_of_the_window() {
     for (name, recommended, proposed, expected) in cases {
         let mut hpa = Controller::new(&Hpa { behavior: None, ..Hpa::default() }, 1, 100);
         for (minutes, replicas) in recommended {
-            hpa.by_default(NOW - 4 * minutes, 100, *replicas);
+            hpa.by_default(NOW - 60 * minutes, 100, *replicas);
         }
         assert_eq!(hpa.by_default(NOW, 100, proposed), expected, "{name}");
     }
 }
 
-/// `TestNormalizeDesiredReplicasWithBehavior`: minutes ago and what was recommended; windows up and down in seconds.
+/// `TestNormalizeDesiredReplicasWithBehavior`: minutes ago and what was recommended; windows up and
+/// down in seconds.
 #[test]
 fn with_behavior_between_the_least_and_the_most_of_the_windows() {
-    type Case<'a> = (&'a str, &'a [(u32, u32)], (i64, i64), u32, u32, u32);
+    type Case<'a> = (&'a str, &'a [(i64, u32)], (i64, i64), u32, u32, u32);
     let cases: [Case<'_>; 11] = [
         ("empty recommendations for scaling down", &[], (0, 0), 100, 5, 5),
         ("simple scale down stabilization", &[(2, 4), (1, 5)], (0, 180), 100, 3, 5),
@@ -117,9 +120,9 @@ fn with_behavior_between_the_least_and_the_most_of_the_windows() {
         let rules = |window| Some(generated((0, 0, 100, 15, window)));
         let mut hpa = controller(rules(up), rules(down), 1, 1000);
         for (minutes, replicas) in recommended {
-            hpa.stabilised(NOW - 4 * minutes, current, *replicas);
+            hpa.stabilized(NOW - 60 * minutes, current, *replicas);
         }
-        assert_eq!(hpa.stabilised(NOW, current, proposed), expected, "{name}");
+        assert_eq!(hpa.stabilized(NOW, current, proposed), expected, "{name}");
     }
 }
 
@@ -209,44 +212,45 @@ fn policies_bounds_and_what_the_period_has_seen() {
     }
 }
 
-/// `TestCalculateScaleUpLimitWithScalingRules`, `TestCalculateScaleDownLimitWithBehaviors`: the least of both policies.
+/// `TestCalculateScaleUpLimitWithScalingRules`, `TestCalculateScaleDownLimitWithBehaviors`: the
+/// least of both policies.
 #[test]
 fn of_two_policies_the_one_that_changes_least() {
-    let rules = Rules { select: Select::Min, ..generated((2, 60, 50, 60, 300)) };
+    let rules = ScalingRules { select: SelectPolicy::Min, ..generated((2, 60, 50, 60, 300)) };
     let hpa = controller(Some(rules.clone()), Some(rules.clone()), 1, 100);
     assert_eq!((hpa.up_limit(NOW, 1, &rules), hpa.down_limit(NOW, 5, &rules)), (2, 3));
 }
 
-/// `TestStoreScaleEvents`: (steps ago, change) before, what the last minute has seen, and the changes kept afterwards. An
-/// event of 58 or 59 s is one of three steps here, one of 61 s one of five.
+/// `TestStoreScaleEvents`: (seconds ago, change) before, what the last minute has seen, and the
+/// changes kept afterwards.
 #[test]
 fn an_outdated_event_gives_its_place_away() {
-    type Case<'a> = (&'a str, &'a [(u32, u32)], u32, i64, &'a [u32]);
+    type Case<'a> = (&'a str, &'a [(i64, u32)], i64, i64, &'a [u32]);
     let cases: [Case<'_>; 6] = [
-        ("empty entries with two-policy-behavior", &[], 4, 0, &[5]),
-        ("one outdated entry to be replaced with behavior", &[(5, 7)], 4, 0, &[5]),
-        ("one actual entry to be not touched with behavior", &[(3, 7)], 4, 7, &[7, 5]),
-        ("two entries, one of them to be replaced", &[(5, 7), (3, 6)], 4, 6, &[5, 6]),
+        ("empty entries with two-policy-behavior", &[], 60, 0, &[5]),
+        ("one outdated entry to be replaced with behavior", &[(61, 7)], 60, 0, &[5]),
+        ("one actual entry to be not touched with behavior", &[(58, 7)], 60, 7, &[7, 5]),
+        ("two entries, one of them to be replaced", &[(61, 7), (58, 6)], 60, 6, &[5, 6]),
         (
             "replace one entry, use policies with different periods",
-            &[(1, 8), (3, 6), (5, 7), (5, 9)],
-            4,
+            &[(29, 8), (59, 6), (61, 7), (61, 9)],
+            60,
             14,
             &[8, 6, 7, 5],
         ),
-        ("two entries, both actual", &[(3, 7), (3, 6)], 8, 13, &[7, 6, 5]),
+        ("two entries, both actual", &[(58, 7), (59, 6)], 120, 13, &[7, 6, 5]),
     ];
     for (name, before, longest, seen, after) in cases {
         let mut rescales = Rescales::over(longest);
         rescales.events = before.iter().map(|(ago, change)| (NOW - ago, *change)).collect();
-        assert_eq!(rescales.within(NOW, 4), seen, "{name}");
+        assert_eq!(rescales.within(NOW, 60), seen, "{name}");
         rescales.store(NOW, 5);
         assert_eq!(rescales.events.iter().map(|(_, change)| *change).collect::<Vec<_>>(), after, "{name}");
     }
 }
 
-/// `TestReplicaCalc{Tolerance,ScaleUp,ScaleDown}PerPodCMExternal`, `Test{ScaleUp,ScaleDown,Tolerance}PerPodCMExternal`: a
-/// value of 8600 milli, targets in milli.
+/// `TestReplicaCalc{Tolerance,ScaleUp,ScaleDown}PerPodCMExternal`,
+/// `Test{ScaleUp,ScaleDown,Tolerance}PerPodCMExternal`: a value of 8600 milli, targets in milli.
 #[test]
 fn an_average_value_is_divided_by_what_runs_whether_ready_or_not() {
     let hpa = Controller::new(&Hpa { behavior: None, ..Hpa::default() }, 1, 100);
@@ -258,11 +262,12 @@ fn an_average_value_is_divided_by_what_runs_whether_ready_or_not() {
     assert_eq!((hpa.replicas(1.05, 0), hpa.replicas(0.0, 0)), (2, 0));
 }
 
-/// `TestReplicaCalcConfigurableTolerancePerPodCMExternal`, `TestConfigurableTolerance`: `tolerancesForHpa`.
+/// `TestReplicaCalcConfigurableTolerancePerPodCMExternal`, `TestConfigurableTolerance`:
+/// `tolerancesForHpa`.
 #[test]
 fn each_direction_may_have_a_tolerance_of_its_own() {
     let tolerant = |up, down| {
-        let rules = |tolerance| Rules { tolerance, ..generated((0, 0, 100, 15, 0)) };
+        let rules = |tolerance| ScalingRules { tolerance, ..generated((0, 0, 100, 15, 0)) };
         controller(Some(rules(up)), Some(rules(down)), 1, 100)
     };
     // 1.02 of three replicas.
@@ -273,19 +278,21 @@ fn each_direction_may_have_a_tolerance_of_its_own() {
     assert_eq!(tolerant(Some(0.0), Some(0.0)).replicas(3.0, 3), 3);
 }
 
-/// `TestScaleDownStabilizeInitialSize` (`recordInitialRecommendation`): what runs when the HPA begins is held for a window.
+/// `TestScaleDownStabilizeInitialSize` (`recordInitialRecommendation`): what runs when the HPA
+/// begins is held for a window.
 #[test]
 fn what_runs_at_first_is_held_for_a_window() {
     for behavior in [None, Some(Behavior::default())] {
         let last = if behavior.is_none() { 20 } else { 19 };
         let mut hpa = Controller::new(&Hpa { behavior, ..Hpa::default() }, 2, 6);
-        let went: Vec<u32> = (0..22).map(|i| hpa.sync(i, 5, Some(3))).collect();
+        let went: Vec<u32> = (0..22).map(|i| hpa.sync(15 * i, 5, Some(3))).collect();
         assert_eq!(went.iter().rposition(|replicas| *replicas == 5), Some(last));
     }
 }
 
-/// `TestTooFewReplicas`, `TestTooManyReplicas`, `TestMaxReplicas`, `TestMinReplicas`, `TestMinReplicasDesiredZero`,
-/// `TestZeroReplicas`, `TestStabilizeDownscale`: the first three cases need no metric.
+/// `TestTooFewReplicas`, `TestTooManyReplicas`, `TestMaxReplicas`, `TestMinReplicas`,
+/// `TestMinReplicasDesiredZero`, `TestZeroReplicas`, `TestStabilizeDownscale`: the first three
+/// cases need no metric.
 #[test]
 fn bounds_and_zero() {
     let cases = [
@@ -302,9 +309,9 @@ fn bounds_and_zero() {
     }
     // KEDA's HPA has a minimum of at least 1 (`GetHPAMinReplicas`): to zero goes KEDA alone.
     let mut hpa = Controller::new(&Hpa::default(), 0, 10);
-    assert_eq!((0..30).map(|i| hpa.sync(i, 4, Some(0))).last(), Some(1));
+    assert_eq!((0..30).map(|i| hpa.sync(15 * i, 4, Some(0))).last(), Some(1));
     // Without recommendations of before.
     let mut hpa = Controller::new(&Hpa { behavior: None, ..Hpa::default() }, 2, 5);
     hpa.begun = true;
-    assert_eq!((hpa.sync(0, 3, Some(1)), hpa.sync(100, 3, Some(0))), (2, 2));
+    assert_eq!((hpa.sync(0, 3, Some(1)), hpa.sync(1500, 3, Some(0))), (2, 2));
 }

@@ -1,13 +1,11 @@
 //! The HPA's arithmetic for an external metric of type AverageValue.
 //!
-//! Source: Kubernetes v1.35 pkg/controller/podautoscaler/replica_calculator.go `GetExternalPerPodMetricReplicas`,
-//! horizontal.go `calculateScaleUpLimit`.
+//! Source: Kubernetes v1.35 pkg/controller/podautoscaler/replica_calculator.go
+//! `GetExternalPerPodMetricReplicas`.
 
-use super::policy::Threshold;
+use super::hpa::Tolerances;
 use super::quantity::{MAX_VALUE, milli};
-
-/// `--horizontal-pod-autoscaler-tolerance`.
-pub const TOLERANCE: f64 = 0.1;
+use crate::decide::policy::Threshold;
 
 /// ceil(value / threshold), divided as the HPA divides: thousandths as doubles.
 pub fn replicas(value: f64, threshold: Threshold) -> u32 {
@@ -15,41 +13,26 @@ pub fn replicas(value: f64, threshold: Threshold) -> u32 {
     (milli(value) as f64 / threshold.milli() as f64).ceil() as u32
 }
 
-/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double that does not exceed
-/// `n × threshold` after KEDA's rounding and the HPA's division, because any residue above it costs a whole replica.
-/// Exact for every `n` ≤ 10,000; beyond that it is cut at [`MAX_VALUE`].
+/// The value that the HPA's ceil turns into exactly `n` replicas: the largest double that does not
+/// exceed `n × threshold` after KEDA's rounding and the HPA's division, because any residue above
+/// it costs a whole replica. Exact for every `n` ≤ 10,000; beyond that it is cut at [`MAX_VALUE`].
 pub fn whole_replicas(n: u32, threshold: Threshold) -> f64 {
     let target = u128::from(n) * u128::from(threshold.milli());
     let mut value = (target as f64 / 1000.0).min(MAX_VALUE);
-    // Above 2⁵² thousandths neither they nor their quotient are exact doubles: step down to where both fit.
+    // Above 2⁵² thousandths neither they nor their quotient are exact doubles: step down to where
+    // both fit.
     while u128::from(milli(value)) > target || replicas(value, threshold) > n {
         value = value.next_down();
     }
     value
 }
 
-/// Replicas that the HPA wants for a value: within ±10 % of `current × threshold` it keeps `current`, else
-/// ceil(value / threshold). Independent of readiness; no behaviour policies applied.
-pub fn desired_replicas(value: f64, threshold: Threshold, current: u32) -> u32 {
+/// Replicas that the HPA wants for a value: `current` while that is within the tolerance of
+/// `current × threshold`, else ceil(value / threshold). Independent of readiness; no behavior
+/// policies applied. At zero replicas, where the HPA is off, nothing is within the tolerance.
+pub fn desired_replicas(value: f64, threshold: Threshold, current: u32, tolerances: &Tolerances) -> u32 {
     let ratio = milli(value) as f64 / (threshold.milli() as f64 * f64::from(current));
-    // `Tolerances.isWithin`, both edges included. At zero replicas the HPA is off; the ratio is infinite or NaN then.
-    if (1.0 - TOLERANCE..=1.0 + TOLERANCE).contains(&ratio) { current } else { replicas(value, threshold) }
-}
-
-/// The most replicas that one sync may reach without `behavior`: max(2 × current, 4).
-pub fn scale_up_limit(current: u32) -> u32 {
-    current.saturating_mul(2).max(4)
-}
-
-/// Syncs that the HPA needs from `current` to `target` without `behavior`; KEDA lifts zero to one first.
-pub fn ramp_steps(current: u32, target: u32) -> u32 {
-    let mut steps = 0;
-    let mut reached = current.max(1);
-    while reached < target {
-        reached = scale_up_limit(reached);
-        steps += 1;
-    }
-    steps
+    if tolerances.is_within(ratio) { current } else { replicas(value, threshold) }
 }
 
 #[cfg(test)]
@@ -57,12 +40,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::control::hpa::TOLERANCE;
 
-    #[test]
-    fn the_ramp_is_1_4_8_16_32() {
-        assert_eq!([1, 4, 5, 8, 16, 32].map(|target| ramp_steps(1, target)), [0, 1, 2, 2, 3, 4]);
-        assert_eq!(ramp_steps(0, 4), 1);
-        assert_eq!(ramp_steps(0, u32::MAX), 31);
+    fn desired_replicas(value: f64, threshold: Threshold, current: u32) -> u32 {
+        super::desired_replicas(value, threshold, current, &Tolerances::default())
     }
 
     #[test]
