@@ -123,7 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn holidays(calendar: &Calendar, from: Timestamp) -> Option<String> {
     let all = calendar.holidays();
     let today = from.to_zoned(calendar.zone().clone()).date();
-    let next: Vec<String> = all.iter().filter(|date| **date >= today).take(LISTED).map(shown).collect();
+    let next: Vec<String> = calendar.holidays_from(today).iter().take(LISTED).map(shown).collect();
     let last = all.last()?;
     let upcoming = match next.as_slice() {
         [] => format!("none from {today} on, the last is {}", shown(last)),

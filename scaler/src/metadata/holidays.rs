@@ -68,6 +68,7 @@ fn one(word: &str, calendars: &BTreeMap<String, Vec<Date>>) -> Result<Vec<Date>,
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -95,5 +96,14 @@ mod tests {
         insta::assert_snapshot!(read("UK").unwrap_err(), @r#"holidays: "UK": no public holidays are known of the country UK; its code is "GB""#);
         assert!(read("2026-02-29").unwrap_err().contains("\"2026-02-29\" is no date: write it like 2026-12-24"));
         assert_eq!(calendar_names("DE-BY, 2026-12-24, office"), ["office"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_of_holidays_is_read_or_refused(text in "([A-Za-z]{2}(-[A-Za-z]{0,3})?|[-0-9]{8,10}|(?s).{0,9})(, ?|\\n- |.)[A-Z0-9-]{0,9}") {
+            if let Err(problem) = read(&text) {
+                prop_assert!(problem.starts_with("holidays: "), "{problem}");
+            }
+        }
     }
 }

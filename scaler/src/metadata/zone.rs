@@ -293,6 +293,8 @@ const COLLOQUIAL: [(&str, &str); 18] = [
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn told(name: &str) -> String {
@@ -343,6 +345,29 @@ mod tests {
         }
         for unknown in ["Europe/Atlantis", "Mars/Olympus", "../../etc/passwd", "Bern", "Africa/Xyz", ""] {
             assert_eq!(hint(unknown), "write an IANA name like Europe/Berlin", "{unknown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_of_an_offset_is_answered_or_passed_on(
+            text in "(UTC|GMT|Etc/GMT|[A-Za-z]{0,4})[-+−]?[0-9:]{0,6}.{0,3}", other in "(?s).{0,20}",
+        ) {
+            for text in [text, other] {
+                for answer in [as_offset(&text), as_rule(&text), surprise(&text)].into_iter().flatten() {
+                    prop_assert!(answer.contains("UTC"), "{answer}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn whatever_is_written_is_a_zone_or_is_answered(text in "([A-Z][a-z]{2,9}/)?[A-Za-z_+0-9]{0,9}|(?s).{0,70}") {
+            if let Err(answer) = parse(&text) {
+                prop_assert!(answer.contains(" not a time zone"), "{answer}");
+            }
         }
     }
 

@@ -210,7 +210,19 @@ impl<'de> Visitor<'de> for AnyNode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_of_yaml_keeps_what_was_written(text in "([a-c]|ä|: |off|NO|yes|1e3|&x |\\*x|, |\\[|\\]|\\{|\\}|\n|---\n|- |\"|'|  ){0,30}") {
+            for tree in documents(&text).into_iter().flatten() {
+                prop_assert!(text.contains(&tree.written));
+                let _ = tree.json();
+            }
+        }
+    }
 
     #[test]
     fn every_node_knows_its_line() {
