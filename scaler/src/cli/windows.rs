@@ -149,13 +149,7 @@ fn instant(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
     }
 }
 
-fn rows(
-    policy: &str,
-    calendar: &Calendar,
-    from: Timestamp,
-    to: Timestamp,
-    lead: Option<SignedDuration>,
-) -> Vec<Row> {
+fn rows(policy: &str, calendar: &Calendar, from: Timestamp, to: Timestamp, lead: Option<SignedDuration>) -> Vec<Row> {
     let spans = calendar.spans(from, to);
     spans.iter().filter(|span| !span.names.is_empty()).map(|span| row(policy, calendar, span, lead)).collect()
 }
@@ -273,19 +267,36 @@ windows:
     #[test]
     fn the_nights_of_the_business_hours_example_hold_over_christmas() {
         let example = include_str!("../../../deploy/examples/business-hours.yaml");
-        let calendar = only(example);
+        // It says so in words; without them the default is the same.
+        let calendar = only(&example.replace("holidays: ignore, ", ""));
+        assert_eq!(calendar.windows(), only(example).windows());
         let from = instant("2026-12-23", calendar.zone()).unwrap();
         let rows = rows("", &calendar, from, from + SignedDuration::from_hours(6 * 24), None);
-        insta::assert_snapshot!(table(&calendar, &rows, None), @"");
-        insta::assert_snapshot!(holidays(&calendar, from).unwrap(), @"");
+        insta::assert_snapshot!(table(&calendar, &rows, None), @"
+        from (Europe/Berlin)      to                        UTC                        min  max  zero     windows
+        Wed 2026-12-23 00:00 CET  Wed 2026-12-23 06:00 CET  12-22 23:00 – 12-23 05:00  -    2    allowed  night
+        Wed 2026-12-23 08:00 CET  Wed 2026-12-23 18:00 CET  12-23 07:00 – 12-23 17:00  2    12   -        office
+        Wed 2026-12-23 18:00 CET  Wed 2026-12-23 22:00 CET  12-23 17:00 – 12-23 21:00  -    4    -        evening
+        Wed 2026-12-23 22:00 CET  Thu 2026-12-24 06:00 CET  12-23 21:00 – 12-24 05:00  -    2    allowed  night
+        Thu 2026-12-24 08:00 CET  Thu 2026-12-24 18:00 CET  12-24 07:00 – 12-24 17:00  2    12   -        office
+        Thu 2026-12-24 18:00 CET  Thu 2026-12-24 22:00 CET  12-24 17:00 – 12-24 21:00  -    4    -        evening
+        Thu 2026-12-24 22:00 CET  Fri 2026-12-25 06:00 CET  12-24 21:00 – 12-25 05:00  -    2    allowed  night
+        Fri 2026-12-25 22:00 CET  Sat 2026-12-26 06:00 CET  12-25 21:00 – 12-26 05:00  -    2    allowed  night
+        Sat 2026-12-26 22:00 CET  Sun 2026-12-27 06:00 CET  12-26 21:00 – 12-27 05:00  -    2    allowed  night
+        Sun 2026-12-27 22:00 CET  Mon 2026-12-28 06:00 CET  12-27 21:00 – 12-28 05:00  -    2    allowed  night
+        Mon 2026-12-28 08:00 CET  Mon 2026-12-28 18:00 CET  12-28 07:00 – 12-28 17:00  2    12   -        office
+        Mon 2026-12-28 18:00 CET  Mon 2026-12-28 22:00 CET  12-28 17:00 – 12-28 21:00  -    4    -        evening
+        Mon 2026-12-28 22:00 CET  Tue 2026-12-29 00:00 CET  12-28 21:00 – 12-28 23:00  -    2    allowed  night
+        ");
+        insta::assert_snapshot!(holidays(&calendar, from).unwrap(), @"holidays: 3 dates; next Fri 2026-12-25, Sat 2026-12-26, Fri 2027-01-01");
     }
 
     #[test]
     fn holidays_are_counted_and_the_next_five_are_listed() {
         let policy = |holidays: &str| only(&format!("{POLICY}holidays: {holidays}\n"));
         let from = "2026-11-24T00:00:00Z".parse().unwrap();
-        insta::assert_snapshot!(holidays(&policy("DE-BY"), from).unwrap(), @"");
-        insta::assert_snapshot!(holidays(&policy("2025-12-25"), from).unwrap(), @"");
+        insta::assert_snapshot!(holidays(&policy("DE-BY"), from).unwrap(), @"holidays: 252 dates; next Fri 2026-12-25, Sat 2026-12-26, Fri 2027-01-01, Wed 2027-01-06, Fri 2027-03-26");
+        insta::assert_snapshot!(holidays(&policy("2025-12-25"), from).unwrap(), @"holidays: 1 date; none from 2026-11-24 on, the last is Thu 2025-12-25");
         assert_eq!(holidays(&policy("[]"), from), None);
     }
 

@@ -45,7 +45,10 @@ pub(super) fn read_holidays(root: &mut Section<'_>) -> Calendars {
                 Err(errors) => errors.iter().for_each(|error| section.problem("dates", &error.problem)),
             },
             (None, None) => {
-                section.problem("file", "is missing: give file (an iCalendar file) or dates = [\"2026-12-24\", \"DE-BY\"]");
+                section.problem(
+                    "file",
+                    "is missing: give file (an iCalendar file) or dates = [\"2026-12-24\", \"DE-BY\"]",
+                );
             }
             (Some(_), Some(_)) => section.problem("file", "cannot stand beside dates: give one of them"),
         }

@@ -310,7 +310,9 @@ fn holidays_come_from_a_calendar_file() {
     let policy = &config.policies["x"].holidays;
     assert!([(1, 6), (12, 24), (12, 31)].iter().all(|(m, d)| policy.contains(&jiff::civil::date(2026, *m, *d))));
 
-    for (text, problem) in [("", "is empty: an iCalendar file begins with"), ("BEGIN:VCALENDAR", "line 1: the file ends")] {
+    for (text, problem) in
+        [("", "is empty: an iCalendar file begins with"), ("BEGIN:VCALENDAR", "line 1: the file ends")]
+    {
         fs::write(&file, text).unwrap();
         let told = complaint(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()));
         assert!(told.contains(problem) && told.contains("holidays.bavaria.file: "), "{told}");

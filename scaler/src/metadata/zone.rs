@@ -22,10 +22,10 @@ pub(crate) fn parse(name: &str) -> Result<TimeZone, String> {
 /// What may surprise about a zone that is one.
 pub(crate) fn surprise(name: &str) -> Option<String> {
     if let Some(hours) = name.strip_prefix("Etc/GMT").and_then(|text| text.parse::<i32>().ok()) {
-        let meant = -hours * 3600;
-        if hours == 0 {
+        if hours == 0 || !(-14..=14).contains(&hours) {
             return None;
         }
+        let meant = -hours * 3600;
         let turned = etc(-meant);
         return Some(format!(
             "{name} is {}: its sign is turned round, as in POSIX; for {} write {turned}{}",
@@ -74,7 +74,8 @@ fn seconds_ahead(text: &str) -> Option<i32> {
         (None, 4) => digits.split_at_checked(2)?,
         _ => return None,
     };
-    let all_digits = (1..=2).contains(&hours.len()) && (hours.bytes().chain(minutes.bytes())).all(|b| b.is_ascii_digit());
+    let all_digits =
+        (1..=2).contains(&hours.len()) && (hours.bytes().chain(minutes.bytes())).all(|b| b.is_ascii_digit());
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     (all_digits && hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }

@@ -18,7 +18,8 @@ const DECIDE: &str = "it did not in earlier versions; write holidays: skip in it
 pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     for Read { index, .. } in read {
         let metadata = &resource.triggers[*index].metadata;
-        let (Some(windows), true) = (metadata.get(keys::WINDOWS.name), metadata.contains_key(keys::HOLIDAYS.name)) else {
+        let (Some(windows), true) = (metadata.get(keys::WINDOWS.name), metadata.contains_key(keys::HOLIDAYS.name))
+        else {
             continue;
         };
         let path = format!("spec.triggers[{index}].metadata.{}", keys::WINDOWS);
@@ -114,17 +115,26 @@ mod tests {
     /// Public questions about KEDA have `mode: off`, `enableTLS: yes` and `NO` for Norway without quotes.
     #[test]
     fn words_that_yaml_takes_for_true_or_false_are_told_as_they_were_written() {
-        insta::assert_snapshot!(found("mode: off\nholidays: NO\nscaleToZero: 0\nenableTLS: yes"), @"");
+        insta::assert_snapshot!(found("mode: off\nholidays: NO\nscaleToZero: 0\nenableTLS: yes"), @r#"
+        Error 11 spec.triggers[0].metadata.mode: must be text: write mode: "off" (unquoted, off is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        Error 12 spec.triggers[0].metadata.holidays: must be text: write holidays: "NO" (unquoted, NO is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        Error 13 spec.triggers[0].metadata.scaleToZero: must be text: write scaleToZero: "0" (Kubernetes refuses metadata values that are not text)
+        Error 13 spec.triggers[0].metadata.scaleToZero: "0" is not "auto", "never" or "windows"
+        Error 14 spec.triggers[0].metadata.enableTLS: must be text: write enableTLS: "true" (unquoted, yes is true in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        "#);
     }
 
     #[test]
     fn windows_for_all_days_that_do_not_say_what_holidays_are_to_them_are_told() {
         let windows = "windows: |\n  - {name: night, days: \"*\", from: \"22:00\", to: \"06:00\", maxReplicas: 2}\n  - {name: office, days: Mon-Fri, from: \"08:00\", to: \"18:00\", minReplicas: 2}";
-        insta::assert_snapshot!(found(&format!("holidays: DE-BY\n{windows}")), @"");
+        insta::assert_snapshot!(found(&format!("holidays: DE-BY\n{windows}")), @r#"Note 12 spec.triggers[0].metadata.windows: window "night" is for all days and says nothing of holidays: it holds on them, too (it did not in earlier versions; write holidays: skip in it if it is not to hold then, or holidays: ignore if it is)"#);
         assert_eq!(found(windows), "");
         let said = windows.replace("name: night", "name: night, holidays: skip");
         assert_eq!(found(&format!("holidays: DE-BY\n{said}")), "");
         let policy = "kind: PrewarmPolicy\nmetadata: {name: office}\nspec:\n  timezone: Etc/GMT+2\n  holidays: bavaria\n  windows:\n  - {name: off, from: \"08:00\", to: \"18:00\", minReplicas: 2}\n";
-        insta::assert_snapshot!(told(policy), @"");
+        insta::assert_snapshot!(told(policy), @r#"
+        Warning 4 spec.timezone: Etc/GMT+2 is UTC−2: its sign is turned round, as in POSIX; for UTC+2 write Etc/GMT-2 or a zone such as Europe/Athens, Europe/Helsinki, Europe/Kyiv
+        Note 6 spec.windows: window "off" is for all days and says nothing of holidays: it holds on them, too
+        "#);
     }
 }

@@ -26,7 +26,8 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
         paragraph(&mut story, &format!("warning  {warning}"));
     }
     if let Some(policy) = trigger.policy.as_ref().filter(|policy| policy.holidays.dates > 0) {
-        let next = if policy.holidays.next.is_empty() { "none to come".to_owned() } else { policy.holidays.next.join(", ") };
+        let next =
+            if policy.holidays.next.is_empty() { "none to come".to_owned() } else { policy.holidays.next.join(", ") };
         paragraph(&mut story, &format!("holidays {} dates, next: {next}", policy.holidays.dates));
     }
     if let Some(latest) = &trigger.latest {

@@ -114,7 +114,10 @@ fn components(properties: &[Property]) -> Result<Components, String> {
     for property in properties {
         match property.name.as_str() {
             "BEGIN" if open.is_empty() && property.word() != "VCALENDAR" => {
-                return Err(on_line(property.line, format!("{} is no calendar: {NO_CALENDAR}", quoted(&property.value))));
+                return Err(on_line(
+                    property.line,
+                    format!("{} is no calendar: {NO_CALENDAR}", quoted(&property.value)),
+                ));
             }
             "BEGIN" => open.push(Component { line: property.line, name: property.word(), ..Component::default() }),
             "END" => {
@@ -125,7 +128,9 @@ fn components(properties: &[Property]) -> Result<Components, String> {
                 found.take(closed, open.as_mut_slice());
             }
             name => match open.as_mut_slice() {
-                [] => return Err(on_line(property.line, format!("{name} stands outside of a calendar: {NO_CALENDAR}"))),
+                [] => {
+                    return Err(on_line(property.line, format!("{name} stands outside of a calendar: {NO_CALENDAR}")));
+                }
                 [_] if name == "X-WR-TIMEZONE" => found.home = Some(property.value.trim().to_owned()),
                 [.., last] => last.properties.push(property.clone()),
             },
@@ -287,7 +292,8 @@ fn changes(zone: &Component, steps: &mut u64) -> Result<Arc<[Change]>, String> {
 /// `+0100`, `-0330`, with or without seconds.
 fn offset(property: &Property) -> Result<i64, String> {
     let text = property.value.trim();
-    let wrong = || on_line(property.line, format!("{} {} is no offset: write it like +0100", property.name, quoted(text)));
+    let wrong =
+        || on_line(property.line, format!("{} {} is no offset: write it like +0100", property.name, quoted(text)));
     let (sign, digits) = match text.split_at_checked(1) {
         Some(("+", digits)) => (1, digits),
         Some(("-", digits)) => (-1, digits),

@@ -27,7 +27,11 @@ fn generated_calendars_have_the_dates_that_an_independent_library_finds() {
         with_dates += usize::from(!expected.is_empty());
         let found = holidays(&file, FIRST, LAST).map(|read| read.dates);
         if found.as_ref() != Ok(&expected) {
-            different.push(format!("line {}: {}\nexpected {expected:?}\nfound {found:?}", line + 1, String::from_utf8_lossy(&file)));
+            different.push(format!(
+                "line {}: {}\nexpected {expected:?}\nfound {found:?}",
+                line + 1,
+                String::from_utf8_lossy(&file)
+            ));
         }
     }
     let all = text.lines().count();

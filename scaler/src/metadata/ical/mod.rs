@@ -26,8 +26,8 @@ pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Most problems that are told at once.
 const MOST_PROBLEMS: usize = 20;
 
-/// Days that all rules of a file together may look at: half a second of work.
-const MOST_STEPS: u64 = 20_000_000;
+/// Days that all rules of a file together may look at: a fraction of a second of work. A yearly event looks at some 1,500.
+const MOST_STEPS: u64 = 10_000_000;
 
 /// What a calendar says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

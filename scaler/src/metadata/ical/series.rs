@@ -21,7 +21,8 @@ pub(super) const TOO_MUCH: &str = "the file's rules name more days than can be l
 
 /// The dates of all events within `from ..= to`.
 pub(super) fn dates(calendar: &Calendar, from: Date, to: Date) -> Result<Holidays, Vec<String>> {
-    let mut work = Work { zones: &calendar.zones, from, to, steps: MOST_STEPS, dates: BTreeSet::new(), timed: Vec::new() };
+    let mut work =
+        Work { zones: &calendar.zones, from, to, steps: MOST_STEPS, dates: BTreeSet::new(), timed: Vec::new() };
     let mut problems = Vec::new();
     let mut outdated = Vec::new();
     for series in all_series(&calendar.events) {
@@ -148,7 +149,8 @@ impl<'c> Work<'c> {
                 Some(until) => until_date(self.zones, until, event)?.min(self.to),
                 None => self.to,
             };
-            let dates = recur::dates(&rule, first, last, &mut self.steps).ok_or_else(|| on_line(property.line, TOO_MUCH))?;
+            let dates =
+                recur::dates(&rule, first, last, &mut self.steps).ok_or_else(|| on_line(property.line, TOO_MUCH))?;
             starts.extend(dates.into_iter().map(|date| (date, days)));
         }
         for (moment, end) in &event.further {
@@ -245,7 +247,8 @@ fn dated_days(zones: &Zones, start: &Moment, end: Option<&End>) -> Result<(Date,
 
 fn limited(start: &Moment, (first, days): (Date, i64)) -> Result<(Date, i64), String> {
     if days > LONGEST_DAYS {
-        let problem = format!("the event lasts {days} days: a holiday of more than {LONGEST_DAYS} is a slip of the pen");
+        let problem =
+            format!("the event lasts {days} days: a holiday of more than {LONGEST_DAYS} is a slip of the pen");
         return Err(on_line(start.line, problem));
     }
     Ok((first, days))

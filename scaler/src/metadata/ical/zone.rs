@@ -121,7 +121,8 @@ impl Place {
             }
             Self::Defined(changes) => {
                 let offsets = changes.iter().flat_map(|change| [change.before, change.after]);
-                let mut candidates = offsets.filter_map(|ahead| local.checked_sub(SignedDuration::from_secs(ahead)).ok());
+                let mut candidates =
+                    offsets.filter_map(|ahead| local.checked_sub(SignedDuration::from_secs(ahead)).ok());
                 candidates.find(|utc| self.reading(*utc) == Some(local))
             }
         }

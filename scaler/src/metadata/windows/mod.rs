@@ -115,7 +115,8 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
         None => format!("window-{}", index + 1),
         Some(Value::String(name)) if !name.is_empty() && name.len() <= 63 => name.clone(),
         Some(other) => {
-            let fix = if other.is_boolean() || other.is_number() { format!(": write \"{other}\"") } else { String::new() };
+            let fix =
+                if other.is_boolean() || other.is_number() { format!(": write \"{other}\"") } else { String::new() };
             errors.push(error(at("name"), format!("{} must be text of 1 to 63 bytes{fix}", shown(other))));
             String::new()
         }

@@ -65,7 +65,9 @@ pub fn policies(text: &str, mut rules: Rules, on_trust: bool) -> Result<Vec<Foun
         };
         let triggers = document.pointer("/spec/triggers").and_then(Value::as_array);
         for (index, trigger) in triggers.into_iter().flatten().enumerate() {
-            let Some(metadata) = trigger.get("metadata").and_then(Value::as_object).filter(has_windows) else { continue };
+            let Some(metadata) = trigger.get("metadata").and_then(Value::as_object).filter(has_windows) else {
+                continue;
+            };
             let metadata = texts(&metadata.clone().into_iter().collect());
             let trusted = if on_trust { rules.trust(&metadata) } else { Vec::new() };
             let path = format!("spec.triggers[{index}]");
@@ -120,7 +122,10 @@ fn texts(fields: &Map) -> HashMap<String, String> {
     fields.iter().map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
-fn of_trigger(metadata: &HashMap<String, String>, rules: &Rules) -> Result<(SharedPolicy, Vec<String>), Vec<MetadataError>> {
+fn of_trigger(
+    metadata: &HashMap<String, String>,
+    rules: &Rules,
+) -> Result<(SharedPolicy, Vec<String>), Vec<MetadataError>> {
     let mut fields = Fields::new(metadata).map_err(|error| vec![error])?;
     fields.warnings.clear();
     let policy = look_ahead::own_policy(&mut fields, rules);
@@ -140,7 +145,10 @@ fn unknown_here(trusted: &[String]) -> impl Iterator<Item = String> {
 }
 
 /// Reads `{timezone, windows, holidays}`; other keys are left alone. `holidays` may name one of `calendars`.
-pub fn shared_policy(fields: &Map, calendars: &BTreeMap<String, Vec<Date>>) -> Result<SharedPolicy, Vec<MetadataError>> {
+pub fn shared_policy(
+    fields: &Map,
+    calendars: &BTreeMap<String, Vec<Date>>,
+) -> Result<SharedPolicy, Vec<MetadataError>> {
     let mut errors = Vec::new();
     let zone = fields.get("timezone").and_then(|value| {
         let found = match value {
@@ -163,7 +171,8 @@ pub fn shared_policy(fields: &Map, calendars: &BTreeMap<String, Vec<Date>>) -> R
         Some(Value::String(text)) => holidays::parse(text, calendars),
         // A list has the same words, each on its own.
         Some(Value::Array(words)) => {
-            let words: Vec<String> = words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+            let words: Vec<String> =
+                words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
             holidays::parse(&words.join(", "), calendars)
         }
         Some(other) => Err(vec![error("holidays", format!("{other} must be a list of dates such as [2026-12-24]"))]),

@@ -118,14 +118,16 @@ fn dates_are_read_with_commas_blanks_or_as_a_list() {
 /// All days are all days. A night that capped and allowed zero skipped holidays once, so that holidays cost most.
 #[test]
 fn windows_for_all_days_hold_on_holidays_unless_they_say_otherwise() {
-    let rule = |fields: &str| one(&format!("- {{{fields}from: \"22:00\", to: \"06:00\", maxReplicas: 2}}")).days.holidays;
+    let rule =
+        |fields: &str| one(&format!("- {{{fields}from: \"22:00\", to: \"06:00\", maxReplicas: 2}}")).days.holidays;
     for all_days in ["days: \"*\", ", "days: daily, ", "days: Mon-Sun, ", ""] {
         assert_eq!(rule(all_days), HolidayRule::Ignore, "{all_days}");
         assert_eq!(rule(&format!("{all_days}holidays: skip, ")), HolidayRule::Skip, "{all_days}");
     }
     assert_eq!(rule("days: Mon-Fri, "), HolidayRule::Skip);
     assert_eq!(rule("days: Mon-Fri, holidays: ignore, "), HolidayRule::Ignore);
-    let wrong = |fields: &str| errors(&format!("- {{{fields}, from: \"22:00\", to: \"06:00\", maxReplicas: 2}}")).remove(0);
+    let wrong =
+        |fields: &str| errors(&format!("- {{{fields}, from: \"22:00\", to: \"06:00\", maxReplicas: 2}}")).remove(0);
     assert_eq!(
         wrong("days: \"Sat,holidays\", holidays: skip"),
         "windows[0].holidays: skip contradicts days, which names holidays"
@@ -145,13 +147,15 @@ fn off_on_yes_and_no_are_text() {
         let window = one(&format!("- {{name: {word}, from: \"08:00\", to: \"09:00\", minReplicas: 1}}"));
         assert_eq!(window.name, word);
     }
-    let told = |fields: &str| errors(&format!("- {{{fields}, from: \"08:00\", to: \"09:00\", minReplicas: 1}}")).remove(0);
+    let told =
+        |fields: &str| errors(&format!("- {{{fields}, from: \"08:00\", to: \"09:00\", minReplicas: 1}}")).remove(0);
     assert_eq!(told("name: true"), "windows[0].name: true must be text of 1 to 63 bytes: write \"true\"");
     assert_eq!(told("name: 12"), "windows[0].name: 12 must be text of 1 to 63 bytes: write \"12\"");
     assert!(told("scaleToZero: off").contains("\"off\" must be allowed or never"));
 }
 
-const OFFICE: &str = "timezone: Europe/Berlin\nwindows:\n- {name: office, from: \"08:00\", to: \"18:00\", minReplicas: 2}\n";
+const OFFICE: &str =
+    "timezone: Europe/Berlin\nwindows:\n- {name: office, from: \"08:00\", to: \"18:00\", minReplicas: 2}\n";
 
 fn scaled(name: &str, metadata: &str) -> String {
     let metadata = metadata.replace('\n', "\n      ");
@@ -165,7 +169,12 @@ fn found(text: &str) -> Vec<FoundPolicy> {
 }
 
 fn told(text: &str) -> String {
-    policies(text, Rules::default(), false).expect_err(text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    policies(text, Rules::default(), false)
+        .expect_err(text)
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -193,21 +202,34 @@ fn every_document_of_a_file_is_looked_into() {
     let own = "timezone: Asia/Jerusalem\nwindows: |\n  - {name: work, days: Sun-Fri, from: \"06:00\", to: \"22:30\", minReplicas: 3}";
     let one = found(&format!("{deployment}{}", scaled("chat", own)));
     assert_eq!(one.len(), 1);
-    assert_eq!((one[0].title.as_str(), one[0].policy.windows[0].name.as_str()), ("ScaledObject llm/chat, spec.triggers[1]", "work"));
+    assert_eq!(
+        (one[0].title.as_str(), one[0].policy.windows[0].name.as_str()),
+        ("ScaledObject llm/chat, spec.triggers[1]", "work")
+    );
 
     let policy = format!("kind: PrewarmPolicy\nmetadata: {{name: office}}\nspec:\n  {}", OFFICE.replace('\n', "\n  "));
     let several = format!("{policy}\n---\n{}---\n{}", scaled("a", "policyRef: office"), scaled("b", own));
-    let titles: Vec<String> = found(&several).into_iter().map(|one| format!("{}: {}", one.title, one.policy.windows[0].name)).collect();
+    let titles: Vec<String> =
+        found(&several).into_iter().map(|one| format!("{}: {}", one.title, one.policy.windows[0].name)).collect();
     assert_eq!(
         titles,
-        ["PrewarmPolicy office: office", "ScaledObject llm/a, spec.triggers[1]: office", "ScaledObject llm/b, spec.triggers[1]: work"]
+        [
+            "PrewarmPolicy office: office",
+            "ScaledObject llm/a, spec.triggers[1]: office",
+            "ScaledObject llm/b, spec.triggers[1]: work"
+        ]
     );
     let list = format!("kind: List\nitems:\n- {}", scaled("a", own).replace('\n', "\n  "));
     assert_eq!(found(&list).len(), 1);
 
-    assert!(told(deployment).starts_with("policy: holds no windows: it needs windows, a PrewarmPolicy, or a ScaledObject"));
+    assert!(
+        told(deployment).starts_with("policy: holds no windows: it needs windows, a PrewarmPolicy, or a ScaledObject")
+    );
     let wrong = own.replace("Sun-Fri", "Sun-Fry");
-    assert!(told(&scaled("chat", &wrong)).starts_with("spec.triggers[1].metadata.windows[0].days: \"Sun-Fry\" names no days"));
+    assert!(
+        told(&scaled("chat", &wrong))
+            .starts_with("spec.triggers[1].metadata.windows[0].days: \"Sun-Fry\" names no days")
+    );
 }
 
 #[test]
@@ -223,10 +245,21 @@ fn what_only_the_server_knows_is_said() {
     );
     assert!(one.policy.holidays.contains(&date(2026, 11, 1)));
     let told = told(&text);
-    assert!(told.contains("spec.triggers[1].metadata.policyRef: the server's configuration has no policy \"office\""), "{told}");
-    assert!(told.contains("spec.triggers[1].metadata.holidays: the server's configuration has no calendar \"bavaria\""), "{told}");
-    let zone = found(&format!("timezone: Etc/GMT+2\nwindows:\n{}", OFFICE.split_once("windows:\n").unwrap().1)).remove(0);
-    assert!(zone.warnings[0].starts_with("timezone: Etc/GMT+2 is UTC−2: its sign is turned round"), "{:?}", zone.warnings);
+    assert!(
+        told.contains("spec.triggers[1].metadata.policyRef: the server's configuration has no policy \"office\""),
+        "{told}"
+    );
+    assert!(
+        told.contains("spec.triggers[1].metadata.holidays: the server's configuration has no calendar \"bavaria\""),
+        "{told}"
+    );
+    let zone =
+        found(&format!("timezone: Etc/GMT+2\nwindows:\n{}", OFFICE.split_once("windows:\n").unwrap().1)).remove(0);
+    assert!(
+        zone.warnings[0].starts_with("timezone: Etc/GMT+2 is UTC−2: its sign is turned round"),
+        "{:?}",
+        zone.warnings
+    );
 }
 
 /// Forms in which policies, lists and ScaledObjects come, to be damaged.
