@@ -15,12 +15,12 @@ use crate::cluster::{Cluster, Watching};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::refit::Refitter;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
 use crate::start_ups::Keeper;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
+use crate::training::Trainer;
 use crate::{dashboard, grpc};
 
 /// Rows that wait for an absent store: an hour of 10,000 workloads.
@@ -103,7 +103,7 @@ impl App {
         let clock = seams.clock.clone();
         let (ready, readiness) = watch::channel(false);
         let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
-        let refitter = Arc::new(Refitter::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
+        let refitter = Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
             sources,
@@ -204,7 +204,7 @@ async fn compact(
         tokio::select! {
             () = shutdown.cancelled() => return,
             done = store.compact(clock.now()) => match done {
-                Ok(done) => metrics.compacted(done),
+                Ok(done) => metrics.compacted(done.days_packed, done.days_thinned, done.days_dropped),
                 Err(error) => {
                     metrics.store_error("compact");
                     tracing::warn!(error = %error, "cannot compact history; tried again in an hour");

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::insight::{Fleet, Insight};
 use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
-use crate::store::SeriesKey;
+use crate::workload::SeriesKey;
 
 /// Transitions that a workload remembers for `explain`.
 const TRAIL: usize = 20;

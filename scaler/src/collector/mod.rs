@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::planner::{Gate, Replicas};
 use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::tuning::update::{ModelUpdate, PendingUpdate};
 use prewarm_forecaster::{Observation, Planner, Recommendation};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,13 +24,13 @@ use crate::cluster::{Cluster, Fleet};
 use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
-use crate::refit::{Learned, Refitter};
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaling::Scaling;
 use crate::source::{MetricSource, Sample, SourceError, SourceRef, Sources};
 use crate::start_ups::{Book, Keeper};
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Resolution, Row};
+use crate::training::Trainer;
 
 use doubt::Doubt;
 use minute::OpenMinute;
@@ -55,7 +56,7 @@ pub struct Collector {
     /// What takes finished minutes there.
     pub queue: Arc<HistoryQueue>,
     /// What turns history into forecasts.
-    pub refitter: Arc<Refitter>,
+    pub refitter: Arc<Trainer>,
     /// What tells of replicas and of start-ups.
     pub cluster: Cluster,
     /// What keeps start-ups.
@@ -106,7 +107,7 @@ impl Collector {
     async fn follow(self: Arc<Self>, workload: Arc<Workload>, stop: CancellationToken) {
         let mut registrations = workload.registrations();
         let mut planner: Option<Planner> = None;
-        let (learned, news) = watch::channel(Learned::default());
+        let (learned, news) = watch::channel(ModelUpdate::default());
         let (book, start_ups) = watch::channel(Book::default());
         // A ScaledJob has no replicas: each of its jobs is one of its own.
         let scaled_job = matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
@@ -126,8 +127,7 @@ impl Collector {
             outage: None,
             doubt: Doubt::default(),
             news,
-            coming: None,
-            installed: false,
+            pending: PendingUpdate::default(),
             offset: offset(&workload, self.rhythm.slot),
         };
         while !stop.is_cancelled() {
@@ -151,7 +151,7 @@ impl Collector {
         registration: &Registration,
         planner: &mut Option<Planner>,
         seat: &mut Seat,
-        learned: &watch::Sender<Learned>,
+        learned: &watch::Sender<ModelUpdate>,
         stop: &CancellationToken,
     ) {
         let Ok(trigger) = &registration.trigger else {
@@ -181,7 +181,7 @@ impl Collector {
                 None
             }
         });
-        let tending = self.refitter.tend(workload, trigger.clone(), source.clone(), learned);
+        let tending = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
         let (mut fleet, book) = (seat.fleet.clone(), seat.book.clone());
         let keeping = self.keeper.keep(key, &mut fleet, &book);
         let sampling = async {
@@ -252,16 +252,9 @@ impl Collector {
         }
         seat.last_slot = Some(current);
         if seat.news.has_changed().unwrap_or(false) {
-            seat.coming = Some(seat.news.borrow_and_update().clone());
+            seat.pending.offer(seat.news.borrow_and_update().clone());
         }
-        // The first is better at once than in step with other replicas.
-        if seat.coming.as_ref().is_some_and(|coming| !seat.installed || coming.from <= Some(current))
-            && let Some(Learned { forecast, choice, .. }) = seat.coming.take()
-        {
-            seat.installed |= forecast.is_some();
-            forecast.into_iter().for_each(|forecast| planner.install(forecast));
-            choice.into_iter().for_each(|choice| planner.install_choice(choice));
-        }
+        seat.pending.install_due(current, planner);
         let asked = self.sample(workload, trigger, source, current, seat).await;
         let absent = matches!(asked, Some(Sample { demand: None, .. }));
         let sample = asked.unwrap_or_default();
@@ -412,11 +405,9 @@ struct Seat {
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
     doubt: Doubt,
-    news: watch::Receiver<Learned>,
+    news: watch::Receiver<ModelUpdate>,
     /// Learnt, and not yet in force.
-    coming: Option<Learned>,
-    /// A forecast has been installed.
-    installed: bool,
+    pending: PendingUpdate,
     offset: SignedDuration,
 }
 

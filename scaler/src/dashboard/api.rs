@@ -165,6 +165,9 @@ pub struct StartUps {
 pub struct Learnt {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
+    /// Why no forecast may act; absent where one may, and on a replica that reads what another one makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; empty on a replica that reads what another one makes.
     pub accuracy: Vec<Accuracy>,
     /// The tuner's choice in force; null while nothing speaks for any.
@@ -173,6 +176,16 @@ pub struct Learnt {
     pub choices: Vec<Choice>,
     /// What the last finished UTC days cost, oldest first.
     pub days: Vec<Day>,
+}
+
+/// Why no forecast may act.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoForecast {
+    /// too_young, stale, … as the label of `prewarm_workload_no_forecast`.
+    pub reason: String,
+    /// The same in words, with its figures.
+    pub detail: String,
 }
 
 /// How forecasts at one lead did lately (half-life of a week).

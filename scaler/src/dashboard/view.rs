@@ -12,7 +12,7 @@ use url::Url;
 use super::{api, learnt};
 use crate::insight::{Fleet, NodeStarts, node_name};
 use crate::registry::{Registration, Registry, Workload};
-use crate::standing::Standing;
+use crate::workload::Standing;
 
 /// Every workload in one line.
 pub(super) fn workloads(registry: &Registry) -> api::Workloads {
@@ -61,7 +61,7 @@ fn summary(
     latest: Option<&Recommendation>,
     now: Timestamp,
 ) -> api::Summary {
-    let standing = Standing::of(workload, latest, now);
+    let standing = Standing::of(workload.registration().trigger.is_ok(), latest, now);
     let vouched = standing.vouched(latest);
     let decided = latest.filter(|_| matches!(standing, Standing::Decided(_)));
     let key = workload.key();

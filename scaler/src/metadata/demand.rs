@@ -9,9 +9,9 @@ use super::keys::{
 use super::name::DemandText;
 use super::{Rules, SourceRule};
 use crate::duration::quoted;
-use crate::source::preset::{self, PresetSignals};
-use crate::source::selector::Selector;
-use crate::source::{Query, Signals, SourceRef, SourceSpec};
+use crate::signal::preset::{self, PresetSignals};
+use crate::signal::selector::Selector;
+use crate::signal::{Query, Signals, SourceRef, SourceSpec};
 
 /// What was read about the demand.
 #[derive(Debug)]

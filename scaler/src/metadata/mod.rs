@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use prewarm_forecaster::decide::policy::{OnNoData, Threshold};
 use prewarm_forecaster::{Policy, Window};
 
-use crate::source::{Signals, SourceSpec};
+use crate::signal::{Signals, SourceSpec};
 pub use allow::{AddressPattern, Allow};
 
 use demand::Demand;

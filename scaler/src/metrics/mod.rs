@@ -21,7 +21,6 @@ use prometheus_client::registry::Registry as Exposition;
 
 use crate::clock::{Clock, SystemClock};
 use crate::registry::Registry;
-use crate::store::Compacted;
 
 pub use plain::plain;
 
@@ -179,11 +178,11 @@ impl Metrics {
         self.store_errors.get_or_create(&Operation { operation }).inc();
     }
 
-    /// A compaction has ended (`prewarm_store_days_{packed,thinned,dropped}_total`).
-    pub fn compacted(&self, done: Compacted) {
-        self.days_packed.inc_by(done.days_packed);
-        self.days_thinned.inc_by(done.days_thinned);
-        self.days_dropped.inc_by(done.days_dropped);
+    /// A compaction has ended: so many days were packed, thinned and dropped (`prewarm_store_days_{…}_total`).
+    pub fn compacted(&self, packed: u64, thinned: u64, dropped: u64) {
+        self.days_packed.inc_by(packed);
+        self.days_thinned.inc_by(thinned);
+        self.days_dropped.inc_by(dropped);
     }
 
     /// A refit has ended (`prewarm_refits_total{outcome}`, `prewarm_refit_seconds`).

@@ -15,7 +15,7 @@ fn counted() -> Metrics {
     metrics.store_written(5);
     metrics.store_dropped(3);
     metrics.store_error("append");
-    metrics.compacted(Compacted { days_packed: 4, rows_packed: 5760, days_thinned: 2, days_dropped: 1 });
+    metrics.compacted(4, 2, 1);
     metrics.refitted("ok", Duration::from_secs(2));
     metrics.tls_reloaded("error");
     metrics

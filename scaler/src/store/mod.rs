@@ -19,19 +19,9 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 
 use crate::config::Secret;
+pub use crate::workload::SeriesKey;
 use day::PackedDay;
 use note::{Kind, Note};
-
-/// Identity of a series: the trigger, not its source's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SeriesKey {
-    /// Namespace of the ScaledObject.
-    pub namespace: String,
-    /// Name of the ScaledObject or ScaledJob.
-    pub name: String,
-    /// Metric name without KEDA's `sN-`.
-    pub metric: String,
-}
 
 /// A finished minute of a series.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use prewarm::clock::SystemClock;
 use prewarm::metadata::{Rules, keys};
 use prewarm::metrics::Metrics;
 use prewarm::registry::Registry;
-use prewarm::source::preset;
+use prewarm::signal::preset;
 
 use crate::configuration;
 use crate::markdown::{code, table};
@@ -137,6 +137,7 @@ fn touch(metrics: &Metrics) {
     metrics.streams("StreamIsActive", 1);
     metrics.decided(prewarm_forecaster::Reason::Live);
     metrics.sampled("default", "ok", moment);
+    metrics.implausible("demand", "held");
     metrics.store_error("append");
     metrics.refitted("ok", moment);
     metrics.tls_reloaded("ok");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use prewarm::source::selector::Selector;
+use prewarm::signal::selector::Selector;
 use prewarm::source::{Query, Sample, Signals};
 use prewarm_tests::prometheus::Prometheus;
 use prewarm_tests::trace::{Trace, clock_time, days, monday};

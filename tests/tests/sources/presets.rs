@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use prewarm::source::selector::Selector;
-use prewarm::source::{Query, Sample, Signals, preset};
+use prewarm::signal::preset;
+use prewarm::signal::selector::Selector;
+use prewarm::source::{Query, Sample, Signals};
 
 use super::series::{Endpoint, Row, SCRAPES, now, prometheus, source};
 

@@ -48,11 +48,11 @@ impl Plausibility {
 
 /// What a slot gave.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Intake {
+pub(in crate::decide) struct Intake {
     /// Demand was seen in this very slot.
-    pub(super) seen: bool,
+    pub(in crate::decide) seen: bool,
     /// What a held demand counts for in this slot alone, in its own unit.
-    pub(super) demand_held: Option<f64>,
+    pub(in crate::decide) demand_held: Option<f64>,
     /// What a held backlog counts for in this slot alone, in items.
     pub(super) backlog_held: Option<f64>,
     /// The SLO guard's factor, ≥ 1.
@@ -101,11 +101,11 @@ impl Planner {
         self.plausibility.backlog.witness(at, observation.backlog);
     }
 
-    /// Takes the observation in, as far as it can be. What is not a number ≥ 0 is missing.
-    pub(super) fn take_in(&mut self, now: Timestamp, observation: &Observation) -> Intake {
+    /// Applies the observation, as far as it can be. What is not a number ≥ 0 is missing.
+    pub(super) fn apply(&mut self, now: Timestamp, observation: &Observation) -> Intake {
         let first = self.live.last(now).is_none();
         self.activity.follow(now, observation.replicas, first);
-        let (latency_factor, latency_check) = self.take_in_latency(now, observation.latency);
+        let (latency_factor, latency_check) = self.apply_latency(now, observation.latency);
         // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
         let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
         let sample = observation.demand.or(gone.then_some(0.0));
@@ -204,7 +204,7 @@ impl Planner {
     }
 
     /// The SLO guard's factor. A latency is bridged over a few missed slots; a held one counts in its own slot alone.
-    fn take_in_latency(&mut self, now: Timestamp, sample: Option<f64>) -> (f64, Check) {
+    fn apply_latency(&mut self, now: Timestamp, sample: Option<f64>) -> (f64, Check) {
         let bridge = self.rhythm.slot * BRIDGED_SLOTS;
         // Beyond the largest factor nothing changes.
         let harmless = MAX_LATENCY_FACTOR * self.policy.latency_target.unwrap_or(f64::INFINITY);

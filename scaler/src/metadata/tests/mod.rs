@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, Quantile, ScaleToZero};
 
 use super::*;
-use crate::source::{Query, SourceRef};
+use crate::signal::{Query, SourceRef};
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 

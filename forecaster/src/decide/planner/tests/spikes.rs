@@ -5,9 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::average_value::replicas;
+use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::choice::{Choice, ShadowPolicy, Why};
-use crate::decide::hpa::replicas;
-use crate::decide::quantity::MAX_REPLICAS;
 use crate::decide::{Check, Earlier, Verdict};
 use crate::series::Minute;
 

@@ -1,0 +1,15 @@
+//! Why there is no forecast, as label of metrics and logs.
+
+use super::ensemble::NoForecast;
+
+impl NoForecast {
+    /// snake_case name; bounded.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::TooYoung { .. } => "too_young",
+            Self::Stale { .. } => "stale",
+            Self::NothingAsked => "nothing_asked",
+            Self::Outside { .. } => "outside",
+        }
+    }
+}
