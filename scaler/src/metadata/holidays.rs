@@ -1,4 +1,5 @@
-//! Holidays as people write them: dates, named calendars of the server, country codes; alone or in one list.
+//! Holidays as people write them: dates, named calendars of the server, country codes; alone or in
+//! one list.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use super::keys::{HOLIDAYS, nearest};
 use super::windows::{MOST_BYTES, date, too_long};
 use crate::duration::quoted;
 
-/// Reads dates, names of `calendars` and ISO 3166 codes, separated by commas or white space, or as a YAML list.
-/// A calendar of the server goes before a country of the same name. Errors name `holidays`.
+/// Reads dates, names of `calendars` and ISO 3166 codes, separated by commas or white space, or as
+/// a YAML list. A calendar of the server goes before a country of the same name. Errors name
+/// `holidays`.
 pub fn parse(text: &str, calendars: &BTreeMap<String, Vec<Date>>) -> Result<Vec<Date>, Vec<MetadataError>> {
     if let Some(dates) = calendars.get(text.trim()) {
         return Ok(dates.clone());
@@ -30,7 +32,8 @@ pub fn parse(text: &str, calendars: &BTreeMap<String, Vec<Date>>) -> Result<Vec<
     if errors.is_empty() { Ok(dates) } else { Err(errors) }
 }
 
-/// Names in `holidays` that only the server's configuration can resolve: neither dates nor countries.
+/// Names in `holidays` that only the server's configuration can resolve: neither dates nor
+/// countries.
 pub(crate) fn calendar_names(text: &str) -> Vec<&str> {
     let is_name = |word: &&str| {
         word.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -6,8 +6,9 @@ use super::keys::{HOLIDAYS, Key, POLICY_REF, SERVER_ADDRESS, SOURCE};
 use super::{Rules, SharedPolicy, holidays};
 
 impl Rules {
-    /// Lets metadata refer to whatever it names: without the configuration it cannot be wrong. Windows and holidays
-    /// that only the server knows are empty. Returns the references as `key: value`.
+    /// Lets metadata refer to whatever it names: without the configuration it cannot be wrong.
+    /// Windows and holidays that only the server knows are empty. Returns the references as `key:
+    /// value`.
     pub(crate) fn trust(&mut self, metadata: &HashMap<String, String>) -> Vec<String> {
         let value = |key: &Key| metadata.get(key.name).map(|value| value.trim().to_owned());
         let mut trusted = Vec::new();

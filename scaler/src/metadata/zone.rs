@@ -1,4 +1,5 @@
-//! Time zones as people write them. What is no zone is answered with what it would mean, and with zones that fit.
+//! Time zones as people write them. What is no zone is answered with what it would mean, and with
+//! zones that fit.
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
@@ -42,7 +43,8 @@ pub(crate) fn surprise(name: &str) -> Option<String> {
     Some(format!("{name} is {offset} all year, without summer time; where clocks change, write {moving}"))
 }
 
-/// `UTC+2`, `GMT-5`, `+05:30`: an offset from UTC. `GMT+2` has a meaning of its own in POSIX, with the sign turned round.
+/// `UTC+2`, `GMT-5`, `+05:30`: an offset from UTC. `GMT+2` has a meaning of its own in POSIX, with
+/// the sign turned round.
 fn as_offset(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase().replace(' ', "");
     let bare = upper.strip_prefix("ETC/").unwrap_or(&upper);
@@ -80,7 +82,8 @@ fn seconds_ahead(text: &str) -> Option<i32> {
     (all_digits && hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// `PST`, `CEST`: what zones call their time, which is half a year's and often more than one zone's.
+/// `PST`, `CEST`: what zones call their time, which is half a year's and often more than one
+/// zone's.
 fn as_abbreviation(name: &str, names: &[String]) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     if !(2..=5).contains(&upper.len()) || !upper.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -309,7 +312,8 @@ mod tests {
         }
     }
 
-    /// Public questions about KEDA's cron trigger and Kubernetes' CronJob ask for `GMT+2`, `IST`, `PST`, `UTC+05:30`.
+    /// Public questions about KEDA's cron trigger and Kubernetes' CronJob ask for `GMT+2`, `IST`,
+    /// `PST`, `UTC+05:30`.
     #[test]
     fn offsets_are_told_with_what_they_would_mean_and_zones_that_fit() {
         insta::assert_snapshot!(told("GMT+2"), @r#""GMT+2" is an offset, not a time zone; in POSIX GMT+2 would be UTC−2, for the sign is turned round there. For UTC+2 write a zone such as Europe/Athens, Europe/Helsinki, Europe/Kyiv, or Etc/GMT-2 without summer time"#);

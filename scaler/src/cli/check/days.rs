@@ -1,4 +1,5 @@
-//! Windows, zones and holidays: policies as documents of their own, and what a trigger's windows may surprise with.
+//! Windows, zones and holidays: policies as documents of their own, and what a trigger's windows
+//! may surprise with.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +15,8 @@ use crate::metadata::{Rules, SharedPolicy, keys, zone};
 /// What to do about a window that holds on holidays.
 const DECIDE: &str = "it did not in earlier versions; write holidays: skip in it if it is not to hold then, or holidays: ignore if it is";
 
-/// Notes which windows of a trigger hold on holidays because they are for all days and say nothing of them.
+/// Notes which windows of a trigger hold on holidays because they are for all days and say nothing
+/// of them.
 pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     for Read { index, .. } in read {
         let metadata = &resource.triggers[*index].metadata;
@@ -35,7 +37,8 @@ fn holds_on_holidays(window: &str) -> String {
 
 /// A PrewarmPolicy, or a bare file of windows as `prewarm windows` takes it.
 ///
-/// `on_trust` = the server's configuration is not at hand: calendars that it may name are taken on trust.
+/// `on_trust` = the server's configuration is not at hand: calendars that it may name are taken on
+/// trust.
 pub(super) fn check_policy(
     file: &str,
     document: usize,
@@ -112,7 +115,8 @@ mod tests {
         findings.map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Public questions about KEDA have `mode: off`, `enableTLS: yes` and `NO` for Norway without quotes.
+    /// Public questions about KEDA have `mode: off`, `enableTLS: yes` and `NO` for Norway without
+    /// quotes.
     #[test]
     fn words_that_yaml_takes_for_true_or_false_are_told_as_they_were_written() {
         insta::assert_snapshot!(found("mode: off\nholidays: NO\nscaleToZero: 0\nenableTLS: yes"), @r#"

@@ -1,11 +1,12 @@
-//! Public holidays by country and region (ISO 3166): data of the Python library `holidays`, MIT, kept by its people
-//! for years. No crate serves: those that hold regions are years old or ask a web service. `generate.py` brings the
-//! table up to date.
+//! Public holidays by country and region (ISO 3166): data of the Python library `holidays`, MIT,
+//! kept by its people for years. No crate serves: those that hold regions are years old or ask a
+//! web service. `generate.py` brings the table up to date.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-/// Code, dates, dates of the country that a region does not have; dates as days since the one before.
+/// Code, dates, dates of the country that a region does not have; dates as days since the one
+/// before.
 const TABLE: &str = include_str!("dates.tsv");
 
 /// The first day of the table.
@@ -20,7 +21,8 @@ pub(crate) fn is_code(word: &str) -> bool {
         && region.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The public holidays of a country or region from 2020 to 2040. The error says which codes there are.
+/// The public holidays of a country or region from 2020 to 2040. The error says which codes there
+/// are.
 pub(crate) fn holidays(code: &str) -> Result<Vec<Date>, String> {
     let code = code.to_ascii_uppercase();
     let country = code.split_once('-').map_or(code.as_str(), |(country, _)| country);

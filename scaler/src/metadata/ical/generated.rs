@@ -1,4 +1,5 @@
-//! Random calendars against an independent library: `tests/calendars/generate.py` says what is in them.
+//! Random calendars against an independent library: `tests/calendars/generate.py` says what is in
+//! them.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
@@ -9,7 +10,8 @@ use super::holidays;
 const FIRST: Date = date(2026, 1, 1);
 const LAST: Date = date(2028, 12, 31);
 
-/// Four hundred of the repository, or those of the file that `PREWARM_CALENDARS` names: `tests/run` makes 5,000 anew.
+/// Four hundred of the repository, or those of the file that `PREWARM_CALENDARS` names: `tests/run`
+/// makes 5,000 anew.
 #[test]
 fn generated_calendars_have_the_dates_that_an_independent_library_finds() {
     let text = match std::env::var_os("PREWARM_CALENDARS") {

@@ -1,12 +1,13 @@
 //! Holiday calendars as iCalendar files (RFC 5545): the dates that whole-day events cover.
 //!
-//! An event counts when it lasts whole days: its `DTSTART` is a date, or it runs from midnight to midnight where it
-//! takes place. An event with a time of day is no holiday; it is left out, and a note says so. What is not understood
-//! is an error that names its line: a calendar that is read half would be wrong on a day that nobody looks at.
+//! An event counts when it lasts whole days: its `DTSTART` is a date, or it runs from midnight to
+//! midnight where it takes place. An event with a time of day is no holiday; it is left out, and a
+//! note says so. What is not understood is an error that names its line: a calendar that is read
+//! half would be wrong on a day that nobody looks at.
 //!
-//! The reader is our own because of that: `icalendar` and `calcard` keep no lines and pass over what they do not know,
-//! and `rrule` brings chrono-tz along, a second database of zones beside jiff's. The results are compared with
-//! Python's `recurring-ical-events` in `generated.rs`.
+//! The reader is our own because of that: `icalendar` and `calcard` keep no lines and pass over
+//! what they do not know, and `rrule` brings chrono-tz along, a second database of zones beside
+//! jiff's. The results are compared with Python's `recurring-ical-events` in `generated.rs`.
 
 mod event;
 mod lines;
@@ -26,7 +27,8 @@ pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Most problems that are told at once.
 const MOST_PROBLEMS: usize = 20;
 
-/// Days that all rules of a file together may look at: a fraction of a second of work. A yearly event looks at some 1,500.
+/// Days that all rules of a file together may look at: a fraction of a second of work. A yearly
+/// event looks at some 1,500.
 const MOST_STEPS: u64 = 10_000_000;
 
 /// What a calendar says.
@@ -38,7 +40,8 @@ pub struct Holidays {
     pub notes: Vec<String>,
 }
 
-/// Reads the dates within `from ..= to` that a file names. Recurring events are expanded by RFC 5545's rules.
+/// Reads the dates within `from ..= to` that a file names. Recurring events are expanded by RFC
+/// 5545's rules.
 ///
 /// Errors name the line, what stands there and the fix; there is at least one.
 pub fn holidays(file: &[u8], from: Date, to: Date) -> Result<Holidays, Vec<String>> {

@@ -1,13 +1,14 @@
-//! The dates of a recurrence rule. Each period (year, month, week or day) is searched day by day: what RFC 5545 calls
-//! expanding and limiting is then one question for each day, and the work is bounded by days.
+//! The dates of a recurrence rule. Each period (year, month, week or day) is searched day by day:
+//! what RFC 5545 calls expanding and limiting is then one question for each day, and the work is
+//! bounded by days.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
 use super::rule::{Frequency, Rule};
 
-/// Dates from `start` up to `last`, in order; `start` itself only if the rule matches it. `None` when the `steps` left
-/// (days looked at) do not suffice.
+/// Dates from `start` up to `last`, in order; `start` itself only if the rule matches it. `None`
+/// when the `steps` left (days looked at) do not suffice.
 pub(super) fn dates(rule: &Rule, start: Date, last: Date, steps: &mut u64) -> Option<Vec<Date>> {
     let rule = completed(rule, start);
     let mut found = Vec::new();
@@ -131,7 +132,8 @@ fn matches(rule: &Rule, day: Date) -> bool {
         && on_weekdays(rule, day)
 }
 
-/// Whether the `number`th of `of` is listed, from the start or from the end; an empty list lets everything pass.
+/// Whether the `number`th of `of` is listed, from the start or from the end; an empty list lets
+/// everything pass.
 fn counted(list: &[i64], number: i64, of: i64) -> bool {
     list.is_empty() || list.contains(&number) || list.contains(&(number - of - 1))
 }
@@ -151,7 +153,8 @@ fn on_weekdays(rule: &Rule, day: Date) -> bool {
     rule.weekdays.is_empty() || rule.weekdays.iter().any(named)
 }
 
-/// Weeks are numbered as in ISO 8601, but begin on the rule's weekday: the first one has at least four days of the year.
+/// Weeks are numbered as in ISO 8601, but begin on the rule's weekday: the first one has at least
+/// four days of the year.
 fn in_weeks(rule: &Rule, day: Date) -> bool {
     if rule.weeks.is_empty() {
         return true;

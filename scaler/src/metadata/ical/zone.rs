@@ -1,4 +1,5 @@
-//! What clocks read where an event takes place: zones by `TZID`, as the IANA database or the file itself defines them.
+//! What clocks read where an event takes place: zones by `TZID`, as the IANA database or the file
+//! itself defines them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,7 +83,8 @@ impl Zones {
     }
 }
 
-/// A zone of the IANA database; programs put prefixes before its name (`/mozilla.org/20050126_1/Europe/Berlin`).
+/// A zone of the IANA database; programs put prefixes before its name
+/// (`/mozilla.org/20050126_1/Europe/Berlin`).
 fn known(name: &str) -> Option<TimeZone> {
     let mut rest = name.trim().trim_matches('/');
     loop {

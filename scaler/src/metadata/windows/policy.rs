@@ -1,4 +1,5 @@
-//! Files of windows: policies, PrewarmPolicy resources, ScaledObjects and ScaledJobs, in one document or several.
+//! Files of windows: policies, PrewarmPolicy resources, ScaledObjects and ScaledJobs, in one
+//! document or several.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,9 +25,10 @@ pub struct FoundPolicy {
     pub warnings: Vec<String>,
 }
 
-/// Reads all windows of a file: `{timezone, windows, holidays}`, PrewarmPolicy resources (the same under `spec`, known
-/// to the other documents by their names), and triggers that have `windows` or `policyRef`. Other resources are none of
-/// our business. `on_trust` = the server's configuration is not at hand. At least one is found, or there is an error.
+/// Reads all windows of a file: `{timezone, windows, holidays}`, PrewarmPolicy resources (the same
+/// under `spec`, known to the other documents by their names), and triggers that have `windows` or
+/// `policyRef`. Other resources are none of our business. `on_trust` = the server's configuration
+/// is not at hand. At least one is found, or there is an error.
 pub fn policies(text: &str, mut rules: Rules, on_trust: bool) -> Result<Vec<FoundPolicy>, Vec<MetadataError>> {
     const EXPECTED: &str = "YAML with timezone, windows and holidays, or a ScaledObject";
     if text.len() > MOST_BYTES {
@@ -144,7 +146,8 @@ fn unknown_here(trusted: &[String]) -> impl Iterator<Item = String> {
     of_windows.map(|reference| format!("{reference} is the server's: give --config FILE to read it, too"))
 }
 
-/// Reads `{timezone, windows, holidays}`; other keys are left alone. `holidays` may name one of `calendars`.
+/// Reads `{timezone, windows, holidays}`; other keys are left alone. `holidays` may name one of
+/// `calendars`.
 pub fn shared_policy(
     fields: &Map,
     calendars: &BTreeMap<String, Vec<Date>>,
