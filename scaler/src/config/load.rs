@@ -120,7 +120,9 @@ fn read(mut root: Section<'_>) -> Config {
     }
     log.finish();
 
-    config.holidays = read_holidays(&mut root);
+    let calendars = read_holidays(&mut root);
+    config.holidays = calendars.dates;
+    config.notes = calendars.notes;
     config.policies = read_policies(&mut root, &config.holidays);
     root.finish();
     config

@@ -300,6 +300,26 @@ fn holidays_come_from_a_calendar_file() {
     fs::write(&file, calendar.join("\r\n")).unwrap();
     let config = load(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()), &[]).unwrap();
     assert_eq!(config.holidays["bavaria"], [jiff::civil::date(2026, 1, 6)]);
+    assert_eq!(config.notes.len(), 0);
+
+    let timed = calendar.join("\r\n").replace(";VALUE=DATE:20260106", ":20260106T100000Z");
+    fs::write(&file, timed).unwrap();
+    let text = format!(
+        "[holidays.bavaria]\nfile = \"{}\"\n[holidays.office]\ndates = [\"DE-BY\", \"2026-12-24\"]\n[policies.x]\nwindows = \"[]\"\nholidays = [\"office\", \"2026-12-31\"]",
+        file.display()
+    );
+    let config = load(&text, &[]).unwrap();
+    assert!(config.notes[0].ends_with("events left out, for they are no whole days: 1 (\"Epiphany\" on line 2)"));
+    let policy = &config.policies["x"].holidays;
+    assert!([(1, 6), (12, 24), (12, 31)].iter().all(|(m, d)| policy.contains(&jiff::civil::date(2026, *m, *d))));
+
+    for (text, problem) in
+        [("", "is empty: an iCalendar file begins with"), ("BEGIN:VCALENDAR", "line 1: the file ends")]
+    {
+        fs::write(&file, text).unwrap();
+        let told = complaint(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()));
+        assert!(told.contains(problem) && told.contains("holidays.bavaria.file: "), "{told}");
+    }
 }
 
 #[test]

@@ -28,6 +28,11 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     for warning in &trigger.warnings {
         paragraph(&mut story, &format!("warning  {warning}"));
     }
+    if let Some(policy) = trigger.policy.as_ref().filter(|policy| policy.holidays.dates > 0) {
+        let next =
+            if policy.holidays.next.is_empty() { "none to come".to_owned() } else { policy.holidays.next.join(", ") };
+        paragraph(&mut story, &format!("holidays {} dates, next: {next}", policy.holidays.dates));
+    }
     if let Some(latest) = &trigger.latest {
         if summary.errors.is_empty() {
             paragraph(&mut story, &because(latest, trigger, now));

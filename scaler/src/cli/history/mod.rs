@@ -15,7 +15,8 @@ pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::duration;
-use crate::metadata::windows::parse_policy_file;
+use crate::metadata::Rules;
+use crate::metadata::windows::policies;
 use server::Server;
 
 /// Where the history is, and by which calendar its days are read.
@@ -91,10 +92,18 @@ impl Source {
 fn policy(path: &Path) -> anyhow::Result<crate::metadata::SharedPolicy> {
     let file = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("--policy {file}: cannot be read"))?;
-    parse_policy_file(&text).map_err(|errors| {
+    let found = policies(&text, Rules::default(), true).map_err(|errors| {
         let errors: Vec<_> = errors.iter().map(|error| format!("--policy {file}: {error}")).collect();
         anyhow::anyhow!(errors.join("\n"))
-    })
+    })?;
+    for warning in found.iter().take(1).flat_map(|first| &first.warnings) {
+        eprintln!("prewarm: --policy {file}: {warning}");
+    }
+    if let [first, _, ..] = found.as_slice() {
+        eprintln!("prewarm: --policy {file}: it holds several; taken is {}", first.title);
+    }
+    let first = found.into_iter().next().context("holds no windows")?;
+    Ok(first.policy)
 }
 
 /// A length of time as people write it, for errors and tables.
