@@ -175,7 +175,7 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
             None => (1, 0),
         };
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
-        fleet.dictate(ready + landed, starting - landed);
+        fleet.set_replicas(ready + landed, starting - landed);
         fleet.queue = queue;
         // The selection is a test of its own; here it is handed over.
         arm.signal(&demand, i, &fleet);
