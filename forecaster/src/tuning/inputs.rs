@@ -7,9 +7,9 @@ use super::horizon::{self, EXACT, QUANTILES};
 use super::portfolio;
 use super::simulator::{PolicySimulator, SimulatorSpec};
 use super::{BUCKET, SLOT};
-use crate::decide::choice::ShadowPolicy;
 use crate::decide::policy::{LeadTime, Objective, Policy, ScaleToZero};
 use crate::decide::rhythm::Rhythm;
+use crate::decide::selection::ShadowPolicy;
 use crate::forecast::Spec;
 
 /// So late a refit may be without harm: the store or the source are away.

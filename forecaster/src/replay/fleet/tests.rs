@@ -9,16 +9,16 @@ fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
 
-fn scene() -> Scene {
-    Scene::new(Threshold::new(1.0).unwrap(), seconds(60))
+fn scene() -> Scenario {
+    Scenario::new(Threshold::new(1.0).unwrap(), seconds(60))
 }
 
-fn demand(values: &[f64], scene: &Scene) -> Demand {
+fn demand(values: &[f64], scene: &Scenario) -> Demand {
     Demand::new(&Series::new(Timestamp::UNIX_EPOCH, seconds(15), values.to_vec()), scene)
 }
 
 /// Serves all of it with as many replicas as there are at each step.
-fn serve(values: &[f64], ready: impl Fn(usize) -> u32, scene: &Scene) -> (Tally, f64) {
+fn serve(values: &[f64], ready: impl Fn(usize) -> u32, scene: &Scenario) -> (Totals, f64) {
     let demand = demand(values, scene);
     let mut fleet = Fleet::new(&demand, scene, 0);
     for i in 0..values.len() {
@@ -65,7 +65,7 @@ fn who_starts_goes_first_the_newest_of_them_first() {
 #[test]
 fn cold_starts_come_from_the_distribution_in_any_order() {
     let cold_start = ColdStart::weighted([(seconds(30), 1.0), (seconds(300), 1.0)]).unwrap();
-    let scene = Scene { cold_start, seed: 3, ..scene() };
+    let scene = Scenario { cold_start, seed: 3, ..scene() };
     let demand = demand(&[0.0; 40], &scene);
     let mut fleet = Fleet::new(&demand, &scene, 0);
     fleet.scale(0, 100);
@@ -95,13 +95,13 @@ fn work_is_missed_when_its_limit_ends_unserved() {
     let missed = serve(&[4.0, 0.0, 0.0, 0.0, 0.0], |_| 1, &scene()).0.missed;
     assert!((missed - 8.0 / 3.0).abs() < 1e-9, "{missed}");
     // A limit of a minute is met.
-    let patient = Scene { wait_limit: seconds(60), ..scene() };
+    let patient = Scenario { wait_limit: seconds(60), ..scene() };
     assert_eq!(serve(&[4.0, 0.0, 0.0, 0.0, 0.0], |_| 1, &patient).0.missed, 0.0);
 }
 
 #[test]
 fn who_loses_patience_goes_and_is_missed_once() {
-    let scene = Scene { patience: Some(seconds(30)), ..scene() };
+    let scene = Scenario { patience: Some(seconds(30)), ..scene() };
     let (tally, queue) = serve(&[3.0, 3.0, 0.0, 0.0, 0.0], |_| 0, &scene);
     assert_eq!((tally.missed, queue), (6.0, 0.0));
 }
@@ -120,7 +120,7 @@ proptest! {
         patience in prop::option::of(1i64..20),
     ) {
         let patience = patience.map(|slots| seconds(15 * slots));
-        let scene = Scene { wait_limit: seconds(15 * limit), patience, ..scene() };
+        let scene = Scenario { wait_limit: seconds(15 * limit), patience, ..scene() };
         let values: Vec<f64> = steps.iter().map(|(value, ..)| *value).collect();
         let (few, waits) = serve(&values, |i| steps[i].1, &scene);
         let (many, left) = serve(&values, |i| steps[i].1 + steps[i].2, &scene);

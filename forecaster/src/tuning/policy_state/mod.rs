@@ -8,7 +8,7 @@ use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
 use crate::control::keda::cooldown_is_over;
 use crate::control::queue::late;
 use crate::control::sliding_max::SlidingMax;
-use crate::decide::choice::Sums;
+use crate::decide::selection::Costs;
 use crate::tuning::cold_start::ColdStart;
 
 /// What all policies see at a slot, in replicas.
@@ -134,9 +134,9 @@ impl PolicyState {
     }
 
     /// What it came to since the last call.
-    pub(super) fn take_sums(&mut self, params: &SimulationParams) -> Sums {
+    pub(super) fn take_sums(&mut self, params: &SimulationParams) -> Costs {
         let gpu_hours = std::mem::take(&mut self.ran) as f64 * params.slot_s / 3600.0;
-        Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
+        Costs { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
     }
 
     fn complete_startups(&mut self, place: u32) {

@@ -142,7 +142,7 @@ fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
 }
 
 /// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by slot.
-fn queue(demand: &[f64], ready: &[u32]) -> Sums {
+fn queue(demand: &[f64], ready: &[u32]) -> Costs {
     let mut state = PolicyState::new(&PARAMS, 0);
     let mut previous = 0.0;
     for (i, (demand, ready)) in demand.iter().zip(ready).enumerate() {

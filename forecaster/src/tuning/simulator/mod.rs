@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::policy_state::{PolicyState, Rule, SimulationParams, Slot};
 use crate::control::hpa::whole;
 use crate::control::quantity::MAX_VALUE;
-use crate::decide::choice::{NOISE_FLOOR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
+use crate::decide::selection::{Costs, NOISE_FLOOR, ShadowPolicy, UNTUNED};
 use crate::forecast::Forecast;
 
 pub use spec::SimulatorSpec;
@@ -48,7 +48,7 @@ pub struct Block {
     /// Demand, in replica-hours.
     pub demand: f64,
     /// Per policy, in the order of the simulator's portfolio.
-    pub sums: Vec<Sums>,
+    pub sums: Vec<Costs>,
 }
 
 /// A look at the forecast that several policies share.
@@ -120,7 +120,7 @@ pub struct PolicySimulator {
     open: Option<Block>,
     blocks: VecDeque<Block>,
     /// Of every block that ever finished, by policy.
-    totals: Vec<Sums>,
+    totals: Vec<Costs>,
 }
 
 impl PolicySimulator {
@@ -152,7 +152,7 @@ impl PolicySimulator {
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
-            totals: vec![Sums::default(); portfolio.len()],
+            totals: vec![Costs::default(); portfolio.len()],
             portfolio,
             spec,
         };
@@ -224,7 +224,7 @@ impl PolicySimulator {
     }
 
     /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more included.
-    pub fn totals(&self) -> &[Sums] {
+    pub fn totals(&self) -> &[Costs] {
         &self.totals
     }
 
@@ -232,7 +232,7 @@ impl PolicySimulator {
     pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
         let fits = |block: &Block| block.sums.len() == self.portfolio.len();
         self.blocks = blocks.into_iter().filter(fits).collect();
-        self.totals.fill(Sums::default());
+        self.totals.fill(Costs::default());
         for block in &self.blocks {
             add(&mut self.totals, &block.sums);
         }
@@ -341,7 +341,7 @@ impl PolicySimulator {
     }
 }
 
-fn add(totals: &mut [Sums], sums: &[Sums]) {
+fn add(totals: &mut [Costs], sums: &[Costs]) {
     totals.iter_mut().zip(sums).for_each(|(total, sums)| *total += *sums);
 }
 

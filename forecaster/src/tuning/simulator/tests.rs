@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::policy::{Objective, Threshold};
-use crate::replay::{Arm, Scene, replay};
+use crate::replay::{Arm, Scenario, replay};
 use crate::series::Series;
 use crate::tuning::cold_start::ColdStart;
 use crate::tuning::selection::SelectionCriteria;
@@ -50,8 +50,8 @@ fn run(simulator: &mut PolicySimulator, slots: std::ops::Range<usize>, sees: boo
 }
 
 /// Per policy, over all blocks.
-fn totals(simulator: &PolicySimulator) -> Vec<Sums> {
-    let mut totals = vec![Sums::default(); simulator.portfolio().len()];
+fn totals(simulator: &PolicySimulator) -> Vec<Costs> {
+    let mut totals = vec![Costs::default(); simulator.portfolio().len()];
     for block in simulator.blocks() {
         totals.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
     }
@@ -105,7 +105,7 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let (plain, planner) = (sums(true), sums(false));
     let mut differ = 0;
     for (i, policy) in policies.iter().enumerate() {
-        let mut scene = Scene::new(Threshold::new(10.0).unwrap(), spec().lead);
+        let mut scene = Scenario::new(Threshold::new(10.0).unwrap(), spec().lead);
         scene.hpa.utilisation = policy.utilisation();
         scene.hpa.behavior.as_mut().unwrap().down.stabilization = Some(policy.scale_down_window());
         let hpa = replay(&trace, &[], &scene, Arm::Hpa);
@@ -176,7 +176,7 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
     run(&mut simulator, 0..1440 * 3 + 1, false);
     let kept: Vec<Block> = simulator.blocks().cloned().collect();
     let mut again = PolicySimulator::new(spec(), portfolio::reactive());
-    let odd = Block { sums: vec![Sums::default(); 3], ..kept[0].clone() };
+    let odd = Block { sums: vec![Costs::default(); 3], ..kept[0].clone() };
     again.restore(kept.iter().cloned().chain([odd]));
     assert_eq!(again.blocks().cloned().collect::<Vec<_>>(), kept);
     assert_eq!(again.totals(), totals(&simulator));
@@ -246,7 +246,7 @@ fn stitched_sums_are_the_closed_loop() {
         state.step(&simulator.params, &simulator.rules[i], &seen, simulator.ahead[i]);
     }
     simulator.step(at(21 * DAY), None, None);
-    let mut stitched = Sums::default();
+    let mut stitched = Costs::default();
     for (i, block) in simulator.blocks().enumerate() {
         stitched += block.sums[chosen[i / 4]];
     }
@@ -279,7 +279,7 @@ proptest! {
         simulator.step(at(10_000), None, None);
         for block in simulator.blocks() {
             for sums in &block.sums {
-                let Sums { gpu_hours, missed, queued } = *sums;
+                let Costs { gpu_hours, missed, queued } = *sums;
                 prop_assert!(gpu_hours.is_finite() && missed.is_finite() && queued.is_finite());
                 prop_assert!(missed >= 0.0 && queued >= 0.0);
                 let hours = f64::from(block.slots) * 15.0 / 3600.0;
