@@ -1,14 +1,19 @@
 //! Failures of the lesser signals (backlog, latency): told once when they change, not at every slot.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use super::{Query, SourceError};
+use crate::log_once::LogOnce;
 
 /// What was last complained about, by signal and query.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Complaints {
-    last: Mutex<HashMap<(&'static str, String), SourceError>>,
+    /// By signal and query, the failure's kind.
+    told: LogOnce<(&'static str, String), &'static str>,
+}
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self { told: LogOnce::new(MAX_REMEMBERED) }
+    }
 }
 
 impl Complaints {
@@ -44,18 +49,11 @@ impl Complaints {
     }
 
     fn is_news(&self, signal: &'static str, query: &Query, error: &SourceError) -> bool {
-        let Ok(mut last) = self.last.lock() else { return false };
-        let key = (signal, query.promql().unwrap_or_default().to_owned());
-        if last.len() >= MAX_REMEMBERED && !last.contains_key(&key) {
-            last.clear();
-        }
-        last.insert(key, error.clone()).is_none_or(|before| before.kind() != error.kind())
+        self.told.is_news((signal, query.promql().unwrap_or_default().to_owned()), error.kind())
     }
 
     fn settled(&self, signal: &'static str, query: &Query) -> bool {
-        let Ok(mut last) = self.last.lock() else { return false };
-        // Nearly always there is nothing to look up, hence no key to build.
-        !last.is_empty() && last.remove(&(signal, query.promql().unwrap_or_default().to_owned())).is_some()
+        self.told.is_over(|| (signal, query.promql().unwrap_or_default().to_owned()))
     }
 }
 
