@@ -49,6 +49,7 @@ pub mod decide;
 pub mod forecast;
 pub mod replay;
 pub mod series;
+pub mod tuning;
 
 pub use calendar::{Bounds, Calendar, Window};
 pub use decide::planner::{Observation, Planner, Replicas};

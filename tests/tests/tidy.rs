@@ -6,7 +6,7 @@ mod source;
 use source::{Source, root, sources};
 
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
-/// `main → cli → app → {grpc, dashboard, collector, refit} → {registry, metadata, source, store, cluster, …}`.
+/// `main → cli → app → {grpc, dashboard, collector, training} → {registry, metadata, source, store, cluster, …}`.
 const ARROWS: [(&str, &[&str]); 24] = [
     ("main", &["cli"]),
     (
@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "dashboard",
             "grpc",
             "metrics",
-            "refit",
+            "training",
             "registry",
             "source",
             "start_ups",
@@ -55,7 +55,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "insight",
             "metadata",
             "metrics",
-            "refit",
+            "training",
             "registry",
             "scaling",
             "source",
@@ -63,7 +63,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "store",
         ],
     ),
-    ("refit", &["clock", "insight", "metadata", "metrics", "registry", "scaling", "source", "start_ups", "store"]),
+    ("training", &["clock", "insight", "metadata", "metrics", "registry", "scaling", "source", "start_ups", "store"]),
     ("start_ups", &["clock", "cluster", "insight", "metrics", "scaling", "store"]),
     ("cluster", &["clock", "config", "insight", "metrics", "scaling"]),
     ("metrics", &["clock", "insight", "registry", "workload"]),

@@ -1,13 +1,14 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
+mod answer;
 pub mod choice;
-mod combine;
 pub mod lead;
 pub(crate) mod live;
 pub mod planner;
 pub mod plausibility;
 pub mod policy;
 pub mod rhythm;
+mod target;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,7 +40,7 @@ pub enum Reason {
     /// Sources have been down too long to vouch for a value.
     Unavailable,
     /// At zero replicas the metrics are gone, and nothing is expected: zero, until forecast or window say otherwise.
-    Asleep,
+    ScaledToZero,
     /// No sample has ever been seen.
     NoData,
 }
@@ -83,7 +84,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::LastGood => "last_good",
             Self::Unavailable => "unavailable",
-            Self::Asleep => "asleep",
+            Self::ScaledToZero => "asleep",
             Self::NoData => "no_data",
         }
     }
@@ -101,9 +102,9 @@ pub enum State {
     /// Both are down, the last good value is young enough to repeat.
     LastGood,
     /// Both are down for too long.
-    Blind,
+    NoSignal,
     /// The workload was let go to zero and its metrics went with it; the source itself answers.
-    Asleep,
+    ScaledToZero,
     /// No sample has ever been seen.
     NoData,
 }
@@ -116,8 +117,8 @@ impl State {
             Self::Reactive => "reactive",
             Self::LiveDown => "live_down",
             Self::LastGood => "last_good",
-            Self::Blind => "blind",
-            Self::Asleep => "asleep",
+            Self::NoSignal => "blind",
+            Self::ScaledToZero => "asleep",
             Self::NoData => "no_data",
         }
     }

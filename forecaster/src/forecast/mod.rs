@@ -3,11 +3,12 @@
 pub mod backtest;
 pub mod ensemble;
 pub mod model;
+mod no_forecast;
 mod season;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use ensemble::{Ensemble, Exact, NoForecast, Report, Spec};
+pub use ensemble::{Ensemble, Exact, MAX_LEAD_BUCKETS, NoForecast, Report, Spec};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::arm::knative::Knative;
-use super::arm::prewarm::Pilot;
+use super::arm::prewarm::PlannerArm;
 use super::demand::{Demand, Segment, steps};
 use super::fleet::{Fleet, Tally};
 use super::outcome::{Moment, Settings};
@@ -23,7 +23,7 @@ pub(super) enum Driver<'a> {
     /// Knative's autoscaler.
     Knative(Knative),
     /// Prewarm's planner.
-    Planner(Box<Pilot<'a>>),
+    Planner(Box<PlannerArm<'a>>),
     /// Ready and starting replicas of every step, known beforehand.
     Dictated(&'a [(u32, u32)]),
 }
@@ -142,7 +142,7 @@ impl Driver<'_> {
                     (more, if more > live.unwrap_or(0.0) { ahead.reason } else { "live" })
                 });
                 let active = if more > 0.0 { Some(true) } else { live.map(|live| live > 0.0) };
-                Signal { wanted: live, ahead: more, active, reason }
+                Signal { wanted: live, ahead: more, active, reason, forecast: None }
             }
             Self::Knative(knative) => knative.signal(demand, i, fleet),
             Self::Planner(pilot) => pilot.signal(demand, i, fleet),
@@ -164,6 +164,7 @@ fn moment(demand: &Demand, scene: &Scene, fleet: &Fleet<'_>, i: usize, signal: &
         ready: fleet.ready,
         desired: fleet.total(),
         metric_value: signal.wanted.map(|wanted| wanted.max(signal.ahead) * threshold),
+        forecast: signal.forecast,
         active: signal.active.unwrap_or(false),
         reason: signal.reason,
     }

@@ -7,14 +7,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::arm::prewarm::{observe, policy, rhythm};
+use super::arm::prewarm::observe;
 use super::fleet::Fleet;
 use super::scene::{ColdStart, Slots};
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window};
 use crate::control::keda::ScaledObject;
-use crate::decide::planner::Planner;
+use crate::decide::planner::{Gate, Planner};
 use crate::decide::policy::Threshold;
+use crate::tuning::horizon::ACTIVATION_DELAY;
 
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
@@ -41,7 +42,9 @@ fn days(n: i64, low: f64, high: f64) -> Series {
 fn foresight(trace: &Series) -> Vec<Forecast> {
     let minutes = trace.values().len();
     let issue = |minute: usize| {
-        let rows = (minute..minute + 60).map(|m| vec![trace.values().get(m).copied().unwrap_or(f64::NAN); 2]).collect();
+        // In the precision that stores keep.
+        let at = |m: usize| trace.values().get(m).map_or(f64::NAN, |value| f64::from(*value as f32));
+        let rows = (minute..minute + 60).map(|m| vec![at(m); 2]).collect();
         Forecast::new(trace.instant(minute), SignedDuration::from_mins(1), vec![0.5, 0.99], rows)
     };
     (0..minutes.saturating_sub(60)).step_by(5).map(issue).collect()
@@ -151,14 +154,16 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
 /// The planner in the loop answers what one answers that is driven as the collector drives it.
 #[test]
 fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
-    let trace = days(2, 5.0, 90.0);
+    // A forecast may act after two days, from the next block of six hours on.
+    let trace = days(3, 5.0, 90.0);
     let forecasts = foresight(&trace);
     let scene = Scene { timeline: true, ..scene(180) };
     let outcome = replay(&trace, &forecasts, &scene, Arm::Prewarm);
     let demand = Demand::new(&trace, &scene);
-    let mut planner = Planner::new(Arc::new(policy(&scene)), rhythm(&scene));
+    let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
+    planner.set_gate(Gate::Closed);
     let mut fleet = Fleet::new(&demand, &scene, 0);
-    let mut pilot = Pilot::new(&scene, &forecasts);
+    let mut arm = PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
     for (i, moment) in outcome.timeline.iter().enumerate() {
@@ -170,12 +175,13 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
         fleet.dictate(ready + landed, starting - landed);
         fleet.queue = queue;
-        // The tuner's part is its own test; here the choice is handed over.
-        pilot.signal(&demand, i, &fleet);
-        if let Some(choice) = pilot.choice().filter(|choice| planner.choice() != Some(choice)) {
+        // The selection is a test of its own; here it is handed over.
+        arm.signal(&demand, i, &fleet);
+        if let Some(choice) = arm.selection().filter(|choice| planner.choice() != Some(choice)) {
             planner.install_choice(choice.clone());
         }
-        while let Some(forecast) = forecasts.get(installed).filter(|forecast| forecast.origin() <= moment.time) {
+        let acts = |forecast: &&Forecast| forecast.origin() + ACTIVATION_DELAY <= moment.time;
+        while let Some(forecast) = forecasts.get(installed).filter(acts) {
             planner.install(forecast.clone());
             installed += 1;
         }
@@ -186,6 +192,7 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         assert!((recommendation.decision.metric_value - value).abs() < 1e-9, "step {i}: {recommendation:?} {value}");
         queue = (queue + demand.values[i] - f64::from(moment.ready)).max(0.0);
     }
+    assert!(outcome.timeline.iter().any(|moment| moment.reason == "forecast"), "the forecast acted");
 }
 
 /// Work and money of a stretch of an arm.

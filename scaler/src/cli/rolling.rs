@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prewarm_forecaster::forecast::{Ensemble, Exact, NoForecast, Report, Spec};
+use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
 
 /// A walk over a history; each forecast knows what its origin knows.
@@ -10,6 +11,8 @@ use prewarm_forecaster::{Forecast, Series};
 pub(crate) struct Rolling<'a> {
     history: &'a Series,
     spec: Spec,
+    /// `None`: whenever the ensemble itself thinks it due.
+    schedule: Option<RefitSchedule>,
     /// Buckets after which a forecast is wanted, ascending.
     origins: Vec<usize>,
     shares: usize,
@@ -29,7 +32,12 @@ impl<'a> Rolling<'a> {
     /// once for all, so that there are no more shares than `most`.
     pub(crate) fn new(history: &'a Series, spec: Spec, origins: Vec<usize>, most: usize) -> Self {
         let shares = most.min(spec.leads.len()).max(1);
-        Self { history, spec, origins, shares, taken: AtomicUsize::new(0) }
+        Self { history, spec, schedule: None, origins, shares, taken: AtomicUsize::new(0) }
+    }
+
+    /// Refitted as the models of a service are.
+    pub(crate) fn refitted(self, schedule: RefitSchedule) -> Self {
+        Self { schedule: Some(schedule), ..self }
     }
 
     /// How many shares there are to walk with.
@@ -54,14 +62,21 @@ impl<'a> Rolling<'a> {
         Walked { said, report: ensemble.report() }
     }
 
-    /// The forecasts, one for each origin, of what all shares (in their order) have said, and how they have done.
-    pub(crate) fn join(&self, walked: &[Walked]) -> (Vec<Result<Forecast, NoForecast>>, Report) {
+    /// What `at_origin` makes of the forecast at each origin, from what all shares (in their order)
+    /// have said, and how they have done. The ensemble that it is given has no leads of its own, but
+    /// can say why a lead is missing.
+    pub(crate) fn join<T>(
+        &self,
+        walked: &[Walked],
+        mut at_origin: impl FnMut(&Ensemble, Result<Forecast, NoForecast>) -> T,
+    ) -> (Vec<T>, Report) {
         let mut forecasts = Vec::with_capacity(self.origins.len());
         // Without a lead of its own, and cheap: nobody need keep for every origin what leads have in common.
         let all = self.spec.leads.len();
         self.issue(all, all + 1, |ensemble| {
             let said = walked.iter().filter_map(|share| share.said.get(forecasts.len()));
-            forecasts.push(ensemble.forecast_with(said));
+            let forecast = ensemble.forecast_with(said);
+            forecasts.push(at_origin(ensemble, forecast));
         });
         let lead = |i: usize| walked.get(i % self.shares)?.report.leads.get(i / self.shares).cloned();
         (forecasts, Report { leads: (0..all).filter_map(lead).collect() })
@@ -70,9 +85,15 @@ impl<'a> Rolling<'a> {
     fn issue(&self, n: usize, of: usize, mut at_origin: impl FnMut(&Ensemble)) -> Ensemble {
         let leads = self.spec.leads.iter().skip(n).step_by(of).count();
         let mut ensemble = Ensemble::new(self.history.start(), self.history.step(), self.spec.clone()).share(n, of);
+        if self.schedule.is_some() {
+            ensemble = ensemble.refit_by_caller();
+        }
         let mut origins = self.origins.iter().copied().peekable();
         for (row, value) in self.history.values().iter().enumerate().take(self.rows()) {
             ensemble.push(*value);
+            if let Some(schedule) = self.schedule {
+                schedule.refit_if_due(&mut ensemble, row + 1, self.history.instant(row + 1));
+            }
             if origins.next_if_eq(&row).is_some() {
                 at_origin(&ensemble);
             }
@@ -113,7 +134,7 @@ mod tests {
             let rolling = Rolling::new(&history, spec.clone(), vec![5, 200, 290], most);
             let walked: Vec<Walked> = (0..rolling.shares()).map(|n| rolling.walk(n)).collect();
             assert_eq!(walked.len(), shares);
-            assert_eq!(rolling.join(&walked), (whole.clone(), ensemble.report()));
+            assert_eq!(rolling.join(&walked, |_, forecast| forecast), (whole.clone(), ensemble.report()));
             assert_eq!(rolling.taken(), rolling.work());
         }
     }

@@ -25,17 +25,21 @@ pub enum Query {
     Text(String),
     /// A preset's expression, selector included; rendered to PromQL, or evaluated on scraped text.
     Preset(preset::Expression),
-    /// Another trigger of this ScaledObject, by name.
-    Trigger(String),
 }
 
 impl Query {
-    /// The question as PromQL; `None` for another trigger.
-    pub fn promql(&self) -> Option<&str> {
+    /// What says whether its answer tells the truth, and what it means if not.
+    pub fn caveat(&self) -> Option<(Self, &'static str)> {
+        let Self::Preset(expression) = self else { return None };
+        let caution = expression.caveat()?;
+        Some((Self::Text(caution.promql.clone()), caution.words))
+    }
+
+    /// The question as PromQL.
+    pub fn promql(&self) -> &str {
         match self {
-            Self::Text(text) => Some(text),
-            Self::Preset(expression) => Some(expression.promql()),
-            Self::Trigger(_) => None,
+            Self::Text(text) => text,
+            Self::Preset(expression) => expression.promql(),
         }
     }
 }

@@ -8,11 +8,13 @@ use crate::log_once::LogOnce;
 pub(super) struct Complaints {
     /// By signal and query, the failure's kind.
     told: LogOnce<(&'static str, String), &'static str>,
+    /// By query, what the source remarked.
+    remarks: LogOnce<String, String>,
 }
 
 impl Default for Complaints {
     fn default() -> Self {
-        Self { told: LogOnce::new(MAX_REMEMBERED) }
+        Self { told: LogOnce::new(MAX_REMEMBERED), remarks: LogOnce::new(MAX_REMEMBERED) }
     }
 }
 
@@ -37,7 +39,7 @@ impl Complaints {
                     tracing::warn!(
                         source.name = source,
                         source.signal = signal,
-                        source.query = query.promql().unwrap_or_default(),
+                        source.query = query.promql(),
                         error.kind = error.kind(),
                         error.message = %error,
                         "signal cannot be read; going on without it"
@@ -48,12 +50,20 @@ impl Complaints {
         }
     }
 
+    /// A word in the log on what a source remarked beside its answer, once for each query and wording.
+    pub(super) fn remark(&self, source: &str, promql: &str, remark: Option<&str>) {
+        let Some(remark) = remark else { return };
+        if self.remarks.is_news(promql.to_owned(), remark.to_owned()) {
+            tracing::info!(source.name = source, source.query = promql, source.warning = remark, "the source remarks");
+        }
+    }
+
     fn is_news(&self, signal: &'static str, query: &Query, error: &SourceError) -> bool {
-        self.told.is_news((signal, query.promql().unwrap_or_default().to_owned()), error.kind())
+        self.told.is_news((signal, query.promql().to_owned()), error.kind())
     }
 
     fn settled(&self, signal: &'static str, query: &Query) -> bool {
-        self.told.is_over(|| (signal, query.promql().unwrap_or_default().to_owned()))
+        self.told.is_over(|| (signal, query.promql().to_owned()))
     }
 }
 

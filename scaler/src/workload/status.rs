@@ -26,8 +26,8 @@ impl Standing {
         Self::Decided(State::Reactive),
         Self::Decided(State::LiveDown),
         Self::Decided(State::LastGood),
-        Self::Decided(State::Blind),
-        Self::Decided(State::Asleep),
+        Self::Decided(State::NoSignal),
+        Self::Decided(State::ScaledToZero),
         Self::Decided(State::NoData),
     ];
 

@@ -134,6 +134,56 @@ fn an_evaluation_compares_with_what_is_simple() {
     assert!(table.contains("lead  forecaster  rows") && table.contains("WQL   loss over all quantiles"), "{table}");
 }
 
+/// Rows of `values`, five minutes apart, as CSV; those that are NaN are left out.
+fn rows_of(folder: &Path, values: &[f64]) -> String {
+    let mut text = String::from("timestamp,value\n");
+    for (i, value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+        writeln!(text, "{},{value}", monday() + STEP * i32::try_from(i).unwrap()).unwrap();
+    }
+    let path = folder.join("rows.csv");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_hour_of_rows_then_two_without_does_not_leave_the_next_weeks_without_forecasts() {
+    // Public reports have it of workloads that sleep at night: blind from their first day on.
+    let folder = tempfile::tempdir().unwrap();
+    let values = [vec![5.0; 12], vec![f64::NAN; 24], vec![5.0; 10 * 288]].concat();
+    let rows = rows(&text(&["--input", &rows_of(folder.path(), &values), "--output", "csv"]));
+    assert_eq!(rows.len(), 3 * 4);
+    assert!(rows.iter().all(|(.., value)| (value - 5.0).abs() < 1e-3), "{rows:?}");
+}
+
+#[test]
+fn an_origin_without_a_forecast_is_said_with_its_reason_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    // A day and a half of rows, a day and an hour without, half a day of rows.
+    let values = [vec![5.0; 432], vec![f64::NAN; 300], vec![5.0; 144]].concat();
+    let input = rows_of(folder.path(), &values);
+    let at = |i: i32| (monday() + STEP * i).to_string();
+    let run = |origins: &[String], more: &[&str]| {
+        let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
+        let output = run(&[&["--input", &input, "--at"][..], &origins, more].concat());
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.success(), said)
+    };
+    // In the gap for more than a day; the others have theirs.
+    let stale = "nothing was observed for 24h 10m, a forecast needs a value of the last day";
+    let (succeeded, [rows, complaints]) = run(&[at(400), at(721), at(800)], &["--output", "csv"]);
+    assert!(!succeeded && rows.lines().count() == 1 + 2 * 3 * 4, "{rows}");
+    assert_eq!(complaints, format!("prewarm: no forecast at {}: {stale}\n", at(721)));
+    let (succeeded, [table, complaints]) = run(&[at(400), at(721), at(800)], &["--output", "table"]);
+    assert!(!succeeded && complaints.is_empty() && table.contains(&format!("\nno forecast: {stale}\n")), "{table}");
+    // A lead that was named, and that the history does not suffice for yet.
+    let (succeeded, [rows, complaints]) = run(&[at(27)], &["--lead", "5m,60m", "--output", "csv"]);
+    assert!(!succeeded && rows.lines().count() == 1 + 4, "{rows}");
+    let young = "28 buckets were observed, a forecast needs 32";
+    assert_eq!(complaints, format!("prewarm: no forecast at {} for 1h ahead: {young}\n", at(27)));
+    let (succeeded, [json, _]) = run(&[at(27)], &["--output", "json"]);
+    assert!(succeeded && json.contains(young), "nobody named the hour: {json}");
+}
+
 #[test]
 fn what_cannot_be_done_is_said_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +195,7 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         assert!(rows.lines().count() <= 1, "nothing but a header: {rows}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--input", &input, "--lead", "7m"], "--lead 7m is no multiple of the input's step of 5m: try 5m or 10m"),
         (&["--input", &input, "--quantile", "95"], "write 0.95 for 95 %"),
         (
@@ -155,6 +205,8 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         (&["--input", &input, "--timezone", "Europe/Atlantis"], "--timezone Europe/Atlantis"),
         (&["--input", "/nowhere.csv"], "--input /nowhere.csv: cannot be read"),
         (&["--prometheus", "http://me:secret@localhost:9090", "--query", "up"], "PREWARM_PROMETHEUS_TOKEN"),
+        (&["--prometheus", "http://localhost:9090", "--query", "up", "--header", "x"], "X-Scope-OrgID: team-a"),
+        (&["--config", "/nowhere.toml", "--query", "up"], "cannot read /nowhere.toml"),
         (&[], "--input <FILE>"),
     ];
     for (arguments, expected) in cases {
@@ -189,7 +241,18 @@ async fn a_history_comes_straight_from_prometheus() {
         "csv",
     ];
     // The server is a process of its own: this thread may wait.
-    let rows = rows(&text(&arguments));
+    let given = text(&arguments);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prewarm.toml");
+    std::fs::write(&config, format!("[sources.mimir]\nurl = \"{address}\"\ntenant = \"team-a\"\n")).unwrap();
+    let mut configured = vec!["--config", config.to_str().unwrap(), "--source", "mimir"];
+    configured.extend_from_slice(&arguments[2..]);
+    assert_eq!(text(&configured).len(), given.len(), "a source of the server's configuration");
+    let mut headed = arguments.to_vec();
+    headed.extend(["--header", "X-Scope-OrgID: team-a"]);
+    assert_eq!(text(&headed).len(), given.len());
+
+    let rows = rows(&given);
     let [(origin, 600, 0.5, value)] = rows.as_slice() else { panic!("{rows:?}") };
     assert!(now.duration_since(*origin).as_secs().abs() < 120, "the last full minute: {origin}");
     assert!((value - demand.at(start + days(2)).unwrap()).abs() < 3.0, "{value}");

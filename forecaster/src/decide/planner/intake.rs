@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::checkpoint::Checkpoint;
 use super::{BRIDGED_SLOTS, MAX_LATENCY_FACTOR, Observation, Planner, Replicas};
 use crate::decide::live::Level;
 use crate::decide::plausibility::{FACTOR, Judgement, Reference, Signal};
@@ -40,6 +41,20 @@ impl Plausibility {
         self.expected = values.fold(0.0, f64::max) / CAP;
     }
 
+    /// Writes itself into a checkpoint.
+    pub(super) fn save(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.needed = self.needed;
+        checkpoint.slowest = self.slowest;
+        checkpoint.held = [self.demand, self.backlog, self.latency].map(|signal| signal.held());
+    }
+
+    /// Becomes what a checkpoint says. What the forecast expects and what may run are known from elsewhere.
+    pub(super) fn load(&mut self, checkpoint: &Checkpoint) {
+        self.needed = checkpoint.needed;
+        self.slowest = checkpoint.slowest;
+        [self.demand, self.backlog, self.latency] = checkpoint.held.map(Signal::of_held);
+    }
+
     /// After the clock was set back.
     pub(super) fn forget_held(&mut self) {
         [&mut self.demand, &mut self.backlog, &mut self.latency].into_iter().for_each(Signal::forget);
@@ -48,11 +63,11 @@ impl Plausibility {
 
 /// What a slot gave.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Intake {
+pub(in crate::decide) struct Intake {
     /// Demand was seen in this very slot.
-    pub(super) seen: bool,
+    pub(in crate::decide) seen: bool,
     /// What a held demand counts for in this slot alone, in its own unit.
-    pub(super) demand_held: Option<f64>,
+    pub(in crate::decide) demand_held: Option<f64>,
     /// What a held backlog counts for in this slot alone, in items.
     pub(super) backlog_held: Option<f64>,
     /// The SLO guard's factor, ≥ 1.
@@ -101,11 +116,11 @@ impl Planner {
         self.plausibility.backlog.witness(at, observation.backlog);
     }
 
-    /// Takes the observation in, as far as it can be. What is not a number ≥ 0 is missing.
-    pub(super) fn take_in(&mut self, now: Timestamp, observation: &Observation) -> Intake {
+    /// Applies the observation, as far as it can be. What is not a number ≥ 0 is missing.
+    pub(super) fn apply(&mut self, now: Timestamp, observation: &Observation) -> Intake {
         let first = self.live.last(now).is_none();
         self.activity.follow(now, observation.replicas, first);
-        let (latency_factor, latency_check) = self.take_in_latency(now, observation.latency);
+        let (latency_factor, latency_check) = self.apply_latency(now, observation.latency);
         // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
         let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
         let sample = observation.demand.or(gone.then_some(0.0));
@@ -204,7 +219,7 @@ impl Planner {
     }
 
     /// The SLO guard's factor. A latency is bridged over a few missed slots; a held one counts in its own slot alone.
-    fn take_in_latency(&mut self, now: Timestamp, sample: Option<f64>) -> (f64, Check) {
+    fn apply_latency(&mut self, now: Timestamp, sample: Option<f64>) -> (f64, Check) {
         let bridge = self.rhythm.slot * BRIDGED_SLOTS;
         // Beyond the largest factor nothing changes.
         let harmless = MAX_LATENCY_FACTOR * self.policy.latency_target.unwrap_or(f64::INFINITY);

@@ -44,7 +44,7 @@ impl Planner {
         }
         let Some((age, level)) = self.live.last(now) else { return };
         let at = later(now, -age);
-        self.activity.restore(at, low_since, &self.patience());
+        self.activity.restore(at, low_since, &self.scale_down_timing());
         self.desired = replicas(level.value, policy.threshold);
         let active = self.activity.active();
         self.last_good = Some(LastGood { at, live: level.value, backlog: 0.0, value: level.value, active });

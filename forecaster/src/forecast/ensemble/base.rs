@@ -44,6 +44,13 @@ struct Fit {
     bounds: (f32, f32),
 }
 
+impl Fit {
+    fn is_finite(&self) -> bool {
+        let rest = [self.carry[0], self.carry[1], self.least_size, self.bounds.0, self.bounds.1];
+        self.change.is_finite() && self.size.is_finite() && rest.into_iter().all(f32::is_finite)
+    }
+}
+
 impl Base {
     pub(super) fn new(lead: usize, window: usize) -> Self {
         Self {
@@ -254,6 +261,14 @@ impl Base {
             rest[17..17 + n].copy_from_slice(&terms[..n]);
         }
         row
+    }
+
+    /// Whether the newest row and the fit that it is made by are finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let Some(t) = self.mixed.end().checked_sub(1) else { return true };
+        let columns = [&self.smoothers, &self.ridge, &self.season, &self.size, &self.mixed];
+        let fitted = self.fit.as_ref().is_none_or(Fit::is_finite);
+        fitted && columns.into_iter().all(|column| column.get(t).is_some_and(f32::is_finite))
     }
 
     pub(super) fn bytes(&self) -> usize {

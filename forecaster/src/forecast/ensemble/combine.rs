@@ -89,6 +89,12 @@ impl Combination {
         }
     }
 
+    /// Whether weights, and the sums that they come of, are finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let members = self.members.iter().flat_map(|m| [m.loss, m.regret, m.variance, m.bound]);
+        members.chain(self.weights.iter().copied()).all(f64::is_finite)
+    }
+
     fn weigh(&mut self) {
         let most = self.members.iter().map(|m| m.rate * m.regret).fold(f64::NEG_INFINITY, f64::max);
         let by_regret = |member: &Member| member.rate * (member.rate * member.regret - most).exp();

@@ -3,26 +3,31 @@
 /// After which buckets members speak.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judging {
-    /// After none before this one.
+    /// After none before this one. Like `until`, it counts from the first bucket pushed.
     pub from: usize,
     /// Before this one, after one in `every` (≥ 1).
     pub until: usize,
     pub every: usize,
+    /// The bucket that is row 0 of the state. A state that began anew holds no bucket before it.
+    pub first: usize,
 }
 
 impl Default for Judging {
     fn default() -> Self {
-        Self { from: 0, until: 0, every: 1 }
+        Self { from: 0, until: 0, every: 1, first: 0 }
     }
 }
 
 impl Judging {
-    pub(super) fn speaks(&self, bucket: usize) -> bool {
+    /// Whether members speak after a row of the state.
+    pub(super) fn speaks(&self, row: usize) -> bool {
+        let bucket = self.first + row;
         bucket >= self.from && (bucket >= self.until || bucket.is_multiple_of(self.every))
     }
 
-    /// For how many buckets counts what was said after one.
-    pub(super) fn counts(&self, bucket: usize) -> i32 {
+    /// For how many buckets counts what was said after a row of the state.
+    pub(super) fn counts(&self, row: usize) -> i32 {
+        let bucket = self.first + row;
         if bucket >= self.until { 1 } else { i32::try_from(self.every).unwrap_or(1) }
     }
 }
@@ -73,6 +78,6 @@ mod tests {
         let every = of(fed([]).judging_every(1, 5 * DAY));
         assert_eq!(bits(&every.forecast().unwrap()), bits(&plain.forecast().unwrap()));
         let late = of(fed([]).judging_from(6 * DAY).judging_every(5, 3 * DAY));
-        assert!(matches!(late.forecast(), Err(NoForecast::TooYoung { .. })));
+        assert_eq!(late.forecast(), Err(NoForecast::NotIssued));
     }
 }

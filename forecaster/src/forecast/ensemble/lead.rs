@@ -170,6 +170,16 @@ impl Lead {
         self.issued.rows(end.saturating_sub(self.width())..end)
     }
 
+    /// Whether what decays is finite, and the newest row is: or all of it unknown, while too young.
+    pub(super) fn is_finite(&self) -> bool {
+        let score = self.score.covered.iter().chain(&self.score.pinball);
+        let scored = self.score.weight.is_finite() && score.into_iter().all(|sum| sum.is_finite());
+        let row = self.newest_by_member();
+        let issued = row.iter().all(|value| value.is_finite()) || row.iter().all(|value| value.is_nan());
+        let learnt = self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
+        scored && issued && learnt && self.base.is_finite()
+    }
+
     pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadReport {
         let share = |sums: &[f64]| sums.iter().map(|sum| sum / self.score.weight).collect();
         let weights = |i: usize| self.combinations.iter().map(|c| c.weights()[i]).collect();

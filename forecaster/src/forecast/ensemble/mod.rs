@@ -27,13 +27,15 @@ use super::Forecast;
 use crate::calendar::Calendar;
 use column::Column;
 use judging::Judging;
+use member::ENOUGH;
 use state::{Share, State};
 
 /// What to forecast.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets (at least one). The
-    /// forecast's grid ends with the longest of them: add what is to be held to it.
+    /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets
+    /// (at least one, at most [`MAX_LEAD_BUCKETS`]: a longer one is cut off). The forecast's grid ends
+    /// with the longest of them: add what is to be held to it.
     pub leads: Vec<SignedDuration>,
     /// Quantiles, ascending within (0, 1).
     pub quantiles: Vec<f64>,
@@ -41,22 +43,53 @@ pub struct Spec {
     pub calendar: Calendar,
 }
 
+/// No lead is longer than so many buckets.
+pub const MAX_LEAD_BUCKETS: usize = 3000;
+
 /// Why there is no forecast.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NoForecast {
     /// Too little was observed yet.
     #[error("{observed} buckets were observed, a forecast needs {needed}")]
     TooYoung {
-        /// Observed.
+        /// Observed since the start.
         observed: usize,
-        /// Needed.
+        /// Needed at the lead, where none of them is a gap.
         needed: usize,
     },
-    /// Nothing was observed for too long.
-    #[error("nothing was observed for {gap:#}")]
+    /// Enough was observed, but with too many gaps between.
+    #[error("{pairs} pairs of observed buckets lie {lead:#} apart, a forecast needs {needed}")]
+    TooSparse {
+        /// Pairs among the buckets that are looked at (weeks to months of them, by their length).
+        pairs: usize,
+        /// Needed.
+        needed: usize,
+        /// The lead.
+        lead: SignedDuration,
+    },
+    /// Nothing was observed for more than a day.
+    #[error("nothing was observed for {gap:#}, a forecast needs a value of the last day")]
     Stale {
         /// How long.
         gap: SignedDuration,
+    },
+    /// For more than a day demand was cut off by a limit ([`Ensemble::push_saturated`]) wherever it
+    /// was observed at all.
+    #[error("demand was cut off by its limit for {gap:#}, a forecast needs a value of the last day that was not")]
+    CutOff {
+        /// How long.
+        gap: SignedDuration,
+    },
+    /// The caller has asked for none after this bucket: [`Ensemble::judging_from`],
+    /// [`Ensemble::judging_every`], or a [`share`](Ensemble::share) without leads that was given
+    /// nobody else's.
+    #[error("no forecast was asked for after this bucket")]
+    NotIssued,
+    /// The lead is longer than [`MAX_LEAD_BUCKETS`].
+    #[error("a lead of {lead:#} is more than {MAX_LEAD_BUCKETS} buckets ahead")]
+    TooFar {
+        /// The lead.
+        lead: SignedDuration,
     },
     /// No lead or no quantile is asked for.
     #[error("no lead or no quantile is asked for")]
@@ -79,6 +112,16 @@ pub struct Exact {
 }
 
 /// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
+///
+/// **From when on there is a forecast.** At a lead of `h` buckets, once 20 pairs of observed buckets
+/// lie `h` apart: after 20 + `h` buckets without a gap. From then on there is one after every
+/// bucket that the caller asks for, with these exceptions:
+/// - Nothing was observed for more than a day: [`NoForecast::Stale`], or [`NoForecast::CutOff`].
+/// - Gaps leave fewer than 20 such pairs among the buckets that are looked at, which are the last 7
+///   days of minutes, 21 days of five minutes, 180 days of hours: [`NoForecast::TooSparse`].
+///
+/// A first bucket of more than ten times all before it is doubted: it counts as a gap. The origin of
+/// a forecast is always the end of the newest bucket. [`Ensemble::missing`] says why there is none.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     start: Timestamp,
@@ -93,6 +136,7 @@ pub struct Ensemble {
     by_caller: bool,
     judging: Judging,
     check_unit: usize,
+    /// Rows of the state after which the next fit is due.
     next_fit: usize,
 }
 
@@ -102,7 +146,7 @@ impl Ensemble {
     pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
         let share = Share::ALL;
-        let state = State::new(start, step, &spec, share, 1.0, 0);
+        let state = State::new(start, step, &spec, share, 1.0);
         let mut ensemble = Self {
             start,
             step,
@@ -149,7 +193,7 @@ impl Ensemble {
     /// a lead, puts it together.
     pub fn share(mut self, n: usize, of: usize) -> Self {
         self.share = Share { n, of: of.max(1) };
-        self.state = State::new(self.start, self.step, &self.spec, self.share, 1.0, 0);
+        self.state = State::new(self.start, self.step, &self.spec, self.share, 1.0);
         self
     }
 
@@ -186,7 +230,8 @@ impl Ensemble {
         if !self.by_caller && self.due() {
             self.refit();
         }
-        self.state.issue(self.judging.speaks(self.raw.end() - 1));
+        self.state.issue(self.judging.speaks(self.state.len() - 1));
+        debug_assert!(self.state.is_finite(), "bucket {} left what is no number", self.raw.end() - 1);
     }
 
     /// Replays what is kept with a better unit, where the present one is off by `factor`.
@@ -199,32 +244,38 @@ impl Ensemble {
         // The newest bucket is pushed by the caller.
         let (first, end) = (self.raw.first(), self.raw.end() - 1);
         let processor = self.state.processor;
-        self.state = State::new(self.start, self.step, &self.spec, self.share, unit, first);
+        self.state = State::new(self.instant(first), self.step, &self.spec, self.share, unit);
         self.state.processor = processor;
-        let mut next_fit = first + self.after(0);
-        for (i, value) in self.raw.rows(first..end).iter().enumerate() {
-            self.state.push(*value, &self.judging);
-            if first + i + 1 >= next_fit {
-                self.state.refit();
-                next_fit = first + self.after(i + 1);
+        self.judging.first = first;
+        self.next_fit = self.after(0);
+        let kept = self.raw.rows(first..end).to_vec();
+        for (row, value) in kept.into_iter().enumerate() {
+            self.state.push(value, &self.judging);
+            if self.due() {
+                self.refit();
             }
-            self.state.issue(self.judging.speaks(first + i));
+            self.state.issue(self.judging.speaks(row));
         }
-        self.next_fit = next_fit;
+    }
+
+    /// Start of a bucket, counted from the first one pushed.
+    fn instant(&self, bucket: usize) -> Timestamp {
+        let ahead = i64::try_from(bucket).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
+        self.start.saturating_add(SignedDuration::from_secs(ahead)).unwrap_or(Timestamp::MAX)
     }
 
     /// Whether a refit is due: once a day, more often in the first day.
     pub fn due(&self) -> bool {
-        self.raw.end() >= self.next_fit
+        self.state.len() >= self.next_fit
     }
 
     /// Fits what is fitted in one go. Costs a few milliseconds a lead.
     pub fn refit(&mut self) {
-        self.next_fit = self.after(self.raw.end());
+        self.next_fit = self.after(self.state.len());
         self.state.refit();
     }
 
-    /// The bucket of the fit that follows one after `n` buckets.
+    /// The row of the fit that follows one after `n` rows.
     fn after(&self, n: usize) -> usize {
         let day = self.state.per_day();
         let first = (day / 8).max(64);
@@ -238,8 +289,9 @@ impl Ensemble {
     }
 
     /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, in between
-    /// by the shape of the season; NaN after the last lead for which the history suffices. What is not NaN is ≥ 0 and at
-    /// most 1.1 times the largest value ever seen (plus a tenth of the mean).
+    /// by the shape of the season; NaN after the last lead for which the history suffices
+    /// ([`Self::missing`]). What is not NaN is ≥ 0 and at most 1.1 times the largest value of the
+    /// history that is kept, a month at least (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
         self.forecast_with([])
     }
@@ -253,21 +305,58 @@ impl Ensemble {
     /// The same as [`Self::forecast`], with leads of which other ensembles with the same [`Spec`] know after the same
     /// buckets; what comes of others is left out.
     pub fn forecast_with<'a>(&self, others: impl IntoIterator<Item = &'a Exact>) -> Result<Forecast, NoForecast> {
-        if self.spec.leads.is_empty() || self.spec.quantiles.is_empty() {
+        let shortest = self.spec.leads.iter().min().copied();
+        let Some(shortest) = shortest.filter(|_| !self.spec.quantiles.is_empty()) else {
             return Err(NoForecast::NothingAsked);
+        };
+        if let Some(stale) = self.stale() {
+            return Err(stale);
         }
-        let unobserved = self.state.unobserved();
-        if self.observed > 0 && unobserved > self.state.per_day() {
-            let gap =
-                self.step.checked_mul(i32::try_from(unobserved).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX);
-            return Err(NoForecast::Stale { gap });
-        }
-        let needed = self.state.needed();
         let same = others.into_iter().filter(|exact| exact.end == self.raw.end());
         let known = same.flat_map(|exact| exact.rows.iter().map(|(steps, row)| (*steps, row.as_slice())));
-        let rows = self.state.grid(known).ok_or(NoForecast::TooYoung { observed: self.observed, needed })?;
-        let origin = self.state.season().instant(self.raw.end());
-        Ok(Forecast::new(origin, self.step, self.spec.quantiles.clone(), rows))
+        match self.state.grid(known) {
+            Some(rows) => {
+                let origin = self.instant(self.raw.end());
+                Ok(Forecast::new(origin, self.step, self.spec.quantiles.clone(), rows))
+            }
+            None => Err(self.missing(shortest).unwrap_or(NoForecast::NotIssued)),
+        }
+    }
+
+    /// Why there is no forecast at `lead` after the newest bucket, of this ensemble or of one with
+    /// the same history that has the lead. `None` where there is one. Where a longer lead has one
+    /// (its buckets may lie apart more luckily), this one is read on the way there.
+    pub fn missing(&self, lead: SignedDuration) -> Option<NoForecast> {
+        if self.spec.quantiles.is_empty() {
+            return Some(NoForecast::NothingAsked);
+        }
+        let steps = state::steps(lead, self.step);
+        let pairs = self.state.pairs(steps);
+        let needed = ENOUGH + steps;
+        if lead.as_secs() / self.step.as_secs() > MAX_LEAD_BUCKETS as i64 {
+            Some(NoForecast::TooFar { lead })
+        } else if let Some(stale) = self.stale() {
+            Some(stale)
+        } else if pairs < ENOUGH && self.observed < needed {
+            Some(NoForecast::TooYoung { observed: self.observed, needed })
+        } else if pairs < ENOUGH {
+            Some(NoForecast::TooSparse { pairs, needed: ENOUGH, lead })
+        } else if !self.judging.speaks(self.state.len().saturating_sub(1)) {
+            Some(NoForecast::NotIssued)
+        } else {
+            None
+        }
+    }
+
+    /// Nothing was observed for more than a day, though something was before.
+    fn stale(&self) -> Option<NoForecast> {
+        let unobserved = self.state.unobserved();
+        if self.observed == 0 || unobserved <= self.state.per_day() {
+            return None;
+        }
+        let gap = i64::try_from(unobserved).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
+        let gap = SignedDuration::from_secs(gap);
+        Some(if self.state.cut_off() { NoForecast::CutOff { gap } } else { NoForecast::Stale { gap } })
     }
 
     /// What each forecaster is worth and how well the whole has done lately, at the leads of its share.
@@ -298,5 +387,7 @@ const WILD: f64 = 50.0;
 /// A unit that is off by less does no harm.
 const UNIT_OFF: f64 = 1.5;
 
+#[cfg(test)]
+mod never_silent;
 #[cfg(test)]
 mod tests;

@@ -131,6 +131,12 @@ impl Ridge {
         self.predict_standard(&row)
     }
 
+    /// Whether all that was fitted is finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let fitted = self.mean.iter().chain(&self.scale).chain(&self.coefficients);
+        self.constant.is_finite() && fitted.into_iter().all(|x| x.is_finite())
+    }
+
     /// What it says of a row of the design it was fitted on.
     pub(super) fn predict_standard(&self, row: &[f32; FEATURES]) -> f32 {
         self.constant + row.iter().zip(&self.coefficients).map(|(x, b)| x * b).sum::<f32>()

@@ -47,6 +47,8 @@ pub(super) struct Bank {
     week: Vec<f32>,
     day_visits: Vec<u16>,
     week_visits: Vec<u16>,
+    /// Slots of day and week that were learnt last.
+    newest: (usize, usize),
 }
 
 impl Bank {
@@ -78,6 +80,7 @@ impl Bank {
             week: vec![0.0; 7 * per_day * WEEKLY],
             day_visits: vec![0; per_day],
             week_visits: vec![0; 7 * per_day],
+            newest: (0, 0),
         }
     }
 
@@ -152,6 +155,7 @@ impl Bank {
         self.day_visits[day] = visits.saturating_add(u16::from(ordinary));
         self.week_visits[week] = week_visits.saturating_add(u16::from(ordinary));
         self.seen = self.seen.saturating_add(1);
+        self.newest = (day, week);
     }
 
     /// What each smoother says of the bucket `h` ahead, given the baselines and slots there.
@@ -167,6 +171,13 @@ impl Bank {
         for (value, season) in out[PLAIN + SEASONAL - WEEKLY..].iter_mut().zip(&self.week[week * WEEKLY..]) {
             *value += season;
         }
+    }
+
+    /// Whether levels, trends and the seasons of the slot last learnt are finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let (day, week) = self.newest;
+        let slots = self.day[day * SEASONAL..][..SEASONAL].iter().chain(&self.week[week * WEEKLY..][..WEEKLY]);
+        self.level.iter().chain(&self.trend).chain(slots).all(|value| value.is_finite())
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -229,6 +240,11 @@ impl Horizon {
         self.issued.trim((self.lead + 1) * ALL);
         self.scratch = said;
         sum / weights
+    }
+
+    /// Whether what was missed by is finite.
+    pub(super) fn is_finite(&self) -> bool {
+        self.missed.iter().all(|missed| missed.is_finite())
     }
 
     pub(super) fn bytes(&self) -> usize {

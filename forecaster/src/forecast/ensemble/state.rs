@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::judging::Judging;
 use super::lanes::Processor;
 use super::lead::{self, Lead, Shared};
-use super::member::{NAMES, Room};
+use super::member::{ENOUGH, NAMES, Room, searched};
 use super::smooth::{BASELINES, Bank};
 use super::track::{Profile, Track};
-use super::{Report, Spec, grid};
+use super::{MAX_LEAD_BUCKETS, Report, Spec, grid};
 use crate::forecast::season::{Kind, Season};
 
 /// Every `of`th lead of a [`Spec`], from the `n`th on.
@@ -26,8 +26,6 @@ impl Share {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     season: Season,
-    /// The bucket at which it began.
-    first: usize,
     track: Track,
     /// For leads below a day, and, where there are longer ones, for those.
     profiles: Vec<Profile>,
@@ -35,35 +33,25 @@ pub(super) struct State {
     leads: Vec<Lead>,
     quantiles: Vec<f32>,
     window: usize,
-    shortest: usize,
     longest: usize,
     sum: f64,
     observed: usize,
     largest: f64,
+    /// Buckets since the last one that was observed, and how many of them were cut off by a limit.
     unobserved: usize,
+    saturated: usize,
     /// How far demand lately lay above its season.
     deviation: f32,
-    /// Highest demand in log space that was learnt from.
-    highest: f32,
-    was_wild: bool,
+    doubt: Doubt,
     pub(super) processor: Processor,
 }
 
 impl State {
-    /// Begins at bucket `first` after `start`; `unit` > 0. All but the leads is the same whatever the share.
-    pub(super) fn new(
-        start: Timestamp,
-        step: SignedDuration,
-        spec: &Spec,
-        share: Share,
-        unit: f64,
-        first: usize,
-    ) -> Self {
-        let begin = step.checked_mul(i32::try_from(first).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::ZERO);
-        let season = Season::new(start.saturating_add(begin).unwrap_or(start), step, spec.calendar.clone());
+    /// Begins with the bucket at `start`, its row 0; `unit` > 0. All but the leads is the same whatever the share.
+    pub(super) fn new(start: Timestamp, step: SignedDuration, spec: &Spec, share: Share, unit: f64) -> Self {
+        let season = Season::new(start, step, spec.calendar.clone());
         let step_s = step.as_secs().max(1);
-        let steps = |lead: &SignedDuration| usize::try_from(lead.as_secs() / step_s).unwrap_or(0).clamp(1, LONGEST);
-        let steps: Vec<usize> = spec.leads.iter().map(steps).collect();
+        let steps: Vec<usize> = spec.leads.iter().map(|lead| steps(*lead, step)).collect();
         let longest = steps.iter().copied().max().unwrap_or(1);
         let window = window(step_s) * season.per_day / 24;
         let window = window.clamp(64, MOST_ROWS);
@@ -77,22 +65,20 @@ impl State {
         let leads = steps.iter().skip(share.n).step_by(share.of).map(lead).collect();
         Self {
             season,
-            first,
             track,
             profiles,
             bank,
             leads,
             quantiles: spec.quantiles.iter().map(|q| *q as f32).collect(),
             window,
-            shortest: steps.iter().copied().min().unwrap_or(0),
             longest,
             sum: 0.0,
             observed: 0,
             largest: 0.0,
             unobserved: 0,
+            saturated: 0,
             deviation: 0.0,
-            highest: 0.0,
-            was_wild: false,
+            doubt: Doubt::default(),
             processor: Processor::default(),
         }
     }
@@ -104,24 +90,25 @@ impl State {
         let season = self.profiles.first().and_then(|profile| profile.both.get(t)).filter(|z| z.is_finite());
         let z = if seen {
             let y = f64::from(value);
-            self.unobserved = 0;
+            (self.unobserved, self.saturated) = (0, 0);
             self.observed += 1;
             self.sum += y;
             self.track.log(y)
         } else {
             self.unobserved += 1;
+            self.saturated += usize::from(value < 0.0);
             let hours = self.unobserved as f32 / self.season.buckets(3 * 3600) as f32;
             let last = t.checked_sub(1).and_then(|i| self.track.mean3.get(i)).unwrap_or(0.0);
             let filled = season.map_or(last, |season| (season + self.deviation * (-hours).exp2()).max(0.0));
             if value < 0.0 { self.track.log(f64::from(-value)).max(filled) } else { filled }
         };
-        // The first bucket far above all before it may be a bad sample: it is not learnt from. A second one is.
-        let wild = seen && t > self.season.per_day && z > self.highest + FAR && self.unobserved == 0;
-        let learnt = seen && (!wild || self.was_wild);
-        self.was_wild = wild;
+        let learnt = seen && self.doubt.believes(t, z, self.season.per_day);
         if learnt {
-            self.highest = self.highest.max(z);
+            // A lone bucket that is not believed bounds no forecast either.
             self.largest = self.largest.max(f64::from(value));
+        }
+        if !seen {
+            self.doubt.interrupt();
         }
         if seen {
             if let Some(season) = season {
@@ -130,7 +117,7 @@ impl State {
             let mean = self.sum / self.observed as f64;
             let mean = if mean > 0.0 { mean } else { 1.0 };
             for lead in &mut self.leads {
-                lead.learn(t, f64::from(value), z, mean, judging.counts((self.first + t).saturating_sub(lead.steps)));
+                lead.learn(t, f64::from(value), z, mean, judging.counts(t.saturating_sub(lead.steps)));
             }
         }
         let baselines = self.profiles.first().map_or([0.0; BASELINES], |profile| profile.baselines(t));
@@ -217,8 +204,9 @@ impl State {
         self.leads.iter().map(of).collect()
     }
 
-    pub(super) fn season(&self) -> &Season {
-        &self.season
+    /// Buckets pushed.
+    pub(super) fn len(&self) -> usize {
+        self.track.len()
     }
 
     pub(super) fn per_day(&self) -> usize {
@@ -229,8 +217,14 @@ impl State {
         self.track.unit
     }
 
+    /// Buckets since the last one that was observed.
     pub(super) fn unobserved(&self) -> usize {
         self.unobserved
+    }
+
+    /// Whether any of those was cut off by a limit.
+    pub(super) fn cut_off(&self) -> bool {
+        self.saturated > 0
     }
 
     /// Buckets that are kept.
@@ -238,15 +232,61 @@ impl State {
         self.track.kept()
     }
 
-    /// Buckets after which the shortest lead can be forecast.
-    pub(super) fn needed(&self) -> usize {
-        super::member::ENOUGH + self.shortest
+    /// Pairs of observed buckets `steps` apart among those that members look at; counts to
+    /// [`ENOUGH`] at most.
+    pub(super) fn pairs(&self, steps: usize) -> usize {
+        let rows = searched(&self.track, self.window, steps);
+        self.track.pairs(rows, steps, ENOUGH)
+    }
+
+    /// Whether all that decays, and so would never forget what is no number, is finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let sums = self.sum.is_finite() && self.largest.is_finite() && self.deviation.is_finite();
+        let shared = self.track.is_finite() && self.bank.is_finite() && self.doubt.highest.is_finite();
+        // A profile may be unknown (NaN), but it is never infinite.
+        let profiles = self.profiles.iter().all(|profile| !profile.is_infinite());
+        sums && shared && profiles && self.leads.iter().all(Lead::is_finite)
     }
 
     pub(super) fn bytes(&self) -> usize {
         let leads: usize = self.leads.iter().map(Lead::bytes).sum();
         let profiles: usize = self.profiles.iter().map(Profile::bytes).sum();
         leads + profiles + self.track.bytes() + self.bank.bytes()
+    }
+}
+
+/// Doubts buckets far above all before them: a single one may be a bad sample.
+#[derive(Debug, Clone, Default)]
+struct Doubt {
+    /// Highest demand in log space that was learnt from.
+    highest: f32,
+    /// The last bucket that was far above it, and its demand in log space.
+    far: Option<(usize, f32)>,
+    /// The bucket before was far above.
+    was_far: bool,
+}
+
+impl Doubt {
+    /// Whether bucket `t` with demand `z` in log space is learnt from. All of the first day is. Of
+    /// what lies far above it, the second bucket in a row is, and so is one that comes within a week
+    /// of another about as high: demand may come in bursts of one bucket.
+    fn believes(&mut self, t: usize, z: f32, per_day: usize) -> bool {
+        let far = t > per_day && z > self.highest + FAR;
+        let again = self.far.is_some_and(|(then, before)| t - then <= 7 * per_day && z <= before + FAR);
+        let learnt = !far || self.was_far || again;
+        self.was_far = far;
+        if far {
+            self.far = Some((t, z));
+        }
+        if learnt {
+            self.highest = self.highest.max(z);
+        }
+        learnt
+    }
+
+    /// A bucket was not observed: the next one is no second one in a row.
+    fn interrupt(&mut self) {
+        self.was_far = false;
     }
 }
 
@@ -267,5 +307,8 @@ fn window(step_s: i64) -> usize {
 /// Rows that fits and searches look at, at most.
 const MOST_ROWS: usize = 10_080;
 
-/// No lead is longer than so many buckets.
-const LONGEST: usize = 3000;
+/// A lead in whole buckets.
+pub(super) fn steps(lead: SignedDuration, step: SignedDuration) -> usize {
+    let steps = lead.as_secs() / step.as_secs().max(1);
+    usize::try_from(steps).unwrap_or(0).clamp(1, MAX_LEAD_BUCKETS)
+}

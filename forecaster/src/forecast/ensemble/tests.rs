@@ -17,7 +17,7 @@ fn spec() -> Spec {
 }
 
 /// Evenly spread over (0, 1), the same for the same number.
-fn chance(n: usize) -> f64 {
+pub(super) fn chance(n: usize) -> f64 {
     let mixed = (n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1u64 << 53) as f64

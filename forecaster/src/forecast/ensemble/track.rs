@@ -1,5 +1,7 @@
 //! What is known of every bucket once it is over: demand in log space, and its levels over minutes and hours.
 
+use std::ops::Range;
+
 use super::column::Column;
 use crate::forecast::season::{Kind, Place, Season};
 
@@ -162,6 +164,24 @@ impl Track {
         self.weekend.push(if place.weekday >= 5 { 1.0 } else { 0.0 });
     }
 
+    /// Buckets of `rows` that were observed, as was the bucket `lead` later; counts to `most`.
+    pub(super) fn pairs(&self, rows: Range<usize>, lead: usize, most: usize) -> usize {
+        if self.last_gap.is_none_or(|gap| gap < rows.start) {
+            return rows.len().min(most);
+        }
+        let ahead = self.gap.rows(rows.start + lead..rows.end + lead);
+        let pairs = self.gap.rows(rows).iter().zip(ahead).rev();
+        pairs.filter(|gaps| *gaps == (&0.0, &0.0)).take(most).count()
+    }
+
+    /// Whether the newest row is finite; [`Self::gap`] alone may be infinite.
+    pub(super) fn is_finite(&self) -> bool {
+        let Some(t) = self.len().checked_sub(1) else { return true };
+        let levels = [&self.z, &self.mean3, &self.mean_hour, &self.mean_3h, &self.max_hour];
+        let others = [&self.fast, &self.slow, &self.zeros, &self.mean_6h, &self.mean_day, &self.max_6h, &self.idle];
+        levels.into_iter().chain(others).all(|column| column.get(t).is_some_and(f32::is_finite))
+    }
+
     fn columns(&mut self) -> [&mut Column<f32>; 17] {
         [
             &mut self.z,
@@ -290,6 +310,12 @@ impl Profile {
     pub(super) fn baselines(&self, g: usize) -> [f32; super::smooth::BASELINES] {
         let of = |column: &Column<f32>| column.get(g).filter(|z| z.is_finite()).unwrap_or(0.0);
         [0.0, of(&self.both), of(&self.day), of(&self.week)]
+    }
+
+    /// Whether the newest row holds an infinity.
+    pub(super) fn is_infinite(&self) -> bool {
+        let newest = self.both.end().checked_sub(1).and_then(|g| self.both.get(g));
+        newest.is_some_and(f32::is_infinite)
     }
 
     pub(super) fn bytes(&self) -> usize {

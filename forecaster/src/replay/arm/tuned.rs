@@ -8,8 +8,8 @@ use crate::replay::closed::{Ahead, Driver, run};
 use crate::replay::demand::Demand;
 use crate::replay::fleet::Tally;
 use crate::replay::outcome::Settings;
-use crate::replay::portfolio;
 use crate::replay::scene::Scene;
+use crate::tuning::portfolio;
 
 /// The settings for each segment, by what all settings cost in the segments before it; untuned in the first.
 pub(in crate::replay) fn settings(demand: &Demand, scene: &Scene, ahead: Option<Ahead<'_>>) -> Vec<Settings> {

@@ -1,7 +1,7 @@
 //! Forecasts as they would have been issued: one walk over the history, each origin answered when it is reached.
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::forecast::{NoForecast, Report, Spec};
+use prewarm_forecaster::forecast::{Ensemble, NoForecast, Report, Spec};
 use prewarm_forecaster::{Calendar, Forecast, Series};
 
 use super::request::Request;
@@ -25,6 +25,8 @@ pub(crate) struct Issued {
     pub(crate) points: Vec<Point>,
     /// All of it, from the origin on.
     pub(crate) whole: Forecast,
+    /// The leads without a forecast, ascending, and why each has none.
+    pub(crate) missing: Vec<(SignedDuration, String)>,
 }
 
 /// A forecast for one row.
@@ -48,13 +50,44 @@ pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) ->
     let progress = Progress::of("forecasting", rolling.work());
     let shares = (0..rolling.shares()).map(|n| Box::new(move || rolling.walk(n)) as Job<'_, Walked>);
     let walked = on_all_cores(shares.collect(), || progress.reach(rolling.taken()));
-    let (forecasts, report) = rolling.join(&walked);
-    let answer = |(row, forecast): (&usize, Result<Forecast, NoForecast>)| {
-        let outcome = forecast.map_err(|none| none.to_string());
-        let outcome = outcome.map(|whole| Issued { points: points(series, request, *row, &whole), whole });
-        Answer { origin: series.instant(*row), outcome }
-    };
-    (request.origins.iter().zip(forecasts).map(answer).collect(), report)
+    let mut rows = request.origins.iter().copied();
+    let (answers, report) = rolling.join(&walked, |ensemble, forecast| {
+        let row = rows.next().unwrap_or_default();
+        Answer { origin: series.instant(row), outcome: outcome(series, request, row, ensemble, forecast) }
+    });
+    (answers, report)
+}
+
+/// The forecast at the leads, or why no lead has one.
+fn outcome(
+    series: &Series,
+    request: &Request,
+    row: usize,
+    ensemble: &Ensemble,
+    forecast: Result<Forecast, NoForecast>,
+) -> Result<Issued, String> {
+    let whole = forecast.map_err(|none| none.to_string())?;
+    let points = points(series, request, row, &whole);
+    let mut missing = Vec::new();
+    for point in points.iter().filter(|point| !point.is_known()) {
+        let reason = match ensemble.missing(point.lead) {
+            Some(none) => none.to_string(),
+            None => format!("the forecast covers {} to {}", whole.origin(), whole.end()),
+        };
+        missing.push((point.lead, reason));
+    }
+    if missing.len() == points.len() {
+        let reason = missing.into_iter().next().map(|(_, reason)| reason);
+        return Err(reason.unwrap_or_else(|| NoForecast::NothingAsked.to_string()));
+    }
+    Ok(Issued { points, whole, missing })
+}
+
+impl Point {
+    /// Whether there is a forecast for it.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.values.is_empty() && self.values.iter().all(|value| value.is_finite())
+    }
 }
 
 fn points(series: &Series, request: &Request, row: usize, whole: &Forecast) -> Vec<Point> {

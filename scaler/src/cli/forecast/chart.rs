@@ -97,7 +97,8 @@ fn panels(title: &str, series: &Series, request: &Request, issued: &[(Timestamp,
     let height = 96.0 + count as f64 * PANEL;
     let drawn: Vec<Markup> = (0..count)
         .filter_map(|i| {
-            let points: Vec<&Point> = issued.iter().filter_map(|(_, issued)| issued.points.get(i)).collect();
+            let points = issued.iter().filter_map(|(_, issued)| issued.points.get(i));
+            let points: Vec<&Point> = points.filter(|point| point.is_known()).collect();
             panel(series, request, *request.leads.get(i)?, &points, 72.0 + i as f64 * PANEL, zone)
         })
         .collect();

@@ -128,7 +128,7 @@ fn judge(
     let mut tallies = vec![Tally::new(quantiles); yardsticks.len() + 1];
     for (answer, origin) in answers.iter().zip(&request.origins) {
         let Some(point) = answer.outcome.as_ref().ok().and_then(|issued| issued.points.get(i)) else { continue };
-        let Some(came) = point.actual else { continue };
+        let Some(came) = point.actual.filter(|_| point.is_known()) else { continue };
         let of = |yardstick: &Yardstick| yardstick.forecast(series.values(), *origin, steps, per_day, quantiles);
         let Some(simple) = yardsticks.iter().map(of).collect::<Option<Vec<_>>>() else { continue };
         for (tally, values) in tallies.iter_mut().zip(std::iter::once(&point.values).chain(&simple)) {

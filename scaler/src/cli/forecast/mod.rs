@@ -17,7 +17,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::Source;
+use super::history::{Source, written};
+use answer::Answer;
 use request::Request;
 
 /// Arguments of `prewarm forecast`.
@@ -70,7 +71,8 @@ Examples:
   prewarm forecast --prometheus http://localhost:9090 --query 'sum(rate(http_requests_total[1m]))' --lead 5m
       straight from Prometheus";
 
-/// Runs the command; fails where no origin has a forecast.
+/// Runs the command. Its exit code is 1 where an origin that was asked for has no forecast, or a lead
+/// that was named has none at one of them: what is missing is said with its reason.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let calendar = args.source.calendar()?;
     let series = args.source.read().await?;
@@ -98,12 +100,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Output::Json => table::json(&request, &answers)?,
     };
     super::print(&text)?;
-    let refused: Vec<_> =
-        answers.iter().filter_map(|answer| Some((answer.origin, answer.outcome.as_ref().err()?))).collect();
     if output != Output::Table {
-        for (origin, reason) in &refused {
-            eprintln!("prewarm: no forecast at {origin}: {reason}");
-        }
+        complain(&answers);
     }
     if let Some(path) = &args.plot {
         let file = path.display();
@@ -112,5 +110,25 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         };
         std::fs::write(path, svg).with_context(|| format!("--plot {file}: cannot be written"))?;
     }
-    Ok(if refused.len() == answers.len() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    // Leads that nobody named are what people usually ask for: a young history need not have them all.
+    let complete = |answer: &Answer| match &answer.outcome {
+        Ok(issued) => args.lead.is_empty() || issued.missing.is_empty(),
+        Err(_) => false,
+    };
+    Ok(if answers.iter().all(complete) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says on standard error which origins and which leads have no forecast, and why.
+fn complain(answers: &[Answer]) {
+    for answer in answers {
+        let origin = answer.origin;
+        match &answer.outcome {
+            Err(reason) => eprintln!("prewarm: no forecast at {origin}: {reason}"),
+            Ok(issued) => {
+                for (lead, reason) in &issued.missing {
+                    eprintln!("prewarm: no forecast at {origin} for {} ahead: {reason}", written(*lead));
+                }
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Series;
+use prewarm_forecaster::forecast::MAX_LEAD_BUCKETS;
 
 use crate::cli::history::{instant, last, written};
 use crate::duration::{self, quoted};
@@ -93,6 +94,16 @@ fn row(series: &Series, at: Timestamp) -> anyhow::Result<usize> {
 
 fn fits(lead: SignedDuration, step: SignedDuration) -> anyhow::Result<()> {
     let (lead_s, step_s) = (lead.as_secs(), step.as_secs());
+    let most_s = i64::try_from(MAX_LEAD_BUCKETS)?.saturating_mul(step_s);
+    if lead_s > most_s {
+        bail!(
+            "--lead {} is more than {MAX_LEAD_BUCKETS} rows ahead: with rows {} apart it may be {} at most; \
+             for more, write the input with a longer step",
+            written(lead),
+            written(step),
+            written(SignedDuration::from_secs(most_s))
+        );
+    }
     if lead_s % step_s == 0 {
         return Ok(());
     }
@@ -167,6 +178,14 @@ mod tests {
         errors.extend(["0", "1", "95", "p95", "-1", "NaN"].map(|text| quantile(text).unwrap_err()));
         errors.push(at("noon").unwrap_err());
         insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn a_lead_that_no_forecast_reaches_is_refused_with_the_one_that_does() {
+        let minutes = SignedDuration::from_mins;
+        assert!(fits(minutes(3000), minutes(1)).is_ok());
+        let error = fits(minutes(3001), minutes(1)).unwrap_err().to_string();
+        assert!(error.contains("3000 rows ahead") && error.contains("50h at most"), "{error}");
     }
 
     #[test]

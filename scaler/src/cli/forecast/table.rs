@@ -28,6 +28,9 @@ pub(crate) fn table(title: &str, series: &Series, request: &Request, answers: &[
                 let mut align = vec![Align::Right; lines.first().map_or(0, Vec::len)];
                 align.iter_mut().skip(1).take(1).for_each(|column| *column = Align::Left);
                 text += &aligned(&lines, &align);
+                for (lead, reason) in &issued.missing {
+                    text += &format!("no forecast {} ahead: {reason}\n", written(*lead));
+                }
             }
             Err(reason) => text += &format!("no forecast: {reason}\n"),
         }
@@ -64,7 +67,7 @@ pub(crate) fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
-/// Rows `origin,lead_seconds,quantile,value`; an origin without a forecast has none.
+/// Rows `origin,lead_seconds,quantile,value`; an origin or a lead without a forecast has none.
 pub(crate) fn csv(request: &Request, answers: &[Answer]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["origin", "lead_seconds", "quantile", "value"])?;
@@ -100,6 +103,8 @@ struct AnswerJson {
 struct LeadJson {
     lead_seconds: i64,
     at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_forecast: Option<String>,
     quantiles: Vec<QuantileJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<f64>,
@@ -118,18 +123,25 @@ pub(crate) fn json(request: &Request, answers: &[Answer]) -> anyhow::Result<Stri
         let pairs = request.quantiles.iter().zip(&point.values);
         pairs.map(|(q, value)| QuantileJson { quantile: *q, value: Some(*value).filter(|v| v.is_finite()) }).collect()
     };
-    let lead = |point: &Point| LeadJson {
-        lead_seconds: point.lead.as_secs(),
-        at: point.at,
-        quantiles: quantiles(point),
-        actual: point.actual,
-    };
-    let entry = |answer: &Answer| AnswerJson {
-        origin: answer.origin,
-        no_forecast: answer.outcome.as_ref().err().cloned(),
-        leads: answer.outcome.iter().flat_map(|issued| &issued.points).map(lead).collect(),
-    };
-    let entries: Vec<_> = answers.iter().map(entry).collect();
+    let mut entries = Vec::new();
+    for answer in answers {
+        let mut entry = AnswerJson {
+            origin: answer.origin,
+            no_forecast: answer.outcome.as_ref().err().cloned(),
+            leads: Vec::new(),
+        };
+        if let Ok(issued) = &answer.outcome {
+            let missing = |lead: SignedDuration| issued.missing.iter().find(|(missing, _)| *missing == lead);
+            entry.leads.extend(issued.points.iter().map(|point| LeadJson {
+                lead_seconds: point.lead.as_secs(),
+                at: point.at,
+                no_forecast: missing(point.lead).map(|(_, reason)| reason.clone()),
+                quantiles: quantiles(point),
+                actual: point.actual,
+            }));
+        }
+        entries.push(entry);
+    }
     Ok(serde_json::to_string_pretty(&entries)? + "\n")
 }
 

@@ -34,10 +34,18 @@ fn answer(row: usize) -> Answer {
         Point { lead, at, values: values[steps as usize - 1].clone(), actual: series().at(at) }
     };
     let points = request(&[]).leads.into_iter().map(point).collect();
-    Answer {
-        origin,
-        outcome: Ok(Issued { points, whole: Forecast::new(origin + STEP, STEP, request(&[]).quantiles, values) }),
-    }
+    let whole = Forecast::new(origin + STEP, STEP, request(&[]).quantiles, values);
+    Answer { origin, outcome: Ok(Issued { points, whole, missing: Vec::new() }) }
+}
+
+/// The same where the hour ahead has none.
+fn partial(row: usize) -> Answer {
+    let Answer { origin, outcome } = answer(row);
+    let mut issued = outcome.unwrap();
+    issued.points[1].values = vec![f64::NAN; 3];
+    let young = "36 buckets were observed, a forecast needs 37";
+    issued.missing = vec![(SignedDuration::from_mins(60), young.to_owned())];
+    Answer { origin, outcome: Ok(issued) }
 }
 
 fn refused(row: usize) -> Answer {
@@ -72,6 +80,18 @@ fn points(svg: &str, class: &str) -> usize {
 }
 
 #[test]
+fn a_lead_without_a_forecast_says_why() {
+    let answers = [partial(35)];
+    let text = table::table("demand", &series(), &request(&[35]), &answers, &jiff::tz::TimeZone::UTC);
+    assert!(text.ends_with("no forecast 1h ahead: 36 buckets were observed, a forecast needs 37\n"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&table::json(&request(&[35]), &answers).unwrap()).unwrap();
+    assert_eq!(json[0]["leads"][1]["noForecast"], "36 buckets were observed, a forecast needs 37");
+    assert_eq!(json[0]["leads"][0].get("noForecast"), None);
+    assert_eq!(json[0]["leads"][1]["quantiles"][0], serde_json::json!({"quantile": 0.5, "value": null}));
+    assert_eq!(table::csv(&request(&[35]), &answers).unwrap().lines().count(), 1 + 3);
+}
+
+#[test]
 fn one_origin_is_drawn_as_a_fan() {
     let utc = jiff::tz::TimeZone::UTC;
     let draw = |answer: Answer, row| chart::svg("a < b", &series(), &request(&[row]), &[answer], &utc).unwrap();
@@ -88,11 +108,12 @@ fn one_origin_is_drawn_as_a_fan() {
 #[test]
 fn several_origins_are_drawn_in_a_panel_for_each_lead() {
     let utc = jiff::tz::TimeZone::UTC;
-    let answers = [refused(1), answer(6), answer(12), answer(20)];
-    let svg = chart::svg("demand", &series(), &request(&[1, 6, 12, 20]), &answers, &utc).unwrap();
+    let answers = [refused(1), answer(6), answer(12), answer(20), partial(30)];
+    let svg = chart::svg("demand", &series(), &request(&[1, 6, 12, 20, 30]), &answers, &utc).unwrap();
+    assert!(!svg.contains("NaN"));
     let tree = roxmltree::Document::parse(&svg).unwrap();
     let count = |class: &str| tree.descendants().filter(|node| node.attribute("class") == Some(class)).count();
-    assert_eq!((count("panel"), svg.matches("r=\"3\"").count()), (2, 6));
+    assert_eq!((count("panel"), svg.matches("r=\"3\"").count()), (2, 7));
     assert!(svg.contains("5m ahead") && svg.contains("1h ahead"));
     assert_eq!(chart::svg("demand", &series(), &request(&[1]), &[refused(1)], &utc), None);
 }

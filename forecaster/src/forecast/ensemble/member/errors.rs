@@ -1,7 +1,7 @@
 //! Past errors of point forecasts relative to their expected size, and past changes.
 
 use super::super::analog::Fading;
-use super::{Past, Room, Season};
+use super::{ENOUGH, Past, Room, Season};
 
 /// Errors of the mixture, changes, errors of the smoothers, of the ridge, of the season.
 const KINDS: usize = 5;
@@ -47,7 +47,11 @@ impl Errors {
         let (view, t) = (past.view, past.t);
         let (track, base, h) = (view.track, view.base, view.lead);
         let span = span(view.season);
-        let since = (t + 1).saturating_sub(span + h).max(past.rows.start);
+        let mut since = (t + 1).saturating_sub(span + h).max(past.rows.start);
+        if track.pairs(since..past.rows.end.max(since), h, ENOUGH) < ENOUGH {
+            // After a long gap older errors are better than none.
+            since = past.rows.start;
+        }
         let fading = Fading::new(0.5 * span as f32, t - since);
         let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
         let Room { processor, weights, reader, .. } = room;

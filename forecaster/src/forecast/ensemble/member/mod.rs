@@ -49,8 +49,17 @@ pub(super) const LAST_VALUE: usize = 14;
 
 /// Half-life of a neighbour, in days.
 const HALF_LIFE_DAYS: f32 = 14.0;
-/// With fewer candidates there are no neighbours.
+/// With fewer pairs of observed buckets a lead apart nothing is said. With fewer neighbours in its
+/// own space, a member takes those of another.
 pub(super) const ENOUGH: usize = 20;
+
+/// Rows that are searched for moments like the newest: those of the last `window` for which it is
+/// known what came `lead` buckets later.
+pub(super) fn searched(track: &Track, window: usize, lead: usize) -> Range<usize> {
+    let end = track.len();
+    let from = end.saturating_sub(window).max(track.z.first());
+    from..end.saturating_sub(lead).max(from)
+}
 
 /// Everything a lead's members look at.
 pub(super) struct View<'a> {
@@ -131,16 +140,16 @@ impl Members {
         }
     }
 
-    /// Quantiles by member in log space, appended to `said`. `None` until there is enough to look at.
+    /// Quantiles by member in log space, appended to `said`; all are finite. `None` until there are
+    /// [`ENOUGH`] pairs of observed buckets a lead apart to look at.
     pub(super) fn say(&mut self, view: &View<'_>, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
         let track = view.track;
         let t = track.len().checked_sub(1)?;
-        let from = (t + 1).saturating_sub(view.window).max(track.z.first()).max(view.base.ridge.first());
-        let to = (t + 1).saturating_sub(view.lead).max(from);
-        if to - from < ENOUGH {
+        let rows = searched(track, view.window, view.lead);
+        if track.pairs(rows.clone(), view.lead, ENOUGH) < ENOUGH {
             return None;
         }
-        let past = Past { view, t, rows: from..to, fading: &self.fading };
+        let past = Past { view, t, rows, fading: &self.fading };
         let [by_level, by_forecast, by_long_level, by_shape] = &mut self.limits;
         past::say(&past, by_level, room, said)?;
         alike::say(&past, by_forecast, room, said)?;

@@ -13,11 +13,8 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
     let longest = LAGS[LAGS.len() - 1];
     let start = past.rows.start.max(z.first() + longest);
     let past = Past { rows: start..past.rows.end.max(start), ..*past };
-    if past.rows.len() < ENOUGH {
-        // Too young for shapes: the nearest by forecast stand in, as they do for the same hour.
-        std::mem::swap(&mut room.found, &mut room.near);
-        past.select(NEAREST, 0.0, room);
-    } else {
+    room.found.clear();
+    if past.rows.len() >= ENOUGH {
         let all = past.with_present();
         let (level, now) = (z.rows(all.rows.clone()), z.get(past.t)?);
         let shape = |lag: usize| {
@@ -33,6 +30,11 @@ pub(super) fn say(past: &Past<'_>, limit: &mut Limit, room: &mut Room, said: &mu
         let level = z.rows(past.rows.clone());
         let ahead = Key { now: mixed.get(past.t)? - now, ..past.key(mixed, 0.7)? };
         past.search(3, [ahead], Some(level), NEAREST, limit, room);
+    }
+    if room.found.len() < ENOUGH {
+        // Too young for shapes, or too many gaps: the nearest by forecast stand in.
+        std::mem::swap(&mut room.found, &mut room.near);
+        past.select(NEAREST, 0.0, room);
     }
     past.read(NEAREST, Some(z), room, said);
     Some(())
