@@ -60,7 +60,7 @@ impl Reason {
         Self::Idle,
         Self::LastGood,
         Self::Unavailable,
-        Self::Asleep,
+        Self::ScaledToZero,
         Self::NoData,
     ];
 
