@@ -23,7 +23,9 @@ impl Planner {
         };
         let mut low_since = None;
         let most = plausibility::believed(recent, policy.threshold);
-        self.plausibility.remember(most);
+        if recent.iter().any(|minute| usable(&minute)) {
+            self.plausibility.remember(most);
+        }
         for minute in recent.iter().filter(usable) {
             let (mean, max) = (minute.mean.min(most), minute.max.min(most));
             // The last slot of the minute; a record of the running one stands for the slot before now at the latest.
