@@ -10,7 +10,7 @@
 //!
 //! **What is answered.** min(ceiling, max(live + backlog, forecast, floor, hold)), in the demand's own unit. Live demand
 //! stays raw, so that the HPA's tolerance and behaviour stay in charge of it; what is ours is whole replicas × threshold,
-//! so that the HPA's ceil gives exactly as many ([`decide::quantity`], [`decide::hpa`]). The forecast only adds. To zero it
+//! so that the HPA's ceil gives exactly as many ([`control`]). The forecast only adds. To zero it
 //! goes step by step: first one replica, then, when nothing has come and nothing is expected, none.
 //!
 //! **What is not known** is absent, never zero. An error means "hold", a value means that we vouch for it; which of them
@@ -44,10 +44,12 @@
 //! ```
 
 pub mod calendar;
+pub mod control;
 pub mod decide;
 pub mod forecast;
 pub mod replay;
 pub mod series;
+pub mod tuning;
 
 pub use calendar::{Bounds, Calendar, Window};
 pub use decide::planner::{Observation, Planner, Replicas};

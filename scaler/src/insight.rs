@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
-use prewarm_forecaster::forecast::Report;
+use prewarm_forecaster::forecast::{NoForecast, Report};
+pub use prewarm_forecaster::tuning::daily_costs::DayCost;
+pub use prewarm_forecaster::tuning::selection::Chosen;
 
 use crate::scaling::Scaling;
 
@@ -15,58 +17,14 @@ use crate::scaling::Scaling;
 pub struct Insight {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
+    /// Why no forecast may act; `None` where one may, and on a replica that reads what another one makes.
+    pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; only on the replica that makes them.
     pub report: Option<Report>,
     /// Changes of the tuner's choice, oldest first; the last one is in force.
     pub choices: Vec<Chosen>,
     /// The last finished days, oldest first.
     pub days: Vec<DayCost>,
-}
-
-/// A choice of the tuner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Chosen {
-    /// Since when it is in force.
-    pub since: Timestamp,
-    /// When it was last confirmed: its figures are of then.
-    pub as_of: Timestamp,
-    /// The choice.
-    pub choice: Arc<Choice>,
-}
-
-impl Chosen {
-    /// Something that acts, or the reason for it, is not the same.
-    pub fn differs(&self, choice: &Choice) -> bool {
-        let Choice { policy, best_reactive, why, .. } = &*self.choice;
-        (policy, best_reactive, why) != (&choice.policy, &choice.best_reactive, &choice.why)
-    }
-}
-
-/// What a finished UTC day cost and missed in the shadow bank, under each way to scale. Hours are replica-hours.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DayCost {
-    /// Midnight UTC.
-    pub day: Timestamp,
-    /// Demand, in replica-hours.
-    pub demand: f64,
-    /// The policy at the day's end, if there was a choice.
-    pub policy: Option<ShadowPolicy>,
-    /// The choices in force.
-    pub prewarm: Sums,
-    /// The HPA at its default of 75 % and 300 s.
-    pub hpa: Sums,
-    /// The best reactive policy of those choices.
-    pub reactive: Sums,
-    /// GPU-hours of a fleet that is always as large as the day's peak needs; it misses nothing.
-    pub peak_gpu_hours: f64,
-}
-
-impl DayCost {
-    /// Name and figures of each way to scale.
-    pub fn arms(&self) -> [(&'static str, Sums); 4] {
-        let peak = Sums { gpu_hours: self.peak_gpu_hours, ..Sums::default() };
-        [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
-    }
 }
 
 /// What is known of a workload's replicas. Only floors in an outage and leads depend on it.
@@ -102,6 +60,25 @@ pub struct NodeStarts {
     pub given_up: u32,
     /// P90, creation to Ready; `None` before enough of them were seen.
     pub cold_start: Option<SignedDuration>,
+}
+
+/// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or that it gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceTrouble {
+    /// snake_case: `missing` (the query gives nothing), `caveat` (the system may not show all of it), or the kind of the
+    /// source's error.
+    pub kind: &'static str,
+    /// For a person: who said what to which query.
+    pub message: String,
+    /// Since when nothing but this kind was seen.
+    pub since: Timestamp,
+}
+
+impl SourceTrouble {
+    /// Of a query that gives nothing.
+    pub const MISSING: &str = "missing";
+    /// Of demand that is there and may not tell the truth.
+    pub const CAVEAT: &str = "caveat";
 }
 
 /// snake_case name of a class of nodes.

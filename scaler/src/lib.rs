@@ -1,6 +1,6 @@
 //! The body of Prewarm: everything that touches the world. Thinking is done in `prewarm_forecaster`.
 //!
-//! `main → app → {grpc, dashboard, collector, refit} → {registry, source, store, cluster, clock} → prewarm_forecaster`.
+//! `main → app → {grpc, dashboard, collector, training} → {registry, source, store, cluster, clock} → prewarm_forecaster`.
 //! `grpc` and `dashboard` read the registry and nothing else.
 
 pub mod app;
@@ -15,11 +15,12 @@ pub mod grpc;
 pub mod insight;
 pub mod metadata;
 pub mod metrics;
-pub mod refit;
 pub mod registry;
 pub mod scaling;
+pub mod signal;
 pub mod source;
-pub mod standing;
 pub mod start_ups;
 pub mod store;
 pub mod telemetry;
+pub mod training;
+pub mod workload;

@@ -8,7 +8,7 @@ pub const UNTUNED: ShadowPolicy =
 
 /// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
 /// nothing. One request of ten seconds in a minute, where a replica carries four at once, is more.
-pub(crate) const SMEAR: f64 = 0.04;
+pub(crate) const NOISE_FLOOR: f64 = 0.04;
 
 /// A way to scale that is tried out in the shadow, and that the planner follows when it is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 
 use jiff::SignedDuration;
 
-use super::hpa;
 use super::policy::{LeadTime, Policy};
 use super::rhythm::Rhythm;
+use crate::control::hpa;
 
 /// Start-ups before the learned figure replaces the seed.
 const ENOUGH: usize = 5;

@@ -1,14 +1,14 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
+mod answer;
 pub mod choice;
-mod combine;
-pub mod hpa;
 pub mod lead;
 pub(crate) mod live;
 pub mod planner;
+pub mod plausibility;
 pub mod policy;
-pub mod quantity;
 pub mod rhythm;
+mod target;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,7 +41,7 @@ pub enum Reason {
     /// Sources have been down too long to vouch for a value.
     Unavailable,
     /// At zero replicas the metrics are gone, and nothing is expected: zero, until forecast or window say otherwise.
-    Asleep,
+    ScaledToZero,
     /// No sample has ever been seen.
     NoData,
 }
@@ -62,7 +62,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::LastGood => "last_good",
             Self::Unavailable => "unavailable",
-            Self::Asleep => "asleep",
+            Self::ScaledToZero => "asleep",
             Self::NoData => "no_data",
         }
     }
@@ -80,9 +80,9 @@ pub enum State {
     /// Both are down, the last good value is young enough to repeat.
     LastGood,
     /// Both are down for too long.
-    Blind,
+    NoSignal,
     /// The workload was let go to zero and its metrics went with it; the source itself answers.
-    Asleep,
+    ScaledToZero,
     /// No sample has ever been seen.
     NoData,
 }
@@ -95,8 +95,8 @@ impl State {
             Self::Reactive => "reactive",
             Self::LiveDown => "live_down",
             Self::LastGood => "last_good",
-            Self::Blind => "blind",
-            Self::Asleep => "asleep",
+            Self::NoSignal => "blind",
+            Self::ScaledToZero => "asleep",
             Self::NoData => "no_data",
         }
     }
@@ -116,6 +116,57 @@ pub enum Answer {
     Unavailable,
     /// Never any data: hold (`FAILED_PRECONDITION`).
     NoData,
+}
+
+/// Whether a sample can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Verdict {
+    /// It counts, or there is none.
+    #[default]
+    Plausible,
+    /// More than one slot alone may say: it waits for the next one, and counts as the limit until then.
+    Held,
+    /// Not a number, infinite or negative: as if there were none.
+    Invalid,
+}
+
+impl Verdict {
+    /// snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plausible => "plausible",
+            Self::Held => "held",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// What became of a sample that was held before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Earlier {
+    /// The next one said as much: both count.
+    Confirmed,
+    /// It did not, or did not come: it never counts.
+    Rejected,
+}
+
+impl Earlier {
+    /// snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// How a signal's sample was judged in a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Check {
+    /// Of the slot's own sample.
+    pub verdict: Verdict,
+    /// Of the one that was held before, if this slot decided it.
+    pub earlier: Option<Earlier>,
 }
 
 /// The numbers that a decision was made from.
@@ -153,6 +204,19 @@ pub struct Parts {
     pub live_age: Option<SignedDuration>,
     /// What `metric_value` would have been had the forecast acted (shadow mode).
     pub would_value: Option<f64>,
+    /// Whether the slot's demand can be; a held one is in `live` as the limit that it counts for.
+    pub demand_check: Check,
+    /// The same of the backlog.
+    pub backlog_check: Check,
+    /// The same of the latency.
+    pub latency_check: Check,
+}
+
+impl Parts {
+    /// Every signal's name and how its sample was judged.
+    pub fn checks(&self) -> [(&'static str, Check); 3] {
+        [("demand", self.demand_check), ("backlog", self.backlog_check), ("latency", self.latency_check)]
+    }
 }
 
 /// One decision with its reason and its parts.

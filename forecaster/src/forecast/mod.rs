@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod ensemble;
 pub mod model;
+mod no_forecast;
 mod season;
 
 use jiff::{SignedDuration, Timestamp};

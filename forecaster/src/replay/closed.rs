@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use super::arm::knative::Knative;
-use super::arm::prewarm::Pilot;
+use super::arm::prewarm::PlannerArm;
 use super::demand::{Demand, Segment, steps};
 use super::fleet::{Fleet, Tally};
-use super::hpa::{Controller, whole};
-use super::keda::Loop;
 use super::outcome::{Moment, Settings};
-use super::scene::Scene;
+use super::scene::{STEP, Scene};
 use super::signal::{Signal, shown};
+use crate::control::hpa::{Controller, whole};
+use crate::control::keda::ScaleLoop;
 
 /// A step of the planner takes as long as so many of an HPA: its bank simulates some seventy.
 pub(super) const PLANNED: usize = 30;
@@ -23,7 +23,7 @@ pub(super) enum Driver<'a> {
     /// Knative's autoscaler.
     Knative(Knative),
     /// Prewarm's planner.
-    Planner(Box<Pilot<'a>>),
+    Planner(Box<PlannerArm<'a>>),
     /// Ready and starting replicas of every step, known beforehand.
     Dictated(&'a [(u32, u32)]),
 }
@@ -57,14 +57,14 @@ pub(super) fn run(
     let (min, max) = (scene.keda.min, scene.keda.max.max(1));
     let first = demand.values.iter().copied().find(|value| !value.is_nan()).unwrap_or(0.0);
     let mut fleet = Fleet::new(demand, scene, whole(first).clamp(min.min(max), max));
-    let mut keda = Loop::new(scene.keda);
+    let mut keda = ScaleLoop::new(scene.keda, 0);
     let mut hpa = Controller::new(&scene.hpa, min, max);
     let (polling, sync) = (beat(scene.keda.polling), beat(scene.hpa.sync));
     let mut run = Run::default();
     for (n, segment) in demand.segments.iter().enumerate() {
         let end = demand.segments.get(n + 1).map_or(demand.len(), |next| next.first);
         let settings = settings(n);
-        hpa.set_down_window(steps(settings.scale_down_window));
+        hpa.set_down_window(settings.scale_down_window.as_secs());
         let share = 1.0 / settings.utilisation;
         for i in segment.first..end {
             fleet.land(i);
@@ -93,16 +93,17 @@ pub(super) fn run(
 /// KEDA's poll and the HPA's sync, where they are due.
 fn scale(
     fleet: &mut Fleet<'_>,
-    keda: &mut Loop,
+    keda: &mut ScaleLoop,
     hpa: &mut Controller,
     i: usize,
     signal: &Signal,
     (polls, syncs): (bool, bool),
 ) {
+    let now = i as i64 * STEP.as_secs();
     let answered = signal.wanted.is_some();
     if polls {
         keda.polled(answered);
-        let target = keda.poll(i as u32, fleet.total(), signal.active == Some(true), !answered);
+        let target = keda.poll(now, fleet.total(), signal.active == Some(true), !answered);
         fleet.scale(i, target);
     }
     if syncs {
@@ -120,7 +121,7 @@ fn scale(
         if current == 0 || asks {
             keda.see_hpa(asks && proposed.is_some());
         }
-        let target = hpa.sync(i as u32, current, proposed);
+        let target = hpa.sync(now, current, proposed);
         fleet.scale(i, target);
     }
 }
@@ -141,7 +142,7 @@ impl Driver<'_> {
                     (more, if more > live.unwrap_or(0.0) { ahead.reason } else { "live" })
                 });
                 let active = if more > 0.0 { Some(true) } else { live.map(|live| live > 0.0) };
-                Signal { wanted: live, ahead: more, active, reason }
+                Signal { wanted: live, ahead: more, active, reason, forecast: None }
             }
             Self::Knative(knative) => knative.signal(demand, i, fleet),
             Self::Planner(pilot) => pilot.signal(demand, i, fleet),
@@ -163,6 +164,7 @@ fn moment(demand: &Demand, scene: &Scene, fleet: &Fleet<'_>, i: usize, signal: &
         ready: fleet.ready,
         desired: fleet.total(),
         metric_value: signal.wanted.map(|wanted| wanted.max(signal.ahead) * threshold),
+        forecast: signal.forecast,
         active: signal.active.unwrap_or(false),
         reason: signal.reason,
     }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::scene::{STEP, Scene};
-use crate::decide::quantity::MAX_VALUE;
+use crate::control::quantity::MAX_VALUE;
 use crate::series::Series;
 
 /// A metric is the mean of so long: `rate(…[1m])`.

@@ -1,31 +1,28 @@
 //! What policies would have missed and cost, in simulated time.
 //!
 //! A history is played against each [`Arm`] in a closed loop: demand → metric → KEDA → HPA → fleet → queue → metric, in
-//! steps of 15 s, with the rules of Kubernetes' and KEDA's source. The Prewarm arm is the planner, bank and tuner of
+//! steps of 15 s, with the rules of Kubernetes' and KEDA's source. The Prewarm arm is the planner and the workload model of
 //! production. Nothing is drawn that the seed does not fix.
 
 pub mod arm;
-pub mod bank;
 mod closed;
 pub mod conclusion;
 mod demand;
 mod fleet;
-mod hpa;
-mod keda;
+mod history;
 pub mod outcome;
-pub mod portfolio;
-pub mod reach;
 pub mod scene;
-mod shadow;
 mod signal;
-pub mod tuner;
 
 pub use arm::Arm;
 pub use conclusion::{Advice, Conclusion};
+pub use history::History;
 pub use outcome::{DaySum, Moment, Outcome, Settings};
 pub use scene::Scene;
 
-use arm::{knative::Knative, oracle, prewarm::Pilot, schedule, schedule::Habit, tuned};
+use jiff::SignedDuration;
+
+use arm::{knative::Knative, oracle, prewarm::PlannerArm, schedule, schedule::Habit, tuned};
 use closed::{Ahead, Driver, PLANNED, Run, counted, run};
 use demand::{Demand, steps};
 use fleet::Tally;
@@ -33,6 +30,8 @@ use scene::STEP;
 
 use crate::forecast::Forecast;
 use crate::series::Series;
+use crate::tuning::model::Forecasts;
+use crate::tuning::{horizon, portfolio};
 
 /// Steps of a day.
 const DAY: usize = 5760;
@@ -40,27 +39,32 @@ const DAY: usize = 5760;
 /// Beyond the cold start, what looks ahead looks so many steps further: poll, sync and ramp.
 const BEYOND_LEAD: u32 = 4;
 
-/// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued, by ascending origin; Prewarm alone
-/// reads them.
+/// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued after buckets of the trace's
+/// [`History`], by ascending origin; Prewarm alone reads them.
 pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
-    one(&Demand::new(trace, scene), forecasts, scene, arm)
+    one(trace, &Demand::new(trace, scene), forecasts, scene, arm)
+}
+
+/// What Prewarm would have done on `trace` with forecasts of its own, made as it goes.
+pub fn replay_prewarm(trace: &Series, scene: &Scene) -> Outcome {
+    prewarm(trace, &Demand::new(trace, scene), Forecasts::Fitted, scene)
 }
 
 /// The same for several arms, in their order; the oracle unbeaten.
 pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scene, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
     let demand = Demand::new(trace, scene);
-    let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(&demand, forecasts, scene, *arm))).collect();
-    unbeaten(&mut outcomes, scene.cost_ratio);
+    let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(trace, &demand, forecasts, scene, *arm))).collect();
+    tighten_oracle(&mut outcomes, scene.cost_ratio);
     outcomes
 }
 
 /// What the oracle's own plans do is not proven to be the least: where another arm comes off cheaper, perfect foresight
 /// does the same.
-pub fn unbeaten(outcomes: &mut [(Arm, Outcome)], cost_ratio: f64) {
+pub fn tighten_oracle(outcomes: &mut [(Arm, Outcome)], cost_ratio: f64) {
     let cost = |outcome: &Outcome| outcome.total_cost(cost_ratio);
     let cheapest = outcomes.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b))).map(|(_, best)| best.clone());
     if let (Some(best), Some((_, oracle))) = (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle)) {
-        *oracle = Outcome { settings: None, choice: None, ..best };
+        *oracle = Outcome { settings: None, choice: None, selections: Vec::new(), ..best };
     }
 }
 
@@ -76,7 +80,12 @@ pub fn work(trace: &Series, arms: &[Arm]) -> usize {
     usize::try_from(steps).unwrap_or(0) * arms.iter().map(runs).sum::<usize>()
 }
 
-fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
+/// How far ahead the Prewarm arm may have to start replicas.
+pub fn lead_span(scene: &Scene) -> SignedDuration {
+    horizon::span(&scene.policy(), &scene.rhythm())
+}
+
+fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
     let plain = tuned::plain(scene);
     let lead = steps(scene.cold_start.lead());
     let hpa = |ahead: Option<Ahead<'_>>| {
@@ -111,17 +120,22 @@ fn one(demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outc
             let mut driver = Driver::Knative(Knative::default());
             outcome(demand, run(demand, scene, &mut driver, |_| tuned::TRUSTING, scene.timeline))
         }
-        Arm::Prewarm => {
-            let mut driver = Driver::Planner(Box::new(Pilot::new(scene, forecasts)));
-            let settings = Settings { scale_down_window: scene.service.hpa_window, ..tuned::TRUSTING };
-            let run = run(demand, scene, &mut driver, |_| settings, scene.timeline);
-            let choice = match &driver {
-                Driver::Planner(pilot) => pilot.choice().map(|choice| choice.as_ref().clone()),
-                _ => None,
-            };
-            Outcome { choice, ..outcome(demand, run) }
-        }
+        Arm::Prewarm => prewarm(trace, demand, Forecasts::Issued(forecasts.to_vec()), scene),
         Arm::Oracle => perfect(demand, scene),
+    }
+}
+
+fn prewarm(trace: &Series, demand: &Demand, forecasts: Forecasts, scene: &Scene) -> Outcome {
+    let arm = PlannerArm::new(scene, History::new(trace), forecasts);
+    let mut driver = Driver::Planner(Box::new(arm));
+    let settings = Settings { scale_down_window: scene.service.hpa_window, ..tuned::TRUSTING };
+    let run = run(demand, scene, &mut driver, |_| settings, scene.timeline);
+    let played = outcome(demand, run);
+    let Driver::Planner(arm) = driver else { return played };
+    Outcome {
+        choice: arm.selection().map(|selection| selection.as_ref().clone()),
+        selections: arm.selections().to_vec(),
+        ..played
     }
 }
 
@@ -169,6 +183,7 @@ fn outcome(demand: &Demand, run: Run) -> Outcome {
         timeline: run.timeline,
         settings: None,
         choice: None,
+        selections: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::choice::Choice;
+use crate::tuning::selection::Chosen;
 
 /// What an arm cost and missed, over everything that counts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub settings: Option<Settings>,
     /// What Prewarm's tuner chose last.
     pub choice: Option<Choice>,
+    /// What it chose before, and that, oldest first.
+    pub selections: Vec<Chosen>,
 }
 
 impl Outcome {
@@ -83,6 +86,8 @@ pub struct Moment {
     pub desired: u32,
     /// What the HPA is shown, in the demand's unit; `None` without an answer.
     pub metric_value: Option<f64>,
+    /// Quantile of demand over the lead that Prewarm's forecast gives, in the demand's unit; `None` without one.
+    pub forecast: Option<f64>,
     /// What KEDA is told.
     pub active: bool,
     /// Why: a [`Reason`](crate::Reason)'s name for Prewarm, else `live`, `yesterday`, `schedule`, `panic`, `foresight`.

@@ -6,8 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::control::hpa::Hpa;
+use crate::control::keda::ScaledObject;
 use crate::decide::choice::Choice;
-use crate::decide::policy::{Objective, Threshold};
+use crate::decide::policy::{Objective, Policy, ScaleToZero, Threshold};
+use crate::decide::rhythm::Rhythm;
+pub use crate::tuning::cold_start::ColdStart;
+use crate::tuning::inputs::{LearnedColdStart, ReplicaLimits, SimulationInputs};
 
 /// Simulated time goes in steps of this: the HPA's sync period and our own slot.
 pub const STEP: SignedDuration = SignedDuration::from_secs(15);
@@ -22,7 +27,7 @@ pub struct Scene {
     /// What bounds a replica beside what it carries; `None`: nothing.
     pub slots: Option<Slots>,
     /// The ScaledObject.
-    pub keda: Keda,
+    pub keda: ScaledObject,
     /// The HPA that KEDA makes of it.
     pub hpa: Hpa,
     /// Age of the newest demand that a metric shows: scrape, query.
@@ -60,7 +65,7 @@ impl Scene {
             threshold,
             cold_start: ColdStart::constant(cold_start),
             slots: None,
-            keda: Keda::default(),
+            keda: ScaledObject::default(),
             hpa: Hpa::default(),
             metric_delay: SignedDuration::from_secs(30),
             shows_queue: true,
@@ -85,27 +90,65 @@ impl Scene {
     }
 }
 
+/// The service behind the Prewarm arm.
+impl Scene {
+    /// What the workload's metadata would say.
+    pub(super) fn policy(&self) -> Policy {
+        // Zero is reached where KEDA may take the last replica.
+        let to_zero = self.keda.min == 0 || self.keda.idle == Some(0);
+        Policy {
+            cold_start: self.cold_start.lead(),
+            cost_ratio: self.cost_ratio,
+            objective: self.objective,
+            sees_queue: self.shows_queue,
+            scale_to_zero: if to_zero { ScaleToZero::Auto } else { ScaleToZero::Never },
+            ..Policy::new(self.threshold, self.calendar.clone())
+        }
+    }
+
+    /// The beats around the workload.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        Rhythm {
+            slot: STEP,
+            keda_poll: self.keda.polling,
+            hpa_sync: self.hpa.sync,
+            hpa_window: self.service.hpa_window,
+            ..Rhythm::default()
+        }
+    }
+
+    /// What the workload's policies are simulated with.
+    pub(super) fn simulation_inputs(&self, policy: &Policy, bucket: SignedDuration) -> SimulationInputs {
+        let cold_start = LearnedColdStart { lead: self.cold_start.lead(), drawn: Some(self.cold_start.clone()) };
+        let limits = ReplicaLimits {
+            min: self.keda.min,
+            idle: self.keda.idle == Some(0),
+            max: self.keda.max,
+            cooldown: self.keda.cooldown,
+        };
+        SimulationInputs::new(policy, self.rhythm(), None, Some(&cold_start), Some(limits))
+            .in_buckets(bucket)
+            .with_wait_limit(self.wait_limit)
+    }
+}
+
 /// How the service behind the Prewarm arm is set up, and what it sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either way.
     pub hpa_window: SignedDuration,
-    /// A forecast is in force so long after its origin.
-    pub forecast_delay: SignedDuration,
+    /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the time of day at which the
+    /// history starts.
+    pub refit_spread: Option<u64>,
     /// It is told what is Ready and what is starting.
     pub sees_replicas: bool,
-    /// In force all the time, instead of what the tuner would choose.
-    pub choice: Option<Choice>,
+    /// In force all the time, instead of what the model would select.
+    pub selection: Option<Choice>,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self {
-            hpa_window: SignedDuration::ZERO,
-            forecast_delay: SignedDuration::ZERO,
-            sees_replicas: true,
-            choice: None,
-        }
+        Self { hpa_window: SignedDuration::ZERO, refit_spread: None, sees_replicas: true, selection: None }
     }
 }
 
@@ -133,232 +176,4 @@ pub struct Slots {
     pub limit: u32,
     /// Time that one takes by itself.
     pub service: SignedDuration,
-}
-
-/// How long replicas take from asked for to Ready: durations and how often they come. One class for nodes that are there
-/// and one for nodes that must come, or every start-up that was seen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColdStart {
-    /// Durations ascending, and the share of start-ups that take at most so long; the last share is 1.
-    shares: Vec<(SignedDuration, f64)>,
-}
-
-impl ColdStart {
-    /// Always the same.
-    pub fn constant(took: SignedDuration) -> Self {
-        Self { shares: vec![(took.max(SignedDuration::ZERO), 1.0)] }
-    }
-
-    /// Durations with weights > 0, in any order; other weights are left out. `None` if none is left.
-    pub fn weighted(classes: impl IntoIterator<Item = (SignedDuration, f64)>) -> Option<Self> {
-        let usable = |(_, weight): &(SignedDuration, f64)| weight.is_finite() && *weight > 0.0;
-        let mut shares: Vec<_> = classes.into_iter().filter(usable).collect();
-        shares.sort_by_key(|(took, _)| *took);
-        shares.dedup_by(|later, first| {
-            let same = later.0 == first.0;
-            first.1 += if same { later.1 } else { 0.0 };
-            same
-        });
-        let total: f64 = shares.iter().map(|(_, weight)| weight).sum();
-        let mut below = 0.0;
-        for (took, share) in &mut shares {
-            below += *share / total;
-            (*took, *share) = ((*took).max(SignedDuration::ZERO), below);
-        }
-        shares.last_mut()?.1 = 1.0;
-        Some(Self { shares })
-    }
-
-    /// Every duration once, ascending, and its share of start-ups.
-    pub fn classes(&self) -> impl Iterator<Item = (SignedDuration, f64)> {
-        let below = std::iter::once(0.0).chain(self.shares.iter().map(|(_, share)| *share));
-        self.shares.iter().zip(below).map(|((took, share), below)| (*took, share - below))
-    }
-
-    /// The smallest duration that a share `p` of start-ups does not exceed.
-    pub fn quantile(&self, p: f64) -> SignedDuration {
-        let found = self.shares.iter().find(|(_, share)| *share >= p).or(self.shares.last());
-        found.map_or(SignedDuration::ZERO, |(took, _)| *took)
-    }
-
-    /// What counts as the lead: the P90.
-    pub fn lead(&self) -> SignedDuration {
-        self.quantile(0.9)
-    }
-
-    /// Of the `n`th start-up (SplitMix64 of seed and n): the same in every arm.
-    pub fn draw(&self, seed: u64, n: u64) -> SignedDuration {
-        let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.quantile(((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64)
-    }
-}
-
-/// The ScaledObject's fields that matter in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keda {
-    /// `pollingInterval`, whole steps.
-    pub polling: SignedDuration,
-    /// `cooldownPeriod`: from the last active poll to zero.
-    pub cooldown: SignedDuration,
-    /// `initialCooldownPeriod`: from the first step to zero, where nothing was ever active.
-    pub initial_cooldown: SignedDuration,
-    /// `minReplicaCount`.
-    pub min: u32,
-    /// `maxReplicaCount`.
-    pub max: u32,
-    /// `idleReplicaCount`; KEDA supports 0 alone.
-    pub idle: Option<u32>,
-    /// `fallback`.
-    pub fallback: Option<Fallback>,
-}
-
-impl Default for Keda {
-    fn default() -> Self {
-        Self {
-            polling: SignedDuration::from_secs(30),
-            cooldown: SignedDuration::from_secs(300),
-            initial_cooldown: SignedDuration::ZERO,
-            min: 1,
-            max: 100,
-            idle: None,
-            fallback: None,
-        }
-    }
-}
-
-/// `fallback` of a ScaledObject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fallback {
-    /// More failures in a row than this, and it acts.
-    pub failure_threshold: u32,
-    /// How many replicas the failing metric then stands for.
-    pub replicas: u32,
-    /// How that and the current count are combined.
-    pub behavior: FallbackBehavior,
-}
-
-/// `fallback.behavior`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FallbackBehavior {
-    /// `replicas`.
-    #[default]
-    Static,
-    /// What runs.
-    CurrentReplicas,
-    /// The larger.
-    CurrentReplicasIfHigher,
-    /// The smaller.
-    CurrentReplicasIfLower,
-}
-
-/// The HorizontalPodAutoscaler's settings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hpa {
-    /// `--horizontal-pod-autoscaler-sync-period`, whole steps.
-    pub sync: SignedDuration,
-    /// `--horizontal-pod-autoscaler-tolerance`.
-    pub tolerance: f64,
-    /// Demand per replica that the plain HPA aims at, as a share of the threshold.
-    pub utilisation: f64,
-    /// `--horizontal-pod-autoscaler-downscale-stabilization`, where `behavior` says nothing.
-    pub downscale_stabilization: SignedDuration,
-    /// `spec.behavior`; `None`: the controller's own limits.
-    pub behavior: Option<Behavior>,
-}
-
-impl Default for Hpa {
-    fn default() -> Self {
-        Self {
-            sync: STEP,
-            tolerance: crate::decide::hpa::TOLERANCE,
-            utilisation: 0.75,
-            downscale_stabilization: SignedDuration::from_secs(300),
-            behavior: Some(Behavior::default()),
-        }
-    }
-}
-
-/// `spec.behavior`. The default is what the API server fills in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Behavior {
-    /// `scaleUp`.
-    pub up: Rules,
-    /// `scaleDown`.
-    pub down: Rules,
-}
-
-impl Default for Behavior {
-    /// pkg/apis/autoscaling/v2/defaults.go `scaleUpRules`, `scaleDownRules`.
-    fn default() -> Self {
-        let quarter = SignedDuration::from_secs(15);
-        Self {
-            up: Rules {
-                tolerance: None,
-                stabilization: Some(SignedDuration::ZERO),
-                select: Select::Max,
-                policies: vec![Limit::Pods(4, quarter), Limit::Percent(100, quarter)],
-            },
-            down: Rules {
-                tolerance: None,
-                stabilization: None,
-                select: Select::Max,
-                policies: vec![Limit::Percent(100, quarter)],
-            },
-        }
-    }
-}
-
-/// One direction of `spec.behavior`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rules {
-    /// `tolerance` of this direction (Kubernetes 1.35 on); `None`: the controller's.
-    pub tolerance: Option<f64>,
-    /// `stabilizationWindowSeconds`; `None` on the way down: the controller's.
-    pub stabilization: Option<SignedDuration>,
-    /// `selectPolicy`.
-    pub select: Select,
-    /// `policies`.
-    pub policies: Vec<Limit>,
-}
-
-/// `selectPolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Select {
-    /// The policy that allows the most.
-    Max,
-    /// The policy that allows the least.
-    Min,
-    /// Not at all.
-    Disabled,
-}
-
-/// One of `policies`: how much within `periodSeconds`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// So many replicas.
-    Pods(u32, SignedDuration),
-    /// So many percent of those at the period's start.
-    Percent(u32, SignedDuration),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn start_ups_come_as_often_as_they_weigh() {
-        let seconds = SignedDuration::from_secs;
-        let mixed = ColdStart::weighted([(seconds(600), 1.0), (seconds(60), 3.0), (seconds(9), 0.0)]).unwrap();
-        assert_eq!(
-            (mixed.quantile(0.75), mixed.quantile(0.76), mixed.lead()),
-            (seconds(60), seconds(600), seconds(600))
-        );
-        let warm = (0..10_000).filter(|n| mixed.draw(7, *n) == seconds(60)).count();
-        assert!((7_300..7_700).contains(&warm), "{warm}");
-        assert!((0..100).all(|n| mixed.draw(7, n) == mixed.draw(7, n)));
-        assert!((0..100).any(|n| mixed.draw(7, n) != mixed.draw(8, n)));
-        assert_eq!(ColdStart::weighted([(seconds(9), f64::NAN)]), None);
-    }
 }

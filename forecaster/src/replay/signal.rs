@@ -16,6 +16,8 @@ pub(super) struct Signal {
     /// `IsActive`; `None`: it failed.
     pub(super) active: Option<bool>,
     pub(super) reason: &'static str,
+    /// What a forecast gives, in the demand's unit.
+    pub(super) forecast: Option<f64>,
 }
 
 /// Live demand as a metric shows it, in replicas, the queue included where it shows.

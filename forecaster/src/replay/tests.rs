@@ -7,13 +7,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::arm::prewarm::{observe, policy, rhythm};
+use super::arm::prewarm::observe;
 use super::fleet::Fleet;
-use super::scene::{ColdStart, Keda, Slots};
+use super::scene::{ColdStart, Slots};
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window};
-use crate::decide::planner::Planner;
+use crate::control::keda::ScaledObject;
+use crate::decide::planner::{Gate, Planner};
 use crate::decide::policy::Threshold;
+use crate::tuning::horizon::ACTIVATION_DELAY;
 
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
@@ -40,7 +42,9 @@ fn days(n: i64, low: f64, high: f64) -> Series {
 fn foresight(trace: &Series) -> Vec<Forecast> {
     let minutes = trace.values().len();
     let issue = |minute: usize| {
-        let rows = (minute..minute + 60).map(|m| vec![trace.values().get(m).copied().unwrap_or(f64::NAN); 2]).collect();
+        // In the precision that stores keep.
+        let at = |m: usize| trace.values().get(m).map_or(f64::NAN, |value| f64::from(*value as f32));
+        let rows = (minute..minute + 60).map(|m| vec![at(m); 2]).collect();
         Forecast::new(trace.instant(minute), SignedDuration::from_mins(1), vec![0.5, 0.99], rows)
     };
     (0..minutes.saturating_sub(60)).step_by(5).map(issue).collect()
@@ -126,7 +130,7 @@ fn zero_demand_for_ever_costs_the_minimum_and_no_more() {
     let quiet = trace(60, vec![0.0; 2 * 1440]);
     for arm in Arm::ALL {
         for min in [0, 1, 3] {
-            let scene = Scene { keda: Keda { min, ..Keda::default() }, ..scene(180) };
+            let scene = Scene { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
             let outcome = replay(&quiet, &[], &scene, arm);
             assert_eq!((outcome.gpu_hours, outcome.missed_replica_hours), (48.0 * f64::from(min), 0.0), "{arm} {min}");
             assert_eq!(outcome.starts, 0, "{arm} {min}");
@@ -139,7 +143,7 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
     let mut values = vec![0.0; 240];
     values[60..70].fill(20.0);
     for arm in [Arm::Hpa, Arm::Prewarm, Arm::Oracle] {
-        let scene = Scene { keda: Keda { min: 0, ..Keda::default() }, timeline: true, ..scene(60) };
+        let scene = Scene { keda: ScaledObject { min: 0, ..ScaledObject::default() }, timeline: true, ..scene(60) };
         let outcome = replay(&trace(60, values.clone()), &[], &scene, arm);
         let ready = |minute: usize| outcome.timeline[minute * 4].ready;
         assert_eq!((ready(10), ready(239)), (0, 0), "{arm}");
@@ -150,14 +154,16 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
 /// The planner in the loop answers what one answers that is driven as the collector drives it.
 #[test]
 fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
-    let trace = days(2, 5.0, 90.0);
+    // A forecast may act after two days, from the next block of six hours on.
+    let trace = days(3, 5.0, 90.0);
     let forecasts = foresight(&trace);
     let scene = Scene { timeline: true, ..scene(180) };
     let outcome = replay(&trace, &forecasts, &scene, Arm::Prewarm);
     let demand = Demand::new(&trace, &scene);
-    let mut planner = Planner::new(Arc::new(policy(&scene)), rhythm(&scene));
+    let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
+    planner.set_gate(Gate::Closed);
     let mut fleet = Fleet::new(&demand, &scene, 0);
-    let mut pilot = Pilot::new(&scene, &forecasts);
+    let mut arm = PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
     for (i, moment) in outcome.timeline.iter().enumerate() {
@@ -169,12 +175,13 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
         fleet.dictate(ready + landed, starting - landed);
         fleet.queue = queue;
-        // The tuner's part is its own test; here the choice is handed over.
-        pilot.signal(&demand, i, &fleet);
-        if let Some(choice) = pilot.choice().filter(|choice| planner.choice() != Some(choice)) {
+        // The selection is a test of its own; here it is handed over.
+        arm.signal(&demand, i, &fleet);
+        if let Some(choice) = arm.selection().filter(|choice| planner.choice() != Some(choice)) {
             planner.install_choice(choice.clone());
         }
-        while let Some(forecast) = forecasts.get(installed).filter(|forecast| forecast.origin() <= moment.time) {
+        let acts = |forecast: &&Forecast| forecast.origin() + ACTIVATION_DELAY <= moment.time;
+        while let Some(forecast) = forecasts.get(installed).filter(acts) {
             planner.install(forecast.clone());
             installed += 1;
         }
@@ -185,6 +192,7 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         assert!((recommendation.decision.metric_value - value).abs() < 1e-9, "step {i}: {recommendation:?} {value}");
         queue = (queue + demand.values[i] - f64::from(moment.ready)).max(0.0);
     }
+    assert!(outcome.timeline.iter().any(|moment| moment.reason == "forecast"), "the forecast acted");
 }
 
 /// Work and money of a stretch of an arm.
@@ -236,7 +244,7 @@ fn no_plan_at_all_is_much_cheaper_than_the_oracles() {
         };
         let trace = trace(15, (0..STEPS).map(level).collect());
         for lead in [1u32, 2] {
-            let keda = Keda { min: 0, max: 2, ..Keda::default() };
+            let keda = ScaledObject { min: 0, max: 2, ..ScaledObject::default() };
             let scene = Scene { keda, cost_ratio: 3.0, ..scene(15 * i64::from(lead)) };
             let demand = Demand::new(&trace, &scene);
             let mut least = f64::INFINITY;
@@ -281,7 +289,7 @@ fn zero_demand_for_ever_costs_what_the_windows_demand_and_no_more() {
     };
     let calendar = Calendar::new(TimeZone::UTC, vec![window], Vec::new());
     for (min, lead) in [(0, 60), (1, 60), (0, 600)] {
-        let keda = Keda { min, ..Keda::default() };
+        let keda = ScaledObject { min, ..ScaledObject::default() };
         let scene = Scene { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
         let outcome = replay(&trace(60, vec![0.0; 4 * 1440]), &[], &scene, Arm::Prewarm);
         let windows = 4.0 * (2.0 * 2.0 + 22.0 * f64::from(min));
@@ -331,7 +339,7 @@ proptest! {
     ) {
         let values = levels.iter().flat_map(|(level, minutes)| std::iter::repeat_n(*level, *minutes)).collect();
         let trace = trace(60, values);
-        let keda = Keda { min, max: 30, ..Keda::default() };
+        let keda = ScaledObject { min, max: 30, ..ScaledObject::default() };
         let scene = Scene { keda, cost_ratio: ratio, seed, ..scene(15 * lead) };
         let outcomes = replay_all(&trace, &[], &scene, &Arm::ALL);
         let oracle = outcomes.iter().find(|(arm, _)| *arm == Arm::Oracle).map(|(_, outcome)| cost(outcome, &scene));

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prewarm_forecaster::forecast::{Ensemble, Exact, NoForecast, Report, Spec};
+use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
 
 /// A walk over a history; each forecast knows what its origin knows.
@@ -10,6 +11,8 @@ use prewarm_forecaster::{Forecast, Series};
 pub(crate) struct Rolling<'a> {
     history: &'a Series,
     spec: Spec,
+    /// `None`: whenever the ensemble itself thinks it due.
+    schedule: Option<RefitSchedule>,
     /// Buckets after which a forecast is wanted, ascending.
     origins: Vec<usize>,
     shares: usize,
@@ -29,7 +32,12 @@ impl<'a> Rolling<'a> {
     /// once for all, so that there are no more shares than `most`.
     pub(crate) fn new(history: &'a Series, spec: Spec, origins: Vec<usize>, most: usize) -> Self {
         let shares = most.min(spec.leads.len()).max(1);
-        Self { history, spec, origins, shares, taken: AtomicUsize::new(0) }
+        Self { history, spec, schedule: None, origins, shares, taken: AtomicUsize::new(0) }
+    }
+
+    /// Refitted as the models of a service are.
+    pub(crate) fn refitted(self, schedule: RefitSchedule) -> Self {
+        Self { schedule: Some(schedule), ..self }
     }
 
     /// How many shares there are to walk with.
@@ -77,9 +85,15 @@ impl<'a> Rolling<'a> {
     fn issue(&self, n: usize, of: usize, mut at_origin: impl FnMut(&Ensemble)) -> Ensemble {
         let leads = self.spec.leads.iter().skip(n).step_by(of).count();
         let mut ensemble = Ensemble::new(self.history.start(), self.history.step(), self.spec.clone()).share(n, of);
+        if self.schedule.is_some() {
+            ensemble = ensemble.refit_by_caller();
+        }
         let mut origins = self.origins.iter().copied().peekable();
         for (row, value) in self.history.values().iter().enumerate().take(self.rows()) {
             ensemble.push(*value);
+            if let Some(schedule) = self.schedule {
+                schedule.refit_if_due(&mut ensemble, row + 1, self.history.instant(row + 1));
+            }
             if origins.next_if_eq(&row).is_some() {
                 at_origin(&ensemble);
             }

@@ -85,6 +85,9 @@ pub struct Trigger {
     pub metadata: BTreeMap<String, String>,
     /// Accepted, yet worth a word.
     pub warnings: Vec<String>,
+    /// Why the newest slot has no demand, in the source's words; null where it has.
+    #[serde(default)]
+    pub source_trouble: Option<SourceTrouble>,
     /// The latest decision.
     pub latest: Option<Decision>,
     /// What the cluster says of its replicas, and how they start.
@@ -94,6 +97,19 @@ pub struct Trigger {
     pub learnt: Learnt,
     /// The latest changes of desired replicas, activity, reason or state, oldest first.
     pub transitions: Vec<Decision>,
+}
+
+/// Why the newest slot has no demand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceTrouble {
+    /// `missing` (the query gives nothing), `caveat` (there is demand, and it may not tell the truth), `unreachable`, `partial`, `unauthorized`, `bad_query`, `garbage`,
+    /// `unsupported` or `misconfigured`.
+    pub kind: String,
+    /// Who said what to which query.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Replicas and their start-ups.
@@ -165,6 +181,9 @@ pub struct StartUps {
 pub struct Learnt {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
+    /// Why no forecast may act; absent where one may, and on a replica that reads what another one makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; empty on a replica that reads what another one makes.
     pub accuracy: Vec<Accuracy>,
     /// The tuner's choice in force; null while nothing speaks for any.
@@ -173,6 +192,16 @@ pub struct Learnt {
     pub choices: Vec<Choice>,
     /// What the last finished UTC days cost, oldest first.
     pub days: Vec<Day>,
+}
+
+/// Why no forecast may act.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoForecast {
+    /// too_young, stale, … as the label of `prewarm_workload_no_forecast`.
+    pub reason: String,
+    /// The same in words, with its figures.
+    pub detail: String,
 }
 
 /// How forecasts at one lead did lately (half-life of a week).
@@ -308,6 +337,18 @@ pub struct Policy {
     pub timezone: Option<String>,
     /// Windows in local time.
     pub windows: Vec<Window>,
+    /// Holidays that windows and seasons know.
+    #[serde(default)]
+    pub holidays: Holidays,
+}
+
+/// The holidays of a policy, in short.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holidays {
+    /// How many dates were read, past ones included.
+    pub dates: usize,
+    /// The next five local dates, today included.
+    pub next: Vec<String>,
 }
 
 /// A recurring window.
@@ -384,6 +425,21 @@ pub struct Parts {
     pub hold_replicas: u32,
     /// How far ahead replicas are asked for.
     pub lead_seconds: f64,
+    /// What of the slot's samples was not believed at once, or was decided of an earlier one; absent if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+}
+
+/// A sample that one slot alone does not count for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Doubt {
+    /// `demand`, `backlog` or `latency`.
+    pub signal: String,
+    /// The slot's own sample: `held` (waits for the next slot), `invalid` (no number ≥ 0) or `plausible`.
+    pub verdict: String,
+    /// The one that was held before: `confirmed` (counts now) or `rejected` (never counts).
+    pub earlier: Option<String>,
 }
 
 /// Why there is no explanation (404).

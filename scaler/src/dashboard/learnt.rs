@@ -1,5 +1,6 @@
 //! What was learnt of a workload, as the API tells it.
 
+use prewarm_forecaster::NoForecast;
 use prewarm_forecaster::decide::choice::{ShadowPolicy, Sums};
 use prewarm_forecaster::forecast::ensemble::LeadReport;
 
@@ -10,11 +11,16 @@ use crate::insight::{Chosen, DayCost, Insight, why_name};
 pub(super) fn learnt(insight: &Insight) -> api::Learnt {
     api::Learnt {
         forecast_origin: insight.forecast_origin,
+        no_forecast: insight.no_forecast.as_ref().map(no_forecast),
         accuracy: insight.report.iter().flat_map(|report| &report.leads).map(accuracy).collect(),
         choice: insight.choices.last().map(choice),
         choices: insight.choices.iter().map(choice).collect(),
         days: insight.days.iter().map(day).collect(),
     }
+}
+
+fn no_forecast(reason: &NoForecast) -> api::NoForecast {
+    api::NoForecast { reason: reason.as_str().to_owned(), detail: reason.to_string() }
 }
 
 fn accuracy(report: &LeadReport) -> api::Accuracy {

@@ -46,7 +46,7 @@ pub(crate) fn morning() -> Arc<Registry> {
     let lost = Parts { live_age: Some(SignedDuration::from_mins(9)), ..parts() };
     let mut held = recommend(now, Reason::Unavailable, 0, lost);
     held.answer = Answer::Unavailable;
-    held.decision.state = State::Blind;
+    held.decision.state = State::NoSignal;
     blind.publish(held);
 
     let broken = register(&registry, "broken");
@@ -146,6 +146,7 @@ fn insight(now: Timestamp) -> Insight {
     };
     Insight {
         forecast_origin: Some(now),
+        no_forecast: None,
         report: Some(Report { leads: vec![lead] }),
         choices: vec![chosen(midnight - hours(11 * 24), first), chosen(midnight - hours(24), second)],
         days: vec![DayCost {

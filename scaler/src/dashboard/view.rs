@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::Check;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero};
-use prewarm_forecaster::{Answer, Policy, Recommendation};
+use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
-use crate::insight::{Fleet, NodeStarts, node_name};
+use crate::insight::{Fleet, NodeStarts, SourceTrouble, node_name};
 use crate::registry::{Registration, Registry, Workload};
-use crate::standing::Standing;
+use crate::workload::Standing;
 
 /// Every workload in one line.
 pub(super) fn workloads(registry: &Registry) -> api::Workloads {
@@ -60,7 +61,7 @@ fn summary(
     latest: Option<&Recommendation>,
     now: Timestamp,
 ) -> api::Summary {
-    let standing = Standing::of(workload, latest, now);
+    let standing = Standing::of(workload.registration().trigger.is_ok(), latest, now);
     let vouched = standing.vouched(latest);
     let decided = latest.filter(|_| matches!(standing, Standing::Decided(_)));
     let key = workload.key();
@@ -87,14 +88,19 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
     api::Trigger {
         summary: summary(workload, &registration, latest.as_deref(), now),
         threshold: registration.spec.threshold.get(),
-        policy: valid.map(|trigger| policy(&trigger.policy)),
+        policy: valid.map(|trigger| policy(&trigger.policy, now)),
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
+        source_trouble: workload.source_trouble().as_deref().map(source_trouble),
         latest: latest.as_deref().map(decision),
         fleet: fleet(&workload.fleet(), valid.map(|trigger| &*trigger.policy)),
         learnt: learnt::learnt(&workload.insight()),
         transitions: workload.trail().iter().map(|past| decision(past)).collect(),
     }
+}
+
+fn source_trouble(trouble: &SourceTrouble) -> api::SourceTrouble {
+    api::SourceTrouble { kind: trouble.kind.to_owned(), message: trouble.message.clone(), since: trouble.since }
 }
 
 fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
@@ -144,7 +150,7 @@ pub(super) fn without_credentials(address: &str) -> String {
     }
 }
 
-fn policy(policy: &Policy) -> api::Policy {
+fn policy(policy: &Policy, now: Timestamp) -> api::Policy {
     let mode = match policy.mode {
         Mode::Auto => "auto",
         Mode::Shadow => "shadow",
@@ -195,7 +201,14 @@ fn policy(policy: &Policy) -> api::Policy {
         on_no_data: on_no_data.to_owned(),
         timezone: policy.calendar.zone().iana_name().map(str::to_owned),
         windows: policy.calendar.windows().iter().map(window).collect(),
+        holidays: holidays(&policy.calendar, now),
     }
+}
+
+fn holidays(calendar: &Calendar, now: Timestamp) -> api::Holidays {
+    let today = now.to_zoned(calendar.zone().clone()).date();
+    let next = calendar.holidays_from(today).iter().take(5);
+    api::Holidays { dates: calendar.holidays().len(), next: next.map(ToString::to_string).collect() }
 }
 
 fn decision(recommendation: &Recommendation) -> api::Decision {
@@ -231,8 +244,24 @@ fn decision(recommendation: &Recommendation) -> api::Decision {
             ceiling_replicas: parts.ceiling,
             hold_replicas: parts.hold,
             lead_seconds: parts.lead.as_secs_f64(),
+            doubts: doubts(parts),
         },
     }
+}
+
+/// What was not believed at once, and what became of an earlier one.
+fn doubts(parts: &Parts) -> Vec<api::Doubt> {
+    let mut doubts = Vec::new();
+    for (signal, check) in parts.checks() {
+        if check != Check::default() {
+            doubts.push(api::Doubt {
+                signal: signal.to_owned(),
+                verdict: check.verdict.as_str().to_owned(),
+                earlier: check.earlier.map(|earlier| earlier.as_str().to_owned()),
+            });
+        }
+    }
+    doubts
 }
 
 /// Names offered for an unknown one.

@@ -117,7 +117,7 @@ keys! {
     ACTIVATION_THRESHOLD = "activationThreshold", Form::Number { min: 0.0, max: 1e9 }, words [], default Some("0"),
         "demand at or below this does not wake a workload from zero";
     BACKLOG_QUERY = "backlogQuery", Form::Text { max: 8 * KIB }, words [], default None,
-        "items waiting: PromQL that gives one number; beside a `query` of a rate it alone shows what waits, and without it more room is left";
+        "items waiting: PromQL that gives one number; beside a `query` of a rate nothing else shows what waits, and Prewarm leaves more room without it";
     BACKLOG_THRESHOLD = "backlogThreshold", Form::Threshold, words [], default Some("as threshold"),
         "queued items that one replica may have waiting; with a preset, whose demand counts them already, they add to it only if this is given";
     LATENCY_QUERY = "latencyQuery", Form::Text { max: 8 * KIB }, words [], default None,
@@ -125,7 +125,7 @@ keys! {
     LATENCY_TARGET = "latencyTarget", Form::Number { min: 0.001, max: 3600.0 }, words [], default None,
         "seconds; latency above it scales live demand up";
     MODE = "mode", Form::Word, words ["auto", "shadow", "off"], default Some("auto"),
-        "whether the forecast acts: where it has earned it, never but recorded, never";
+        "whether the forecast acts: auto = where it has earned it, shadow = it is recorded and never acts, off = there is none";
     LEAD_TIME = "leadTime", Form::Duration { min: 0, max: 2 * HOUR }, words ["auto"], default Some("auto"),
         "how long before the need a replica is asked for; auto = learned start-up time plus KEDA's and the HPA's delays";
     COLD_START = "coldStart", Form::Duration { min: 0, max: 2 * HOUR }, words [], default Some("3m"),
@@ -135,7 +135,7 @@ keys! {
     COST_RATIO = "costRatio", Form::Number { min: 0.1, max: 10_000.0 }, words [], default Some("30"),
         "one missed replica-hour costs as much as so many idle GPU-hours";
     OBJECTIVE = "objective", Form::Percent { min: 0.01, max: 50.0 }, words ["cost", "safe"], default Some("cost"),
-        "what tuning minimises: cost, never more of either, or the cost of at most so much demand late";
+        "what the choice of a policy minimises: cost, safe = never more misses or GPU-hours than reactive scaling, or 1% = the cost with at most so much demand late";
     HISTORY_WINDOW = "historyWindow", Form::Duration { min: HOUR, max: 400 * DAY }, words [], default Some("28d"),
         "how much history forecasts use";
     MAX_PREWARM_REPLICAS = "maxPrewarmReplicas", Form::Number { min: 0.0, max: 10_000.0 }, words [], default None,
@@ -145,7 +145,7 @@ keys! {
     WINDOWS = "windows", Form::Text { max: 32 * KIB }, words [], default None,
         "a YAML list of windows in local time, with floors and ceilings";
     HOLIDAYS = "holidays", Form::Text { max: 16 * KIB }, words [], default None,
-        "dates (2026-12-24, 2026-12-25), or a named calendar of the server's configuration";
+        "dates (2026-12-24), ISO 3166 codes (DE-BY), named calendars of the server's configuration; one or several";
     POLICY_REF = "policyRef", Form::Text { max: 256 }, words [], default None,
         "shared windows of the server's configuration";
     SCALE_TO_ZERO = "scaleToZero", Form::Word, words ["auto", "never", "windows"], default Some("auto"),

@@ -29,6 +29,14 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
             sample(&mut family, &[namespace, name, metric, why], Some(1.0))?;
         }
     }
+    let help = "1 for why no forecast of the workload may act; absent where one may";
+    let mut family = encoder.encode_descriptor("workload_no_forecast", help, None, MetricType::Gauge)?;
+    for (workload, insight) in &known {
+        let [namespace, name, metric] = labels(workload);
+        if let Some(reason) = &insight.no_forecast {
+            sample(&mut family, &[namespace, name, metric, ("reason", reason.as_str())], Some(1.0))?;
+        }
+    }
     type Of = fn(&prewarm_forecaster::forecast::ensemble::LeadReport) -> &Vec<f64>;
     let of_forecasts: [(&str, &str, Of); 2] = [
         (

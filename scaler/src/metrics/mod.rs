@@ -21,7 +21,6 @@ use prometheus_client::registry::Registry as Exposition;
 
 use crate::clock::{Clock, SystemClock};
 use crate::registry::Registry;
-use crate::store::Compacted;
 
 pub use plain::plain;
 
@@ -36,6 +35,7 @@ pub struct Metrics {
     decisions: Family<Because, Counter>,
     samples: Family<Sampled, Counter>,
     sample_seconds: Family<Source, Histogram, Buckets>,
+    implausible: Family<Judged, Counter>,
     queue_rows: Gauge,
     rows_written: Counter,
     rows_dropped: Counter,
@@ -62,6 +62,7 @@ impl Default for Metrics {
             streams: Family::default(),
             decisions: Family::default(),
             samples: Family::default(),
+            implausible: Family::default(),
             sample_seconds: Family::new_with_constructor(Buckets(&SAMPLE_SECONDS)),
             queue_rows: Gauge::default(),
             rows_written: Counter::default(),
@@ -98,6 +99,8 @@ impl Metrics {
         all.register("decisions", "Decisions published, by the part that prevailed", self.decisions.clone());
         all.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
         all.register("source_sample_seconds", "How long a source took to answer", self.sample_seconds.clone());
+        let implausible = "Samples that one slot alone does not count for, by signal and what became of them";
+        all.register("implausible_samples", implausible, self.implausible.clone());
         all.register("store_queue_rows", "Finished minutes waiting to be written", self.queue_rows.clone());
         all.register("store_rows_written", "Finished minutes written", self.rows_written.clone());
         all.register(
@@ -149,6 +152,12 @@ impl Metrics {
         self.sample_seconds.get_or_create(&Source { source: source.to_owned() }).observe(took.as_secs_f64());
     }
 
+    /// A sample was held, confirmed, rejected, or no number (`prewarm_implausible_samples_total{signal,outcome}`). `signal` is
+    /// demand, backlog or latency; `outcome` is held, confirmed, rejected or invalid.
+    pub fn implausible(&self, signal: &'static str, outcome: &'static str) {
+        self.implausible.get_or_create(&Judged { signal, outcome }).inc();
+    }
+
     /// Rows waiting for the store (`prewarm_store_queue_rows`).
     pub fn store_queue(&self, rows: usize) {
         self.queue_rows.set(i64::try_from(rows).unwrap_or(i64::MAX));
@@ -169,11 +178,11 @@ impl Metrics {
         self.store_errors.get_or_create(&Operation { operation }).inc();
     }
 
-    /// A compaction has ended (`prewarm_store_days_{packed,thinned,dropped}_total`).
-    pub fn compacted(&self, done: Compacted) {
-        self.days_packed.inc_by(done.days_packed);
-        self.days_thinned.inc_by(done.days_thinned);
-        self.days_dropped.inc_by(done.days_dropped);
+    /// A compaction has ended: so many days were packed, thinned and dropped (`prewarm_store_days_{…}_total`).
+    pub fn compacted(&self, packed: u64, thinned: u64, dropped: u64) {
+        self.days_packed.inc_by(packed);
+        self.days_thinned.inc_by(thinned);
+        self.days_dropped.inc_by(dropped);
     }
 
     /// A refit has ended (`prewarm_refits_total{outcome}`, `prewarm_refit_seconds`).
@@ -239,6 +248,12 @@ struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sampled {
     source: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Judged {
+    signal: &'static str,
     outcome: &'static str,
 }
 

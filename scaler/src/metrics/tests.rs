@@ -10,11 +10,12 @@ fn counted() -> Metrics {
     metrics.decided(Reason::Forecast);
     metrics.sampled("default", "missing", Duration::from_millis(5));
     metrics.sampled("http://tenant-chosen:9090/", "ok", Duration::from_millis(5));
+    metrics.implausible("demand", "held");
     metrics.store_queue(7);
     metrics.store_written(5);
     metrics.store_dropped(3);
     metrics.store_error("append");
-    metrics.compacted(Compacted { days_packed: 4, rows_packed: 5760, days_thinned: 2, days_dropped: 1 });
+    metrics.compacted(4, 2, 1);
     metrics.refitted("ok", Duration::from_secs(2));
     metrics.tls_reloaded("error");
     metrics
@@ -37,6 +38,7 @@ fn what_happened_is_counted() {
         "prewarm_source_samples_total{source=\"default\",outcome=\"missing\"} 1",
         "prewarm_source_samples_total{source=\"address\",outcome=\"ok\"} 1",
         "prewarm_source_sample_seconds_count{source=\"default\"} 1",
+        "prewarm_implausible_samples_total{signal=\"demand\",outcome=\"held\"} 1",
         "prewarm_store_queue_rows 7",
         "prewarm_store_rows_written_total 5",
         "prewarm_store_rows_dropped_total 3",

@@ -14,7 +14,7 @@ use super::gauge::{flag, labels, sample};
 use super::insights;
 use crate::insight::node_name;
 use crate::registry::{Registry, Workload};
-use crate::standing::Standing;
+use crate::workload::Standing;
 
 /// Every workload as of one instant, so that the gauges of one scrape agree.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Workloads {
         workloads.sort_unstable_by(|a, b| a.key().cmp(b.key()));
         let row = |workload: Arc<Workload>| {
             let latest = workload.recommendation();
-            let standing = Standing::of(&workload, latest.as_deref(), now);
+            let standing = Standing::of(workload.registration().trigger.is_ok(), latest.as_deref(), now);
             Row { workload, latest, standing }
         };
         Self { now, rows: workloads.into_iter().map(row).collect() }

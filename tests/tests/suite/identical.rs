@@ -1,114 +1,164 @@
-//! The service, called as KEDA calls it, and the Prewarm arm of a replay: the same inputs, the same decisions.
+//! The service, called as KEDA calls it, and the Prewarm arm of a replay: the same history, the same forecasts, selections
+//! and answers, from the first sample on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm::store::note::{Kind, unpack_forecast};
+use prewarm::registry::Workload;
+use prewarm::store::Resolution;
+use prewarm::training::refit_spread;
+use prewarm_forecaster::control::keda::ScaledObject;
+use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::scene::{Keda, Service};
-use prewarm_forecaster::replay::{Arm, Moment, Scene, reach, replay};
-use prewarm_forecaster::{Answer, Forecast, Recommendation, Series};
+use prewarm_forecaster::replay::scene::Service;
+use prewarm_forecaster::replay::{Outcome, Scene, replay_prewarm};
+use prewarm_forecaster::{Answer, Recommendation, Series};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
+use prewarm_tests::eventually;
 use prewarm_tests::keda::Trigger;
 use prewarm_tests::prometheus::Prometheus;
-use prewarm_tests::trace::{Trace, clock_time, days, monday};
+use prewarm_tests::trace::{Trace, days, monday};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const BUCKET: SignedDuration = SignedDuration::from_mins(5);
 
-/// A planner remembers what was before it began to record: two live windows and what it wanted within its own.
-const SETTLES: SignedDuration = SignedDuration::from_mins(20);
+/// Two days until a forecast may act, another one until its gain is known, and an hour and a half with what is selected then.
+const LIVED: SignedDuration = SignedDuration::from_mins(3 * 24 * 60 + 90);
 
 /// Steep steps at fixed times, every day alike, on a slope: 4 at night, from 40 on from 08:00 to 18:00.
 fn clockwork() -> Trace {
-    Trace::new(monday(), days(9), MINUTE, |t| match t.as_second().rem_euclid(86_400) / 60 {
+    Trace::new(monday(), days(4), MINUTE, |t| match t.as_second().rem_euclid(86_400) / 60 {
         minute @ 480..1080 => 40.0 + (minute - 480) as f64 * 0.3,
         minute => 4.0 + (minute % 7) as f64 * 0.5,
     })
 }
 
-/// What was asked and decided at each slot, and every forecast that was saved meanwhile.
-#[derive(Default)]
-struct Protocol {
-    samples: Vec<f64>,
-    decided: Vec<(Timestamp, Arc<Recommendation>)>,
-    forecasts: BTreeMap<Timestamp, Forecast>,
-}
-
-impl Protocol {
-    async fn record(&mut self, app: &TestApp, prometheus: &Prometheus, trigger: &Trigger) {
+/// Lives slot by slot, waiting in real time for store and model to keep up, as they do when time is real. Returns what was
+/// decided at each slot.
+async fn live(app: &TestApp, trigger: &Trigger, workload: &Workload) -> Vec<Arc<Recommendation>> {
+    let mut published = workload.recommendations();
+    let mut decided = Vec::new();
+    let mut refits = 0.0;
+    let end = monday() + LIVED;
+    loop {
         let slot = app.slot();
-        self.samples.push(prometheus.query("clockwork", slot).await.unwrap());
-        self.decided.push((slot, app.recommendation(trigger)));
-        let key = app.workload(trigger).key().clone();
-        let saved = app.store.notes(&key, Kind::Forecast, slot - days(1), slot + days(1)).await.unwrap();
-        for note in &saved {
-            let forecast = unpack_forecast(note).unwrap();
-            self.forecasts.insert(forecast.origin(), forecast);
+        let latest = published.wait_for(|latest| latest.as_ref().is_some_and(|latest| latest.at == slot)).await;
+        decided.extend(latest.expect("the workload is followed").clone());
+        if slot == monday() + days(1) {
+            no_forecast_may_act(app, trigger).await;
         }
+        if slot >= end {
+            return decided;
+        }
+        let into = slot.duration_since(monday()).as_secs() % BUCKET.as_secs();
+        if into == 0 && slot > monday() {
+            // Whoever is silent for long is forgotten.
+            app.keda.poll(trigger).await.expect("an answer");
+            minute_is_stored(app, workload, slot - MINUTE).await;
+        }
+        // Refits come within two minutes of a bucket's end, the first after that of the one before the start.
+        if into == 135 {
+            refits += 1.0;
+            refitted(app, refits).await;
+        }
+        app.clock.advance(SLOT);
     }
 }
 
-#[tokio::test]
-async fn serve_and_replay_decide_alike() {
-    let prometheus = Prometheus::holding(&[clockwork().gauge("clockwork")]).await;
-    let app = Setup::new(prometheus.address(), clock_time(monday() + days(8), 7, 10)).start().await;
-    let trigger =
-        Trigger::new("models", "alike").with("query", "clockwork").with("threshold", 4).with("coldStart", "10m");
-    app.register(&[&trigger]).await;
-    let mut protocol = Protocol::default();
-    protocol.record(&app, &prometheus, &trigger).await;
-    app.chosen(&trigger).await;
-    protocol.record(&app, &prometheus, &trigger).await;
-    let choice = app.workload(&trigger).insight().choices.last().unwrap().choice.clone();
-    while app.slot() < clock_time(monday() + days(8), 8, 10) {
-        TestApp::follow(&[&app], &trigger).await;
-        protocol.record(&app, &prometheus, &trigger).await;
-    }
-    let now_in_force = app.workload(&trigger).insight().choices.last().unwrap().choice.clone();
-    assert_eq!(choice.policy, now_in_force.policy, "one choice all the time");
+/// On the first two days; metrics, API and log say why.
+async fn no_forecast_may_act(app: &TestApp, trigger: &Trigger) {
+    let missing = app.metric("prewarm_workload_no_forecast", &["name=\"alike\"", "reason=\"too_young\""]).await;
+    assert_eq!(missing, Some(1.0));
+    let reason = app.explained(trigger).await.learnt.no_forecast.expect("a reason");
+    assert!(reason.reason == "too_young" && reason.detail.contains("a forecast needs 577"), "{reason:?}");
+}
 
-    let Protocol { samples, decided, forecasts } = protocol;
-    let begun = decided[0].0;
-    assert!(decided.iter().zip(0..).all(|((slot, _), i)| *slot == begun + SLOT * i), "every slot was recorded");
-    assert!(forecasts.len() >= 10, "{:?}", forecasts.keys());
-    // At a step the arm sees the sample before it.
-    let trace = Series::new(begun - SLOT, SLOT, samples);
+async fn minute_is_stored(app: &TestApp, workload: &Workload, minute: Timestamp) {
+    eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
+        let stored = app.store.load(workload.key(), minute, minute + MINUTE, Resolution::Minute).await;
+        stored.ok()?.first().map(drop)
+    })
+    .await;
+}
+
+/// Waits until as many buckets were taken in; those that were too few for a forecast count as well.
+async fn refitted(app: &TestApp, buckets: f64) {
+    eventually(Duration::from_secs(30), "the bucket is learned", || async {
+        let ok = app.metric("prewarm_refits_total", &["outcome=\"ok\""]).await;
+        let too_short = app.metric("prewarm_refits_total", &["outcome=\"too_short\""]).await;
+        // Two refits at the start find nothing.
+        let learned = ok.unwrap_or(0.0) + too_short.unwrap_or(0.0) - STARTS;
+        (learned >= buckets).then_some(())
+    })
+    .await;
+}
+
+/// Refits of a start without history: before the backfill, and after it.
+const STARTS: f64 = 2.0;
+
+/// A replay of what the service has sampled, in its surroundings.
+fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
+    let samples = decided.iter().map(|latest| latest.decision.parts.observed.expect("every slot was sampled"));
+    let trace = Series::new(monday(), SLOT, samples.collect());
+    let registration = workload.registration();
+    let policy = &registration.trigger.as_ref().expect("a valid trigger").policy;
     let scene = Scene {
-        keda: Keda { min: 0, ..Keda::default() },
-        metric_delay: SLOT,
+        // Nobody knows the ScaledObject.
+        keda: ScaledObject { min: 0, max: 10_000, ..ScaledObject::default() },
+        metric_delay: SignedDuration::ZERO,
+        shows_queue: policy.sees_queue,
         timeline: true,
         service: Service {
             hpa_window: SignedDuration::from_secs(300),
-            forecast_delay: reach::ACTS,
+            refit_spread: Some(refit_spread(workload.key())),
             sees_replicas: false,
-            choice: Some((*choice).clone()),
+            selection: None,
         },
         ..Scene::new(Threshold::new(4.0).unwrap(), SignedDuration::from_mins(10))
     };
-    let forecasts: Vec<Forecast> = forecasts.into_values().collect();
-    let replayed: BTreeMap<Timestamp, Moment> = replay(&trace, &forecasts, &scene, Arm::Prewarm)
-        .timeline
-        .into_iter()
-        .map(|moment| (moment.time, moment))
-        .collect();
+    replay_prewarm(&trace, &scene)
+}
 
-    let mut values = BTreeMap::new();
-    let mut ahead = 0;
-    for (slot, recommendation) in decided.iter().filter(|(slot, _)| *slot >= begun + SETTLES) {
-        let Some(moment) = replayed.get(slot) else { continue };
-        let Answer::Value { metric_value, active } = recommendation.answer else { panic!("{recommendation:?}") };
-        let told = moment.metric_value.unwrap();
-        assert!(
-            (metric_value - told).abs() < 1e-9,
-            "{slot}: {metric_value} served, {told} replayed: {recommendation:?}"
-        );
-        assert_eq!((active, recommendation.decision.reason.as_str()), (moment.active, moment.reason), "{slot}");
-        values.insert((metric_value * 1000.0) as u64, ());
-        ahead += usize::from(recommendation.decision.parts.forecast_acts);
+/// Nothing is injected: both start with nothing, and select by what they have seen.
+#[tokio::test]
+async fn serve_and_replay_agree_from_an_empty_history_on() {
+    let prometheus = Prometheus::holding(&[clockwork().gauge("clockwork")]).await;
+    let app = Setup::new(prometheus.address(), monday()).start().await;
+    let trigger =
+        Trigger::new("models", "alike").with("query", "clockwork").with("threshold", 4).with("coldStart", "10m");
+    app.register(&[&trigger]).await;
+    let workload = app.workload(&trigger);
+    refitted(&app, 0.0).await;
+    let decided = live(&app, &trigger, &workload).await;
+    assert_eq!(app.metric("prewarm_workload_no_forecast", &[]).await, None, "one may act");
+    let outcome = replayed(&decided, &workload);
+
+    // Selections: when, which, why, and on what figures.
+    let selected = workload.insight().choices.clone();
+    let whys: Vec<Why> = selected.iter().map(|selected| selected.choice.why).collect();
+    assert!(whys.contains(&Why::Learnt) && whys.contains(&Why::FewDays), "{whys:?}");
+    assert_eq!(selected, outcome.selections);
+
+    // Forecasts and answers, slot by slot.
+    assert_eq!(decided.len(), outcome.timeline.len());
+    let first = outcome.timeline.iter().position(|moment| moment.forecast.is_some()).expect("a forecast");
+    let mut acted = 0;
+    for (i, (served, replayed)) in decided.iter().zip(&outcome.timeline).enumerate() {
+        let Answer::Value { metric_value, active } = served.answer else { panic!("{served:?}") };
+        let told = replayed.metric_value.expect("an answer");
+        assert_eq!(served.at, replayed.time);
+        assert!((metric_value - told).abs() < 1e-9, "{metric_value} served, {told} replayed: {served:?}");
+        assert_eq!((active, served.decision.reason.as_str()), (replayed.active, replayed.reason), "{served:?}");
+        // The first forecast of all is installed at once, some slots sooner than the second.
+        if i >= first {
+            assert_eq!(served.decision.parts.forecast, replayed.forecast, "{served:?}");
+        }
+        acted += usize::from(served.decision.parts.forecast_acts);
     }
-    assert!(ahead > 100 && values.len() > 3, "the forecast acted at {ahead} slots, {} values", values.len());
-    // And it was worth it: the step of 08:00 is asked for before it comes.
-    let before = &replayed[&clock_time(monday() + days(8), 7, 55)];
-    assert!(before.metric_value.unwrap() >= 40.0, "{before:?}");
+    assert!(acted > 1000, "the forecast acted at {acted} slots");
+    // And it was worth it: on the third day the step of 08:00 is asked for before it comes.
+    let before = monday() + SignedDuration::from_mins(2 * 24 * 60 + 7 * 60 + 55);
+    let before = outcome.timeline.iter().find(|moment| moment.time == before).expect("a moment");
+    assert!(before.metric_value.is_some_and(|value| value >= 40.0), "{before:?}");
 }

@@ -6,13 +6,16 @@
 
 mod answers;
 mod checklist;
+mod continuity;
 mod forecast;
 mod identical;
 mod learning;
 mod outage;
 mod process;
+mod refusals;
 mod replay;
 mod restart;
+mod spikes;
 mod start_ups;
 mod story;
 mod windows;

@@ -3,14 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Replicas;
+use super::checkpoint::ActivityTimes;
 use crate::decide::{Reason, later};
 
 /// A start-up that takes longer than this many cold starts is stuck and keeps nothing.
 const STUCK: i32 = 2;
 
-/// How long what lasts.
+/// How long a replica that nobody asks for stays.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(in crate::decide) struct ScaleDownTiming {
     /// One replica stays for so long after the last arrival.
     pub(super) keep_warm: SignedDuration,
     /// So long must one replica have been enough before none is.
@@ -21,7 +22,7 @@ pub(super) struct Patience {
 
 /// What was answered and what arrived, as far as it matters for going to zero.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Activity {
+pub(in crate::decide) struct Activity {
     /// The last answer.
     active: bool,
     /// Since when the answers have been active.
@@ -42,7 +43,8 @@ impl Activity {
         self.last_arrival = self.last_arrival.max(Some(now));
     }
 
-    /// Follows start-ups; replicas that run before our first answer are taken over as if we had asked for them.
+    /// Follows start-ups; replicas that run before our first answer are taken over as if we had
+    /// asked for them.
     pub(super) fn follow(&mut self, now: Timestamp, replicas: Option<Replicas>, first: bool) {
         match replicas {
             Some(Replicas { starting: 1.., .. }) => {
@@ -53,26 +55,33 @@ impl Activity {
         self.active |= first && replicas.is_some_and(|replicas| replicas.total() > 0);
     }
 
-    /// Why one replica stays although nothing asks for it now; `None` if it may go. `observed`: demand was seen in this
-    /// very slot. `settled`: no queue was left unobserved.
-    pub(super) fn keep(&self, now: Timestamp, patience: &Patience, observed: bool, settled: bool) -> Option<Reason> {
+    /// Why one replica stays although nothing asks for it now; `None` if it may go. `observed`:
+    /// demand was seen in this very slot. `settled`: no queue was left unobserved.
+    pub(in crate::decide) fn keep(
+        &self,
+        now: Timestamp,
+        timing: &ScaleDownTiming,
+        observed: bool,
+        settled: bool,
+    ) -> Option<Reason> {
         let younger = |past: Option<Timestamp>, than| past.is_some_and(|at| now.duration_since(at) < than);
-        let starting = younger(self.starting_since, patience.cold_start * STUCK);
-        if starting || self.stepping_down(now, patience) {
+        let starting = younger(self.starting_since, timing.cold_start * STUCK);
+        if starting || self.stepping_down(now, timing) {
             return Some(Reason::Hold);
         }
-        if younger(self.last_arrival, patience.keep_warm) {
+        if younger(self.last_arrival, timing.keep_warm) {
             return Some(Reason::KeepWarm);
         }
-        // Only what was seen in this slot vouches for the step to zero; a replica that was asked for gets to start.
-        let waits = self.active && (!observed || !settled || younger(self.active_since, patience.cold_start));
+        // Only what was seen in this slot vouches for the step to zero; a replica that was asked
+        // for gets to start.
+        let waits = self.active && (!observed || !settled || younger(self.active_since, timing.cold_start));
         waits.then_some(Reason::Hold)
     }
 
-    /// More than one replica was asked for so short a time ago that the HPA may not have stepped down yet: KEDA's N → 0
-    /// goes past the HPA's behaviour in one step (keda#7770).
-    pub(super) fn stepping_down(&self, now: Timestamp, patience: &Patience) -> bool {
-        self.active && self.low_since.is_none_or(|since| now.duration_since(since) < patience.step_down)
+    /// More than one replica was asked for so short a time ago that the HPA may not have stepped
+    /// down yet: KEDA's N → 0 goes past the HPA's behavior in one step (keda#7770).
+    pub(in crate::decide) fn stepping_down(&self, now: Timestamp, timing: &ScaleDownTiming) -> bool {
+        self.active && self.low_since.is_none_or(|since| now.duration_since(since) < timing.step_down)
     }
 
     /// Whether the last answer was active.
@@ -122,13 +131,25 @@ impl Activity {
         }
     }
 
-    /// What a restart lost. `newest`: when demand was last seen at all; `low_since`: since when one replica has been enough.
-    /// It rests only if it was still seen when its patience had run out.
-    pub(super) fn restore(&mut self, newest: Timestamp, low_since: Option<Timestamp>, patience: &Patience) {
+    /// For a checkpoint.
+    pub(super) fn times(&self) -> ActivityTimes {
+        let Self { active, active_since, resting_since, last_arrival, low_since, starting_since } = *self;
+        ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since }
+    }
+
+    /// Of a checkpoint.
+    pub(super) fn from_times(times: ActivityTimes) -> Self {
+        let ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since } = times;
+        Self { active, active_since, resting_since, last_arrival, low_since, starting_since }
+    }
+
+    /// What a restart lost. `newest`: when demand was last seen at all; `low_since`: since when one
+    /// replica has been enough. It rests only if it was still seen when its time had run out.
+    pub(super) fn restore(&mut self, newest: Timestamp, low_since: Option<Timestamp>, timing: &ScaleDownTiming) {
         self.low_since = low_since;
         // Without any arrival it has been at rest for as long as it could be warmed.
         let rests_from = match self.last_arrival {
-            Some(at) => later(at, patience.keep_warm.max(patience.step_down)),
+            Some(at) => later(at, timing.keep_warm.max(timing.step_down)),
             None => low_since.unwrap_or(newest),
         };
         self.active = rests_from > newest;

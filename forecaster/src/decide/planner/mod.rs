@@ -1,27 +1,32 @@
-//! One workload's state between ticks. One owner; live, in replay, in the demo and in the tests it is the same.
+//! One workload's state between ticks. One owner; live, in replay, in the demo and in the tests it
+//! is the same.
 
-mod activity;
-mod ahead;
-mod table;
-mod tactic;
+pub(super) mod activity;
+pub mod checkpoint;
+pub(super) mod intake;
+pub(super) mod lookahead;
+pub(super) mod policy_effects;
 mod warm;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use activity::{Activity, Patience};
-use ahead::Ahead;
-use table::Sight;
-use tactic::{Reaction, Wanted};
+use activity::{Activity, ScaleDownTiming};
+use intake::{Intake, Plausibility};
+use lookahead::Lookahead;
+use policy_effects::LiveRule;
 
+use super::answer::{AnswerContext, Slot, answer, state};
 use super::choice::Choice;
-use super::combine::{Asked, Limits, combine};
 use super::lead::{Lead, Node, StartUps};
-use super::live::{Level, LiveWindow};
-use super::policy::Policy;
+use super::live::LiveWindow;
+use super::policy::{Mode, Policy};
 use super::rhythm::Rhythm;
-use super::{Answer, Decision, Parts, Recommendation, State, hpa, later};
+use super::target::{ReplicaRequests, combine};
+use super::{Answer, Decision, Parts, Recommendation, State, later};
+use crate::control::average_value::replicas;
+use crate::control::sliding_max::SlidingMax;
 use crate::forecast::Forecast;
 
 /// The SLO guard at most doubles live demand: latency does not fall in proportion to replicas.
@@ -57,7 +62,8 @@ pub struct Observation {
     pub latency: Option<f64>,
     /// Replicas, if the cluster can be read.
     pub replicas: Option<Replicas>,
-    /// The source answered, and there was nothing: the series do not exist (as against: it could not be asked).
+    /// The source answered, and there was nothing: the series do not exist (as against: it could
+    /// not be asked).
     pub absent: bool,
 }
 
@@ -78,12 +84,14 @@ pub struct Planner {
     rhythm: Rhythm,
     gate: Gate,
     choice: Option<Arc<Choice>>,
-    wanted: Wanted,
+    /// What was asked for within the longest window.
+    wanted: SlidingMax<Timestamp, f64>,
     forecast: Option<Forecast>,
     start_ups: StartUps,
     live: LiveWindow,
     backlog: Option<(Timestamp, f64)>,
     latency: Option<(Timestamp, f64)>,
+    plausibility: Plausibility,
     activity: Activity,
     last_good: Option<LastGood>,
     last_tick: Option<Timestamp>,
@@ -93,34 +101,18 @@ pub struct Planner {
 }
 
 /// The last answer that stood on fresh live demand.
-#[derive(Debug, Clone, Copy)]
-struct LastGood {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastGood {
     /// When demand was seen.
-    at: Timestamp,
+    pub at: Timestamp,
     /// Live demand with the SLO guard's factor.
-    live: f64,
+    pub live: f64,
     /// The backlog's share.
-    backlog: f64,
+    pub backlog: f64,
     /// The whole of it, forecast and floors included.
-    value: f64,
-    active: bool,
-}
-
-/// One slot, and what is known of live demand in it.
-#[derive(Debug, Clone, Copy)]
-struct Slot<'a> {
-    now: Timestamp,
-    observation: &'a Observation,
-    /// Demand was seen in this very slot.
-    seen: bool,
-    /// Replicas ready or starting, if the cluster can be read.
-    running: Option<u32>,
-    /// Live demand, if a sample is young enough.
-    fresh: Option<Level>,
-    /// The last good answer, if it is young enough to repeat.
-    young: Option<LastGood>,
-    /// At zero replicas, with the metrics gone.
-    asleep: bool,
+    pub value: f64,
+    /// Whether at least one replica was asked for.
+    pub active: bool,
 }
 
 impl Planner {
@@ -131,12 +123,13 @@ impl Planner {
             rhythm,
             gate: Gate::default(),
             choice: None,
-            wanted: Wanted::default(),
+            wanted: SlidingMax::default(),
             forecast: None,
             start_ups: StartUps::default(),
             live: LiveWindow::default(),
             backlog: None,
             latency: None,
+            plausibility: Plausibility::default(),
             activity: Activity::default(),
             last_good: None,
             last_tick: None,
@@ -160,6 +153,12 @@ impl Planner {
         self.rhythm = rhythm;
     }
 
+    /// Takes over how many replicas may run (`maxReplicaCount`), where it is known. Judges samples;
+    /// the answer itself is not cut by it, because an edit of it is seen late.
+    pub fn set_may_run(&mut self, most: Option<u32>) {
+        self.plausibility.may_run = most;
+    }
+
     /// Opens or closes the gate.
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
@@ -167,6 +166,7 @@ impl Planner {
 
     /// Takes over a finished forecast; it acts until its horizon no longer covers the lead.
     pub fn install(&mut self, forecast: Forecast) {
+        self.plausibility.expect(&forecast);
         self.forecast = Some(forecast);
     }
 
@@ -180,7 +180,8 @@ impl Planner {
         self.start_ups.observe_unfinished(node, so_far);
     }
 
-    /// Takes over start-ups that were seen elsewhere, or before a restart, in place of what is remembered.
+    /// Takes over start-ups that were seen elsewhere, or before a restart, in place of what is
+    /// remembered.
     pub fn learn_start_ups(&mut self, start_ups: StartUps) {
         self.start_ups = start_ups;
     }
@@ -195,65 +196,52 @@ impl Planner {
         self.lead.as_ref()
     }
 
-    /// Decides for the slot `now`. Cannot fail. When `now` runs backwards by more than a slot, the windows start anew.
+    /// Decides for the slot `now`. Cannot fail. When `now` runs backwards by more than a slot, the
+    /// windows start anew.
     pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Recommendation {
         self.follow_clock(now);
-        let seen = self.take_in(now, observation);
-        let slot = self.slot(now, observation, seen);
-        let mut parts = self.parts(&slot);
-        let ahead = self.look_ahead(now, self.base(&slot, &parts), slot.running.unwrap_or(self.desired));
-        self.lead = Some(ahead.lead);
-        parts.lead = ahead.lead.total();
-        parts.forecast = ahead.forecast;
-        parts.forecast_quantile = self.outlook().quantile;
-        parts.forecast_replicas = ahead.forecast_replicas;
-        parts.forecast_acts = ahead.acts && ahead.forecast.is_some();
-        parts.floor = ahead.floor;
-        parts.ceiling = ahead.bounds.ceiling;
+        let intake = self.apply(now, observation);
 
-        let state = self.state(&slot, &parts);
-        let reaction = self.reaction(parts.forecast_acts);
-        parts.policy = reaction.policy;
-        let asked = self.asked(state, &slot, &parts, &ahead, &reaction);
-        let asked = self.stabilise(&slot, &reaction, asked);
-        let stable = hpa::replicas(asked.stable, self.policy.threshold);
-        parts.hold = asked.hold.max(stable).max(u32::from(asked.keep.is_some()));
-        let limits = Limits {
-            threshold: self.policy.threshold,
-            activation: self.policy.activation,
-            ceiling: ahead.bounds.ceiling,
-            keep_one: slot.fresh.is_none() && !slot.asleep || self.activity.stepping_down(now, &self.patience()),
-        };
-        parts.would_value = self.would_ask(state, &slot, &parts, &ahead).map(|asked| combine(&asked, &limits).value);
-        let sight = Sight {
-            policy: &self.policy,
-            state,
-            asked_blindly: asked.floor > 0 || asked.backlog > 0.0,
-            never_zero: asked.never_zero,
-            running: slot.running,
-        };
-        let (answer, combined) = table::answer(&sight, combine(&asked, &limits));
+        // What is known, and what is to come.
+        let slot = self.slot(now, observation, intake);
+        let lookahead = self.look_ahead(&slot);
+        self.lead = Some(lookahead.lead);
+        let ever_seen = self.live.last(now).is_some();
+        let state = state(&slot, &lookahead, &self.policy, ever_seen);
+
+        // What each part asks for.
+        let rule = self.live_rule(lookahead.acts);
+        let requests = self.requests(state, &slot, &lookahead, &rule);
+        let requests = self.stabilize(&slot, &rule, requests);
+        let would_value = self.would_value(state, &slot, &lookahead);
+
+        // What it comes to, and what callers are told of it.
+        let target = combine(&requests, &self.policy);
+        let (answer, target) = answer(state, &requests, target, slot.running, &self.policy);
+
         let decision = Decision {
-            desired_replicas: hpa::replicas(combined.value, self.policy.threshold),
-            metric_value: combined.value,
-            active: combined.active,
-            reason: combined.reason,
+            desired_replicas: replicas(target.value, self.policy.threshold),
+            metric_value: target.value,
+            active: target.active,
+            reason: target.reason,
             state,
-            parts,
+            parts: Parts { would_value, ..self.parts(&slot, &lookahead, &rule, &requests) },
         };
-        self.remember(now, &answer, &decision);
+        self.remember(&slot, &answer, &decision);
         Recommendation { at: now, valid_until: self.valid_until(state, &slot), answer, decision }
     }
 
-    /// After a jump of the clock no age is negative and nothing is taken for granted that was not seen.
+    /// After a jump of the clock no age is negative and nothing is taken for granted that was not
+    /// seen.
     fn follow_clock(&mut self, now: Timestamp) {
         let Some(last) = self.last_tick.replace(now) else { return };
         let step = now.duration_since(last);
         if step < -self.rhythm.slot {
             self.live.rebase(now);
             self.activity.rewind(now);
-            self.wanted.forget();
+            self.wanted.clear();
             self.latency = None;
+            self.plausibility.forget_held();
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
             self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
         } else if step > self.rhythm.slot * BRIDGED_SLOTS {
@@ -261,144 +249,85 @@ impl Planner {
         }
     }
 
-    /// Takes the observation in; whether demand was seen. What is not a number ≥ 0 is missing.
-    fn take_in(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let usable = |value: &f64| value.is_finite() && *value >= 0.0;
-        let first = self.live.last(now).is_none();
-        self.activity.follow(now, observation.replicas, first);
-        // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
-        let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
-        let demand = observation.demand.filter(usable).or(gone.then_some(0.0));
-        if let Some(demand) = demand {
-            self.live.push(now, demand);
-            if demand > self.policy.activation {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(items) = observation.backlog.filter(usable) {
-            self.backlog = Some((now, items));
-            if items > 0.0 {
-                self.activity.arrive(now);
-            }
-        }
-        if let Some(latency) = observation.latency.filter(usable) {
-            self.latency = Some((now, latency));
-        }
-        demand.is_some()
-    }
-
-    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, seen: bool) -> Slot<'a> {
-        let fresh = self.live.fresh(now, self.rhythm.slot);
+    /// What is known at a slot.
+    fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, intake: Intake) -> Slot<'a> {
+        let live = intake.level(self.live.fresh(now, self.rhythm.slot));
+        let last_seen = self.backlog.filter(|(at, _)| self.repeatable(now, *at)).map(|(_, items)| items);
+        let items = intake.backlog_held.or(last_seen).unwrap_or(0.0);
         Slot {
             now,
             observation,
-            seen,
+            intake,
             running: observation.replicas.map(Replicas::total),
-            fresh,
-            young: self.last_good.filter(|good| self.repeatable(now, good.at)),
-            asleep: fresh.is_none() && self.asleep(now, observation),
+            live,
+            latency_factor: if live.is_some() { intake.latency_factor } else { 1.0 },
+            backlog: items * self.demand_per_item(),
+            repeatable: self.last_good.filter(|good| self.repeatable(now, good.at)),
+            scaled_to_zero: live.is_none() && self.scaled_to_zero(now, observation),
         }
     }
 
-    fn parts(&self, slot: &Slot<'_>) -> Parts {
-        let policy = &self.policy;
-        let backlog = self.backlog.filter(|(at, _)| self.repeatable(slot.now, *at));
-        let per_item = policy.threshold.get() / policy.backlog_threshold.unwrap_or(policy.threshold).get();
-        let bridged = self.rhythm.slot * BRIDGED_SLOTS;
-        let latency = self.latency.filter(|(at, _)| slot.now.duration_since(*at) <= bridged);
-        let latency_factor = match (policy.latency_target, latency, slot.fresh) {
-            (Some(target), Some((_, seen)), Some(_)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
-            _ => 1.0,
+    /// What each part asks for ([`AnswerContext::requests`]).
+    fn requests(&self, state: State, slot: &Slot<'_>, lookahead: &Lookahead, rule: &LiveRule) -> ReplicaRequests {
+        let context = AnswerContext {
+            state,
+            slot,
+            lookahead,
+            rule,
+            policy: &self.policy,
+            last_good: self.last_good,
+            newest: self.live.newest(),
+            queue_settled: self.queue_settled(slot.now),
+            activity: &self.activity,
+            timing: &self.scale_down_timing(),
         };
+        context.requests()
+    }
+
+    /// In `mode: shadow`, the value that `mode: auto` would have; `None` where nothing could
+    /// differ.
+    fn would_value(&mut self, state: State, slot: &Slot<'_>, lookahead: &Lookahead) -> Option<f64> {
+        let differs = lookahead.forecast.is_some() || self.choice.is_some();
+        if self.policy.mode != Mode::Shadow || self.policy.scaled_job || !differs {
+            return None;
+        }
+        let acts = self.gate == Gate::Open && lookahead.forecast.is_some();
+        let rule = self.chosen_rule(acts);
+        let requests = self.requests(state, slot, &Lookahead { acts, ..*lookahead }, &rule);
+        let requests = self.stabilize(slot, &rule, requests);
+        Some(combine(&requests, &self.policy).value)
+    }
+
+    /// The numbers that a decision was made from.
+    fn parts(&self, slot: &Slot<'_>, lookahead: &Lookahead, rule: &LiveRule, requests: &ReplicaRequests) -> Parts {
+        let stable = replicas(requests.stable, self.policy.threshold);
         Parts {
             observed: slot.observation.demand,
-            live: slot.fresh.map(|level| level.value),
+            live: slot.live.map(|level| level.value),
             backlog: slot.observation.backlog,
-            backlog_demand: backlog.map_or(0.0, |(_, items)| items * per_item),
-            latency_factor,
+            backlog_demand: slot.backlog,
+            forecast: lookahead.forecast,
+            forecast_quantile: lookahead.quantile,
+            forecast_replicas: lookahead.forecast_replicas,
+            policy: rule.policy,
+            forecast_acts: lookahead.acts,
+            floor: lookahead.floor,
+            ceiling: lookahead.bounds.ceiling,
+            hold: requests.hold.max(stable).max(u32::from(requests.keep.is_some())),
+            latency_factor: slot.latency_factor,
+            lead: lookahead.lead.total(),
             live_age: self.live.last(slot.now).map(|(age, _)| age),
-            ..Parts::default()
+            would_value: None,
+            demand_check: slot.intake.demand_check,
+            backlog_check: slot.intake.backlog_check,
+            latency_check: slot.intake.latency_check,
         }
     }
 
-    /// What a forecast's cap counts from: live demand, as last known where it is unknown now.
-    fn base(&self, slot: &Slot<'_>, parts: &Parts) -> f64 {
-        match slot.fresh {
-            Some(level) => level.value * parts.latency_factor + parts.backlog_demand,
-            None if slot.asleep => 0.0,
-            None => self.last_good.map_or(0.0, |good| good.live + good.backlog),
-        }
-    }
-
-    fn state(&self, slot: &Slot<'_>, parts: &Parts) -> State {
-        match slot.fresh {
-            Some(_) if parts.forecast_acts => State::Fresh,
-            Some(_) => State::Reactive,
-            None if slot.asleep => State::Asleep,
-            // A forecast alone does not vouch for zero.
-            None if parts.forecast_acts && parts.forecast_replicas > 0 => State::LiveDown,
-            // Every unit of a job's queue becomes a job: an old one is never repeated.
-            None if slot.young.is_some() && !self.policy.scaled_job => State::LastGood,
-            None if self.live.last(slot.now).is_some() => State::Blind,
-            None => State::NoData,
-        }
-    }
-
-    /// What each part asks for in a row of the answer table.
-    fn asked(&self, state: State, slot: &Slot<'_>, parts: &Parts, ahead: &Ahead, reaction: &Reaction) -> Asked {
-        let live = self.asked_by_demand(state, slot, parts, reaction);
-        if self.policy.scaled_job {
-            // Every unit becomes a real job: nothing that is not there may be asked for.
-            let newest = slot.fresh.and_then(|_| self.live.newest()).unwrap_or(0.0);
-            return Asked { live: newest, panic: false, ..live };
-        }
-        let seen = slot.seen || state == State::Asleep;
-        let keep = |settled: bool| self.activity.keep(slot.now, &self.patience(), seen, settled);
-        let keep = match (state, slot.young) {
-            (State::Fresh | State::Reactive | State::Asleep, _) => keep(self.queue_settled(slot.now)),
-            (State::LiveDown | State::LastGood, Some(good)) if good.active => keep(true),
-            _ => None,
-        };
-        let by_forecast = if ahead.acts { (ahead.forecast_replicas, ahead.hold_replicas) } else { (0, 0) };
-        // Live demand is gone for long: the forecast may add, it does not take away what is known to run.
-        let unseen = match (state, slot.young, self.last_good, slot.running) {
-            (State::LiveDown, None, Some(good), Some(running)) => {
-                running.min(hpa::replicas(good.value, self.policy.threshold))
-            }
-            _ => 0,
-        };
-        Asked {
-            forecast: by_forecast.0,
-            floor: ahead.floor,
-            hold: by_forecast.1.max(unseen),
-            keep,
-            never_zero: ahead.never_zero,
-            ..live
-        }
-    }
-
-    fn asked_by_demand(&self, state: State, slot: &Slot<'_>, parts: &Parts, reaction: &Reaction) -> Asked {
-        let tuned = |live: f64| reaction.tune(live, self.policy.activation);
-        let queue = |items: f64| items * reaction.backlog_share();
-        let backlog = parts.backlog_demand;
-        // A last good value holds the backlog of its time already; only what has come since is added to it.
-        let again = |good: LastGood| (good.value, queue((backlog - good.backlog).max(0.0)));
-        let (live, backlog) = match (state, slot.fresh, slot.young, self.last_good) {
-            (State::Fresh | State::Reactive, Some(level), ..) => {
-                (tuned(level.value * parts.latency_factor), queue(backlog))
-            }
-            (State::LiveDown, _, Some(good), _) => (tuned(good.live), queue(backlog.max(good.backlog))),
-            (State::LastGood, _, Some(good), _) => again(good),
-            // Nobody can say how many run: neither floor nor queue may undercut the last good value.
-            (State::Blind, _, _, Some(good)) if slot.running.is_none() => again(good),
-            _ => (0.0, queue(backlog)),
-        };
-        Asked { live, panic: slot.fresh.is_some_and(|level| level.panic), backlog, ..Asked::default() }
-    }
-
-    /// At zero replicas a model server's metrics are gone. That is not an outage where the source itself answers and we
-    /// have said "inactive", on fresh observations, for as long as a last good value may be repeated.
-    fn asleep(&self, now: Timestamp, observation: &Observation) -> bool {
+    /// At zero replicas a model server's metrics are gone. That is not an outage where the source
+    /// itself answers and we have said "inactive", on fresh observations, for as long as a last
+    /// good value may be repeated.
+    fn scaled_to_zero(&self, now: Timestamp, observation: &Observation) -> bool {
         observation.absent && self.activity.resting(now).is_some_and(|rested| rested > self.rhythm.last_good)
     }
 
@@ -411,9 +340,9 @@ impl Planner {
         now.duration_since(at) <= self.rhythm.last_good
     }
 
-    fn patience(&self) -> Patience {
+    fn scale_down_timing(&self) -> ScaleDownTiming {
         let Rhythm { keda_poll, hpa_sync, hpa_window, .. } = self.rhythm;
-        Patience {
+        ScaleDownTiming {
             keep_warm: self.policy.keep_warm,
             // The HPA must have seen the need go, waited, and acted.
             step_down: hpa_window + keda_poll + hpa_sync * 2,
@@ -422,14 +351,16 @@ impl Planner {
     }
 
     /// Remembers what was answered.
-    fn remember(&mut self, now: Timestamp, answer: &Answer, decision: &Decision) {
+    fn remember(&mut self, slot: &Slot<'_>, answer: &Answer, decision: &Decision) {
+        let now = slot.now;
         let Answer::Value { metric_value, active } = *answer else {
             return self.activity.lose_sight();
         };
         let fresh = matches!(decision.state, State::Fresh | State::Reactive);
         self.desired = decision.desired_replicas;
         self.activity.settle(now, active, self.desired, fresh);
-        if fresh {
+        // What waits for its confirmation is not repeated in an outage.
+        if fresh && !slot.intake.holds() {
             let parts = &decision.parts;
             let at = later(now, -parts.live_age.unwrap_or(SignedDuration::ZERO));
             let live = parts.live.unwrap_or(0.0) * parts.latency_factor;
@@ -437,9 +368,10 @@ impl Planner {
         }
     }
 
-    /// Until when an answer may be repeated if ticking stops: a last good one no longer than if it had not.
+    /// Until when an answer may be repeated if ticking stops: a last good one no longer than if it
+    /// had not.
     fn valid_until(&self, state: State, slot: &Slot<'_>) -> Timestamp {
-        match (state, slot.young) {
+        match (state, slot.repeatable) {
             (State::LastGood, Some(good)) => {
                 later(good.at, self.rhythm.last_good).max(later(slot.now, self.rhythm.slot))
             }

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LastGood, Planner};
-use crate::decide::hpa::replicas;
-use crate::decide::later;
+use crate::control::average_value::replicas;
+use crate::decide::{later, plausibility};
 use crate::series::Minute;
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -22,24 +22,27 @@ impl Planner {
             minute.start < now && [minute.mean, minute.max].iter().all(|value| value.is_finite() && *value >= 0.0)
         };
         let mut low_since = None;
+        let most = plausibility::believed(recent, policy.threshold);
+        self.plausibility.remember(most);
         for minute in recent.iter().filter(usable) {
+            let (mean, max) = (minute.mean.min(most), minute.max.min(most));
             // The last slot of the minute; a record of the running one stands for the slot before now at the latest.
             let before = |instant: Timestamp| later(instant, -self.rhythm.slot);
             let end = before(later(minute.start, MINUTE)).min(before(now));
-            if minute.max > policy.activation || minute.backlog.is_some_and(|items| items > 0.0) {
+            if max > policy.activation || minute.backlog.is_some_and(|items| items > 0.0) {
                 self.activity.arrive(end);
             }
-            if replicas(minute.max, policy.threshold) > 1 {
+            if replicas(max, policy.threshold) > 1 {
                 low_since = None;
             } else {
                 low_since.get_or_insert(minute.start);
             }
-            self.live.restore(end, self.rhythm.slot, minute.mean, minute.max);
+            self.live.restore(end, self.rhythm.slot, mean, max);
             self.backlog = minute.backlog.map(|items| (end, items)).or(self.backlog);
         }
         let Some((age, level)) = self.live.last(now) else { return };
         let at = later(now, -age);
-        self.activity.restore(at, low_since, &self.patience());
+        self.activity.restore(at, low_since, &self.scale_down_timing());
         self.desired = replicas(level.value, policy.threshold);
         let active = self.activity.active();
         self.last_good = Some(LastGood { at, live: level.value, backlog: 0.0, value: level.value, active });

@@ -95,7 +95,6 @@ impl State {
             (self.unobserved, self.saturated) = (0, 0);
             self.observed += 1;
             self.sum += y;
-            self.largest = self.largest.max(y);
             self.track.log(y)
         } else {
             self.unobserved += 1;
@@ -106,6 +105,10 @@ impl State {
             if value < 0.0 { self.track.log(f64::from(-value)).max(filled) } else { filled }
         };
         let learnt = seen && self.doubt.believes(t, z, self.season.per_day);
+        if learnt {
+            // A lone bucket that is not believed bounds no forecast either.
+            self.largest = self.largest.max(f64::from(value));
+        }
         if !seen {
             self.doubt.interrupt();
         }

@@ -4,9 +4,9 @@
 //! states, off and on, and the cheapest path is found exactly (Viterbi): on costs a GPU-step, off what it misses, and going
 //! on a cold start's GPU time; between two needs it stays on if that is cheaper than another start.
 
+use crate::control::hpa::whole;
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::start_steps;
-use crate::replay::hpa::whole;
 use crate::replay::scene::Scene;
 
 /// What is missed makes others wait behind it: how much dearer misses may be than they look by themselves.

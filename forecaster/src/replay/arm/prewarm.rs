@@ -1,133 +1,150 @@
-//! Prewarm: the planner of production, its shadow bank and its tuner.
+//! Prewarm: the planner and the workload model of production.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::decide::Answer;
 use crate::decide::choice::Choice;
-use crate::decide::planner::{Observation, Planner, Replicas};
-use crate::decide::policy::{Objective, Policy, ScaleToZero};
-use crate::decide::rhythm::Rhythm;
-use crate::forecast::Forecast;
-use crate::replay::bank::{BLOCK, Bank, BankSpec};
+use crate::decide::planner::{Gate, Observation, Planner, Replicas};
+use crate::replay::Forecasts;
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::Fleet;
-use crate::replay::portfolio;
-use crate::replay::scene::{STEP, Scene, Service};
+use crate::replay::history::History;
+use crate::replay::scene::{Scene, Service};
 use crate::replay::signal::{DRAIN, Signal};
-use crate::replay::tuner::{Wish, choose, days};
+use crate::series::Minute;
+use crate::tuning::MINUTE;
+use crate::tuning::horizon::ACTIVATION_DELAY;
+use crate::tuning::model::{self, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel};
+use crate::tuning::selection::Chosen;
+use crate::tuning::update::{ModelUpdate, PendingUpdate};
 
-/// Slots of a day.
-const DAY: u32 = 5760;
-
-/// The planner in the loop.
+/// The planner in the loop, and the model that follows the same history.
 #[derive(Debug)]
-pub(in crate::replay) struct Pilot<'a> {
+pub(in crate::replay) struct PlannerArm<'a> {
     planner: Planner,
-    bank: Bank,
-    /// As issued, ascending.
-    forecasts: &'a [Forecast],
-    /// The first that has not been issued yet.
-    next: usize,
+    training: Training,
     threshold: f64,
-    wish: Wish,
     /// Age of what a sample shows, in steps.
     delay: usize,
-    /// Block in which the last choice was made.
-    chosen_in: Option<i64>,
     service: &'a Service,
 }
 
-/// What a scene says, as a policy.
-pub(in crate::replay) fn policy(scene: &Scene) -> Policy {
-    Policy {
-        cold_start: scene.cold_start.lead(),
-        cost_ratio: scene.cost_ratio,
-        objective: scene.objective,
-        scale_to_zero: if scene.keda.min == 0 { ScaleToZero::Auto } else { ScaleToZero::Never },
-        ..Policy::new(scene.threshold, scene.calendar.clone())
-    }
-}
-
-/// The beats that a scene says, with an HPA that leaves stabilisation to us.
-pub(in crate::replay) fn rhythm(scene: &Scene) -> Rhythm {
-    Rhythm {
-        slot: STEP,
-        keda_poll: scene.keda.polling,
-        hpa_sync: scene.hpa.sync,
-        hpa_window: scene.service.hpa_window,
-        ..Rhythm::default()
-    }
-}
-
-impl<'a> Pilot<'a> {
-    pub(in crate::replay) fn new(scene: &'a Scene, forecasts: &'a [Forecast]) -> Self {
-        let (lead, threshold) = (scene.cold_start.lead(), scene.threshold.get());
-        let policy = Arc::new(policy(scene));
-        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
-        let spec = BankSpec {
-            cold_start: scene.cold_start.clone(),
-            min: scene.keda.min,
-            idle: scene.keda.idle == Some(0),
-            max: scene.keda.max,
-            keep_warm: policy.keep_warm,
-            cooldown: scene.keda.cooldown,
-            wait_limit: scene.wait_limit,
-            sees_queue: scene.shows_queue,
-            plainly: scene.objective == Objective::Safe,
-            hpa_window: scene.service.hpa_window,
-            ..BankSpec::new(threshold, lead)
-        };
-        let mut planner = Planner::new(policy, rhythm(scene));
-        scene.service.choice.iter().for_each(|choice| planner.install_choice(Arc::new(choice.clone())));
+impl<'a> PlannerArm<'a> {
+    pub(in crate::replay) fn new(scene: &'a Scene, history: History, forecasts: Forecasts) -> Self {
+        let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
+        // As in the service: until there is a selection a forecast is recorded only.
+        planner.set_gate(Gate::Closed);
+        if let Some(selection) = &scene.service.selection {
+            planner.install_choice(Arc::new(selection.clone()));
+        }
         Self {
             planner,
-            bank: Bank::new(spec, policies),
-            forecasts,
-            next: 0,
-            threshold,
-            wish: Wish { objective: scene.objective, cost_ratio: scene.cost_ratio, lead, forecast_available: false },
+            training: Training::new(scene, history, forecasts),
+            threshold: scene.threshold.get(),
             delay: steps(scene.metric_delay) as usize,
-            chosen_in: None,
             service: &scene.service,
         }
     }
 
-    /// The choice in force.
-    pub(in crate::replay) fn choice(&self) -> Option<&Arc<Choice>> {
+    /// The selection in force.
+    pub(in crate::replay) fn selection(&self) -> Option<&Arc<Choice>> {
         self.planner.choice()
+    }
+
+    /// Changes of the model's selection, oldest first.
+    pub(in crate::replay) fn selections(&self) -> &[Chosen] {
+        &self.training.selections
     }
 
     pub(in crate::replay) fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Signal {
         let now = demand.instant(i);
-        let known = |forecast: &&Forecast| forecast.origin() + self.service.forecast_delay <= now;
-        while let Some(forecast) = self.forecasts.get(self.next).filter(known) {
-            if self.forecasts.get(self.next + 1).filter(known).is_none() {
-                self.planner.install(forecast.clone());
-                self.wish.forecast_available = true;
-            }
-            self.next += 1;
-        }
-        // The bank first: a choice counts the block that has just ended.
-        let issued = self.next.checked_sub(1).and_then(|last| self.forecasts.get(last));
-        let seen = demand.values.get(i).copied().filter(|value| !value.is_nan());
-        self.bank.step(now, seen.map(|value| value * self.threshold), issued);
-        let block = now.as_second().div_euclid(BLOCK.as_secs());
-        if self.service.choice.is_none() && self.chosen_in != Some(block) {
-            self.chosen_in = Some(block);
-            let choice = choose(self.bank.portfolio(), &days(self.bank.blocks(), DAY), self.bank.totals(), &self.wish);
-            self.planner.install_choice(Arc::new(choice));
-        }
+        self.training.refresh(now);
+        self.training.pending.install_due(now, &mut self.planner);
+
         let mut observation = observe(demand, i, self.delay, fleet, self.threshold);
         observation.replicas = observation.replicas.filter(|_| self.service.sees_replicas);
         let recommendation = self.planner.tick(now, &observation);
         let reason = recommendation.decision.reason.as_str();
+        let forecast = recommendation.decision.parts.forecast;
         match recommendation.answer {
             Answer::Value { metric_value, active } => {
                 // Thousandths, divided as the HPA divides them.
                 let wanted = (metric_value * 1000.0).round() / (self.threshold * 1000.0).round();
-                Signal { wanted: Some(wanted), active: Some(active), reason, ..Signal::default() }
+                Signal { wanted: Some(wanted), active: Some(active), reason, forecast, ..Signal::default() }
             }
-            Answer::Unavailable | Answer::NoData => Signal { reason, ..Signal::default() },
+            Answer::Unavailable | Answer::NoData => Signal { reason, forecast, ..Signal::default() },
+        }
+    }
+}
+
+/// The model of a service that began with the history, refreshed after every bucket as the service refreshes it.
+#[derive(Debug)]
+struct Training {
+    /// `None` where the history is empty.
+    model: Option<WorkloadModel>,
+    minutes: Vec<Minute>,
+    /// Minutes that the model has taken in already.
+    taken: usize,
+    /// When the model is refreshed next.
+    due: Timestamp,
+    pending: PendingUpdate,
+    selections: Vec<Chosen>,
+    /// Its selections count: none is dictated.
+    selects: bool,
+}
+
+impl Training {
+    fn new(scene: &Scene, history: History, forecasts: Forecasts) -> Self {
+        let policy = Arc::new(scene.policy());
+        let (from, bucket) = (history.start(), history.bucket());
+        let schedule = match scene.service.refit_spread {
+            Some(hash) => RefitSchedule::spread(hash, bucket),
+            None => RefitSchedule::from_start(from, bucket),
+        };
+        let init = ModelInit {
+            inputs: scene.simulation_inputs(&policy, bucket),
+            policy,
+            schedule,
+            forecasts,
+            blocks: Vec::new(),
+            selection: None,
+            from,
+            to: from + bucket,
+        };
+        Self {
+            model: (!history.minutes().is_empty()).then(|| WorkloadModel::new(init)),
+            minutes: history.minutes().to_vec(),
+            taken: 0,
+            due: from + bucket + ACTIVATION_DELAY,
+            pending: PendingUpdate::default(),
+            selections: Vec::new(),
+            selects: scene.service.selection.is_none(),
+        }
+    }
+
+    /// Takes in what history has gained by `now`, once a bucket.
+    fn refresh(&mut self, now: Timestamp) {
+        let Some(model) = &mut self.model else { return };
+        while self.due <= now {
+            let at = self.due;
+            self.due += model.inputs().bucket();
+            // Minutes of buckets that were taken in are not needed again.
+            self.taken += self.minutes.iter().skip(self.taken).take_while(|minute| minute.start < model.next()).count();
+            let rest = self.minutes.get(self.taken..).unwrap_or_default();
+            let known = rest.partition_point(|minute| minute.start + MINUTE <= at);
+            let known = rest.get(..known).unwrap_or_default();
+            let newest = known.last().map(|minute| minute.start + MINUTE);
+            model.advance(known, model::settled(newest, at));
+
+            let TrainingOutput { forecast, selections, .. } = model.take_output();
+            for record in selections {
+                self.selections.retain(|earlier| earlier.since != record.since);
+                self.selections.push(record);
+            }
+            let selection = model.selection().filter(|_| self.selects).map(|record| record.choice.clone());
+            self.pending.offer(ModelUpdate::new(forecast.ok(), selection));
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 
+use crate::control::sliding_max::SlidingMax;
 use crate::decide::choice::{ShadowPolicy, UNTUNED};
 use crate::replay::closed::{Ahead, Driver, run};
 use crate::replay::demand::Demand;
 use crate::replay::fleet::Tally;
 use crate::replay::outcome::Settings;
-use crate::replay::portfolio;
 use crate::replay::scene::Scene;
+use crate::tuning::portfolio;
 
 /// The settings for each segment, by what all settings cost in the segments before it; untuned in the first.
 pub(in crate::replay) fn settings(demand: &Demand, scene: &Scene, ahead: Option<Ahead<'_>>) -> Vec<Settings> {
@@ -37,25 +38,19 @@ fn of(policy: &ShadowPolicy) -> Settings {
 /// Demand a day ago, the most of it within the lead: what is needed by then if today is like yesterday. In replicas;
 /// nothing on the first day.
 pub(in crate::replay) fn yesterday(demand: &Demand, lead: usize, day: usize) -> Vec<f64> {
-    let mut falling: std::collections::VecDeque<(usize, f64)> = std::collections::VecDeque::new();
+    let mut window = SlidingMax::default();
     let mut next = 0;
-    let most = |i: usize| {
-        let from = i.checked_sub(day)?;
+    let mut most = vec![0.0; demand.len()];
+    for (from, most) in most.iter_mut().skip(day).enumerate() {
         while next <= from + lead {
-            let value = demand.shown.get(next).copied().filter(|value| !value.is_nan()).unwrap_or(0.0);
-            while falling.back().is_some_and(|(_, older)| *older <= value) {
-                falling.pop_back();
-            }
-            falling.push_back((next, value));
+            let shown = demand.shown.get(next).copied().filter(|value| !value.is_nan());
+            window.push(next, shown.unwrap_or(0.0));
             next += 1;
         }
-        while falling.front().is_some_and(|(at, _)| *at < from) {
-            falling.pop_front();
-        }
-        falling.front().map(|(_, most)| *most)
-    };
-    let mut most = most;
-    (0..demand.len()).map(|i| most(i).unwrap_or(0.0)).collect()
+        window.forget_before(from);
+        *most = window.max().unwrap_or(0.0);
+    }
+    most
 }
 
 /// The plain HPA's settings.

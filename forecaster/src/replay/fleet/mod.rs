@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::demand::{Demand, steps};
 use super::scene::{ColdStart, Scene};
+use crate::control::queue::late;
 
 /// What happened over some steps, in replica-steps.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -196,21 +197,6 @@ impl<'a> Fleet<'a> {
 /// A start-up takes at least a step.
 pub(super) fn start_steps(took: SignedDuration) -> u32 {
     steps(took).max(1)
-}
-
-/// Work whose wait limit ends during a step unserved. It arrived evenly over an earlier step; what arrived at a fraction of
-/// that one is late if by the same fraction of this one the work `ahead` of it (at the step's start: what waits and arrived
-/// before it), and its own, exceeds what was served: both ends are linear.
-fn late(ahead: f64, due: f64, capacity: f64) -> f64 {
-    let (first, last) = (ahead, ahead + due - capacity);
-    // Differences of running sums: what is nothing may look like 1e-12.
-    let (before, after) = (first > 1e-9, last > 1e-9);
-    match (before, after) {
-        (true, true) => due,
-        (false, false) => 0.0,
-        (true, false) => due * first / (first - last),
-        (false, true) => (due * last / (last - first)).min(due),
-    }
 }
 
 #[cfg(test)]

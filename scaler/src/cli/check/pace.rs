@@ -1,6 +1,7 @@
 //! Whether KEDA and the HPA can keep the pace that the lead time asks for.
 
 use jiff::SignedDuration;
+use prewarm_forecaster::control::keda::POLLING;
 use prewarm_forecaster::decide::policy::LeadTime;
 use prewarm_forecaster::decide::rhythm::Rhythm;
 
@@ -9,9 +10,6 @@ use super::ramp::ScaleUp;
 use super::resource::{Kind, Resource};
 use super::traps::{Read, behavior};
 use crate::duration::text;
-
-/// KEDA's default of `pollingInterval`.
-const POLLING: SignedDuration = SignedDuration::from_secs(30);
 
 /// A ramp that takes longer is worth a word although the lead allows for it.
 const LONG_RAMP: SignedDuration = SignedDuration::from_secs(60);
@@ -94,9 +92,10 @@ fn ramps(
 ) {
     let up = ScaleUp::read(behavior(resource.tree));
     let from = resource.whole("minReplicaCount").and_then(|min| u32::try_from(min).ok()).unwrap_or(0).max(1);
-    let path = match up {
-        ScaleUp::Plain => "spec.maxReplicaCount",
-        _ => "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp",
+    let path = if up.is_plain() {
+        "spec.maxReplicaCount"
+    } else {
+        "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp"
     };
     let advice = format!("allow more at once: scaleUp.policies: [{{type: Pods, value: {target}, periodSeconds: 15}}]");
     let Some(ramp) = up.ramp(from, target) else {
@@ -119,7 +118,7 @@ fn ramps(
         return;
     }
     // `leadTime: auto` allows for the ramp of an HPA without behaviour.
-    let expected = ScaleUp::Plain.ramp(from, target).unwrap_or(ramp);
+    let expected = ScaleUp::plain().ramp(from, target).unwrap_or(ramp);
     if ramp > expected {
         let problem = format!(
             "takes {} from {from} to {target} replicas, the lead time reckons with {}",

@@ -1,114 +1,90 @@
-//! How fast an HPA adds replicas.
-//!
-//! Source: Kubernetes v1.35 pkg/controller/podautoscaler/horizontal.go `calculateScaleUpLimitWithScalingRules`.
+//! How fast an HPA adds replicas: `behavior` as written, followed by the rules of the forecaster's
+//! `control`.
 
 use jiff::SignedDuration;
-use prewarm_forecaster::decide::hpa;
+use prewarm_forecaster::control::hpa::{Behavior, Controller, Hpa, SYNC, ScalingPolicy, ScalingRules, SelectPolicy};
 
 use super::tree::Tree;
 
-/// `--horizontal-pod-autoscaler-sync-period`.
-pub(super) const SYNC: SignedDuration = SignedDuration::from_secs(15);
-
-/// Longer than anybody waits: a behaviour that takes more is as good as none.
-const MOST_STEPS: u32 = 4 * 60 * 24;
+/// Longer than anybody waits: a behavior that takes more is as good as none.
+const MOST_SYNCS: i64 = 4 * 60 * 24;
 
 /// What an HPA may add.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum ScaleUp {
-    /// No `behavior`: max(2 × current, 4) a sync.
-    Plain,
-    /// Policies, of which the largest or the smallest holds.
-    Policies {
-        /// Which.
-        policies: Vec<Policy>,
-        /// `selectPolicy: Min`.
-        smallest: bool,
-        /// A rise is believed after so long.
-        stabilisation: SignedDuration,
-    },
-    /// `selectPolicy: Disabled`.
-    Disabled,
-}
-
-/// At most so many more within a period.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Policy {
-    amount: Amount,
-    period: SignedDuration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Amount {
-    Pods(u32),
-    Percent(u32),
+pub(super) struct ScaleUp {
+    hpa: Hpa,
 }
 
 impl ScaleUp {
-    /// Reads `advanced.horizontalPodAutoscalerConfig.behavior`. Kubernetes fills in what is left out: 4 pods or 100 %
-    /// in 15 s, whichever is more.
+    /// Reads `advanced.horizontalPodAutoscalerConfig.behavior`. Where there is one, Kubernetes
+    /// fills in what it leaves out.
     pub(super) fn read(behavior: Option<&Tree>) -> Self {
-        let Some(behavior) = behavior else { return Self::Plain };
-        let select = behavior.text("scaleUp.selectPolicy");
-        if select == Some("Disabled") {
-            return Self::Disabled;
-        }
-        let number = |tree: &Tree, key: &str| tree.whole(key).and_then(|number| u32::try_from(number).ok());
-        let policy = |tree: &Tree| {
-            let value = number(tree, "value")?;
-            let amount = if tree.text("type")? == "Pods" { Amount::Pods(value) } else { Amount::Percent(value) };
-            Some(Policy { amount, period: SignedDuration::from_secs(number(tree, "periodSeconds")?.into()) })
-        };
-        let listed = behavior.at("scaleUp.policies").map_or(&[][..], Tree::list);
-        let mut policies: Vec<Policy> = listed.iter().filter_map(policy).collect();
-        if policies.is_empty() {
-            policies = vec![
-                Policy { amount: Amount::Pods(4), period: SYNC },
-                Policy { amount: Amount::Percent(100), period: SYNC },
-            ];
-        }
-        let stabilisation = number(behavior, "scaleUp.stabilizationWindowSeconds").unwrap_or_default();
-        Self::Policies {
-            policies,
-            smallest: select == Some("Min"),
-            stabilisation: SignedDuration::from_secs(stabilisation.into()),
-        }
+        let behavior = behavior.map(|behavior| {
+            let filled_in = Behavior::default();
+            Behavior { up: scale_up(behavior, filled_in.up), ..filled_in }
+        });
+        Self { hpa: Hpa { behavior, ..Hpa::default() } }
     }
 
-    /// Time from the first sync to the one that asks for the last replica; `None` if that never comes.
+    /// No `behavior`: the controller's own limit.
+    pub(super) fn plain() -> Self {
+        Self::read(None)
+    }
+
+    /// Whether there is no `behavior`.
+    pub(super) fn is_plain(&self) -> bool {
+        self.hpa.behavior.is_none()
+    }
+
+    /// Time from the first sync to the one that asks for the last replica; `None` if that never
+    /// comes.
     pub(super) fn ramp(&self, from: u32, to: u32) -> Option<SignedDuration> {
-        let (policies, smallest, stabilisation) = match self {
-            Self::Disabled => return (to <= from).then_some(SignedDuration::ZERO),
-            // The first sync raises at once; only the further ones cost time.
-            Self::Plain => return Some(SYNC * hpa::ramp_steps(from, to).saturating_sub(1) as i32),
-            Self::Policies { policies, smallest, stabilisation } => (policies, *smallest, *stabilisation),
-        };
-        // What was added when, counted in syncs.
-        let mut added: Vec<(u32, u32)> = Vec::new();
+        let mut hpa = Controller::new(&self.hpa, 1, to);
         let mut replicas = from.max(1);
-        for step in 0..MOST_STEPS {
-            let limits = policies.iter().map(|policy| {
-                let within = |at: u32| policy.period > SYNC * (step - at) as i32;
-                let recent: u32 = added.iter().filter(|(at, _)| within(*at)).map(|(_, count)| count).sum();
-                let before = replicas - recent;
-                match policy.amount {
-                    Amount::Pods(pods) => before.saturating_add(pods),
-                    Amount::Percent(percent) => {
-                        let limit = (u64::from(before) * (100 + u64::from(percent))).div_ceil(100);
-                        u32::try_from(limit).unwrap_or(u32::MAX)
-                    }
-                }
-            });
-            let limit = if smallest { limits.min() } else { limits.max() };
-            let next = limit.unwrap_or(replicas).clamp(replicas, to.max(replicas));
-            if next >= to {
-                return Some(stabilisation + SYNC * step as i32);
+        if to <= replicas {
+            return Some(SignedDuration::ZERO);
+        }
+        // The first sync raises at once; only the further ones cost time.
+        for sync in 0..MOST_SYNCS {
+            let now = sync * SYNC.as_secs();
+            replicas = hpa.sync(now, replicas, Some(to));
+            if replicas >= to {
+                return Some(SignedDuration::from_secs(now));
             }
-            added.push((step, next - replicas));
-            replicas = next;
         }
         None
     }
+}
+
+/// `behavior.scaleUp`, on top of what is filled in.
+fn scale_up(behavior: &Tree, filled_in: ScalingRules) -> ScalingRules {
+    let select = match behavior.text("scaleUp.selectPolicy") {
+        Some("Disabled") => SelectPolicy::Disabled,
+        Some("Min") => SelectPolicy::Min,
+        _ => SelectPolicy::Max,
+    };
+    let listed = behavior.at("scaleUp.policies").map_or(&[][..], Tree::list);
+    let mut policies: Vec<ScalingPolicy> = listed.iter().filter_map(policy).collect();
+    if policies.is_empty() {
+        policies = filled_in.policies;
+    }
+    let stabilization = number(behavior, "scaleUp.stabilizationWindowSeconds").map(seconds).or(filled_in.stabilization);
+    ScalingRules { select, policies, stabilization, ..filled_in }
+}
+
+fn policy(tree: &Tree) -> Option<ScalingPolicy> {
+    let value = number(tree, "value")?;
+    let period = seconds(number(tree, "periodSeconds")?);
+    let pods = tree.text("type")? == "Pods";
+    Some(if pods { ScalingPolicy::Pods(value, period) } else { ScalingPolicy::Percent(value, period) })
+}
+
+fn number(tree: &Tree, key: &str) -> Option<u32> {
+    tree.whole(key).and_then(|number| u32::try_from(number).ok())
+}
+
+fn seconds(number: u32) -> SignedDuration {
+    SignedDuration::from_secs(number.into())
 }
 
 #[cfg(test)]
@@ -156,5 +132,6 @@ mod tests {
         assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 1, 2), None);
         assert_eq!(ramp("scaleUp: {policies: [{type: Percent, value: 0, periodSeconds: 15}]}", 1, 2), None);
         assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 3, 2), Some(0));
+        assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 2, 2), Some(0));
     }
 }

@@ -1,63 +1,44 @@
-//! KEDA and the HPA beside a fleet: polling, cooldown, sync, tolerance, scale-up limit, stabilisation.
+//! KEDA and the HPA beside a fleet, by the rules of the forecaster's `control`, with a
+//! ScaledObject's defaults.
 
-use std::collections::VecDeque;
-
-use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::hpa;
+use jiff::Timestamp;
+use prewarm_forecaster::control::hpa::{Controller, Hpa};
+use prewarm_forecaster::control::keda::{ScaleLoop, ScaledObject};
 use prewarm_forecaster::decide::policy::Threshold;
 
-/// KEDA's polling interval (`pollingInterval`, default 30 s).
-pub(crate) const POLL: SignedDuration = SignedDuration::from_secs(30);
+pub(crate) use prewarm_forecaster::control::hpa::SYNC;
+pub(crate) use prewarm_forecaster::control::keda::POLLING;
 
-/// The HPA's sync period (`--horizontal-pod-autoscaler-sync-period`, default 15 s).
-pub(crate) const SYNC: SignedDuration = SignedDuration::from_secs(15);
-
-/// KEDA's cooldown before N → 0 (`cooldownPeriod`, default 300 s).
-const COOLDOWN: SignedDuration = SignedDuration::from_secs(300);
-
-/// The HPA's scale-down stabilisation (default 300 s).
-const STABILISATION: SignedDuration = SignedDuration::from_secs(300);
-
-/// One ScaledObject's autoscaling, KEDA's part and the HPA's, with their defaults.
+/// One ScaledObject's autoscaling: KEDA's part and the HPA's.
 #[derive(Debug)]
 pub(crate) struct Autoscaler {
     threshold: Threshold,
-    max_replicas: u32,
-    last_active: Option<Timestamp>,
-    recommended: VecDeque<(Timestamp, u32)>,
+    keda: ScaleLoop,
+    hpa: Controller,
 }
 
 impl Autoscaler {
-    /// An autoscaler at rest.
-    pub(crate) fn new(threshold: Threshold, max_replicas: u32) -> Self {
-        Self { threshold, max_replicas, last_active: None, recommended: VecDeque::new() }
+    /// Of a ScaledObject that may go to zero and is created at an instant. It says nothing of
+    /// `behavior`, so that its HPA has none.
+    pub(crate) fn new(threshold: Threshold, max_replicas: u32, created: Timestamp) -> Self {
+        let object = ScaledObject { min: 0, max: max_replicas, ..ScaledObject::default() };
+        let plain = Hpa { behavior: None, ..Hpa::default() };
+        Self {
+            threshold,
+            keda: ScaleLoop::new(object, created.as_second()),
+            hpa: Controller::new(&plain, object.min, object.max),
+        }
     }
 
-    /// KEDA's poll (pkg/scaling/executor/scale_scaledobjects.go `RequestScale`): 0 → 1 while active, N → 0 once inactive
-    /// for the cooldown; an error (`None`) holds. Returns the replicas wanted.
+    /// KEDA's poll, 0 ↔ 1; `active` is `None` on an error. Returns the replicas wanted.
     pub(crate) fn poll(&mut self, now: Timestamp, active: Option<bool>, current: u32) -> u32 {
-        match active {
-            Some(true) => {
-                self.last_active = Some(now);
-                current.max(1)
-            }
-            Some(false) if self.last_active.is_none_or(|last| now.duration_since(last) > COOLDOWN) => 0,
-            _ => current,
-        }
+        self.keda.poll(now.as_second(), current, active == Some(true), active.is_none())
     }
 
-    /// The HPA's sync (pkg/controller/podautoscaler/horizontal.go): nothing at zero replicas or on an error; else the
-    /// ratio with tolerance, at most max(2 × current, 4) up, down to the highest recommendation of the last 300 s.
+    /// The HPA's sync, 1 ↔ N; `value` is `None` on an error. Returns the replicas wanted.
     pub(crate) fn sync(&mut self, now: Timestamp, value: Option<f64>, current: u32) -> u32 {
-        let Some(value) = value.filter(|_| current > 0) else { return current };
-        let desired = hpa::desired_replicas(value, self.threshold, current);
-        self.recommended.push_back((now, desired));
-        while self.recommended.front().is_some_and(|(at, _)| now.duration_since(*at) > STABILISATION) {
-            self.recommended.pop_front();
-        }
-        let stabilised = self.recommended.iter().map(|(_, replicas)| *replicas).max().unwrap_or(desired);
-        let down = if desired < current { stabilised.min(current) } else { desired };
-        down.min((2 * current).max(4)).clamp(1, self.max_replicas)
+        let proposed = value.map(|value| self.hpa.desired(value, self.threshold, current));
+        self.hpa.sync(now.as_second(), current, proposed)
     }
 }
 
@@ -70,15 +51,15 @@ mod tests {
     }
 
     fn autoscaler() -> Autoscaler {
-        Autoscaler::new(Threshold::new(6.0).unwrap(), 100)
+        Autoscaler::new(Threshold::new(6.0).unwrap(), 100, at(0))
     }
 
     #[test]
     fn keda_wakes_to_one_and_sleeps_after_the_cooldown() {
         let mut keda = autoscaler();
         assert_eq!(keda.poll(at(0), Some(true), 0), 1);
-        assert_eq!(keda.poll(at(300), Some(false), 7), 7);
-        assert_eq!(keda.poll(at(301), Some(false), 7), 0);
+        assert_eq!(keda.poll(at(270), Some(false), 7), 7);
+        assert_eq!(keda.poll(at(300), Some(false), 7), 0);
     }
 
     #[test]
@@ -86,7 +67,7 @@ mod tests {
         let mut keda = autoscaler();
         keda.poll(at(0), Some(true), 0);
         assert_eq!(keda.poll(at(290), None, 3), 3);
-        assert_eq!(keda.poll(at(301), Some(false), 3), 0);
+        assert_eq!(keda.poll(at(300), Some(false), 3), 0);
     }
 
     #[test]
@@ -97,5 +78,13 @@ mod tests {
         assert_eq!(hpa.sync(at(200), Some(6.0), 20), 20);
         assert_eq!(hpa.sync(at(301), Some(6.0), 20), 1);
         assert_eq!(hpa.sync(at(302), None, 5), 5);
+    }
+
+    /// `stabilizeRecommendation` looks at the window on the way up as well.
+    #[test]
+    fn what_was_asked_for_a_short_while_ago_is_still_climbed_to() {
+        let mut hpa = autoscaler();
+        assert_eq!(hpa.sync(at(0), Some(120.0), 1), 4);
+        assert_eq!(hpa.sync(at(15), Some(36.0), 4), 8);
     }
 }

@@ -7,12 +7,13 @@
 mod autoscaler;
 mod demand;
 mod fleet;
+mod picture;
 mod table;
 
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,9 +33,10 @@ use crate::grpc::client::KedaClient;
 use crate::registry::Registry;
 use crate::store::{HistoryStore, Row, SeriesKey};
 
-use autoscaler::{Autoscaler, POLL, SYNC};
+use autoscaler::{Autoscaler, POLLING, SYNC};
 use demand::{Dice, rate};
 use fleet::{Fleet, SERVICE, SLOTS};
+use picture::Moment;
 
 /// Demand that one replica carries: three quarters of what it can serve at once.
 const THRESHOLD: f64 = 0.75 * SLOTS as f64;
@@ -68,6 +70,9 @@ pub struct Args {
     /// HTTP address of the server under demonstration (metrics, API) [default: a free port]
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     http: SocketAddr,
+    /// Draw what demand needs and what each side has Ready, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -125,22 +130,30 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         args.cold_start
     );
     let client = KedaClient::connect(format!("http://{grpc}")).await?;
-    let mut stage = Stage { client, registry, metadata, fleet, clock };
+    let mut stage = Stage { client, registry, metadata, fleet, clock, moments: Vec::new() };
     let outcome = stage.play(end, cold_start, &shutdown).await;
     shutdown.cancel();
     server.await??;
     let _ = std::fs::remove_dir_all(&folder);
     print!("{}", outcome?);
+    if let (Some(file), Some(svg)) = (&args.plot, picture::draw(&stage.moments)) {
+        std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the play needs: KEDA's side, the server's registry (for the reason), the fleet that is scaled, the clock.
+/// Simulated seconds between moments that are drawn.
+const MOMENT: i64 = 15;
+
+/// What the play needs: KEDA's side, the server's registry (for the reason), the fleet that is scaled, the clock; and what
+/// there was to see.
 struct Stage {
     client: KedaClient,
     registry: Arc<Registry>,
     metadata: HashMap<String, String>,
     fleet: Arc<Mutex<Fleet>>,
     clock: Arc<dyn Clock>,
+    moments: Vec<Moment>,
 }
 
 impl Stage {
@@ -152,13 +165,14 @@ impl Stage {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<String> {
         let threshold = Threshold::new(THRESHOLD)?;
-        let mut with = Autoscaler::new(threshold, MAX_REPLICAS);
-        let mut alone = Autoscaler::new(threshold, MAX_REPLICAS);
+        let created = self.clock.now();
+        let mut with = Autoscaler::new(threshold, MAX_REPLICAS, created);
+        let mut alone = Autoscaler::new(threshold, MAX_REPLICAS, created);
         let mut alone_fleet = Fleet::new(cold_start, 1);
         let mut dice = Dice::new(42);
         let mut wanted = None;
         let mut why = String::from("…");
-        let mut second = self.clock.now().as_second();
+        let mut second = created.as_second();
         println!("{}\n{}", table::arms(), table::head());
         while second < end.as_second() && !shutdown.is_cancelled() {
             self.clock.sleep_until(Timestamp::from_second(second)?).await;
@@ -171,7 +185,7 @@ impl Stage {
                 fleet.current() as u32
             };
             // KEDA polls and the HPA syncs on their own beats; both ask spec, value and activity in this order.
-            let (poll, sync) = (second % POLL.as_secs() == 0, second % SYNC.as_secs() == 0);
+            let (poll, sync) = (second % POLLING.as_secs() == 0, second % SYNC.as_secs() == 0);
             if poll || (sync && current > 0) {
                 let answer = self.client.poll(NAMESPACE, NAME, &self.metadata).await;
                 let mut target = current;
@@ -208,6 +222,11 @@ impl Stage {
                 target = alone.sync(now, Some(alone_fleet.demand()), target);
             }
             alone_fleet.scale_to(target as usize, now);
+            if second % MOMENT == 0 {
+                let prewarm = self.fleet.lock().unwrap_or_else(PoisonError::into_inner).ready();
+                let needed = rate(now) * SERVICE.as_secs_f64() / THRESHOLD;
+                self.moments.push(Moment { at: now, needed, prewarm, alone: alone_fleet.ready() });
+            }
             if second % 300 == 0 {
                 let fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
                 let offered = rate(now) * SERVICE.as_secs_f64();

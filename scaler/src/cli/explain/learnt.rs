@@ -18,6 +18,9 @@ pub(super) fn tell(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> 
             lines.push(expected(choice));
         }
     }
+    if let Some(missing) = &learnt.no_forecast {
+        lines.push(format!("No forecast may act: {}.", missing.detail));
+    }
     lines.extend(learnt.days.last().map(yesterday));
     let accuracy = learnt.accuracy.iter().filter(|lead| lead.scored > 0).filter_map(|lead| {
         let high = lead.quantiles.iter().rfind(|q| q.quantile <= 0.955)?;

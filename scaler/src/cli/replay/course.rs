@@ -52,7 +52,16 @@ mod tests {
 
     fn moment(second: i64, demand: Option<f64>, ready: u32) -> Moment {
         let time = Timestamp::from_second(second).unwrap();
-        Moment { time, demand, ready, desired: ready, metric_value: demand, active: true, reason: "live" }
+        Moment {
+            time,
+            demand,
+            ready,
+            desired: ready,
+            metric_value: demand,
+            forecast: None,
+            active: true,
+            reason: "live",
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::SignedDuration;
 use prewarm_forecaster::forecast::Spec;
-use prewarm_forecaster::replay::{Arm, Outcome, Scene, reach, replay, unbeaten, work};
-use prewarm_forecaster::series::Statistic;
+use prewarm_forecaster::replay::{Arm, History, Outcome, Scene, lead_span, replay, tighten_oracle, work};
+use prewarm_forecaster::tuning::horizon;
+use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
 
 use super::summary::Point;
@@ -31,10 +31,12 @@ enum Done {
 /// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest; who
 /// is done with the last of them goes on with the arm that lives by them.
 pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
-    let buckets = buckets(history);
-    let leads = reach::leads(buckets.step(), reach::span_in(scene), reach::EXACT, None);
-    let spec = Spec { leads, quantiles: reach::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
-    let rolling = Rolling::new(&buckets, spec, (0..buckets.values().len()).collect(), cores());
+    let buckets = History::new(history).buckets(scene.threshold);
+    let leads = horizon::leads(buckets.step(), lead_span(scene), horizon::EXACT, None);
+    let spec = Spec { leads, quantiles: horizon::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
+    let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());
+    let origins = (0..buckets.values().len()).collect();
+    let rolling = Rolling::new(&buckets, spec, origins, cores()).refitted(schedule);
     let walked = Mutex::new(Vec::new());
     let walk = |n: usize| {
         let share = rolling.walk(n);
@@ -65,7 +67,7 @@ pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
         }
     }
     outcomes.sort_by_key(|(arm, _)| Arm::ALL.iter().position(|known| known == arm));
-    unbeaten(&mut outcomes, scene.cost_ratio);
+    tighten_oracle(&mut outcomes, scene.cost_ratio);
     frontier.sort_by(|a, b| a.gpu_hours.total_cmp(&b.gpu_hours));
     Played { outcomes, frontier }
 }
@@ -86,48 +88,8 @@ fn point(history: &Series, scene: &Scene, utilisation: f64) -> Point {
     Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }
 }
 
-/// Buckets that forecasts are made in: of [`BUCKET`], or of the history where that is coarser.
-fn buckets(history: &Series) -> Series {
-    let finer = history.step() < BUCKET && BUCKET.as_secs() % history.step().as_secs() == 0;
-    if finer { aligned(history) } else { history.clone() }
-}
-
-/// In buckets that begin at full multiples of [`BUCKET`], of their largest minute as in production; the first, cut one is
-/// left out.
-fn aligned(history: &Series) -> Series {
-    let (step, bucket) = (history.step().as_secs(), BUCKET.as_secs());
-    let past = history.start().as_second().rem_euclid(bucket);
-    let skipped = if past == 0 { 0 } else { ((bucket - past) / step) as usize };
-    let whole = history.values().get(skipped..).unwrap_or_default().to_vec();
-    let whole = Series::new(history.instant(skipped), history.step(), whole);
-    let minutes = if history.step() < MINUTE { whole.resample(MINUTE, Statistic::Mean) } else { whole };
-    minutes.resample(BUCKET, Statistic::Max)
-}
-
 /// Of the plain HPA, for its frontier.
 const UTILISATIONS: [f64; 16] = [0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1];
 
-/// Resolution of a service's history.
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-
-/// Buckets that forecasts are made in.
-const BUCKET: SignedDuration = SignedDuration::from_mins(5);
-
 /// A bucket takes a lead as long as so many steps an HPA.
 const FORECAST: usize = 1000;
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn finer_histories_are_forecast_in_buckets_that_begin_at_full_minutes() {
-        let start = Timestamp::from_second(60).unwrap();
-        let minutes = Series::new(start, SignedDuration::from_mins(1), (1..=14).map(f64::from).collect());
-        let buckets = aligned(&minutes);
-        assert_eq!((buckets.start().as_second(), buckets.step()), (300, BUCKET));
-        assert_eq!(buckets.values()[..2], [9.0, 14.0]);
-    }
-}

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
+use prewarm_forecaster::replay::Scene as Assumed;
 use prewarm_forecaster::replay::scene::{ColdStart, Slots};
-use prewarm_forecaster::replay::{Scene as Assumed, reach};
 use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::{Assumptions, StartUp};
 use crate::duration;
-use crate::source::holds_what_waits;
+use crate::signal::holds_what_waits;
 
 /// The assumptions of a replay.
 #[derive(Debug, clap::Args)]
@@ -114,7 +114,6 @@ impl Scene {
         assumed.seed = self.seed;
         assumed.patience = self.patience;
         assumed.slots = self.concurrency_limit.zip(self.service_time).map(|(limit, service)| Slots { limit, service });
-        assumed.service.forecast_delay = reach::ACTS;
         let shown = || query.is_none_or(holds_what_waits);
         assumed.shows_queue = self.queue.map_or_else(shown, |queue| queue == Shown::Seen);
         assumed.keda.min = self.min_replicas;

@@ -45,6 +45,7 @@ mod tests {
             ready: 2,
             desired: 3,
             metric_value: demand,
+            forecast: None,
             active: demand.is_some(),
             reason: "live",
         };

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use prewarm_forecaster::decide::choice::Sums;
-use prewarm_forecaster::replay::bank::Block;
+use prewarm_forecaster::tuning::simulator::Block;
 
 use super::super::day::{DayError, column, sealed, section, unsealed};
 use super::super::records::{DAY_S, instant};

@@ -4,6 +4,8 @@ use jiff::civil::time;
 use jiff::tz::TimeZone;
 mod outages;
 mod properties;
+mod restore;
+mod spikes;
 mod tactics;
 
 use super::*;
@@ -48,9 +50,10 @@ fn forecast(origin: i64, from: i64, to: i64, value: f64) -> Forecast {
 struct Timeline(Planner, Recommendation);
 
 impl Timeline {
-    /// One slot without anything lies behind it.
+    /// One slot without anything lies behind it, and a time at which fifty replicas were needed.
     fn new(policy: Policy) -> Self {
         let mut line = Self::unseen(policy);
+        line.0.plausibility.remember(500.0);
         line.tick(-15, Observation::default());
         line
     }

@@ -74,7 +74,7 @@ fn metrics_that_vanish_with_the_last_replica_are_no_outage() {
     line.hold(75, 900, demand(0.0));
     line.check(0.0, false, Reason::Idle);
     line.hold(915, 1800, absent);
-    line.check(0.0, false, Reason::Asleep);
+    line.check(0.0, false, Reason::ScaledToZero);
     // A source that cannot be asked says nothing at all.
     line.tick(1815, Observation::default());
     assert_eq!(line.1.answer, Answer::Unavailable);
@@ -194,10 +194,10 @@ fn a_queue_wakes_whatever_else_is_missing() {
     let mut line = Timeline::new(Policy { keep_warm: SignedDuration::from_mins(1), ..policy() });
     line.hold(0, 900, demand(0.0));
     line.hold(915, 1800, ABSENT);
-    line.check(0.0, false, Reason::Asleep);
+    line.check(0.0, false, Reason::ScaledToZero);
     line.tick(1815, Observation { backlog: Some(3.0), ..ABSENT });
     line.check(3.0, true, Reason::Backlog);
-    // Blind, with eight running: three items do not vouch for fewer.
+    // No signal, with eight running: three items do not vouch for fewer.
     let mut blind = Timeline::new(policy());
     blind.hold(0, 60, demand(80.0));
     blind.hold(75, 600, NOTHING);
@@ -258,11 +258,11 @@ fn an_outage_or_a_rest_before_a_restart_stays_what_it_was() {
         (line.1.answer, line.1.decision.state)
     };
     // Demand was last seen forty minutes ago, under load.
-    assert_eq!(first(&minutes(-60..-40, 50.0, 50.0), ABSENT), (Answer::Unavailable, State::Blind));
+    assert_eq!(first(&minutes(-60..-40, 50.0, 50.0), ABSENT), (Answer::Unavailable, State::NoSignal));
     // It was at rest when its metrics went.
     let rested = [minutes(-60..-50, 5.0, 5.0), minutes(-50..-20, 0.0, 0.0)].concat();
     let zero = Answer::Value { metric_value: 0.0, active: false };
-    assert_eq!(first(&rested, ABSENT), (zero, State::Asleep));
+    assert_eq!(first(&rested, ABSENT), (zero, State::ScaledToZero));
     assert_eq!(first(&[], ABSENT), (Answer::NoData, State::NoData));
 }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::hpa::replicas;
-use crate::decide::quantity::MAX_VALUE;
+use crate::control::average_value::{replicas, whole_replicas};
+use crate::control::quantity::{MAX_REPLICAS, MAX_VALUE};
 
 const SLOT: i64 = 15;
 
@@ -44,6 +44,7 @@ proptest! {
             if most.is_none_or(|most| decision.desired_replicas < most) {
                 prop_assert!(!active || metric_value > activation, "C13");
                 let live = decision.parts.live.unwrap_or(0.0).min(MAX_VALUE);
+                let live = live.min(whole_replicas(MAX_REPLICAS, threshold));
                 let least = (live * 1000.0).round() / 1000.0 - 1e-9 - f64::EPSILON * live;
                 prop_assert!(metric_value >= least, "C15: never below live demand");
             }

@@ -2,13 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::control::keda::ScaledObject;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
 use crate::forecast::{Ensemble, Spec};
-use crate::replay::bank::{Bank, BankSpec};
-use crate::replay::scene::{Keda, Service};
-use crate::replay::{Arm, Outcome, Scene, replay};
+use crate::replay::scene::Service;
+use crate::replay::{Arm, History, Outcome, Scene, lead_span, replay, replay_prewarm};
 use crate::series::Series;
+use crate::tuning::model::RefitSchedule;
+use crate::tuning::simulator::{PolicySimulator, SimulatorSpec};
+use crate::tuning::{horizon, portfolio};
 use crate::{Calendar, Forecast};
 
 use super::*;
@@ -29,7 +32,7 @@ fn trace(days: i64, demand: impl Fn(i64) -> f64) -> Series {
 }
 
 /// Three weeks, of which the last counts.
-fn scene(trace: &Series, cold_start: i64, keda: Keda) -> Scene {
+fn scene(trace: &Series, cold_start: i64, keda: ScaledObject) -> Scene {
     Scene {
         keda,
         counted_from: Some(trace.end() - SignedDuration::from_hours(7 * 24)),
@@ -60,11 +63,18 @@ fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
 #[test]
 fn shadow_policies_live_in_the_scene() {
     let trace = trace(1, |_| 1.0);
-    let keda = |min, idle| Keda { min, idle, max: 7, cooldown: SignedDuration::from_secs(60), ..Keda::default() };
+    let keda = |min, idle| ScaledObject {
+        min,
+        idle,
+        max: 7,
+        cooldown: SignedDuration::from_secs(60),
+        ..ScaledObject::default()
+    };
     for (shows_queue, idle) in [(true, None), (false, Some(0))] {
         let scene = Scene { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
-        let pilot = Pilot::new(&scene, &[]);
-        let BankSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } = pilot.bank.spec().clone();
+        let policy = scene.policy();
+        let simulator = scene.simulation_inputs(&policy, BUCKET).simulator(&policy);
+        let SimulatorSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } = simulator.spec().clone();
         assert_eq!((min, none, max, sees_queue), (2, idle.is_some(), 7, shows_queue));
         assert_eq!((cooldown.as_secs(), lead.as_secs()), (60, 120));
     }
@@ -80,11 +90,42 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     let trace = trace(21, spikes);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(60));
     for ratio in [10.0, 30.0, 100.0] {
-        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, Keda::default()) };
+        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, ScaledObject::default()) };
         let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
         let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
         assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
     }
+}
+
+/// Forecasts that were issued beforehand, as the command line issues them, are the ones that the model would have made.
+#[test]
+fn with_forecasts_made_beforehand_it_does_the_same() {
+    let wave = |i: i64| {
+        let turn = (i % BUCKETS_A_DAY) as f64 / BUCKETS_A_DAY as f64 * std::f64::consts::TAU;
+        60.0 - 45.0 * turn.cos() + 20.0 * chance(3 * i)
+    };
+    // Neither whole days nor a full bucket at its start.
+    let minutes = (0..3 * 1440 + 400).map(|minute: i64| wave((minute + 203).div_euclid(5))).collect();
+    let start = Timestamp::from_second(203 * 60).unwrap();
+    let trace = Series::new(start, SignedDuration::from_mins(1), minutes);
+    let scene = Scene { timeline: true, counted_from: None, ..scene(&trace, 600, ScaledObject::default()) };
+
+    let buckets = History::new(&trace).buckets(scene.threshold);
+    let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());
+    let leads = horizon::leads(buckets.step(), lead_span(&scene), horizon::EXACT, None);
+    let calendar = Calendar::empty(jiff::tz::TimeZone::UTC);
+    let spec = Spec { leads, quantiles: horizon::QUANTILES.to_vec(), calendar };
+    let mut ensemble = Ensemble::new(buckets.start(), buckets.step(), spec).refit_by_caller();
+    let mut issued = Vec::new();
+    for (i, value) in buckets.values().iter().enumerate() {
+        ensemble.push(*value);
+        schedule.refit_if_due(&mut ensemble, i + 1, buckets.instant(i + 1));
+        issued.extend(ensemble.forecast().ok());
+    }
+    let (beforehand, own) = (replay(&trace, &issued, &scene, Arm::Prewarm), replay_prewarm(&trace, &scene));
+    assert!(own.selections.iter().any(|selected| selected.choice.policy.forecasts()), "{:?}", own.selections);
+    assert!(own.timeline.iter().any(|moment| moment.forecast.is_some()));
+    assert_eq!(beforehand, own);
 }
 
 /// Each quantile a multiple of what came at the same time yesterday.
@@ -117,20 +158,21 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         |policy| matches!(*policy, ShadowPolicy::Forecast { quantile, .. } if [0.9, 0.99].contains(&quantile)),
     ));
     for (cold_start, shows_queue) in [(60, true), (600, true), (60, false), (600, false)] {
-        let scene = scene(&trace, cold_start, Keda::default());
+        let scene = scene(&trace, cold_start, ScaledObject::default());
         let from = trace.start() + SignedDuration::from_hours(48);
         let scene = Scene { counted_from: Some(from), shows_queue, ..scene };
-        let spec = BankSpec {
+        let spec = SimulatorSpec {
             max: scene.keda.max,
             sees_queue: shows_queue,
-            ..BankSpec::new(10.0, SignedDuration::from_secs(cold_start))
+            ..SimulatorSpec::new(10.0, SignedDuration::from_secs(cold_start))
         };
-        let mut bank = Bank::new(spec, policies.clone());
+        let mut bank = PolicySimulator::new(spec, policies.clone());
         let step = SignedDuration::from_secs(15);
         let mut now = trace.start();
         while now <= trace.end() {
             let i = (now.duration_since(trace.start()).as_secs() / BUCKET.as_secs()) as usize;
-            let newest = forecasts.partition_point(|forecast| forecast.origin() <= now).checked_sub(1);
+            let newest =
+                forecasts.partition_point(|forecast| forecast.origin() + ACTIVATION_DELAY <= now).checked_sub(1);
             bank.step(now, trace.values().get(i).copied(), newest.map(|newest| &forecasts[newest]));
             now += step;
         }
@@ -141,7 +183,7 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
             bank.blocks().skip(8).for_each(|block| told += block.sums[i]);
             let best_reactive = if policy.forecasts() { policies[0] } else { *policy };
             let choice = Choice::untried(*policy, best_reactive, Why::Earned, 30.0);
-            let service = Service { choice: Some(choice), ..Service::default() };
+            let service = Service { selection: Some(choice), ..Service::default() };
             let came = replay(&trace, &forecasts, &Scene { service, ..scene.clone() }, Arm::Prewarm);
             let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
             assert!(
@@ -169,7 +211,7 @@ fn a_tenant_that_comes_and_goes_costs_less_from_zero_than_with_any_cooldown() {
     let trace = trace(21, office);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(600));
     let of = |arm, cooldown| {
-        let keda = Keda { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..Keda::default() };
+        let keda = ScaledObject { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..ScaledObject::default() };
         let scene = scene(&trace, 600, keda);
         cost(&replay(&trace, &forecasts, &scene, arm), &scene)
     };

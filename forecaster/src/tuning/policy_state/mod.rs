@@ -1,0 +1,213 @@
+//! A simulated policy with its own fleet and its own queue: what it would have cost and missed, slot by slot.
+//!
+//! The loop is the HPA's (sync at every slot, 10 % tolerance, scale-up by max(100 %, 4 pods), scale-down to the maximum over
+//! a stabilisation window, pending pods count and cost), start-ups take as long as is drawn, the queue is first in first
+//! out. Demand is counted in replicas: 1.0 is what one replica sustains.
+
+use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
+use crate::control::keda::cooldown_is_over;
+use crate::control::queue::late;
+use crate::control::sliding_max::SlidingMax;
+use crate::decide::choice::Sums;
+use crate::tuning::cold_start::ColdStart;
+
+/// What all policies see at a slot, in replicas.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    /// Index of the slot; ascends by one.
+    pub(super) index: u32,
+    /// The same modulo the longest start-up.
+    pub(super) place: u32,
+    /// Demand during the slot.
+    pub(super) demand: f64,
+    /// Demand during the slots before this one that the wait limit spans, added up.
+    pub(super) recent: f64,
+    /// Demand during the oldest of those: its limit ends during this slot.
+    pub(super) due: f64,
+    /// Live demand as the planner sees it.
+    pub(super) metric: f64,
+    /// Somebody came so short a time ago that the last replica is kept.
+    pub(super) warm: bool,
+}
+
+/// What never changes between slots.
+#[derive(Debug, Clone)]
+pub(super) struct SimulationParams {
+    /// Seconds of a slot.
+    pub(super) slot_s: f64,
+    /// Slots that the longest start-up takes, ≥ 1.
+    pub(super) longest: u32,
+    /// What start-ups are drawn from, where they do not all take so long.
+    pub(super) drawn: Option<ColdStart>,
+    /// Slots that the last replicas stay after nothing was wanted, where fewer may run then.
+    pub(super) cooldown: u32,
+    /// Replicas at the least …
+    pub(super) least: u32,
+    /// … and while anything is wanted, ≥ 1.
+    pub(super) awake: u32,
+    pub(super) max: u32,
+}
+
+impl SimulationParams {
+    /// Replicas for a wish: as many as may run, and the minimum where any are wanted.
+    fn admits(&self, wish: u32) -> u32 {
+        let wish = wish.clamp(self.least, self.max);
+        if wish > 0 { wish.max(self.awake) } else { 0 }
+    }
+}
+
+/// Of the start-ups that are drawn; not one that a scene is likely to have, whose future would be known.
+const SEED: u64 = 0x5eed_0f5e_ed5e_ed5e;
+
+/// A policy's constants, as a slot needs them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    /// 1 / utilisation.
+    pub(super) live: f64,
+    /// 1 / utilisation while there is no forecast.
+    pub(super) blind: f64,
+    /// Share of a queue that is asked for: 1 / drain per second, with the policy's headroom.
+    pub(super) drain: f64,
+    /// Stabilisation window in slots.
+    pub(super) window: u32,
+}
+
+/// The fleet and the queue of one policy.
+#[derive(Debug, Clone)]
+pub(super) struct PolicyState {
+    ready: u32,
+    pending: u32,
+    wanted: SlidingMax<u32, u32>,
+    /// Slot at which something was last wanted.
+    awake: u32,
+    /// Work that waits, in replica-seconds.
+    queue: f64,
+    /// Replicas ready or pending, added up over slots: whole numbers are quicker.
+    ran: u64,
+    missed: f64,
+    queued: f64,
+    /// Start-ups so far.
+    begun: u64,
+    /// Replicas that become ready, by slot modulo the longest start-up.
+    arriving: Vec<u32>,
+}
+
+impl PolicyState {
+    pub(super) fn new(world: &SimulationParams, ready: u32) -> Self {
+        Self {
+            ready,
+            pending: 0,
+            wanted: SlidingMax::default(),
+            awake: 0,
+            queue: 0.0,
+            ran: 0,
+            missed: 0.0,
+            queued: 0.0,
+            begun: 0,
+            arriving: vec![0; world.longest as usize],
+        }
+    }
+
+    /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
+    /// utilisation; `None` without a forecast.
+    pub(super) fn step(&mut self, world: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
+        self.land(slot.place);
+        let current = self.ready + self.pending;
+        let share = if ahead.is_some() { rule.live } else { rule.blind };
+        let live = slot.metric * share + self.queue * rule.drain;
+        let (up, hold) = ahead.unwrap_or_default();
+        // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
+        let wanted = live.max(f64::from(up.max(hold.min(current))));
+        let desired = world.admits(replicas(wanted, current));
+        self.wanted.push(slot.index, desired);
+        self.wanted.forget_before(slot.index.saturating_sub(rule.window));
+        let stable = self.wanted.max().unwrap_or(desired);
+        let stable = self.rest(world, slot, stable);
+        if desired > current {
+            // From zero KEDA goes to its minimum, and below its own the HPA goes there at once.
+            let limit = if current == 0 { 1 } else { filled_in_scale_up_limit(current) };
+            self.start(world, slot.place, desired.min(limit.max(world.awake)) - current);
+        } else if stable < current {
+            self.stop(world, slot.place, current - stable);
+        }
+        self.serve(world, slot);
+    }
+
+    /// What it came to since the last call.
+    pub(super) fn take_sums(&mut self, world: &SimulationParams) -> Sums {
+        let gpu_hours = std::mem::take(&mut self.ran) as f64 * world.slot_s / 3600.0;
+        Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
+    }
+
+    fn land(&mut self, place: u32) {
+        if let Some(landed) = self.arriving.get_mut(place as usize).filter(|_| self.pending > 0) {
+            self.ready += *landed;
+            self.pending -= *landed;
+            *landed = 0;
+        }
+    }
+
+    /// The last replicas are KEDA's to take: a cooldown after something was last wanted.
+    fn rest(&mut self, world: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
+        if stable > 0 || slot.warm {
+            self.awake = slot.index;
+            return stable.max(world.awake);
+        }
+        let since_active = i64::from(slot.index - self.awake);
+        if cooldown_is_over(since_active, i64::from(world.cooldown)) { 0 } else { world.awake }
+    }
+
+    fn start(&mut self, world: &SimulationParams, place: u32, more: u32) {
+        let Some(drawn) = &world.drawn else {
+            // Lands `longest` slots from now, which is the same place of the ring.
+            return self.expect(place, more);
+        };
+        for _ in 0..more {
+            // The nth start-up takes as long for every policy, so that they differ by what they do.
+            let slots = (drawn.draw(SEED, self.begun).as_secs_f64() / world.slot_s).round() as u32;
+            self.expect((place + slots.clamp(1, world.longest)) % world.longest, 1);
+            self.begun += 1;
+        }
+    }
+
+    fn expect(&mut self, place: u32, more: u32) {
+        if let Some(starting) = self.arriving.get_mut(place as usize) {
+            *starting += more;
+            self.pending += more;
+        }
+    }
+
+    /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
+    fn stop(&mut self, world: &SimulationParams, place: u32, fewer: u32) {
+        let mut left = fewer;
+        let mut age = 0;
+        while left > 0 && self.pending > 0 && age < world.longest {
+            let lands = if place >= age { place - age } else { place + world.longest - age };
+            age += 1;
+            let Some(starting) = self.arriving.get_mut(lands as usize) else { continue };
+            let gone = left.min(*starting);
+            *starting -= gone;
+            self.pending -= gone;
+            left -= gone;
+        }
+        self.ready -= left.min(self.ready);
+    }
+
+    /// Serves the slot.
+    fn serve(&mut self, world: &SimulationParams, slot: &Slot) {
+        let capacity = f64::from(self.ready) * world.slot_s;
+        let waiting = self.queue;
+        self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);
+        self.ran += u64::from(self.ready + self.pending);
+        if waiting > 0.0 {
+            let due = slot.due * world.slot_s;
+            self.missed += late(waiting - slot.recent * world.slot_s, due, capacity) / 3600.0;
+            self.queued += self.queue * world.slot_s / (60.0 * 3600.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod tests;

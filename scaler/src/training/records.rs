@@ -1,0 +1,242 @@
+//! What goes into the store of choices and days, as JSON: a person with SQL reads it too.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use serde::{Deserialize, Serialize};
+
+use crate::insight::{Chosen, DayCost, why_name};
+use crate::store::note::{Kind, Note};
+
+const CODEC: i32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+enum PolicyRecord {
+    #[serde(rename_all = "camelCase")]
+    Reactive { utilisation: f64, scale_down_window_seconds: i64 },
+    #[serde(rename_all = "camelCase")]
+    Forecast {
+        quantile: f64,
+        forecast_utilisation: f64,
+        utilisation: f64,
+        hold_seconds: i64,
+        stabilisation_seconds: i64,
+        drain_seconds: i64,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SumsRecord {
+    gpu_hours: f64,
+    missed: f64,
+    queued: f64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChoiceRecord {
+    as_of: Timestamp,
+    policy: PolicyRecord,
+    best_reactive: PolicyRecord,
+    why: String,
+    days: u32,
+    days_won: u32,
+    gain: f64,
+    /// Null: no bound is known (JSON has no infinity).
+    gain_low: Option<f64>,
+    gain_high: Option<f64>,
+    expected: SumsRecord,
+    expected_reactive: SumsRecord,
+    cost_ratio: f64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DayRecord {
+    demand: f64,
+    policy: Option<PolicyRecord>,
+    prewarm: SumsRecord,
+    hpa: SumsRecord,
+    reactive_tuned: SumsRecord,
+    static_peak_gpu_hours: f64,
+}
+
+/// A choice as a note; `None` if it cannot be written, which its types do not allow.
+pub(super) fn choice_note(chosen: &Chosen) -> Option<Note> {
+    let Choice { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } = *chosen.choice;
+    let record = ChoiceRecord {
+        as_of: chosen.as_of,
+        policy: policy.into(),
+        best_reactive: best_reactive.into(),
+        why: why_name(why).to_owned(),
+        days,
+        days_won,
+        gain,
+        gain_low: Some(gain_interval.0).filter(|bound| bound.is_finite()),
+        gain_high: Some(gain_interval.1).filter(|bound| bound.is_finite()),
+        expected: chosen.choice.expected.into(),
+        expected_reactive: chosen.choice.expected_reactive.into(),
+        cost_ratio: chosen.choice.cost_ratio,
+    };
+    let data = serde_json::to_vec(&record).ok()?;
+    Some(Note { kind: Kind::Choice, at: chosen.since, codec: CODEC, data })
+}
+
+/// The choice that a note holds; `None` if a newer version wrote it, or something broke it.
+pub(super) fn choice(note: &Note) -> Option<Chosen> {
+    let record: ChoiceRecord = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
+    let choice = Choice {
+        policy: record.policy.into(),
+        best_reactive: record.best_reactive.into(),
+        why: WHYS.into_iter().find(|why| why_name(*why) == record.why)?,
+        days: record.days,
+        days_won: record.days_won,
+        gain: record.gain,
+        gain_interval: (record.gain_low.unwrap_or(f64::NEG_INFINITY), record.gain_high.unwrap_or(f64::INFINITY)),
+        expected: record.expected.into(),
+        expected_reactive: record.expected_reactive.into(),
+        cost_ratio: record.cost_ratio,
+    };
+    Some(Chosen { since: note.at, as_of: record.as_of, choice: Arc::new(choice) })
+}
+
+/// A day as a note.
+pub(super) fn day_note(day: &DayCost) -> Option<Note> {
+    let record = DayRecord {
+        demand: day.demand,
+        policy: day.policy.map(Into::into),
+        prewarm: day.prewarm.into(),
+        hpa: day.hpa.into(),
+        reactive_tuned: day.reactive.into(),
+        static_peak_gpu_hours: day.peak_gpu_hours,
+    };
+    let data = serde_json::to_vec(&record).ok()?;
+    Some(Note { kind: Kind::Day, at: day.day, codec: CODEC, data })
+}
+
+/// The day that a note holds.
+pub(super) fn day(note: &Note) -> Option<DayCost> {
+    let record: DayRecord = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
+    Some(DayCost {
+        day: note.at,
+        demand: record.demand,
+        policy: record.policy.map(Into::into),
+        prewarm: record.prewarm.into(),
+        hpa: record.hpa.into(),
+        reactive: record.reactive_tuned.into(),
+        peak_gpu_hours: record.static_peak_gpu_hours,
+    })
+}
+
+const WHYS: [Why; 6] = [Why::Learnt, Why::Untuned, Why::FewDays, Why::Earned, Why::NotProven, Why::ReactiveBest];
+
+impl From<ShadowPolicy> for PolicyRecord {
+    fn from(policy: ShadowPolicy) -> Self {
+        match policy {
+            ShadowPolicy::Reactive { utilisation, scale_down_window } => {
+                Self::Reactive { utilisation, scale_down_window_seconds: scale_down_window.as_secs() }
+            }
+            ShadowPolicy::Forecast { quantile, forecast_utilisation, utilisation, hold, stabilisation, drain } => {
+                Self::Forecast {
+                    quantile,
+                    forecast_utilisation,
+                    utilisation,
+                    hold_seconds: hold.as_secs(),
+                    stabilisation_seconds: stabilisation.as_secs(),
+                    drain_seconds: drain.as_secs(),
+                }
+            }
+        }
+    }
+}
+
+impl From<PolicyRecord> for ShadowPolicy {
+    fn from(record: PolicyRecord) -> Self {
+        let seconds = SignedDuration::from_secs;
+        match record {
+            PolicyRecord::Reactive { utilisation, scale_down_window_seconds } => {
+                Self::Reactive { utilisation, scale_down_window: seconds(scale_down_window_seconds) }
+            }
+            PolicyRecord::Forecast {
+                quantile,
+                forecast_utilisation,
+                utilisation,
+                hold_seconds,
+                stabilisation_seconds,
+                drain_seconds,
+            } => Self::Forecast {
+                quantile,
+                forecast_utilisation,
+                utilisation,
+                hold: seconds(hold_seconds),
+                stabilisation: seconds(stabilisation_seconds),
+                drain: seconds(drain_seconds),
+            },
+        }
+    }
+}
+
+impl From<Sums> for SumsRecord {
+    fn from(Sums { gpu_hours, missed, queued }: Sums) -> Self {
+        Self { gpu_hours, missed, queued }
+    }
+}
+
+impl From<SumsRecord> for Sums {
+    fn from(SumsRecord { gpu_hours, missed, queued }: SumsRecord) -> Self {
+        Self { gpu_hours, missed, queued }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prewarm_forecaster::tuning::portfolio;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn choices_come_back() {
+        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting());
+        for (policy, why) in policies.zip(WHYS.into_iter().cycle()) {
+            let sums = Sums { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
+            let choice = Choice {
+                policy,
+                best_reactive: portfolio::reactive()[7],
+                why,
+                days: 9,
+                days_won: 7,
+                gain: -1.25,
+                gain_interval: if why == Why::FewDays { (f64::NEG_INFINITY, f64::INFINITY) } else { (-2.0, -0.5) },
+                expected: sums,
+                expected_reactive: Sums::default(),
+                cost_ratio: 30.0,
+            };
+            let chosen = Chosen { since: at(1_800_000_000), as_of: at(1_800_021_600), choice: Arc::new(choice) };
+            assert_eq!(super::choice(&choice_note(&chosen).unwrap()), Some(chosen));
+        }
+    }
+
+    #[test]
+    fn days_come_back_and_what_is_no_record_is_none() {
+        let sums = Sums { gpu_hours: 1.0 / 3.0, missed: 2.0, queued: 0.0 };
+        let cost = DayCost {
+            day: at(86_400),
+            demand: 8.0,
+            policy: Some(portfolio::reactive()[3]),
+            prewarm: sums,
+            hpa: sums,
+            reactive: sums,
+            peak_gpu_hours: 48.0,
+        };
+        let note = day_note(&cost).unwrap();
+        assert_eq!(super::day(&note), Some(cost));
+        assert_eq!(super::day(&Note { codec: 2, ..note.clone() }), None);
+        assert_eq!(super::choice(&note), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! One workload between refits: its models, what they have said, what is still to be written down.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::tuning::inputs::SimulationInputs;
+use prewarm_forecaster::tuning::model::{Forecasts, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel, settled};
+use prewarm_forecaster::tuning::simulator::Block;
+use prewarm_forecaster::tuning::update::ModelUpdate;
+use prewarm_forecaster::tuning::{BUCKET, MINUTE};
+use prewarm_forecaster::{Forecast, Minute, NoForecast, Policy};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::inputs::{fingerprint, simulation_inputs};
+use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
+use crate::clock::floor;
+use crate::insight::Insight;
+use crate::metrics::Metrics;
+use crate::registry::Workload;
+use crate::start_ups;
+use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
+use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
+
+/// Models begin anew from the store after so long, so that they do not grow for ever.
+const RENEWED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Blocks and days that are looked at.
+const DAYS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Changes of the choice that are shown, and how far back they are looked for.
+const CHOICES: usize = 20;
+const YEAR: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// Notes that wait for an absent store.
+const WAITING: usize = 200;
+
+/// How a refit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Ok,
+    TooShort,
+    StoreError,
+    Panic,
+}
+
+impl Outcome {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::TooShort => "too_short",
+            Self::StoreError => "store_error",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// Another try at once gives nothing new.
+    pub(super) fn settled(self) -> bool {
+        matches!(self, Self::Ok | Self::TooShort)
+    }
+}
+
+/// One workload.
+#[derive(Debug)]
+pub(super) struct WorkloadTrainer<'a> {
+    workload: &'a Arc<Workload>,
+    policy: Arc<Policy>,
+    out: &'a watch::Sender<ModelUpdate>,
+    /// Another replica refits it.
+    pub(super) reads: bool,
+    model: Option<Box<WorkloadModel>>,
+    /// That the model may be kept.
+    kept: Option<OwnedSemaphorePermit>,
+    insight: Insight,
+    forecast: Option<Forecast>,
+    /// What is to be written.
+    waiting: Vec<Note>,
+    saved_forecast: Option<Timestamp>,
+    saved_blocks: Option<Timestamp>,
+    saved_decision: Option<Timestamp>,
+}
+
+impl<'a> WorkloadTrainer<'a> {
+    pub(super) fn new(workload: &'a Arc<Workload>, policy: Arc<Policy>, out: &'a watch::Sender<ModelUpdate>) -> Self {
+        Self {
+            workload,
+            policy,
+            out,
+            reads: false,
+            model: None,
+            kept: None,
+            insight: Insight::default(),
+            forecast: None,
+            waiting: Vec::new(),
+            saved_forecast: None,
+            saved_blocks: None,
+            saved_decision: None,
+        }
+    }
+
+    pub(super) fn key(&self) -> &Arc<SeriesKey> {
+        self.workload.key()
+    }
+
+    /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept, and nothing costs much.
+    pub(super) fn keeps_models(&self) -> bool {
+        self.model.is_some() || self.insight.forecast_origin.is_none()
+    }
+
+    /// Whether anything is known of what is to come.
+    pub(super) fn has_forecast(&self) -> bool {
+        self.forecast.is_some()
+    }
+
+    /// Whether the forecast of another replica from the last bucket's end is due, and not here yet.
+    pub(super) fn is_behind(&self, now: Timestamp) -> bool {
+        let bucket = floor(now - READ, BUCKET);
+        let known = self.insight.forecast_origin;
+        self.reads && known.is_some_and(|origin| origin < bucket) && now < bucket + READ + LOOKED_FOR
+    }
+
+    /// Forgets the models: history has changed, or another replica follows it.
+    pub(super) fn reset(&mut self) {
+        self.model = None;
+        self.kept = None;
+        self.insight.report = None;
+    }
+
+    /// Reads forecast, choices and days from the store, and hands them on where they are newer than what is known.
+    pub(super) async fn load_checkpoint(&mut self, store: &dyn HistoryStore, now: Timestamp) -> Result<(), StoreError> {
+        let key = self.key().clone();
+        let ahead = now + DAYS;
+        let forecasts = store.notes(&key, Kind::Forecast, now - DAYS, ahead).await?;
+        let choices = store.notes(&key, Kind::Choice, now - YEAR, ahead).await?;
+        let days = store.notes(&key, Kind::Day, now - DAYS, ahead).await?;
+        match forecasts.last().map(unpack_forecast) {
+            Some(Ok(forecast)) if self.insight.forecast_origin.is_none_or(|known| known < forecast.origin()) => {
+                self.saved_forecast = Some(forecast.origin());
+                self.forecast = Some(forecast);
+                // Whether it may act is known to who made it.
+                self.insight.no_forecast = None;
+            }
+            Some(Err(error)) => tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
+                error = %error, "the saved forecast cannot be read"),
+            _ => {}
+        }
+        let from = choices.len().saturating_sub(CHOICES);
+        self.insight.choices = choices.iter().skip(from).filter_map(records::choice).collect();
+        self.insight.days = days.iter().filter_map(records::day).collect();
+        self.publish();
+        Ok(())
+    }
+
+    /// Takes in what history has gained since the last time.
+    pub(super) async fn learn(
+        &mut self,
+        store: &dyn HistoryStore,
+        models: &Arc<Semaphore>,
+        rhythm: Rhythm,
+        now: Timestamp,
+    ) -> Outcome {
+        let lead = self.workload.recommendation().map(|latest| latest.decision.parts.lead);
+        let key = self.workload.key();
+        // From the store and not from what was seen: who refits next goes on with the same simulations.
+        let book = match start_ups::read(store, key, now).await {
+            Ok(book) => book,
+            Err(error) => return self.cannot_load(&error),
+        };
+        let inputs = simulation_inputs(&self.policy, rhythm, lead, &book);
+        let oldest = floor(now - self.policy.history_window, BUCKET);
+        if self.model.as_ref().is_some_and(|model| *model.inputs() != inputs || model.start() < oldest - RENEWED) {
+            self.reset();
+        }
+        let from = self.model.as_ref().map_or(oldest, |model| model.next());
+        let loaded = async {
+            let minutes = store.load(self.workload.key(), from, now, Resolution::Minute).await?;
+            let blocks = match self.model {
+                Some(_) => Vec::new(),
+                None => store.notes(self.workload.key(), Kind::Blocks, now - DAYS, now).await?,
+            };
+            Ok::<_, StoreError>((minutes, blocks))
+        };
+        let (minutes, blocks) = match loaded.await {
+            Ok(loaded) => loaded,
+            Err(error) => return self.cannot_load(&error),
+        };
+        let newest = minutes.last().map(|minute| minute.start + MINUTE);
+        let until = floor(settled(newest, now), BUCKET);
+        let model = match self.model.take() {
+            Some(model) => model,
+            None => {
+                let first = minutes.first().map(|minute| floor(minute.start, BUCKET));
+                let Some(from) = first.filter(|first| *first < until) else { return self.without_history() };
+                Box::new(self.begin(inputs, &blocks, from, until))
+            }
+        };
+        let advanced = tokio::task::spawn_blocking(move || advance(model, &minutes, until));
+        match advanced.await {
+            Ok((model, output)) => {
+                let found = output.forecast.is_ok();
+                self.apply(&model, output);
+                if self.kept.is_none() {
+                    self.kept = models.clone().try_acquire_owned().ok();
+                }
+                self.model = self.kept.is_some().then_some(model);
+                if found { Outcome::Ok } else { Outcome::TooShort }
+            }
+            Err(panic) => {
+                let key = self.key();
+                tracing::error!(workload.namespace = key.namespace, workload.name = key.name, error = %panic,
+                    "the fit failed: the forecast stays as it is");
+                Outcome::Panic
+            }
+        }
+    }
+
+    /// A model that has seen nothing, but what the store knows of its simulated policies.
+    fn begin(&mut self, inputs: SimulationInputs, blocks: &[Note], from: Timestamp, to: Timestamp) -> WorkloadModel {
+        let of = fingerprint(&inputs.simulator(&self.policy).identity());
+        let unpack = |note: &Note| unpack_blocks(note, of).unwrap_or_default();
+        let blocks: Vec<Block> = blocks.iter().flat_map(unpack).collect();
+        self.saved_blocks = blocks.last().map(|block| block.start);
+        WorkloadModel::new(ModelInit {
+            policy: self.policy.clone(),
+            inputs,
+            schedule: RefitSchedule::spread(refit_spread(self.workload.key()), BUCKET),
+            forecasts: Forecasts::Fitted,
+            blocks,
+            selection: self.insight.choices.last().cloned(),
+            from,
+            to,
+        })
+    }
+
+    /// There is nothing to learn from yet.
+    fn without_history(&mut self) -> Outcome {
+        self.tell_no_forecast(self.forecast.is_some(), Some(WorkloadModel::without_history()));
+        self.workload.learn(self.insight.clone());
+        Outcome::TooShort
+    }
+
+    fn cannot_load(&self, error: &StoreError) -> Outcome {
+        let key = self.workload.key();
+        tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
+            "cannot load history: the forecast stays as it is");
+        Outcome::StoreError
+    }
+
+    /// Notes down what the model has said, and hands it on.
+    fn apply(&mut self, model: &WorkloadModel, output: TrainingOutput) {
+        let key = self.workload.key();
+        self.insight.report = Some(model.report());
+        self.tell_no_forecast(output.forecast.is_ok(), output.no_forecast);
+        let before = self.insight.choices.last().cloned();
+        for chosen in output.selections {
+            self.waiting.extend(records::choice_note(&chosen));
+            self.insight.choices.retain(|earlier| earlier.since != chosen.since);
+            self.insight.choices.push(chosen);
+        }
+        if let Some(chosen) = self.insight.choices.last()
+            && before.is_none_or(|before| before.differs(&chosen.choice))
+        {
+            let choice = &chosen.choice;
+            tracing::info!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                choice.why = crate::insight::why_name(choice.why),
+                choice.forecasts = choice.policy.forecasts(),
+                choice.days = choice.days,
+                choice.days_won = choice.days_won,
+                choice.gain = choice.gain,
+                "another policy acts"
+            );
+        }
+        let surplus = self.insight.choices.len().saturating_sub(CHOICES);
+        self.insight.choices.drain(..surplus);
+        for day in output.days {
+            self.waiting.extend(records::day_note(&day));
+            self.insight.days.retain(|earlier| earlier.day != day.day);
+            self.insight.days.push(day);
+        }
+        let surplus = self.insight.days.len().saturating_sub(DAYS.as_hours() as usize / 24);
+        self.insight.days.drain(..surplus);
+
+        // From the start of the day that was not whole the last time.
+        let day = SignedDuration::from_hours(24);
+        let unsaved = self.saved_blocks.map_or(Timestamp::UNIX_EPOCH, |saved| floor(saved, day));
+        let (blocks, of) = (model.blocks_from(unsaved), fingerprint(&model.identity()));
+        if let Some(last) = blocks.last().map(|block| block.start).filter(|last| self.saved_blocks < Some(*last)) {
+            self.waiting.extend(pack_blocks(blocks, of).unwrap_or_default());
+            self.saved_blocks = Some(last);
+        }
+        if let Ok(forecast) = output.forecast {
+            let origin = forecast.origin();
+            if self.saved_forecast != Some(origin) {
+                self.waiting.retain(|note| note.kind != Kind::Forecast);
+                self.waiting.extend(pack_forecast(&forecast));
+                self.saved_forecast = Some(origin);
+            }
+            self.forecast = Some(forecast);
+        }
+        self.publish();
+    }
+
+    /// Says once why no forecast may act, and once that one may again. `provisional`: there is one to record.
+    fn tell_no_forecast(&mut self, provisional: bool, reason: Option<NoForecast>) {
+        let key = self.workload.key();
+        let known = self.insight.no_forecast.as_ref().map(NoForecast::as_str);
+        match &reason {
+            Some(reason) if known == Some(reason.as_str()) => {}
+            // Every workload begins so.
+            Some(reason @ NoForecast::TooYoung { .. }) => tracing::info!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                reason = reason.as_str(),
+                provisional,
+                "no forecast may act yet: {reason}"
+            ),
+            Some(reason) => tracing::warn!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                reason = reason.as_str(),
+                provisional,
+                "no forecast may act: {reason}"
+            ),
+            None if known.is_some() => {
+                tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "a forecast may act")
+            }
+            None => {}
+        }
+        self.insight.no_forecast = reason;
+    }
+
+    /// Writes what waits; what cannot be written waits on, the newest of it.
+    pub(super) async fn save(&mut self, store: &dyn HistoryStore, metrics: &Metrics) -> bool {
+        // A bucket has as many slots as a trail has places: none is missed.
+        let trail = self.workload.trail();
+        self.waiting.extend(decisions::note(&trail, self.saved_decision));
+        self.saved_decision = trail.last().map(|last| last.at).max(self.saved_decision);
+        if self.waiting.is_empty() {
+            return true;
+        }
+        match store.note(self.workload.key(), &self.waiting).await {
+            Ok(()) => {
+                self.waiting.clear();
+                true
+            }
+            Err(error) => {
+                metrics.store_error("note");
+                let key = self.workload.key();
+                tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
+                    "cannot save forecast and choice: they act, and are written later");
+                let surplus = self.waiting.len().saturating_sub(WAITING);
+                self.waiting.drain(..surplus);
+                false
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
+        let choice = self.insight.choices.last().map(|chosen| chosen.choice.clone());
+        self.out.send_replace(ModelUpdate::new(self.forecast.clone(), choice));
+        self.workload.learn(self.insight.clone());
+    }
+}
+
+fn advance(
+    mut model: Box<WorkloadModel>,
+    minutes: &[Minute],
+    until: Timestamp,
+) -> (Box<WorkloadModel>, TrainingOutput) {
+    model.advance(minutes, until);
+    let output = model.take_output();
+    (model, output)
+}
