@@ -36,6 +36,7 @@ use crate::training::Trainer;
 
 use doubt::Doubt;
 use minute::OpenMinute;
+use observe::trouble;
 
 /// Silence is looked for this often.
 const EVICTION_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -125,6 +126,7 @@ impl Collector {
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
+            cautioned: false,
             doubt: Doubt::default(),
             news,
             pending: PendingUpdate::default(),
@@ -178,6 +180,7 @@ impl Collector {
             Err(error) => {
                 tracing::error!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                     "source cannot be used; only windows are answered");
+                workload.set_source_trouble(Some(trouble(&error, self.clock.now())));
                 None
             }
         });
@@ -305,6 +308,8 @@ struct Seat {
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
+    /// It was told that demand may not tell the truth.
+    cautioned: bool,
     doubt: Doubt,
     news: watch::Receiver<ModelUpdate>,
     /// Learnt, and not yet in force.
@@ -330,7 +335,7 @@ struct Seen {
 
 impl Seen {
     fn observation(&self, replicas: Option<Replicas>) -> Observation {
-        let Sample { demand, backlog, latency } = self.sample;
+        let Sample { demand, backlog, latency, .. } = self.sample;
         Observation { demand, backlog, latency, replicas, absent: self.absent }
     }
 }

@@ -7,9 +7,10 @@ use prewarm_forecaster::{Observation, Planner};
 
 use super::{Collector, Seat, Seen};
 use crate::clock::floor;
+use crate::insight::SourceTrouble;
 use crate::metadata::Trigger;
 use crate::registry::Workload;
-use crate::source::{MetricSource, Sample, SourceError, SourceRef};
+use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef};
 
 impl Collector {
     /// Waits for the next slot and samples as of it.
@@ -76,6 +77,7 @@ impl Collector {
         seat: &mut Seat,
     ) -> Option<Sample> {
         let Some(spec) = &trigger.source else {
+            workload.set_source_trouble(None);
             // Windows and nothing else: there is no demand by definition, which is not the same as not knowing it.
             return Some(Sample { demand: Some(0.0), ..Sample::default() });
         };
@@ -100,7 +102,23 @@ impl Collector {
             Err(error) => error.kind(),
         };
         self.metrics.sampled(name, outcome, started.elapsed());
+        workload.set_source_trouble(match &result {
+            Ok(Sample { demand: Some(_), caveat, .. }) => caveat.map(|words| cautioned(words, at)),
+            Ok(_) => Some(nothing(&spec.signals.demand, at)),
+            Err(error) => Some(trouble(error, at)),
+        });
         let key = workload.key();
+        if let Ok(Sample { caveat: Some(words), .. }) = result
+            && !seat.cautioned
+        {
+            tracing::warn!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                source.name = name,
+                "demand may not tell the truth: {words}"
+            );
+            seat.cautioned = true;
+        }
         let outage = (outcome != "ok").then_some(outcome);
         if outage != seat.outage {
             match &result {
@@ -123,4 +141,23 @@ impl Collector {
         }
         result.ok()
     }
+}
+
+/// What a source's error means to a workload.
+pub(super) fn trouble(error: &SourceError, since: Timestamp) -> SourceTrouble {
+    SourceTrouble { kind: error.kind(), message: error.to_string(), since }
+}
+
+/// Demand that may not tell the truth.
+fn cautioned(words: &str, since: Timestamp) -> SourceTrouble {
+    SourceTrouble { kind: SourceTrouble::CAVEAT, message: words.to_owned(), since }
+}
+
+/// A query that was answered with nothing.
+fn nothing(query: &Query, since: Timestamp) -> SourceTrouble {
+    let message = match query.promql() {
+        Some(promql) => format!("the demand query returns nothing: {promql}"),
+        None => "the trigger that is read returns nothing".to_owned(),
+    };
+    SourceTrouble { kind: SourceTrouble::MISSING, message, since }
 }

@@ -5,13 +5,17 @@
 //! namespaces in the server's configuration.
 
 mod allow;
+mod countries;
 mod demand;
 mod fields;
+pub mod holidays;
 pub mod ical;
 pub mod keys;
 mod look_ahead;
 mod name;
+mod trust;
 pub mod windows;
+pub(crate) mod zone;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +26,6 @@ use prewarm_forecaster::{Policy, Window};
 
 use crate::signal::{Signals, SourceSpec};
 pub use allow::{AddressPattern, Allow};
-pub(crate) use look_ahead::names_calendar;
 
 use demand::Demand;
 use fields::Fields;
@@ -70,7 +73,7 @@ pub struct Parsed {
 }
 
 /// A named set of windows that triggers refer to by `policyRef`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SharedPolicy {
     /// Zone of the windows, unless the trigger names its own.
     pub zone: Option<TimeZone>,

@@ -56,6 +56,9 @@ const MODELS: usize = 2_000;
 /// Refits of workloads whose models are not kept; forecasts reach an hour further than is needed.
 const SELDOM: SignedDuration = SignedDuration::from_mins(45);
 
+/// A backfill goes first for so long; a longer one goes on beside the refits.
+const BACKFILL_ALONE: Duration = Duration::from_secs(300);
+
 /// Turns history into forecasts and choices.
 #[derive(Debug)]
 pub struct Trainer {
@@ -112,18 +115,31 @@ impl Trainer {
             // What the store knows already is put to use before the source is asked for more.
             self.refresh(&mut trainer).await;
         }
-        if let Some(source) = source.filter(|source| source.has_history()) {
-            let added = self.backfill(workload.key(), &trigger, source.as_ref()).await;
-            // Another replica may have filled it meanwhile.
-            if forecasts && (added > 0 || !trainer.has_forecast()) {
-                trainer.reset();
-                self.refresh(&mut trainer).await;
+        let past = source.filter(|source| source.has_history());
+        let filling = async {
+            match &past {
+                Some(source) => self.backfill(workload.key(), &trigger, source.as_ref()).await,
+                None => 0,
             }
-        }
+        };
+        tokio::pin!(filling);
         // History is there for when the mode changes.
         if !forecasts {
+            filling.await;
             return std::future::pending().await;
         }
+        // A source that puts us off for hours must not keep forecasts from what the store has.
+        let mut filled = match tokio::time::timeout(BACKFILL_ALONE, &mut filling).await {
+            Ok(added) => {
+                // Another replica may have filled it meanwhile.
+                if past.is_some() && (added > 0 || !trainer.has_forecast()) {
+                    trainer.reset();
+                    self.refresh(&mut trainer).await;
+                }
+                true
+            }
+            Err(_) => false,
+        };
         let spread = SignedDuration::from_secs((refit_spread(workload.key()) % SPREAD_S) as i64);
         let mut failed = false;
         let mut gone = self.gone.subscribe();
@@ -138,6 +154,12 @@ impl Trainer {
                 () => now + SELDOM,
             };
             tokio::select! {
+                added = &mut filling, if !filled => {
+                    filled = true;
+                    if added > 0 {
+                        trainer.reset();
+                    }
+                }
                 () = self.clock.sleep_until(due) => {}
                 () = heartbeat::takeover(&mut gone, workload.key()), if trainer.reads => {}
             }

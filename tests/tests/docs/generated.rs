@@ -74,11 +74,11 @@ fn presets() -> String {
     text += &table(
         &head,
         entries.iter().map(|entry| {
-            let selector = if entry.needs_selector { "needed: the names could be anybody's" } else { "as you like" };
+            let selector = if entry.generic_names { "needed: the names could be anybody's" } else { "as you like" };
             vec![
                 format!("[`{0}`](#{0})", entry.name),
                 entry.threshold.to_string(),
-                yes(entry.wakes_from_zero),
+                yes(entry.outlives_pods),
                 yes(entry.backlog.is_some()),
                 yes(entry.latency.is_some()),
                 selector.to_owned(),
@@ -95,8 +95,27 @@ fn presets() -> String {
             text += &format!("# latency: seconds\n{}\n", one_line(latency));
         }
         text += "```\n";
+        text += &selector(entry);
     }
     text
+}
+
+/// What a preset's selector must name, and what no series of its system shows.
+fn selector(entry: &preset::Preset) -> String {
+    let mut text = String::from("\nA selector should name");
+    for (n, need) in entry.needs.iter().enumerate() {
+        let labels: Vec<String> = need.any_of.iter().map(|label| code(label)).collect();
+        let and = if n == 0 { "" } else { "; and" };
+        text += &format!("{and} one of {} (else {})", labels.join(", "), need.why);
+    }
+    if let Some(open) = &entry.unnamed {
+        text += &format!("; and {} (else {})", code(open.label), open.meaning);
+    }
+    text += ".";
+    if let Some(unseen) = entry.cannot_see {
+        text += &format!(" It cannot see {unseen}.");
+    }
+    text + "\n"
 }
 
 /// The help of each command.

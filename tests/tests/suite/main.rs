@@ -12,6 +12,7 @@ mod identical;
 mod learning;
 mod outage;
 mod process;
+mod refusals;
 mod replay;
 mod restart;
 mod spikes;

@@ -233,7 +233,8 @@ fn errors_name_key_value_range_and_fix() {
     assert_snapshot!(complaint("maxPrewarmReplicas", "2.5"), @"maxPrewarmReplicas: 2.5 is not a whole number: must be a number from 0 to 10000");
     assert_snapshot!(complaint("historyWindow", "59m"), @r#"historyWindow: "59m" is out of range: must be a duration from 1h to 400d"#);
     assert_snapshot!(complaint("activationThreshold", "NaN"), @r#"activationThreshold: "NaN" is out of range: must be a number from 0 to 1000000000"#);
-    assert_snapshot!(complaint("scaledJob", "yes"), @r#"scaledJob: "yes" is not "true" or "false""#);
+    assert_snapshot!(complaint("scaledJob", "yes"), @r#"scaledJob: "yes" is not "true" or "false" (write it "true")"#);
+    assert_snapshot!(complaint("mode", "false"), @r#"mode: "false" is not "auto", "shadow" or "off" (unquoted, off is false in YAML: write it "off")"#);
     assert_snapshot!(complaint("timezone", "Europe/Berlim"), @r#"timezone: "Europe/Berlim" is not a time zone; did you mean "Europe/Berlin"?"#);
     assert_snapshot!(complaint("policyRef", "business-hour"), @r#"policyRef: the server's configuration has no policy "business-hour"; did you mean "business-hours"?"#);
     assert_snapshot!(complaint("holidays", "bavria"), @r#"holidays: the server's configuration has no calendar "bavria"; did you mean "bavaria"?"#);
