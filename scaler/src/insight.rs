@@ -62,6 +62,25 @@ pub struct NodeStarts {
     pub cold_start: Option<SignedDuration>,
 }
 
+/// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or that it gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceTrouble {
+    /// snake_case: `missing` (the query gives nothing), `caveat` (the system may not show all of it), or the kind of the
+    /// source's error.
+    pub kind: &'static str,
+    /// For a person: who said what to which query.
+    pub message: String,
+    /// Since when nothing but this kind was seen.
+    pub since: Timestamp,
+}
+
+impl SourceTrouble {
+    /// Of a query that gives nothing.
+    pub const MISSING: &str = "missing";
+    /// Of demand that is there and may not tell the truth.
+    pub const CAVEAT: &str = "caveat";
+}
+
 /// snake_case name of a class of nodes.
 pub fn node_name(node: Node) -> &'static str {
     match node {

@@ -12,7 +12,7 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::insight::{Fleet, Insight};
+use crate::insight::{Fleet, Insight, SourceTrouble};
 use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::workload::SeriesKey;
 
@@ -66,6 +66,7 @@ pub struct Workload {
     trail: Mutex<VecDeque<Arc<Recommendation>>>,
     insight: Mutex<Arc<Insight>>,
     fleet: Mutex<Fleet>,
+    source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
 }
 
 impl Workload {
@@ -78,6 +79,7 @@ impl Workload {
             trail: Mutex::default(),
             insight: Mutex::default(),
             fleet: Mutex::default(),
+            source_trouble: Mutex::default(),
         }
     }
 
@@ -99,6 +101,11 @@ impl Workload {
     /// The latest recommendation; `None` before the first.
     pub fn recommendation(&self) -> Option<Arc<Recommendation>> {
         self.published.borrow().clone()
+    }
+
+    /// Whether its first decision is still to come; never of a trigger that cannot be acted upon.
+    pub fn is_undecided(&self) -> bool {
+        self.published.borrow().is_none() && self.registration.borrow().trigger.is_ok()
     }
 
     /// Follows recommendations; a slow reader sees the latest only.
@@ -149,6 +156,26 @@ impl Workload {
     /// Replaces what is known of its replicas. Called by the workload's collector alone.
     pub fn set_fleet(&self, fleet: Fleet) {
         *self.fleet.lock().unwrap_or_else(PoisonError::into_inner) = fleet;
+    }
+
+    /// Why the newest slot has no demand; `None` where it has.
+    pub fn source_trouble(&self) -> Option<Arc<SourceTrouble>> {
+        self.source_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what is wrong with its source; trouble of the same kind goes on since it began. Called by the workload's
+    /// collector alone.
+    pub fn set_source_trouble(&self, trouble: Option<SourceTrouble>) {
+        let mut last = self.source_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = last.as_ref().map(|last| (last.kind, last.since));
+        *last = trouble.map(|mut trouble| {
+            if let Some((kind, since)) = began
+                && kind == trouble.kind
+            {
+                trouble.since = since;
+            }
+            Arc::new(trouble)
+        });
     }
 
     /// When KEDA last asked (or held a stream open).

@@ -29,6 +29,13 @@ impl Prometheus {
         Self::holding_text(&metrics.iter().map(Metric::openmetrics).collect::<String>()).await
     }
 
+    /// Starts one that holds `metrics`, with more in its configuration.
+    pub async fn holding_with(metrics: &[Metric], configuration: &str) -> Self {
+        let prometheus = Self::prepare(configuration);
+        prometheus.load(&metrics.iter().map(Metric::openmetrics).collect::<String>());
+        prometheus.started().await
+    }
+
     /// Starts one that holds these samples: OpenMetrics lines with timestamps, without the final `# EOF`.
     pub async fn holding_text(samples: &str) -> Self {
         let prometheus = Self::prepare("");

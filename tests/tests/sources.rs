@@ -4,7 +4,9 @@
 #[cfg(test)]
 mod sources {
     mod agreement;
+    mod back_ends;
     mod history;
+    mod pages;
     mod presets;
     mod series;
 }

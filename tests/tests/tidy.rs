@@ -155,7 +155,11 @@ fn arrows_have_no_cycle() {
     while !left.is_empty() {
         let names: Vec<&str> = left.iter().map(|(name, _)| *name).collect();
         left.retain(|(_, may)| may.iter().any(|below| names.contains(below)));
-        assert!(left.len() < names.len(), "these import each other in a circle, or stand above it: {}", names.join(", "));
+        assert!(
+            left.len() < names.len(),
+            "these import each other in a circle, or stand above it: {}",
+            names.join(", ")
+        );
     }
 }
 

@@ -7,7 +7,11 @@ impl NoForecast {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::TooYoung { .. } => "too_young",
+            Self::TooSparse { .. } => "too_sparse",
             Self::Stale { .. } => "stale",
+            Self::CutOff { .. } => "cut_off",
+            Self::NotIssued => "not_issued",
+            Self::TooFar { .. } => "too_far",
             Self::NothingAsked => "nothing_asked",
             Self::Outside { .. } => "outside",
         }

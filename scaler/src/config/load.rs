@@ -1,5 +1,6 @@
 //! The file and the environment → [`Config`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,7 +10,9 @@ use url::Url;
 
 use super::reader::{Reader, Section};
 use super::shared::{read_holidays, read_policies};
-use super::{ClusterAccess, Config, Credentials, LogFormat, Secret, SourceConfig, SourceKind, SourceTls, TlsFiles};
+use super::{
+    ClusterAccess, Config, Credentials, LogFormat, Method, Secret, SourceConfig, SourceKind, SourceTls, TlsFiles,
+};
 
 /// Why a configuration cannot be used: everything that is wrong with it, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,12 +168,13 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
     let kind = kind.unwrap_or(SourceKind::Prometheus);
     let urls = read_urls(&mut section, kind);
     let credentials = read_credentials(&mut section);
-    let headers = section.secrets("headers");
     let source = SourceConfig {
         kind,
         urls,
         credentials,
-        headers: headers.into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
+        headers: read_headers(&mut section),
+        method: section.parsed("method", "\"auto\", \"get\" or \"post\"", Method::parse).unwrap_or_default(),
+        parameters: read_parameters(&mut section),
         tls: SourceTls {
             ca: section.path("ca"),
             cert: section.path("cert"),
@@ -186,6 +190,34 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
     }
     section.finish();
     (kind == SourceKind::Keda || !source.urls.is_empty()).then_some(source)
+}
+
+/// Headers by name, the tenant's included.
+fn read_headers(section: &mut Section<'_>) -> BTreeMap<String, Secret> {
+    let headers = section.secrets("headers").into_iter();
+    let mut headers: BTreeMap<String, Secret> = headers.map(|(name, value)| (name, Secret::new(value))).collect();
+    if let Some(tenant) = section.text("tenant", "the name of a tenant, or several: a|b") {
+        if headers.keys().any(|name| name.eq_ignore_ascii_case(SourceConfig::TENANT_HEADER)) {
+            let problem = format!("is the header {}: give one of them", SourceConfig::TENANT_HEADER);
+            section.problem("tenant", problem);
+        }
+        headers.insert(SourceConfig::TENANT_HEADER.to_owned(), Secret::new(tenant));
+    }
+    headers
+}
+
+/// Parameters that each query carries; those that say what is asked are not free.
+fn read_parameters(section: &mut Section<'_>) -> BTreeMap<String, Secret> {
+    const OURS: [&str; 5] = ["query", "time", "start", "end", "step"];
+    let mut parameters = BTreeMap::new();
+    for (name, value) in section.secrets("parameters") {
+        if OURS.contains(&name.as_str()) {
+            section.problem("parameters", format!("{name} is what a query is made of: it cannot be set here"));
+        }
+        // Variables cannot tell a dash from an underscore, and no back end has a parameter with a dash.
+        parameters.insert(name.replace('-', "_"), Secret::new(value));
+    }
+    parameters
 }
 
 fn read_urls(section: &mut Section<'_>, kind: SourceKind) -> Vec<Url> {
@@ -222,7 +254,7 @@ fn url(text: &str, kind: SourceKind) -> Result<Url, String> {
         return Err("must not hold a user or password: give user and passwordFile, or bearerTokenFile".to_owned());
     }
     if url.fragment().is_some() || (kind == SourceKind::Prometheus && url.query().is_some()) {
-        return Err("must end with the path: no ? and no #".to_owned());
+        return Err("must end with the path: no ? and no # (what follows ? goes into parameters)".to_owned());
     }
     Ok(url)
 }

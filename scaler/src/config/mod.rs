@@ -82,6 +82,29 @@ pub struct SourceTls {
     pub insecure_skip_verify: bool,
 }
 
+/// How a Prometheus API is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// POST, and GET where POST is refused (some proxies authorise by verb).
+    #[default]
+    Auto,
+    /// Always GET.
+    Get,
+    /// Always POST.
+    Post,
+}
+
+impl Method {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "get" => Some(Self::Get),
+            "post" => Some(Self::Post),
+            _ => None,
+        }
+    }
+}
+
 /// One named source.
 #[derive(Clone)]
 pub struct SourceConfig {
@@ -93,6 +116,10 @@ pub struct SourceConfig {
     pub credentials: Credentials,
     /// Further headers (`X-Scope-OrgID`); values are secret.
     pub headers: BTreeMap<String, Secret>,
+    /// How a Prometheus API is asked.
+    pub method: Method,
+    /// Further parameters of each query (`partial_response`, `dedup`); values may be secret.
+    pub parameters: BTreeMap<String, Secret>,
     /// TLS.
     pub tls: SourceTls,
     /// Limit of one request.
@@ -108,6 +135,24 @@ impl SourceConfig {
     pub const TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
     /// Requests under way at once, if nothing else is given.
     pub const CONCURRENCY: usize = 16;
+    /// The header by which Mimir, Cortex and others tell tenants apart.
+    pub const TENANT_HEADER: &str = "X-Scope-OrgID";
+
+    /// A source with defaults for everything but its kind and its addresses.
+    pub fn new(kind: SourceKind, urls: Vec<Url>) -> Self {
+        Self {
+            kind,
+            urls,
+            credentials: Credentials::None,
+            headers: BTreeMap::new(),
+            method: Method::default(),
+            parameters: BTreeMap::new(),
+            tls: SourceTls::default(),
+            timeout: Self::TIMEOUT,
+            concurrency: Self::CONCURRENCY,
+            namespaces: Vec::new(),
+        }
+    }
 }
 
 // A database's address may hold a password.
@@ -119,6 +164,8 @@ impl std::fmt::Debug for SourceConfig {
             .field("urls", &urls.collect::<Vec<_>>())
             .field("credentials", &self.credentials)
             .field("headers", &self.headers)
+            .field("method", &self.method)
+            .field("parameters", &self.parameters)
             .field("tls", &self.tls)
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)

@@ -93,6 +93,8 @@ fn reads_a_file() {
         url = "https://prometheus:9090/base"
         bearerTokenFile = "/token"
         headers = { X-Scope-OrgID = "team-a" }
+        method = "get"
+        parameters = { dedup = "true" }
         timeout = "5s"
         concurrency = 4
         namespaces = ["llm"]
@@ -136,6 +138,7 @@ fn reads_a_file() {
     assert_eq!((default.kind, default.urls[0].as_str()), (SourceKind::Prometheus, "https://prometheus:9090/base"));
     assert!(matches!(&default.credentials, Credentials::BearerFile(file) if file.as_os_str() == "/token"));
     assert_eq!(default.headers["X-Scope-OrgID"].expose(), "team-a");
+    assert_eq!((default.method, default.parameters["dedup"].expose()), (Method::Get, "true"));
     assert_eq!((default.timeout, default.concurrency), (SignedDuration::from_secs(5), 4));
     let pods = &config.sources["pods"];
     assert_eq!((pods.kind, pods.urls.len()), (SourceKind::Exposition, 2));
@@ -245,7 +248,7 @@ fn unknown_keys_are_errors_with_a_suggestion() {
     prewarm.toml: source: no such key; did you mean sources?
     ");
     assert_snapshot!(complaint("[tls]\ncert=\"a\"\nkey=\"b\"\nclientCA = \"c\""), @"prewarm.toml: tls.clientCA: no such key; did you mean clientCa?");
-    assert_snapshot!(complaint(&format!("{SOURCE}foo = 1")), @"prewarm.toml: sources.default.foo: no such key; known here: kind, url, urls, bearerTokenFile, bearerToken, user, passwordFile, password, headers, ca, cert, key, insecureSkipVerify, timeout, concurrency, namespaces");
+    assert_snapshot!(complaint(&format!("{SOURCE}foo = 1")), @"prewarm.toml: sources.default.foo: no such key; known here: kind, url, urls, bearerTokenFile, bearerToken, user, passwordFile, password, headers, tenant, method, parameters, ca, cert, key, insecureSkipVerify, timeout, concurrency, namespaces");
     assert_snapshot!(complaint_of_variables(&[("PREWARM_DATABSE", "x"), ("PREWARM_LOG", "info"), ("PREWARM_LIMITS__MAX", "1"), ("PREWARM_TLS__CLIENTCAS", "1")]), @"
     prewarm.toml: tls.cert: is missing: TLS needs cert and key (PEM files)
     PREWARM_DATABSE: no such key; did you mean PREWARM_DATABASE?
@@ -362,4 +365,19 @@ proptest! {
         let pairs = [(format!("PREWARM_{name}"), value.clone()), (format!("PREWARM_SOURCES__{name}"), value)];
         let _ = Config::load(None, pairs.into_iter());
     }
+}
+
+#[test]
+fn a_tenant_is_a_header_and_a_query_is_no_parameter() {
+    let config = load(&format!("{SOURCE}tenant = \"team-a|team-b\""), &[]).unwrap();
+    assert_eq!(config.sources["default"].headers["X-Scope-OrgID"].expose(), "team-a|team-b");
+    let variable = [("PREWARM_SOURCES__DEFAULT__PARAMETERS__PARTIAL_RESPONSE", "false")];
+    let config = load(SOURCE, &variable).unwrap();
+    assert_eq!(config.sources["default"].parameters["partial_response"].expose(), "false");
+    let twice = format!("{SOURCE}tenant = \"a\"\nheaders = {{ x-scope-orgid = \"a\" }}");
+    assert!(complaint(&twice).ends_with("sources.default.tenant: is the header X-Scope-OrgID: give one of them"));
+    let query = complaint(&format!("{SOURCE}parameters = {{ query = \"up\" }}"));
+    assert!(query.contains("query is what a query is made of"), "{query}");
+    let method = complaint(&format!("{SOURCE}method = \"put\""));
+    assert!(method.contains("\"auto\", \"get\" or \"post\""), "{method}");
 }

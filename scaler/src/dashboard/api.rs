@@ -85,6 +85,9 @@ pub struct Trigger {
     pub metadata: BTreeMap<String, String>,
     /// Accepted, yet worth a word.
     pub warnings: Vec<String>,
+    /// Why the newest slot has no demand, in the source's words; null where it has.
+    #[serde(default)]
+    pub source_trouble: Option<SourceTrouble>,
     /// The latest decision.
     pub latest: Option<Decision>,
     /// What the cluster says of its replicas, and how they start.
@@ -94,6 +97,19 @@ pub struct Trigger {
     pub learnt: Learnt,
     /// The latest changes of desired replicas, activity, reason or state, oldest first.
     pub transitions: Vec<Decision>,
+}
+
+/// Why the newest slot has no demand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceTrouble {
+    /// `missing` (the query gives nothing), `caveat` (there is demand, and it may not tell the truth), `unreachable`, `partial`, `unauthorized`, `bad_query`, `garbage`,
+    /// `unsupported` or `misconfigured`.
+    pub kind: String,
+    /// Who said what to which query.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Replicas and their start-ups.

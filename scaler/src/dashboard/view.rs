@@ -10,7 +10,7 @@ use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
-use crate::insight::{Fleet, NodeStarts, node_name};
+use crate::insight::{Fleet, NodeStarts, SourceTrouble, node_name};
 use crate::registry::{Registration, Registry, Workload};
 use crate::workload::Standing;
 
@@ -91,11 +91,16 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
         policy: valid.map(|trigger| policy(&trigger.policy, now)),
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
+        source_trouble: workload.source_trouble().as_deref().map(source_trouble),
         latest: latest.as_deref().map(decision),
         fleet: fleet(&workload.fleet(), valid.map(|trigger| &*trigger.policy)),
         learnt: learnt::learnt(&workload.insight()),
         transitions: workload.trail().iter().map(|past| decision(past)).collect(),
     }
+}
+
+fn source_trouble(trouble: &SourceTrouble) -> api::SourceTrouble {
+    api::SourceTrouble { kind: trouble.kind.to_owned(), message: trouble.message.clone(), since: trouble.since }
 }
 
 fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {

@@ -71,8 +71,12 @@ pub(super) fn metric_value(name: String, value: f64) -> proto::GetMetricsRespons
     proto::GetMetricsResponse { metric_values: vec![value] }
 }
 
-/// What a recommendation lets us say at `now`.
-pub(super) fn vouched(recommendation: &Recommendation, now: Timestamp) -> Result<Vouched, Status> {
+/// What a recommendation lets us say at `now`. `trouble` is what the source says of the newest slot, if it has no demand.
+pub(super) fn vouched(
+    recommendation: &Recommendation,
+    now: Timestamp,
+    trouble: Option<&str>,
+) -> Result<Vouched, Status> {
     let Recommendation { at, valid_until, answer, decision } = recommendation;
     if now > *valid_until {
         return Err(Status::unavailable(format!(
@@ -85,14 +89,23 @@ pub(super) fn vouched(recommendation: &Recommendation, now: Timestamp) -> Result
                 .ok_or_else(|| Status::internal("the decision's value is not a finite number; hold"))?;
             Ok(Vouched { value, active })
         }
-        Answer::Unavailable => Err(Status::unavailable(match decision.parts.live_age {
-            Some(age) => format!("the last good sample is {age:#} old and no fresh forecast covers {at}; hold"),
-            None => format!("no live sample and no fresh forecast cover {at}; hold"),
-        })),
-        Answer::NoData => Err(Status::failed_precondition(
-            "demand has never been seen: the demand query returns nothing, which is missing and not zero; check the \
-             query and its source (`prewarm explain NAMESPACE/NAME`), or set onNoData",
-        )),
+        Answer::Unavailable => {
+            let blind = match decision.parts.live_age {
+                Some(age) => format!("the last good sample is {age:#} old and no fresh forecast covers {at}; hold"),
+                None => format!("no live sample and no fresh forecast cover {at}; hold"),
+            };
+            Err(Status::unavailable(match trouble {
+                Some(trouble) => bounded(format!("{blind} ({trouble})")),
+                None => blind,
+            }))
+        }
+        Answer::NoData => {
+            let trouble = trouble.unwrap_or("the demand query returns nothing");
+            Err(Status::failed_precondition(bounded(format!(
+                "demand has never been seen, which is missing and not zero: {trouble}; check the query and its source \
+                 (`prewarm explain NAMESPACE/NAME`), or set onNoData"
+            ))))
+        }
     }
 }
 
@@ -105,9 +118,12 @@ pub(super) fn invalid(errors: &[MetadataError]) -> Status {
     Status::invalid_argument(bounded(text))
 }
 
-/// The first decision under this metadata is not there yet.
+/// The first decision under this metadata, or since our start, is not there yet.
 pub(super) fn undecided() -> Status {
-    Status::unavailable("new or just edited, and the first decision is not made yet; hold")
+    Status::unavailable(
+        "new, just edited, or taken over a moment ago: what the last answer stood on is being read, and the first decision \
+         is not made yet; hold",
+    )
 }
 
 /// The registry takes no more workloads.
@@ -170,7 +186,7 @@ pub(super) mod tests {
         fn c10_c11_any_bits_of_a_value_leave_finite_consistent_or_not_at_all(bits: u64, active: bool) {
             let metric_value = f64::from_bits(bits);
             let recommendation = recommendation(Answer::Value { metric_value, active });
-            match vouched(&recommendation, recommendation.at) {
+            match vouched(&recommendation, recommendation.at, None) {
                 Ok(vouched) => {
                     prop_assert!(metric_value.is_finite());
                     prop_assert!((0.0..=MAX_VALUE).contains(&vouched.value));
@@ -247,16 +263,30 @@ pub(super) mod tests {
     #[test]
     fn a_decision_that_has_lapsed_is_not_repeated() {
         let recommendation = recommendation(Answer::Value { metric_value: 3.0, active: true });
-        assert!(vouched(&recommendation, recommendation.valid_until).is_ok());
+        assert!(vouched(&recommendation, recommendation.valid_until, None).is_ok());
         let late = recommendation.valid_until + jiff::SignedDuration::from_millis(1);
-        assert_eq!(vouched(&recommendation, late).unwrap_err().code(), Code::Unavailable);
+        assert_eq!(vouched(&recommendation, late, None).unwrap_err().code(), Code::Unavailable);
     }
 
     #[test]
     fn unknown_is_never_zero() {
         for (answer, code) in [(Answer::Unavailable, Code::Unavailable), (Answer::NoData, Code::FailedPrecondition)] {
             let recommendation = recommendation(answer);
-            assert_eq!(vouched(&recommendation, recommendation.at).unwrap_err().code(), code);
+            assert_eq!(vouched(&recommendation, recommendation.at, None).unwrap_err().code(), code);
+        }
+    }
+
+    #[test]
+    fn what_the_source_said_reaches_keda() {
+        let refused = "default refused the query: 400, parse error in sum(up";
+        for answer in [Answer::Unavailable, Answer::NoData] {
+            let recommendation = recommendation(answer);
+            let status = vouched(&recommendation, recommendation.at, Some(refused)).unwrap_err();
+            assert!(status.message().contains(refused), "{}", status.message());
+            assert!(!status.message().contains("returns nothing"), "{}", status.message());
+            let long = "ü".repeat(10_000);
+            let status = vouched(&recommendation, recommendation.at, Some(&long)).unwrap_err();
+            assert!(status.message().len() <= MESSAGE_LIMIT);
         }
     }
 

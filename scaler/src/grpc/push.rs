@@ -121,7 +121,7 @@ impl Attachment {
         let workload = &self.attached.as_ref()?.workload;
         workload.registration().trigger.as_ref().ok()?;
         let recommendation = workload.recommendation()?;
-        convert::vouched(&recommendation, self.registry.clock().now()).ok().map(|vouched| vouched.active)
+        convert::vouched(&recommendation, self.registry.clock().now(), None).ok().map(|vouched| vouched.active)
     }
 
     /// What `GetMetricSpec` says; `None` where that is an error.

@@ -51,7 +51,9 @@ impl Scaler {
             Some(recommendation) => recommendation,
             None => self.first(workload).await?,
         };
-        convert::vouched(&recommendation, self.registry.clock().now())
+        let trouble = workload.source_trouble();
+        let trouble = trouble.as_deref().map(|trouble| trouble.message.as_str());
+        convert::vouched(&recommendation, self.registry.clock().now(), trouble)
     }
 
     /// Waits a moment for the first recommendation, so that the first question after registration has an answer.

@@ -55,6 +55,12 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
         // The key is there, its value is wrong: an error already.
         _ => return none(DemandText::Windows),
     };
+    if let Some(found) = &found {
+        // Of a source that is named, and not known here, one cannot say that its pods are other people's.
+        let known = rules.sources.is_some() || fields.has(&SOURCE) || fields.has(&SERVER_ADDRESS);
+        let scraped = at.as_ref().is_some_and(|place| place.exposition && known);
+        warn_of_open_labels(fields, found, scraped);
+    }
     let threshold = found.as_ref().map(|found| found.threshold);
     let (preset_backlog, preset_latency) = found.map_or((None, None), |found| (found.backlog, found.latency));
     // A preset's demand is requests in flight, those that wait included: they count once more only where asked for.
@@ -109,6 +115,20 @@ fn read_selector(fields: &mut Fields<'_>, text: Option<&str>, exposition: bool) 
 
 fn known_preset(fields: &mut Fields<'_>, name: &str, selector: &Selector) -> Option<PresetSignals> {
     preset::find(name, selector).map_err(|problem| fields.error(&PRESET, problem)).ok()
+}
+
+/// Labels that the preset's selector should name; an endpoint that is scraped directly has its own pods only.
+fn warn_of_open_labels(fields: &mut Fields<'_>, found: &PresetSignals, scraped: bool) {
+    for open in &found.unnamed {
+        if scraped && open.is_settled_by_an_endpoint() {
+            continue;
+        }
+        let named = match open.any_of {
+            [one] => format!("does not name {one}"),
+            several => format!("names none of {}", several.join(", ")),
+        };
+        fields.warn(&SELECTOR, format!("{named}: {}", open.why));
+    }
 }
 
 /// Where to ask.

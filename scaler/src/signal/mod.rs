@@ -30,6 +30,13 @@ pub enum Query {
 }
 
 impl Query {
+    /// What says whether its answer tells the truth, and what it means if not.
+    pub fn caveat(&self) -> Option<(Self, &'static str)> {
+        let Self::Preset(expression) = self else { return None };
+        let caution = expression.caveat()?;
+        Some((Self::Text(caution.promql.clone()), caution.words))
+    }
+
     /// The question as PromQL; `None` for another trigger.
     pub fn promql(&self) -> Option<&str> {
         match self {

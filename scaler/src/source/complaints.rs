@@ -9,6 +9,7 @@ use super::{Query, SourceError};
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
     last: Mutex<HashMap<(&'static str, String), SourceError>>,
+    remarks: Mutex<HashMap<String, String>>,
 }
 
 impl Complaints {
@@ -41,6 +42,20 @@ impl Complaints {
                 None
             }
         }
+    }
+
+    /// A word in the log on what a source remarked beside its answer, once for each query and wording.
+    pub(super) fn remark(&self, source: &str, promql: &str, remark: Option<&str>) {
+        let Some(remark) = remark else { return };
+        let Ok(mut remarks) = self.remarks.lock() else { return };
+        if remarks.get(promql).is_some_and(|before| before == remark) {
+            return;
+        }
+        if remarks.len() >= MAX_REMEMBERED {
+            remarks.clear();
+        }
+        remarks.insert(promql.to_owned(), remark.to_owned());
+        tracing::info!(source.name = source, source.query = promql, source.warning = remark, "the source remarks");
     }
 
     fn is_news(&self, signal: &'static str, query: &Query, error: &SourceError) -> bool {

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
 use url::Url;
 
 use super::exposition::ExpositionSource;
 use super::prometheus::PrometheusSource;
 use super::{MetricSource, SourceError, SourceRef};
-use crate::config::{Credentials, SourceConfig, SourceKind, SourceTls};
+use crate::config::{SourceConfig, SourceKind};
 
 /// The configured sources, and one for every address that metadata names.
 #[derive(Debug)]
@@ -90,16 +89,8 @@ fn build(name: &str, config: &SourceConfig) -> Result<Arc<dyn MetricSource>, Sou
 /// How an address from metadata is read: no credentials, defaults for the rest.
 fn anonymous(url: &Url) -> SourceConfig {
     let scraped = url.path().trim_end_matches('/').ends_with("/metrics");
-    SourceConfig {
-        kind: if scraped { SourceKind::Exposition } else { SourceKind::Prometheus },
-        urls: vec![url.clone()],
-        credentials: Credentials::None,
-        headers: BTreeMap::new(),
-        tls: SourceTls::default(),
-        timeout: SignedDuration::from_secs(10),
-        concurrency: 4,
-        namespaces: Vec::new(),
-    }
+    let kind = if scraped { SourceKind::Exposition } else { SourceKind::Prometheus };
+    SourceConfig { concurrency: 4, ..SourceConfig::new(kind, vec![url.clone()]) }
 }
 
 /// Each costs a connection pool; a cluster has a few Prometheus servers.
@@ -108,6 +99,7 @@ const MAX_ADDRESSES: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SourceTls;
 
     fn config(kind: SourceKind, url: &str) -> SourceConfig {
         SourceConfig { kind, ..anonymous(&url.parse().unwrap()) }

@@ -2,12 +2,14 @@
 
 mod complaints;
 mod directory;
+mod error;
 pub mod exposition;
 mod http;
 pub mod prometheus;
 
 pub use crate::signal::{Query, Signals, SourceRef};
 pub use directory::Sources;
+pub use error::SourceError;
 
 use std::fmt::Debug;
 
@@ -23,86 +25,8 @@ pub struct Sample {
     pub backlog: Option<f64>,
     /// Latency in seconds.
     pub latency: Option<f64>,
-}
-
-/// Why a source did not answer. Texts name the source and the fix, never a credential or a token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// No connection, or none in time.
-    #[error("cannot reach {source_name}: {cause}")]
-    Unreachable {
-        /// Which.
-        source_name: String,
-        /// Why.
-        cause: String,
-    },
-    /// It refused our credentials.
-    #[error("{source_name} refused our credentials (HTTP {status})")]
-    Unauthorized {
-        /// Which.
-        source_name: String,
-        /// HTTP status.
-        status: u16,
-    },
-    /// It refused the query.
-    #[error("{source_name} refused the query: {cause}")]
-    BadQuery {
-        /// Which.
-        source_name: String,
-        /// Its words, shortened.
-        cause: String,
-    },
-    /// It answered with something that is not an answer.
-    #[error("{source_name} answered with garbage: {cause}")]
-    Garbage {
-        /// Which.
-        source_name: String,
-        /// What.
-        cause: String,
-    },
-    /// The source cannot do this (history of an exposition endpoint, say).
-    #[error("{source_name} cannot {what}")]
-    Unsupported {
-        /// Which.
-        source_name: String,
-        /// What.
-        what: &'static str,
-    },
-    /// Its configuration cannot work, or there is none.
-    #[error("source {source_name}: {cause}")]
-    Misconfigured {
-        /// Which.
-        source_name: String,
-        /// What is wrong and what is allowed.
-        cause: String,
-    },
-}
-
-impl SourceError {
-    /// snake_case kind, for the metric's label.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Unreachable { .. } => "unreachable",
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::BadQuery { .. } => "bad_query",
-            Self::Garbage { .. } => "garbage",
-            Self::Unsupported { .. } => "unsupported",
-            Self::Misconfigured { .. } => "misconfigured",
-        }
-    }
-
-    /// The same, told of one of the source's endpoints.
-    fn at_endpoint(mut self, endpoint: &str) -> Self {
-        match &mut self {
-            Self::Unreachable { source_name, .. }
-            | Self::Unauthorized { source_name, .. }
-            | Self::BadQuery { source_name, .. }
-            | Self::Garbage { source_name, .. }
-            | Self::Unsupported { source_name, .. }
-            | Self::Misconfigured { source_name, .. } => *source_name = format!("{source_name} ({endpoint})"),
-        }
-        self
-    }
+    /// Why demand, although it is there, may not tell the truth.
+    pub caveat: Option<&'static str>,
 }
 
 /// A place where demand can be read.
@@ -135,14 +59,22 @@ fn several(count: usize) -> String {
     format!("it returns {count} series where one is needed; wrap it in sum(…)")
 }
 
-/// At most 200 characters of somebody else's words, on one line.
+/// At most 200 characters of somebody else's words, on one line and without characters that nobody sees.
 fn shorten(words: &str) -> String {
-    let mut short: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(201).collect();
-    if let Some((end, _)) = short.char_indices().nth(200) {
-        short.truncate(end);
+    const LIMIT: usize = 200;
+    let visible = words.split_whitespace().flat_map(|word| [" ", word]).flat_map(str::chars).skip(1);
+    let mut visible = visible.filter(|c| !is_invisible(*c));
+    let mut short: String = visible.by_ref().take(LIMIT).collect();
+    if visible.next().is_some() {
         short.push('…');
     }
     short
+}
+
+/// Control characters, and those that turn the direction of text or have no width.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -156,6 +88,7 @@ mod tests {
     #[test]
     fn words_of_others_are_cut_to_200_characters_and_one_line() {
         assert_eq!(super::shorten("a\nb"), "a b");
+        assert_eq!(super::shorten("\u{1b}[31m a \u{202e} b\0"), "[31m a  b");
         assert_eq!(super::shorten(&"ü".repeat(200)), "ü".repeat(200));
         assert_eq!(super::shorten(&"ü".repeat(300)), format!("{}…", "ü".repeat(200)));
     }

@@ -299,6 +299,7 @@ mod tests {
     use futures::future::BoxFuture;
     use jiff::{SignedDuration, Timestamp};
 
+    use super::super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
     use super::super::note::{Kind, Note};
     use super::super::{Compacted, Resolution};
     use super::*;
@@ -348,6 +349,23 @@ mod tests {
             Box::pin(async { Ok(Vec::new()) })
         }
 
+        fn latest_notes<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+            _: Kind,
+            _: u32,
+        ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn save_checkpoints<'a>(&'a self, _: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn checkpoint<'a>(&'a self, _: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+            Box::pin(async { Ok(None) })
+        }
+
         fn lease<'a>(
             &'a self,
             _: &'a SeriesKey,
@@ -355,6 +373,10 @@ mod tests {
             _: SignedDuration,
         ) -> BoxFuture<'a, Result<bool, StoreError>> {
             Box::pin(async { Ok(true) })
+        }
+
+        fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+            Box::pin(async { Ok(Vec::new()) })
         }
 
         fn compact<'a>(&'a self, _: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {

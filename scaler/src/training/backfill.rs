@@ -23,12 +23,18 @@ const COVERED: f64 = 0.9;
 /// Between attempts while store or source are out of reach.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Whatever a source wants, it is asked again after no less and no more than this.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// A source that still has only a part of a day after as many attempts will hardly get the rest.
+const PARTIAL_ATTEMPTS: u32 = 5;
+
 impl Trainer {
     /// Fills what the store lacks of the policy's history from the source's past, newest day first; returns how many
     /// minutes were added.
     pub(super) async fn backfill(&self, key: &Arc<SeriesKey>, trigger: &Trigger, source: &dyn MetricSource) -> usize {
         let Some(query) = trigger.source.as_ref().map(|spec| &spec.signals.demand) else { return 0 };
-        let Ok(_turn) = self.backfills.acquire().await else { return 0 };
         let now = self.clock.now();
         let oldest = now - trigger.policy.history_window;
         let days = (trigger.policy.history_window.as_secs_f64() / CHUNK.as_secs_f64()).ceil() as usize;
@@ -66,16 +72,18 @@ impl Trainer {
         from: Timestamp,
         to: Timestamp,
     ) -> usize {
+        let mut partial = 0;
         loop {
             match self.backfill_once(key, query, source, from, to).await {
                 Ok(added) => return added,
                 Err(error) => {
                     tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                         "cannot backfill");
-                    if !error.worth_another_try() {
+                    partial += u32::from(error.is_partial());
+                    if !error.worth_another_try() || partial >= PARTIAL_ATTEMPTS {
                         return 0;
                     }
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(error.pause()).await;
                 }
             }
         }
@@ -96,7 +104,11 @@ impl Trainer {
             return Ok(0);
         }
         let known: HashSet<Timestamp> = known.into_iter().map(|minute| minute.start).collect();
-        let points = source.range(query, from, to - MINUTE, MINUTE).await?;
+        let points = {
+            // Held while the source works, and not while one waits for it to recover: others have other sources.
+            let _turn = self.backfills.acquire().await.ok();
+            source.range(query, from, to - MINUTE, MINUTE).await?
+        };
         let rows: Vec<Row> = points
             .into_iter()
             .filter(|(at, value)| value.is_finite() && *value >= 0.0 && !known.contains(at))
@@ -122,6 +134,22 @@ enum BackfillError {
 
 impl BackfillError {
     fn worth_another_try(&self) -> bool {
-        matches!(self, Self::Source(SourceError::Unreachable { .. }) | Self::Store(StoreError::Unavailable(_)))
+        match self {
+            Self::Source(error) => error.passes(),
+            Self::Store(error) => matches!(error, StoreError::Unavailable(_)),
+        }
+    }
+
+    fn is_partial(&self) -> bool {
+        matches!(self, Self::Source(SourceError::Partial { .. }))
+    }
+
+    /// As long as the source wants, within reason.
+    fn pause(&self) -> Duration {
+        let wanted = match self {
+            Self::Source(error) => error.retry_after(),
+            Self::Store(_) => None,
+        };
+        wanted.map_or(RETRY, |wanted| wanted.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
     }
 }

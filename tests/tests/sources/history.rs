@@ -32,7 +32,7 @@ async fn a_slot_reads_what_promql_gives_and_a_week_comes_back() {
         let slot = clock_time(monday() + days(2), 11, minute);
         let expected = prometheus.query(rate, slot).await;
         let sample = source.sample(&three, slot).await.unwrap();
-        assert_eq!(sample, Sample { demand: expected, backlog: week.at(slot).map(thousandths), latency: None });
+        assert_eq!(sample, Sample { demand: expected, backlog: week.at(slot).map(thousandths), ..Sample::default() });
         assert!(expected.unwrap() > 0.0);
     }
     let before = source.sample(&signals("sum(demand)"), monday() - days(1)).await.unwrap();
@@ -70,9 +70,13 @@ async fn a_real_server_fails_and_recovers() {
     assert_eq!(sample("-sum(demand)").await, Ok(Some(0.0)));
     assert_eq!(sample("sum(demand) / 0").await, Ok(None));
     let error = sample("demand").await.unwrap_err().to_string();
-    assert_eq!(error, "default refused the query: it returns 2 series where one is needed; wrap it in sum(…)");
+    assert_eq!(
+        error,
+        "default was asked for one number: it returns 2 series where one is needed; wrap it in sum(…) in demand"
+    );
     let error = sample("sum(demand").await.unwrap_err().to_string();
-    assert!(error.starts_with("default refused the query: bad_data: "), "{error}");
+    assert!(error.starts_with("default refused the query: 400, "), "{error}");
+    assert!(error.ends_with(" in sum(demand"), "{error}");
     assert_eq!(sample("demand[5m]").await.unwrap_err().kind(), "bad_query");
     assert_eq!(sample("\"text\"").await.unwrap_err().kind(), "bad_query");
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
-use prewarm::config::{Credentials, SourceConfig, SourceKind, SourceTls};
+use prewarm::config::{SourceConfig, SourceKind};
 use prewarm::source::{MetricSource, SourceRef, Sources};
 use prewarm_tests::prometheus::Prometheus;
 use tokio::sync::watch;
@@ -77,6 +77,30 @@ impl Endpoint {
         last.unwrap()
     }
 
+    /// As [`Self::play`], for several endpoints that are scraped at once.
+    pub(super) async fn play_all<T, F: Future<Output = T>>(
+        endpoints: &[Self],
+        mut sample: impl FnMut(Timestamp) -> F,
+    ) -> T {
+        let mut last = None;
+        for scrape in 0..SCRAPES {
+            for endpoint in endpoints {
+                endpoint.scrape.send_replace(scrape);
+            }
+            last = Some(sample(instant(scrape)).await);
+        }
+        last.unwrap()
+    }
+
+    /// One source over several endpoints.
+    pub(super) fn source_over(endpoints: &[Self]) -> Arc<dyn MetricSource> {
+        prewarm_tests::install_crypto();
+        let urls = endpoints.iter().map(|endpoint| format!("http://{}/metrics", endpoint.address).parse().unwrap());
+        let config = SourceConfig::new(SourceKind::Exposition, urls.collect());
+        let sources = Sources::new(&BTreeMap::from([("pods".into(), config)])).unwrap();
+        sources.resolve(&SourceRef::Named("pods".into())).unwrap()
+    }
+
     pub(super) fn source(&self) -> Arc<dyn MetricSource> {
         prewarm_tests::install_crypto();
         let url = format!("http://{}/metrics", self.address).parse().unwrap();
@@ -87,15 +111,11 @@ impl Endpoint {
 /// The server as a source of ours.
 pub(super) fn source(prometheus: &Prometheus) -> Arc<dyn MetricSource> {
     prewarm_tests::install_crypto();
+    let url = format!("http://{}", prometheus.address()).parse().unwrap();
     let config = SourceConfig {
-        kind: SourceKind::Prometheus,
-        urls: vec![format!("http://{}", prometheus.address()).parse().unwrap()],
-        credentials: Credentials::None,
-        headers: BTreeMap::new(),
-        tls: SourceTls::default(),
         timeout: SignedDuration::from_secs(2),
         concurrency: 4,
-        namespaces: Vec::new(),
+        ..SourceConfig::new(SourceKind::Prometheus, vec![url])
     };
     let sources = Sources::new(&BTreeMap::from([("default".into(), config)])).unwrap();
     sources.resolve(&SourceRef::Named("default".into())).unwrap()

@@ -195,7 +195,7 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         assert!(rows.lines().count() <= 1, "nothing but a header: {rows}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--input", &input, "--lead", "7m"], "--lead 7m is no multiple of the input's step of 5m: try 5m or 10m"),
         (&["--input", &input, "--quantile", "95"], "write 0.95 for 95 %"),
         (
@@ -205,6 +205,8 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         (&["--input", &input, "--timezone", "Europe/Atlantis"], "--timezone Europe/Atlantis"),
         (&["--input", "/nowhere.csv"], "--input /nowhere.csv: cannot be read"),
         (&["--prometheus", "http://me:secret@localhost:9090", "--query", "up"], "PREWARM_PROMETHEUS_TOKEN"),
+        (&["--prometheus", "http://localhost:9090", "--query", "up", "--header", "x"], "X-Scope-OrgID: team-a"),
+        (&["--config", "/nowhere.toml", "--query", "up"], "cannot read /nowhere.toml"),
         (&[], "--input <FILE>"),
     ];
     for (arguments, expected) in cases {
@@ -239,7 +241,18 @@ async fn a_history_comes_straight_from_prometheus() {
         "csv",
     ];
     // The server is a process of its own: this thread may wait.
-    let rows = rows(&text(&arguments));
+    let given = text(&arguments);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prewarm.toml");
+    std::fs::write(&config, format!("[sources.mimir]\nurl = \"{address}\"\ntenant = \"team-a\"\n")).unwrap();
+    let mut configured = vec!["--config", config.to_str().unwrap(), "--source", "mimir"];
+    configured.extend_from_slice(&arguments[2..]);
+    assert_eq!(text(&configured).len(), given.len(), "a source of the server's configuration");
+    let mut headed = arguments.to_vec();
+    headed.extend(["--header", "X-Scope-OrgID: team-a"]);
+    assert_eq!(text(&headed).len(), given.len());
+
+    let rows = rows(&given);
     let [(origin, 600, 0.5, value)] = rows.as_slice() else { panic!("{rows:?}") };
     assert!(now.duration_since(*origin).as_secs().abs() < 120, "the last full minute: {origin}");
     assert!((value - demand.at(start + days(2)).unwrap()).abs() < 3.0, "{value}");

@@ -6,11 +6,13 @@
 
 mod answers;
 mod checklist;
+mod continuity;
 mod forecast;
 mod identical;
 mod learning;
 mod outage;
 mod process;
+mod refusals;
 mod replay;
 mod restart;
 mod spikes;

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::words::{age, number, percentile, span};
 use super::{fleet, learnt};
-use crate::dashboard::api::{Decision, Explanation, Policy, Trigger};
+use crate::dashboard::api::{Decision, Explanation, SourceTrouble, Trigger};
 
 /// The story of every trigger.
 pub(super) fn tell(explanation: &Explanation) -> String {
@@ -22,6 +22,9 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     for error in &summary.errors {
         paragraph(&mut story, &format!("error    {}: {}", error.key, error.problem));
     }
+    if let Some(trouble) = &trigger.source_trouble {
+        paragraph(&mut story, &format!("source   {}, for {}", trouble.message, age(now, trouble.since)));
+    }
     for warning in &trigger.warnings {
         paragraph(&mut story, &format!("warning  {warning}"));
     }
@@ -32,7 +35,7 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     }
     if let Some(latest) = &trigger.latest {
         if summary.errors.is_empty() {
-            paragraph(&mut story, &because(latest, trigger.policy.as_ref(), now));
+            paragraph(&mut story, &because(latest, trigger, now));
         }
         paragraph(&mut story, &format!("Decided {} ago.{}", age(now, latest.at), asked(trigger, now)));
         story.push('\n');
@@ -76,7 +79,9 @@ fn answer(trigger: &Trigger) -> String {
 }
 
 /// Which part prevailed, and what state that was decided in.
-fn because(latest: &Decision, policy: Option<&Policy>, now: Timestamp) -> String {
+fn because(latest: &Decision, trigger: &Trigger, now: Timestamp) -> String {
+    let policy = trigger.policy.as_ref();
+    let no_demand = no_demand(trigger.source_trouble.as_ref());
     let parts = &latest.parts;
     let within = span(parts.lead_seconds);
     let why = match latest.reason.as_str() {
@@ -96,9 +101,11 @@ fn because(latest: &Decision, policy: Option<&Policy>, now: Timestamp) -> String
         }
         "never_zero" => "There is no demand, and zero is not allowed here: one replica stays.".to_owned(),
         "idle" => format!("There is no demand, and none is expected within {within}."),
-        "last_good" => "The source is down: the last good value is repeated.".to_owned(),
-        "unavailable" => "The source has been down for too long.".to_owned(),
+        "last_good" => format!("{no_demand}: the last good value is repeated."),
+        "unavailable" if no_demand == DOWN => "The source has been down for too long.".to_owned(),
+        "unavailable" => format!("{no_demand}, and has not for too long."),
         "asleep" => "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned(),
+        "no_data" if trigger.source_trouble.is_some() => format!("{no_demand}."),
         "no_data" => "Does the query give a value? Try it on the source.".to_owned(),
         other => format!("Reason: {other}."),
     };
@@ -109,7 +116,7 @@ fn because(latest: &Decision, policy: Option<&Policy>, now: Timestamp) -> String
             (Some(_), _) => " The forecast may not act yet: it has not earned it.".to_owned(),
             (None, _) => " There is no fresh forecast: plain reactive scaling.".to_owned(),
         },
-        "live_down" => " The source is down: forecast and last good value answer.".to_owned(),
+        "live_down" => format!(" {no_demand}: forecast and last good value answer."),
         "blind" => match parts.live_age_seconds {
             Some(age) => {
                 let since = now.duration_since(latest.at).as_secs_f64();
@@ -142,6 +149,18 @@ fn doubts(latest: &Decision) -> String {
         }
     }
     text
+}
+
+/// What is wrong with the newest sample, in a few words; the line of the source says more.
+fn no_demand(trouble: Option<&SourceTrouble>) -> &'static str {
+    match trouble.map(|trouble| trouble.kind.as_str()) {
+        None | Some("unreachable") => DOWN,
+        Some("missing") => "The demand query does not return anything",
+        Some("partial") => "The source does not read all of its data",
+        Some("unauthorized") => "The source does not take our credentials",
+        Some("misconfigured") => "The source does not work as it is configured",
+        Some(_) => "The source does not answer the query with a number",
+    }
 }
 
 fn shadow(latest: &Decision) -> String {
@@ -265,5 +284,7 @@ fn yes_no(holds: bool) -> &'static str {
     if holds { "yes" } else { "no" }
 }
 
+/// A source that is not there.
+const DOWN: &str = "The source is down";
 /// What is unknown, or does not apply.
 const NONE: &str = "–";

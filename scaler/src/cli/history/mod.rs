@@ -2,14 +2,14 @@
 
 mod file;
 mod prometheus;
+mod server;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::{Calendar, Series};
-use url::Url;
 
 pub(crate) use file::instant;
 
@@ -17,28 +17,16 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::duration;
 use crate::metadata::windows::policies;
 use crate::metadata::{Rules, zone};
+use server::Server;
 
 /// Where the history is, and by which calendar its days are read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
     /// CSV with the header timestamp,value (RFC 3339 times at any even step; gaps allowed); - for standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["prometheus", "config"], conflicts_with_all = ["prometheus", "config"])]
     input: Option<PathBuf>,
-    /// Prometheus to read instead; a bearer token comes from --bearer-token-file or PREWARM_PROMETHEUS_TOKEN
-    #[arg(long, value_name = "URL", requires = "query")]
-    prometheus: Option<Url>,
-    /// PromQL for the demand; one series, as in a trigger's metadata
-    #[arg(long, value_name = "PROMQL", requires = "prometheus")]
-    query: Option<String>,
-    /// Days to read from Prometheus (1 … 400)
-    #[arg(long, value_name = "N", default_value_t = 28, requires = "prometheus", value_parser = clap::value_parser!(u16).range(1..=400))]
-    days: u16,
-    /// Distance between values read from Prometheus
-    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "prometheus", value_parser = step)]
-    step: SignedDuration,
-    /// File with a bearer token for Prometheus
-    #[arg(long, value_name = "FILE", requires = "prometheus")]
-    bearer_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// Zone in which days and weeks are read; the policy's, if it names one
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
@@ -59,19 +47,9 @@ pub(crate) struct History {
 impl Source {
     /// Reads the history; what is noteworthy goes to standard error.
     pub(crate) async fn read(&self) -> anyhow::Result<Series> {
-        let history = match (&self.input, &self.prometheus, &self.query) {
-            (Some(path), ..) => file::read(path)?,
-            (None, Some(url), Some(query)) => {
-                let request = prometheus::Request {
-                    url: url.clone(),
-                    query: query.clone(),
-                    days: self.days,
-                    step: self.step,
-                    token_file: self.bearer_token_file.clone(),
-                };
-                prometheus::read(request, SystemClock.now()).await?
-            }
-            _ => bail!("--input FILE or --prometheus URL --query PROMQL is needed"),
+        let history = match &self.input {
+            Some(path) => file::read(path)?,
+            None => prometheus::read(self.server.request()?, SystemClock.now()).await?,
         };
         for note in &history.notes {
             eprintln!("prewarm: {note}");
@@ -95,15 +73,15 @@ impl Source {
 
     /// The question that was asked of Prometheus.
     pub(crate) fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.server.query()
     }
 
     /// What the history is called in a title.
     pub(crate) fn title(&self) -> String {
-        match (&self.input, &self.query) {
+        match (&self.input, self.server.query()) {
             (Some(path), _) if path.as_os_str() == "-" => "standard input".to_owned(),
             (Some(path), _) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
-            (None, Some(query)) => query.clone(),
+            (None, Some(query)) => query.to_owned(),
             (None, None) => "demand".to_owned(),
         }
     }
@@ -124,12 +102,6 @@ fn policy(path: &Path) -> anyhow::Result<crate::metadata::SharedPolicy> {
     }
     let first = found.into_iter().next().context("holds no windows")?;
     Ok(first.policy)
-}
-
-fn step(text: &str) -> Result<SignedDuration, String> {
-    let step = duration::parse(text)?;
-    let whole = step.subsec_nanos() == 0 && step.as_secs() > 0 && step.as_secs() <= 3600;
-    if whole { Ok(step) } else { Err("must be whole seconds, from 1s to 1h".to_owned()) }
 }
 
 /// A length of time as people write it, for errors and tables.

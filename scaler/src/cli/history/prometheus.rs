@@ -1,60 +1,37 @@
 //! Histories straight from Prometheus, in range queries that it allows.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Series;
-use url::Url;
 
 use super::History;
 use crate::cli::progress::Progress;
 use crate::clock::floor;
-use crate::config::{Credentials, Secret, SourceConfig, SourceKind, SourceTls};
+use crate::config::SourceConfig;
 use crate::source::prometheus::PrometheusSource;
-use crate::source::{MetricSource, Query};
+use crate::source::{MetricSource, Query, SourceError};
 
 /// What is read of a Prometheus.
 #[derive(Debug)]
-pub(crate) struct Request {
-    /// Its address; without credentials.
-    pub(crate) url: Url,
+pub(super) struct Request {
+    /// What it is called in messages.
+    pub(super) name: String,
+    /// How it is reached.
+    pub(super) source: SourceConfig,
     /// PromQL that gives one series.
-    pub(crate) query: String,
+    pub(super) query: String,
     /// How far back, in days.
-    pub(crate) days: u16,
+    pub(super) days: u16,
     /// Distance between values; at least a second.
-    pub(crate) step: SignedDuration,
-    /// File with a bearer token.
-    pub(crate) token_file: Option<PathBuf>,
+    pub(super) step: SignedDuration,
 }
 
 /// Reads the days before `now`; the last value is that of the last full step.
-pub(crate) async fn read(request: Request, now: Timestamp) -> anyhow::Result<History> {
-    let Request { url, query, days, step, token_file } = request;
-    if !url.username().is_empty() || url.password().is_some() {
-        bail!(
-            "--prometheus: an address with a user or password shows in the list of processes: put a token into a file \
-             (--bearer-token-file) or into {TOKEN}"
-        );
-    }
-    let token = std::env::var_os(TOKEN).map(|token| token.to_string_lossy().into_owned());
-    let name = format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
-    let config = SourceConfig {
-        kind: SourceKind::Prometheus,
-        urls: vec![url],
-        credentials: match (token_file, token) {
-            (Some(file), _) => Credentials::BearerFile(file),
-            (None, Some(token)) => Credentials::Bearer(Secret::new(token)),
-            (None, None) => Credentials::None,
-        },
-        headers: BTreeMap::new(),
-        tls: SourceTls::default(),
-        timeout: PATIENCE,
-        concurrency: 1,
-        namespaces: Vec::new(),
-    };
+pub(super) async fn read(request: Request, now: Timestamp) -> anyhow::Result<History> {
+    let Request { name, source, query, days, step } = request;
+    let config = SourceConfig { timeout: PATIENCE.max(source.timeout), concurrency: 1, ..source };
     let source = PrometheusSource::new(&name, &config)?;
     let seconds = step.as_secs();
     let count = i64::from(days) * 86_400 / seconds;
@@ -66,7 +43,7 @@ pub(crate) async fn read(request: Request, now: Timestamp) -> anyhow::Result<His
     let mut done = 0;
     while done < count {
         let last = (done + CHUNK).min(count) - 1;
-        let answer = source.range(&asked, at(done)?, at(last)?, step).await.context("--query")?;
+        let answer = persistently(&source, &asked, at(done)?, at(last)?, step).await.context("--query")?;
         for (instant, value) in answer {
             let i = (instant.as_second() - at(0)?.as_second()).div_euclid(seconds);
             if let Some(place) = usize::try_from(i).ok().and_then(|i| values.get_mut(i)) {
@@ -84,11 +61,36 @@ pub(crate) async fn read(request: Request, now: Timestamp) -> anyhow::Result<His
     Ok(History { series, notes: Vec::new() })
 }
 
-/// Variable with the bearer token.
-const TOKEN: &str = "PREWARM_PROMETHEUS_TOKEN";
+/// One range; asked again while the server says that it cannot answer at this moment.
+async fn persistently(
+    source: &PrometheusSource,
+    query: &Query,
+    from: Timestamp,
+    to: Timestamp,
+    step: SignedDuration,
+) -> Result<Vec<(Timestamp, f64)>, SourceError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match source.range(query, from, to, step).await {
+            Err(error @ SourceError::Unavailable { .. }) if pause <= LONGEST_PAUSE => {
+                let wait = error.retry_after().unwrap_or(pause).min(LONGEST_PAUSE);
+                eprintln!("prewarm: {error}; asking again in {} s", wait.as_secs());
+                tokio::time::sleep(wait).await;
+                pause *= 2;
+            }
+            answer => return answer,
+        }
+    }
+}
 
 /// Points in one query; Prometheus allows 11,000.
 const CHUNK: i64 = 10_000;
 
 /// A week of a heavy query takes a while.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Before the second attempt; twice as long before each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Before the last attempt.
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);

@@ -8,23 +8,25 @@
 //! requests/s writes an arrival rate as `query` and forecasts that.
 //!
 //! The tables are PromQL as one would type it; a selector becomes matchers of every series in it, by way of PromQL's own
-//! grammar. A renamed metric is `new or old`. A part that may rightly be absent carries `or vector(0)`; the main part
-//! never does, so that a lost scrape stays missing. Rates look back two minutes: four scrapes of 30 s.
+//! grammar. A renamed metric is `new or old` of each pod, for during a rollout some have the one and some the other. A part
+//! that may rightly be absent carries `or vector(0)`; the main part never does, so that a lost scrape stays missing. Rates
+//! look back two minutes: four scrapes of 30 s. A request counts once, at whichever of its hops and ranks it shows.
 
 mod engines;
 mod gateways;
 mod servers;
 
 use promql_parser::label::Matcher;
-use promql_parser::parser::token::{T_EQL, T_EQL_REGEX, T_NEQ, T_NEQ_REGEX};
+use promql_parser::parser::token::{T_EQL, T_EQL_REGEX, T_NEQ, T_NEQ_REGEX, TokenId};
 use promql_parser::parser::{Expr, VectorSelector, parse};
 
-use super::selector::{Operator, Selector};
+use super::selector::{self, Operator, Selector};
 
 /// A preset's expression over series, with its selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
     promql: String,
+    caveat: Option<Caution>,
 }
 
 impl Expression {
@@ -32,6 +34,20 @@ impl Expression {
     pub fn promql(&self) -> &str {
         &self.promql
     }
+
+    /// When the expression does not tell the truth, if there is such a case.
+    pub fn caveat(&self) -> Option<&Caution> {
+        self.caveat.as_ref()
+    }
+}
+
+/// A sign that an expression does not tell the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caution {
+    /// PromQL, selector included: above zero where the expression is not to be trusted.
+    pub promql: String,
+    /// What that means and what to do.
+    pub words: &'static str,
 }
 
 /// What a preset gives for one selector.
@@ -45,6 +61,25 @@ pub struct PresetSignals {
     pub latency: Option<Expression>,
     /// Requests in flight that one replica carries until the user knows better.
     pub threshold: f64,
+    /// Labels that the selector does not name although it should, in words; those first that do not matter where the
+    /// pods are scraped directly.
+    pub unnamed: Vec<Unnarrowed>,
+}
+
+/// A kind of label that a selector leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unnarrowed {
+    /// One of these should be named.
+    pub any_of: &'static [&'static str],
+    /// What happens otherwise.
+    pub why: &'static str,
+}
+
+impl Unnarrowed {
+    /// Whether an endpoint that is scraped directly answers the question by itself.
+    pub fn is_settled_by_an_endpoint(&self) -> bool {
+        self.any_of.contains(&"pod")
+    }
 }
 
 /// Looks a preset up by name (`vllm`, `sglang`, …); the error names the known ones and the nearest.
@@ -55,12 +90,25 @@ pub fn find(name: &str, selector: &Selector) -> Result<PresetSignals, String> {
             "the metrics of {name} have generic names: a selector must say which job or pods are meant"
         ));
     }
-    let render = |promql: &str| Ok::<_, String>(Expression { promql: narrowed(promql, selector, preset.lacks)? });
+    let names = |label: &str| selector.matchers().iter().any(|matcher| matcher.label == label);
+    let render = |promql: &str| {
+        let promql = preset.narrowed(promql, selector)?;
+        Ok::<_, String>(Expression { promql, caveat: None })
+    };
+    let open = preset.unnamed.as_ref().filter(|unnamed| !names(unnamed.label));
+    let mut demand = render(open.map_or(preset.demand, |unnamed| unnamed.demand))?;
+    if let Some(Caveat { promql, words }) = preset.caveat {
+        demand.caveat = Some(Caution { promql: preset.narrowed(promql, selector)?, words });
+    }
+    let needs = preset.needs.iter().filter(|need| !need.any_of.iter().any(|label| names(label)));
+    let mut unnamed: Vec<_> = needs.map(|need| Unnarrowed { any_of: need.any_of, why: need.why }).collect();
+    unnamed.extend(open.map(|open| Unnarrowed { any_of: std::slice::from_ref(&open.label), why: open.meaning }));
     Ok(PresetSignals {
-        demand: render(preset.demand)?,
+        demand,
         backlog: preset.backlog.map(render).transpose()?,
         latency: preset.latency.map(render).transpose()?,
         threshold: preset.threshold,
+        unnamed,
     })
 }
 
@@ -69,52 +117,117 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     tables().map(|preset| preset.name)
 }
 
-/// A preset as documents list it: its expressions as written, without a selector.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Entry {
-    /// Its name, as `preset` takes it.
+/// All presets, for documents and for whoever lists them.
+pub fn catalog() -> impl Iterator<Item = &'static Preset> {
+    tables()
+}
+
+fn tables() -> impl Iterator<Item = &'static Preset> {
+    [engines::PRESETS, servers::PRESETS, gateways::PRESETS].into_iter().flatten()
+}
+
+/// One line of the tables. The expressions are PromQL without a selector.
+#[derive(Debug)]
+pub struct Preset {
+    /// As `preset` takes it.
     pub name: &'static str,
-    /// Offered demand: requests in flight.
+    /// Requests in flight.
     pub demand: &'static str,
-    /// Items waiting.
+    /// Requests waiting.
     pub backlog: Option<&'static str>,
-    /// Latency in seconds.
+    /// p95 in seconds.
     pub latency: Option<&'static str>,
     /// Requests in flight that one replica carries until the user knows better.
     pub threshold: f64,
-    /// Its metrics could be anybody's: a selector is needed.
-    pub needs_selector: bool,
-    /// Its demand is there at zero replicas, too, so that the first request wakes a workload.
-    pub wakes_from_zero: bool,
-}
-
-/// Every preset, for documents.
-pub fn catalog() -> impl Iterator<Item = Entry> {
-    tables().map(|preset| Entry {
-        name: preset.name,
-        demand: preset.demand,
-        backlog: preset.backlog,
-        latency: preset.latency,
-        threshold: preset.threshold,
-        needs_selector: preset.generic_names,
-        wakes_from_zero: preset.outlives_pods,
-    })
-}
-
-/// One line of the tables.
-struct Preset {
-    name: &'static str,
-    demand: &'static str,
-    backlog: Option<&'static str>,
-    latency: Option<&'static str>,
-    threshold: f64,
     /// Series that lack labels by which the others are selected: those matchers are left out there.
-    lacks: &'static [(&'static str, &'static [&'static str])],
-    /// The names could be anybody's.
-    generic_names: bool,
+    pub lacks: &'static [(&'static str, &'static [&'static str])],
+    /// Series that name the same thing by another label.
+    pub translations: &'static [Translation],
+    /// The names could be anybody's: without a selector nothing is asked.
+    pub generic_names: bool,
     /// Demand is there at zero replicas, too: what it reads is not the pods' own.
-    outlives_pods: bool,
+    pub outlives_pods: bool,
+    /// Labels that a selector must name, one of each line.
+    pub needs: &'static [Need],
+    /// What is asked where the selector leaves a label open.
+    pub unnamed: Option<Unnamed>,
+    /// When the demand does not tell the truth.
+    pub caveat: Option<Caveat>,
+    /// What no series of the system shows.
+    pub cannot_see: Option<&'static str>,
 }
+
+/// Labels of which a selector must name one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// One of these.
+    pub any_of: &'static [&'static str],
+    /// What happens otherwise.
+    pub why: &'static str,
+}
+
+/// Another expression for selectors that leave a label open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unnamed {
+    /// The label.
+    pub label: &'static str,
+    /// Requests in flight then.
+    pub demand: &'static str,
+    /// What that counts, and why.
+    pub meaning: &'static str,
+}
+
+/// A sign that demand does not tell the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caveat {
+    /// PromQL without a selector: above zero where demand is not to be trusted.
+    pub promql: &'static str,
+    /// What that means and what to do.
+    pub words: &'static str,
+}
+
+/// The same thing by another label, on series whose names begin alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Translation {
+    /// Beginning of the series' names.
+    pub metrics: &'static str,
+    /// Labels of the selector that these series lack.
+    pub from: &'static [&'static str],
+    /// What they have instead.
+    pub to: &'static str,
+    /// A regular expression of what follows the value there.
+    pub suffix: &'static str,
+}
+
+/// Whose pods, or which of a Prometheus' scrape jobs.
+const PODS: Need = Need {
+    any_of: &[
+        "namespace",
+        "pod",
+        "job",
+        "service",
+        "container",
+        "instance",
+        "exported_namespace",
+        "kubernetes_namespace",
+    ],
+    why: "the series of other teams count as well",
+};
+
+/// Sum over pods, each by the first of these names that it exposes: during a rollout, some have the old and some the new
+/// ones, and a pod that has both counts once.
+macro_rules! by_pod {
+    ($first:expr $(, $other:expr)* $(,)?) => {
+        concat!(
+            "sum(sum by (pod, instance) (",
+            $first,
+            ")",
+            $(" or sum by (pod, instance) (", $other, ")",)*
+            ")"
+        )
+    };
+}
+use by_pod;
 
 /// `histogram_quantile(0.95, …)` of a histogram by its base name.
 macro_rules! p95 {
@@ -127,10 +240,6 @@ macro_rules! p95 {
 }
 use p95;
 
-fn tables() -> impl Iterator<Item = &'static Preset> {
-    [engines::PRESETS, servers::PRESETS, gateways::PRESETS].into_iter().flatten()
-}
-
 fn unknown(name: &str) -> String {
     let known = names().collect::<Vec<_>>().join(", ");
     let nearest = names()
@@ -141,30 +250,70 @@ fn unknown(name: &str) -> String {
     format!("unknown preset \"{name}\"{hint}; known: {known}")
 }
 
-/// The expression with the selector's matchers on every series.
-fn narrowed(promql: &str, selector: &Selector, lacks: &[(&str, &[&str])]) -> Result<String, String> {
-    let mut expression = parse(promql)?;
-    let mut failure = None;
-    for_each_series(&mut expression, &mut |series| {
-        let lacking =
-            lacks.iter().find(|(metric, _)| series.name.as_deref() == Some(metric)).map(|(_, labels)| *labels);
-        for matcher in selector.matchers() {
-            if lacking.is_some_and(|labels| labels.contains(&matcher.label.as_str())) {
-                continue;
+impl Preset {
+    /// A preset of nothing, for what most of them leave out.
+    const NONE: Self = Self {
+        name: "",
+        demand: "",
+        backlog: None,
+        latency: None,
+        threshold: 1.0,
+        lacks: &[],
+        translations: &[],
+        generic_names: false,
+        outlives_pods: false,
+        needs: &[],
+        unnamed: None,
+        caveat: None,
+        cannot_see: None,
+    };
+
+    /// The expression with the selector's matchers on every series. What the selector says of a label outranks what the
+    /// table says of it: `reporter="destination"` is asked for by whoever wants that.
+    fn narrowed(&self, promql: &str, selector: &Selector) -> Result<String, String> {
+        let mut expression = parse(promql)?;
+        let mut failure = None;
+        for_each_series(&mut expression, &mut |series| {
+            let metric = series.name.clone().unwrap_or_default();
+            let given = selector.matchers().iter().filter_map(|matcher| self.matcher(&metric, matcher));
+            let given: Vec<_> = given.collect();
+            series.matchers.matchers.retain(|ours| !given.iter().any(|(_, label, _)| *label == ours.name));
+            for (token, label, value) in given {
+                match Matcher::new_matcher(token, label, value) {
+                    Ok(matcher) => series.matchers.matchers.push(matcher),
+                    Err(error) => failure = Some(error),
+                }
             }
-            let token = match matcher.operator {
-                Operator::Is => T_EQL,
-                Operator::IsNot => T_NEQ,
-                Operator::Matches => T_EQL_REGEX,
-                Operator::MatchesNot => T_NEQ_REGEX,
-            };
-            match Matcher::new_matcher(token, matcher.label.clone(), matcher.value.clone()) {
-                Ok(matcher) => series.matchers.matchers.push(matcher),
-                Err(error) => failure = Some(error),
-            }
+        });
+        failure.map_or_else(|| Ok(expression.to_string()), Err)
+    }
+
+    /// What a matcher of the selector is on the series of one metric; `None` where they cannot be told apart by it.
+    fn matcher(&self, metric: &str, matcher: &selector::Matcher) -> Option<(TokenId, String, String)> {
+        let lacking = self.lacks.iter().find(|(known, _)| *known == metric).map(|(_, labels)| *labels);
+        if lacking.is_some_and(|labels| labels.contains(&matcher.label.as_str())) {
+            return None;
         }
-    });
-    failure.map_or_else(|| Ok(expression.to_string()), Err)
+        let token = match matcher.operator {
+            Operator::Is => T_EQL,
+            Operator::IsNot => T_NEQ,
+            Operator::Matches => T_EQL_REGEX,
+            Operator::MatchesNot => T_NEQ_REGEX,
+        };
+        let translation = self.translations.iter().find(|translation| {
+            metric.starts_with(translation.metrics) && translation.from.contains(&matcher.label.as_str())
+        });
+        let Some(Translation { to, suffix, .. }) = translation else {
+            return Some((token, matcher.label.clone(), matcher.value.clone()));
+        };
+        let (token, value) = match matcher.operator {
+            _ if suffix.is_empty() => (token, matcher.value.clone()),
+            Operator::Is => (T_EQL_REGEX, regex::escape(&matcher.value) + suffix),
+            Operator::IsNot => (T_NEQ_REGEX, regex::escape(&matcher.value) + suffix),
+            Operator::Matches | Operator::MatchesNot => (token, format!("(?:{}){suffix}", matcher.value)),
+        };
+        Some((token, (*to).to_owned(), value))
+    }
 }
 
 fn for_each_series(expression: &mut Expr, change: &mut impl FnMut(&mut VectorSelector)) {
@@ -188,61 +337,4 @@ fn for_each_series(expression: &mut Expr, change: &mut impl FnMut(&mut VectorSel
 const ALIKE: f64 = 0.75;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_table_is_promql_that_looks_back_two_minutes() {
-        let selector = Selector::parse(r#"namespace="llm",model_name=~"a|b""#).unwrap();
-        for preset in tables() {
-            let found = find(preset.name, &selector).unwrap();
-            assert!(found.threshold > 0.0);
-            for text in [Some(preset.demand), preset.backlog, preset.latency].into_iter().flatten() {
-                let mut expression = parse(text).unwrap_or_else(|error| panic!("{}: {text}: {error}", preset.name));
-                for_each_series(&mut expression, &mut |series| assert!(series.name.is_some(), "{text}"));
-                for range in text.split('[').skip(1) {
-                    assert!(range.starts_with("2m]"), "{text}");
-                }
-            }
-            let rendered = [Some(found.demand), found.backlog, found.latency];
-            for expression in rendered.into_iter().flatten() {
-                let mut again = parse(expression.promql()).unwrap();
-                for_each_series(&mut again, &mut |series| {
-                    let labels: Vec<_> = series.matchers.matchers.iter().map(|m| m.name.as_str()).collect();
-                    assert!(labels.contains(&"namespace"), "{} in {}", labels.join(","), expression.promql());
-                });
-            }
-        }
-    }
-
-    #[test]
-    fn a_selector_narrows_every_series() {
-        let selector = Selector::parse(r#"namespace="llm",model_name="say \"hi\"""#).unwrap();
-        let signals = find("vllm", &selector).unwrap();
-        assert_eq!(
-            signals.demand.promql(),
-            r#"sum(vllm:num_requests_running{model_name="say \"hi\"",namespace="llm"}) + "#.to_owned()
-                + r#"sum(vllm:num_requests_waiting{model_name="say \"hi\"",namespace="llm"})"#
-        );
-        let none = find("vllm", &Selector::default()).unwrap();
-        assert_eq!(none.demand.promql(), "sum(vllm:num_requests_running) + sum(vllm:num_requests_waiting)");
-    }
-
-    #[test]
-    fn series_that_lack_a_label_are_not_selected_by_it() {
-        let selector = Selector::parse(r#"namespace="llm",model_name="llama""#).unwrap();
-        let backlog = find("llm-d-epp", &selector).unwrap().backlog.unwrap();
-        assert!(backlog.promql().contains(r#"max(llm_d_epp_average_queue_size{namespace="llm"})"#), "{backlog:?}");
-        assert!(backlog.promql().contains(r#"model_name="llama""#), "{backlog:?}");
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_the_known_and_the_nearest() {
-        let error = |name| find(name, &Selector::default()).unwrap_err();
-        assert!(error("vlm").starts_with("unknown preset \"vlm\" (did you mean \"vllm\"?); known: vllm, sglang,"));
-        assert!(error("Ray-Server").contains("did you mean \"ray-serve\"?"));
-        assert!(error("quux").starts_with("unknown preset \"quux\"; known: "));
-        assert!(error("nim").contains("a selector must say which"), "{}", error("nim"));
-        assert_eq!(names().count(), 17);
-    }
-}
+mod tests;

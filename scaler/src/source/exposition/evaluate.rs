@@ -37,6 +37,7 @@ pub(super) fn evaluate(plan: &Plan, window: &Window, at: Timestamp) -> Value {
         Plan::Vector(of) => Value::Vector(vector(of)),
         Plan::Arithmetic { operator, left, right } => arithmetic(*operator, value(left), value(right)),
         Plan::Or(left, right) => Value::Vector(union(vector(left), vector(right))),
+        Plan::Unless(left, right) => Value::Vector(difference(vector(left), vector(right))),
     }
 }
 
@@ -219,6 +220,12 @@ fn union(mut left: Vec<(Labels, f64)>, right: Vec<(Labels, f64)>) -> Vec<(Labels
     left
 }
 
+fn difference(mut left: Vec<(Labels, f64)>, right: Vec<(Labels, f64)>) -> Vec<(Labels, f64)> {
+    let known: HashSet<Labels> = right.into_iter().map(|(labels, _)| labels).collect();
+    left.retain(|(labels, _)| !known.contains(labels));
+    left
+}
+
 fn map(series: Vec<(Labels, f64)>, change: impl Fn(f64) -> f64) -> Value {
     Value::Vector(series.into_iter().map(|(labels, value)| (labels, change(value))).collect())
 }
@@ -328,6 +335,8 @@ mod tests {
         check("sum(x) or sum(y)", "y{a=1} 4\nz 1", &[4.0]);
         check("sum(x) + (sum(y) or vector(0))", "x{a=1} 4", &[4.0]);
         check("sum(x) + (sum(y) or vector(0))", "z 4", &[]);
+        check("x unless y", "x{a=1} 1\nx{a=2} 2\ny{a=2} 5\ny{a=3} 6", &[1.0]);
+        check("sum(x) unless sum(y) unless sum(z)", "x{a=1} 1\ny{a=2} 5", &[]);
         check("sum(x) / 1e3 - 2 * 3", "x 9000", &[3.0]);
         check("10 / x", "x 4", &[2.5]);
         check("x / scalar(y)", "x 4\ny{a=1} 2", &[2.0]);

@@ -9,6 +9,7 @@
 //! demand. Pods that have gone leave a headless Service within seconds; a list of fixed addresses has no such excuse.
 //! A counter needs two scrapes for its first rate; until then it is missing.
 
+mod depth;
 mod evaluate;
 mod plan;
 mod scrape;
@@ -26,9 +27,9 @@ use tokio::sync::Mutex;
 use self::evaluate::evaluate;
 use self::plan::Plan;
 use self::scrape::Scraper;
-use self::window::Window;
+use self::window::{Labels, Window};
 use super::complaints::Complaints;
-use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several};
+use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
 use crate::config::SourceConfig;
 
 /// Endpoints that are scraped directly.
@@ -60,7 +61,10 @@ impl ExpositionSource {
         let demand = self.plan(&signals.demand)?;
         let backlog = signals.backlog.as_ref().map(|query| (query, self.plan(query)));
         let latency = signals.latency.as_ref().map(|query| (query, self.plan(query)));
-        let plans: Vec<Arc<Plan>> = [&backlog, &latency]
+        let caveat = signals.demand.caveat();
+        let (caveat, words) = caveat.map_or((None, None), |(query, words)| (Some(query), Some(words)));
+        let caveat = caveat.as_ref().map(|query| (query, self.plan(query)));
+        let plans: Vec<Arc<Plan>> = [&backlog, &latency, &caveat]
             .into_iter()
             .filter_map(|side| side.as_ref()?.1.as_ref().ok().cloned())
             .chain([demand.clone()])
@@ -69,19 +73,32 @@ impl ExpositionSource {
         // Whoever is first in a slot scrapes; the others wait here and find the scrape done.
         let mut state = self.state.lock().await;
         state.bring_to(at, &plans, &self.scraper).await?;
-        let value = |plan: &Plan| self.number(plan, &state.window, at);
+        let value = |query: &Query, plan: &Plan| self.number(query, plan, &state.window, at);
         let side = |signal, side: Option<(&Query, Result<Arc<Plan>, SourceError>)>| {
             let (query, plan) = side?;
-            self.complaints.heed(self.scraper.name(), signal, query, plan.and_then(|plan| value(&plan)))
+            self.complaints.heed(self.scraper.name(), signal, query, plan.and_then(|plan| value(query, &plan)))
         };
-        Ok(Sample { demand: value(&demand)?, backlog: side("backlog", backlog), latency: side("latency", latency) })
+        Ok(Sample {
+            demand: value(&signals.demand, &demand)?,
+            backlog: side("backlog", backlog),
+            latency: side("latency", latency),
+            caveat: words.filter(|_| side("caveat", caveat).is_some_and(|sign| sign > 0.0)),
+        })
     }
 
-    fn number(&self, plan: &Plan, window: &Window, at: Timestamp) -> Result<Option<f64>, SourceError> {
+    fn number(&self, query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Result<Option<f64>, SourceError> {
+        let source_name = self.scraper.name().to_owned();
         match evaluate(plan, window, at).into_vector().as_slice() {
-            [] => Ok(None),
+            [] => match unmatchable(plan, window, at) {
+                Some(cause) => Err(SourceError::Unmatchable { source_name, cause }),
+                None => Ok(None),
+            },
             [(_, value)] => Ok(observed(*value)),
-            series => Err(self.bad_query(several(series.len()))),
+            series => {
+                let promql = query.promql().unwrap_or_default();
+                let cause = format!("{} in {}", several(series.len()), shorten(promql));
+                Err(SourceError::NotOneNumber { source_name, cause })
+            }
         }
     }
 
@@ -94,16 +111,31 @@ impl ExpositionSource {
             plans.clear();
         }
         let plan = plans.entry(promql.into()).or_insert_with(|| Plan::parse(promql).map(Arc::new));
-        plan.clone().map_err(|cause| self.bad_query(cause))
-    }
-
-    fn bad_query(&self, cause: String) -> SourceError {
-        SourceError::BadQuery { source_name: self.scraper.name().into(), cause }
+        plan.clone().map_err(|cause| SourceError::BadQuery {
+            source_name: self.scraper.name().into(),
+            cause: format!("{} in {}", shorten(&cause), shorten(promql)),
+        })
     }
 
     fn unsupported(&self, what: &'static str) -> SourceError {
         SourceError::Unsupported { source_name: self.scraper.name().into(), what }
     }
+}
+
+/// Why a plan that came to nothing always will, if so: series of its metric were scraped, and none of them has a label by
+/// which the plan selects. `namespace`, `pod` and `job` are added by a Prometheus; a page does not have them.
+fn unmatchable(plan: &Plan, window: &Window, at: Timestamp) -> Option<String> {
+    plan.series().into_iter().find_map(|series| {
+        let scraped: Vec<&Labels> = window.scraped(&series.metric, at).collect();
+        let has = |label: &str| scraped.iter().any(|labels| labels.iter().any(|(known, _)| known == label));
+        let lacking = series.matchers.iter().find(|matcher| !matcher.is_match("") && !has(&matcher.name))?;
+        let labels = scraped.first()?.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "no series of {} has a label {} where it is scraped directly (it has {labels}; what a Prometheus adds, as \
+             namespace, pod and job, is not there): leave {} out of the selector",
+            series.metric, lacking.name, lacking.name
+        ))
+    })
 }
 
 impl State {

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use super::depth::operators;
 use promql_parser::label::Matcher;
-use promql_parser::parser::token::{T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_MAX, T_MIN, T_MUL, T_SUB, T_SUM, TokenId};
+use promql_parser::parser::token::{
+    T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_LUNLESS, T_MAX, T_MIN, T_MUL, T_SUB, T_SUM, TokenId,
+};
 use promql_parser::parser::{
     AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector, parse,
 };
@@ -47,6 +50,8 @@ pub(super) enum Plan {
     },
     /// All of the left, and of the right what has other labels.
     Or(Box<Plan>, Box<Plan>),
+    /// Of the left, what has other labels than all of the right.
+    Unless(Box<Plan>, Box<Plan>),
 }
 
 /// Series of one metric.
@@ -98,7 +103,7 @@ impl Plan {
         if promql.len() > MAX_LENGTH {
             return Err(format!("it is longer than {MAX_LENGTH} bytes"));
         }
-        if promql.bytes().filter(|b| b"(-+*/%^".contains(b)).count() > MAX_OPERATORS {
+        if operators(promql) > MAX_OPERATORS {
             return Err(format!("it has more than {MAX_OPERATORS} operators and parentheses"));
         }
         // The grammar panics at some durations (`x[1e30]`); nobody's query may take a worker along.
@@ -117,10 +122,28 @@ impl Plan {
             | Self::Clamp { of, .. }
             | Self::Scalar(of)
             | Self::Vector(of) => of.metrics(),
-            Self::Arithmetic { left, right, .. } | Self::Or(left, right) => {
+            Self::Arithmetic { left, right, .. } | Self::Or(left, right) | Self::Unless(left, right) => {
                 let mut metrics = left.metrics();
                 metrics.extend(right.metrics());
                 metrics
+            }
+        }
+    }
+
+    /// Every selection of series in it.
+    pub(super) fn series(&self) -> Vec<&Series> {
+        match self {
+            Self::Number(_) => Vec::new(),
+            Self::Select(series) | Self::Over { series, .. } => vec![series],
+            Self::Aggregate { of, .. }
+            | Self::Quantile { of, .. }
+            | Self::Clamp { of, .. }
+            | Self::Scalar(of)
+            | Self::Vector(of) => of.series(),
+            Self::Arithmetic { left, right, .. } | Self::Or(left, right) | Self::Unless(left, right) => {
+                let mut series = left.series();
+                series.extend(right.series());
+                series
             }
         }
     }
@@ -167,6 +190,9 @@ impl Plan {
         let (left, right) = (Box::new(Self::of(&binary.lhs)?), Box::new(Self::of(&binary.rhs)?));
         if binary.op.id() == T_LOR {
             return Ok(Self::Or(left, right));
+        }
+        if binary.op.id() == T_LUNLESS {
+            return Ok(Self::Unless(left, right));
         }
         let operator = token(binary.op.id(), &ARITHMETIC).ok_or_else(|| refused(&binary.op.to_string()))?;
         Ok(Self::Arithmetic { operator, left, right })
@@ -241,7 +267,7 @@ fn number(expression: &Expr) -> Result<f64, String> {
 
 fn refused(what: &str) -> String {
     format!(
-        "{what} is not evaluated on scraped series; known are + - * / or, sum max min avg count by/without, rate increase \
+        "{what} is not evaluated on scraped series; known are + - * / or unless, sum max min avg count by/without, rate increase \
          deriv {{avg,max,min,sum}}_over_time, histogram_quantile, clamp, scalar, vector (ask a Prometheus for more)"
     )
 }
@@ -273,8 +299,8 @@ const FUNCTIONS: [(&str, Over); 7] = [
 
 /// Our scrapes live in memory; demand needs minutes, not hours.
 const MAX_RANGE: Duration = Duration::from_secs(600);
-/// No preset comes near.
-const MAX_LENGTH: usize = 2048;
+/// No preset comes near, with a selector of ordinary length.
+const MAX_LENGTH: usize = 16 * 1024;
 /// A tree this deep takes a quarter of a worker's stack.
 const MAX_OPERATORS: usize = 256;
 
@@ -320,6 +346,7 @@ mod tests {
             ("x > 3", "> is not evaluated"),
             ("x % 3", "% is not evaluated"),
             ("x and y", "and is not evaluated"),
+            ("x unless on(a) y", "on(…)"),
             ("x + on(a) y", "on(…)"),
             ("x * on(a) group_left y", "on(…)"),
             ("x offset 5m", "offset or @"),
@@ -347,8 +374,10 @@ mod tests {
             let error = Plan::parse(&format!("x{deep}")).unwrap_err();
             assert!(error.starts_with("it "), "{error}");
         }
+        let quoted = format!("sum(x{{a=\"{}\"}}) unless sum(y{{a='{}'}})", "-+(".repeat(100), "\\'(".repeat(100));
+        assert_eq!(Plan::parse(&quoted).map(|plan| plan.metrics().len()), Ok(2), "what is quoted nests nowhere");
         // The deepest that is let through, on a stack as small as a worker's.
-        let deepest = [format!("{}x", "-".repeat(MAX_OPERATORS)), format!("x{}", " or x".repeat(400))];
+        let deepest = [format!("{}x", "-".repeat(MAX_OPERATORS)), format!("x{}", " or x".repeat(MAX_OPERATORS))];
         let on_small_stack = std::thread::Builder::new().stack_size(2 << 20);
         let parsed = on_small_stack.spawn(move || deepest.map(|text| Plan::parse(&text).is_ok()));
         assert_eq!(parsed.unwrap().join().unwrap(), [true, true]);

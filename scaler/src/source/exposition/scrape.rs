@@ -12,7 +12,8 @@ use super::text::{Format, Sample, parse};
 use super::window::{Labels, Scraped};
 use crate::config::SourceConfig;
 use crate::source::SourceError;
-use crate::source::http::Http;
+use crate::source::error::may_pass;
+use crate::source::http::{Http, Reply};
 
 /// The endpoints of one source.
 pub(super) struct Scraper {
@@ -95,6 +96,17 @@ impl Scraper {
         Ok(each.collect())
     }
 
+    /// Why an answer is no exposition, by its status and in its words.
+    fn refusal(&self, reply: &Reply) -> Option<SourceError> {
+        let said = Http::said(reply);
+        match reply.status.as_u16() {
+            200 => None,
+            401 | 403 => Some(self.http.unauthorized(reply)),
+            _ if may_pass(reply.status) => Some(self.http.unavailable(reply, format!("HTTP {said}"))),
+            _ => Some(self.http.garbage(format!("HTTP {said}; is it the path of its metrics?"))),
+        }
+    }
+
     async fn fetch(&self, target: &Target, wanted: Arc<HashSet<String>>) -> Result<Vec<Scraped>, SourceError> {
         let named = |error: SourceError| error.at_endpoint(&target.instance);
         let reply = self.http.fetch(BODY_LIMIT, |client| {
@@ -105,12 +117,8 @@ impl Scraper {
             }
         });
         let reply = reply.await.map_err(named)?;
-        match reply.status.as_u16() {
-            200 => {}
-            status if reply.status.is_server_error() || status == 429 => {
-                return Err(named(self.http.unreachable(format!("HTTP {status}"))));
-            }
-            status => return Err(named(self.http.garbage(format!("HTTP {status}; is it the path of its metrics?")))),
+        if let Some(refusal) = self.refusal(&reply) {
+            return Err(named(refusal));
         }
         let (format, instance) = (Format::of(&reply.content_type), target.instance.clone());
         // Megabytes of text would keep an async worker from its other work.

@@ -1,6 +1,5 @@
 //! Against servers whose text we set. The same numbers as a real Prometheus: `prewarm-tests`.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
@@ -9,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::*;
-use crate::config::{Credentials, SourceKind, SourceTls};
+use crate::config::SourceKind;
 
 /// One endpoint: what it says, and how often it was asked.
 #[derive(Debug, Default)]
@@ -52,15 +51,11 @@ async fn endpoint(says: &str) -> (Arc<Endpoint>, String) {
 
 fn source(urls: &[&str]) -> ExpositionSource {
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let urls = urls.iter().map(|url| url.parse().unwrap()).collect();
     let config = SourceConfig {
-        kind: SourceKind::Exposition,
-        urls: urls.iter().map(|url| url.parse().unwrap()).collect(),
-        credentials: Credentials::None,
-        headers: BTreeMap::new(),
-        tls: SourceTls::default(),
         timeout: SignedDuration::from_secs(5),
         concurrency: 4,
-        namespaces: Vec::new(),
+        ..SourceConfig::new(SourceKind::Exposition, urls)
     };
     ExpositionSource::new("pods", &config).unwrap()
 }
@@ -93,7 +88,7 @@ async fn endpoints_are_summed_and_a_rate_needs_two_scrapes() {
     assert_eq!(demand(&source, "sum(nothing)", 1).await, Ok(None));
     assert_eq!(
         demand(&source, "running", 1).await.unwrap_err().to_string(),
-        "pods refused the query: it returns 2 series where one is needed; wrap it in sum(…)"
+        "pods was asked for one number: it returns 2 series where one is needed; wrap it in sum(…) in running"
     );
 }
 
@@ -123,7 +118,7 @@ async fn one_endpoint_down_is_no_observation_and_no_lower_demand() {
     b.fail();
     let error = demand(&source, "sum(x)", 1).await.unwrap_err();
     let port = url_b.trim_start_matches("http://localhost:").trim_end_matches("/metrics").to_owned();
-    assert_eq!(error.to_string(), format!("cannot reach pods (127.0.0.1:{port}): HTTP 503"));
+    assert_eq!(error.to_string(), format!("pods (127.0.0.1:{port}) cannot answer now: HTTP 503"));
     assert_eq!(demand(&source, "sum(x)", 1).await.unwrap_err(), error);
     assert_eq!(a.asked.load(Ordering::SeqCst), 2, "the failure, too, is that of the slot");
     b.say("x 2");
@@ -169,13 +164,31 @@ async fn what_cannot_be_read_says_so() {
 }
 
 #[tokio::test]
+async fn a_selector_that_no_page_can_match_is_told_apart_from_no_demand() {
+    let (_, url) = endpoint("x{model=\"a\"} 1\ny 2").await;
+    let source = source(&[&url]);
+    let error = demand(&source, r#"sum(x{namespace="llm",model="a"})"#, 0).await.unwrap_err();
+    assert_eq!(error.kind(), "bad_query");
+    assert_eq!(
+        error.to_string(),
+        "pods can never match the query: no series of x has a label namespace where it is scraped directly (it has \
+         instance, model; what a Prometheus adds, as namespace, pod and job, is not there): leave namespace out of the \
+         selector"
+    );
+    assert_eq!(demand(&source, r#"sum(x{model="b"})"#, 0).await, Ok(None), "another value may come");
+    assert_eq!(demand(&source, r#"sum(x{namespace=""})"#, 0).await, Ok(Some(1.0)));
+    assert_eq!(demand(&source, r#"sum(nothing{namespace="llm"})"#, 0).await, Ok(None), "a metric may come");
+    assert_eq!(demand(&source, r#"sum(x{namespace="llm"}) or sum(y)"#, 0).await, Ok(Some(2.0)));
+}
+
+#[tokio::test]
 async fn backlog_and_latency_fail_alone() {
     let (_, url) = endpoint("x 1\ny 2").await;
     let source = source(&[&url]);
     let query = |text: &str| Some(Query::Text(text.into()));
     let signals = Signals { backlog: query("sum(y)"), latency: query("topk(1, y)"), ..signals("sum(x)") };
     let sample = source.sample(&signals, slot(0)).await.unwrap();
-    assert_eq!(sample, Sample { demand: Some(1.0), backlog: Some(2.0), latency: None });
+    assert_eq!(sample, Sample { demand: Some(1.0), backlog: Some(2.0), latency: None, caveat: None });
 }
 
 #[test]

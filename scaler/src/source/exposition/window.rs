@@ -91,6 +91,13 @@ impl Window {
         (at.duration_since(newest).unsigned_abs() <= LOOK_BACK).then_some(newest)
     }
 
+    /// The labels of a metric's series in the newest complete scrape at or before `at`.
+    pub(super) fn scraped<'a>(&'a self, metric: &str, at: Timestamp) -> impl Iterator<Item = &'a Labels> {
+        let newest = self.newest(at);
+        let series = self.select(metric, &[]);
+        series.filter(move |(_, points)| points.iter().any(|point| Some(point.at) == newest)).map(|(labels, _)| labels)
+    }
+
     /// The series of a metric that all matchers accept, oldest point first. An absent label counts as empty.
     pub(super) fn select<'a>(
         &'a self,

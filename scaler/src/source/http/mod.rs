@@ -1,20 +1,24 @@
 //! One HTTP client per source: credentials, TLS, limits. No error or log that starts here holds a credential.
 
-use std::collections::BTreeMap;
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+mod client;
+mod login;
+pub(super) mod words;
 
-use arc_swap::ArcSwap;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Identity, RequestBuilder, StatusCode, redirect};
-use tokio::sync::{Mutex, Semaphore};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use self::client::{Reach, Reloading};
+use self::login::Login;
+use self::words::chain;
 use super::{SourceError, shorten};
-use crate::config::{Credentials, Secret, SourceConfig, SourceKind, SourceTls};
+use crate::config::{Secret, SourceConfig, SourceKind};
 
 /// A client with everything that one source's configuration says about HTTP.
 pub(super) struct Http {
@@ -22,15 +26,25 @@ pub(super) struct Http {
     client: Reloading,
     credentials: Login,
     headers: HeaderMap,
+    /// Values of parameters, which may be secret.
+    parameters: Vec<Secret>,
     timeout: Duration,
     permits: Semaphore,
 }
 
-/// What came back, after decompression; never a redirect, never 401 or 403.
+/// What came back, after decompression; never a redirect. A refusal's body holds no secret of ours.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) content_type: String,
+    /// When the server wants to be asked again.
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
 }
 
 impl Http {
@@ -52,6 +66,7 @@ impl Http {
             client: Reloading::new(&config.tls, reach).map_err(wrong)?,
             credentials: Login::from(&config.credentials),
             headers: header_map(&config.headers).map_err(wrong)?,
+            parameters: config.parameters.values().cloned().collect(),
             timeout,
             permits: Semaphore::new(config.concurrency),
         })
@@ -89,10 +104,6 @@ impl Http {
         let request = self.credentials.apply(request).await.map_err(|cause| self.misconfigured(cause))?;
         let mut response = request.send().await.map_err(|error| self.unreachable(chain(error)))?;
         let status = response.status();
-        if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
-            self.credentials.forget().await;
-            return Err(SourceError::Unauthorized { source_name: self.name.clone(), status: status.as_u16() });
-        }
         if status.is_redirection() {
             return Err(self.garbage(format!(
                 "HTTP {} redirects elsewhere; redirects are not followed, so configure the final address",
@@ -101,14 +112,53 @@ impl Http {
         }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
+        let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(chain(error)))? {
             if body.len() + chunk.len() > limit {
-                return Err(self.garbage(format!("the answer is larger than {} MiB", limit >> 20)));
+                if status.is_success() {
+                    return Err(self.garbage(format!("the answer is larger than {} MiB", limit >> 20)));
+                }
+                // The beginning of a refusal says why.
+                body.extend_from_slice(&chunk[..limit - body.len()]);
+                break;
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, content_type, body })
+        let mut reply = Reply { status, content_type, retry_after, body };
+        if !status.is_success() {
+            self.conceal(&mut reply).await;
+        }
+        if reply.is_unauthorized() {
+            self.credentials.forget().await;
+        }
+        Ok(reply)
+    }
+
+    /// Takes what is secret out of a refusal that repeats what it was sent.
+    async fn conceal(&self, reply: &mut Reply) {
+        let mut secrets = self.credentials.secrets().await;
+        let headers = self.headers.iter().filter(|(name, _)| !names_a_tenant(name));
+        secrets.extend(headers.filter_map(|(_, value)| Some(Secret::new(value.to_str().ok()?))));
+        // Most parameters are words like "true".
+        secrets.extend(self.parameters.iter().filter(|value| value.expose().len() >= 8).cloned());
+        let text = String::from_utf8_lossy(&reply.body);
+        reply.body = words::without(&text, secrets.iter().map(Secret::expose)).into_bytes();
+    }
+
+    /// A refusal by 401 or 403, in its own words.
+    pub(super) fn unauthorized(&self, reply: &Reply) -> SourceError {
+        SourceError::Unauthorized {
+            source_name: self.name.clone(),
+            status: reply.status.as_u16(),
+            cause: words::of_body(&reply.body),
+        }
+    }
+
+    /// The server says that it cannot answer now.
+    pub(super) fn unavailable(&self, reply: &Reply, cause: String) -> SourceError {
+        let retry_after = reply.retry_after;
+        SourceError::Unavailable { source_name: self.name.clone(), cause, retry_after }
     }
 
     pub(super) fn unreachable(&self, cause: String) -> SourceError {
@@ -119,8 +169,13 @@ impl Http {
         SourceError::Garbage { source_name: self.name.clone(), cause: shorten(&cause) }
     }
 
-    pub(super) fn bad_query(&self, cause: String) -> SourceError {
-        SourceError::BadQuery { source_name: self.name.clone(), cause: shorten(&cause) }
+    /// Status and words of a refusal.
+    pub(super) fn said(reply: &Reply) -> String {
+        let status = reply.status.as_u16();
+        match words::of_body(&reply.body) {
+            words if words.is_empty() => status.to_string(),
+            words => format!("{status}, {words}"),
+        }
     }
 
     fn misconfigured(&self, cause: String) -> SourceError {
@@ -134,177 +189,6 @@ pub(super) fn join(base: &Url, segments: &[&str]) -> Option<Url> {
     url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
     url.set_fragment(None);
     Some(url)
-}
-
-/// Credentials as they are sent; files are read anew.
-enum Login {
-    None,
-    Bearer(Secret),
-    BearerFile(SecretFile),
-    Basic { user: String, password: Secret },
-    BasicFile { user: String, password: SecretFile },
-}
-
-impl From<&Credentials> for Login {
-    fn from(credentials: &Credentials) -> Self {
-        match credentials {
-            Credentials::None => Self::None,
-            Credentials::Bearer(token) => Self::Bearer(token.clone()),
-            Credentials::BearerFile(path) => Self::BearerFile(SecretFile::new(path)),
-            Credentials::Basic { user, password } => Self::Basic { user: user.clone(), password: password.clone() },
-            Credentials::BasicFile { user, password_file } => {
-                Self::BasicFile { user: user.clone(), password: SecretFile::new(password_file) }
-            }
-        }
-    }
-}
-
-impl Login {
-    async fn apply(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
-        Ok(match self {
-            Self::None => request,
-            Self::Bearer(token) => request.bearer_auth(token.expose()),
-            Self::BearerFile(file) => request.bearer_auth(file.read().await?.expose()),
-            Self::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
-            Self::BasicFile { user, password } => request.basic_auth(user, Some(password.read().await?.expose())),
-        })
-    }
-
-    async fn forget(&self) {
-        if let Self::BearerFile(file) | Self::BasicFile { password: file, .. } = self {
-            *file.last.lock().await = None;
-        }
-    }
-}
-
-/// A file with a secret, read again every few seconds: mounted tokens rotate.
-struct SecretFile {
-    path: PathBuf,
-    last: Mutex<Option<(Instant, Secret)>>,
-}
-
-impl SecretFile {
-    fn new(path: &Path) -> Self {
-        Self { path: path.into(), last: Mutex::new(None) }
-    }
-
-    async fn read(&self) -> Result<Secret, String> {
-        let mut last = self.last.lock().await;
-        if let Some((when, secret)) = &*last
-            && when.elapsed() < SECRET_AGE
-        {
-            return Ok(secret.clone());
-        }
-        let text = tokio::fs::read_to_string(&self.path)
-            .await
-            .map_err(|error| format!("cannot read {}: {error}", self.path.display()))?;
-        if text.trim().is_empty() {
-            return Err(format!("{} is empty", self.path.display()));
-        }
-        let secret = Secret::new(text.trim());
-        *last = Some((Instant::now(), secret.clone()));
-        Ok(secret)
-    }
-}
-
-/// How addresses are reached.
-#[derive(Clone, Copy)]
-struct Reach {
-    /// Some of them with TLS.
-    encrypted: bool,
-    /// Past any proxy of the environment, which has no way to pods.
-    direct: bool,
-}
-
-/// A client that is built anew when its certificate files change.
-struct Reloading {
-    tls: SourceTls,
-    reach: Reach,
-    client: ArcSwap<Client>,
-    seen: Mutex<(Instant, Vec<Option<SystemTime>>)>,
-}
-
-impl Reloading {
-    fn new(tls: &SourceTls, reach: Reach) -> Result<Self, String> {
-        let stamps = stamps(tls);
-        Ok(Self {
-            tls: tls.clone(),
-            reach,
-            client: ArcSwap::from_pointee(build(tls, reach)?),
-            seen: Mutex::new((Instant::now(), stamps)),
-        })
-    }
-
-    async fn current(&self, source: &str) -> Arc<Client> {
-        // Whoever finds the lock taken uses the client that is there.
-        if let Ok(mut seen) = self.seen.try_lock()
-            && seen.0.elapsed() >= CERTIFICATE_AGE
-        {
-            seen.0 = Instant::now();
-            let (tls, reach, before) = (self.tls.clone(), self.reach, seen.1.clone());
-            let rebuilt = tokio::task::spawn_blocking(move || {
-                let now = stamps(&tls);
-                (now != before).then(|| (build(&tls, reach), now))
-            });
-            if let Ok(Some((client, now))) = rebuilt.await {
-                seen.1 = now;
-                match client {
-                    Ok(client) => self.client.store(Arc::new(client)),
-                    // They may be half written; the next change is looked at again.
-                    Err(cause) => tracing::warn!(
-                        source.name = source,
-                        error.message = cause,
-                        "changed certificates cannot be used; going on with those from before"
-                    ),
-                }
-            }
-        }
-        self.client.load_full()
-    }
-}
-
-fn stamps(tls: &SourceTls) -> Vec<Option<SystemTime>> {
-    [&tls.ca, &tls.cert, &tls.key]
-        .into_iter()
-        .flatten()
-        .map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
-        .collect()
-}
-
-fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-    let mut builder = Client::builder()
-        .user_agent(concat!("prewarm/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT);
-    if let Some(path) = &tls.ca {
-        let roots = Certificate::from_pem_bundle(&read(path)?).unwrap_or_default();
-        if roots.is_empty() {
-            return Err(format!("{} holds no PEM certificate", path.display()));
-        }
-        builder = builder.tls_certs_merge(roots);
-    } else if !reach.encrypted {
-        // The system's roots are missing in an empty image, and plain HTTP needs none.
-        builder = builder.tls_certs_only([]);
-    }
-    if reach.direct {
-        builder = builder.no_proxy();
-    }
-    match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            let mut pem = read(cert)?;
-            pem.push(b'\n');
-            pem.extend(read(key)?);
-            let identity = Identity::from_pem(&pem)
-                .map_err(|_| format!("{} and {} hold no PEM certificate with key", cert.display(), key.display()))?;
-            builder = builder.identity(identity);
-        }
-        (None, None) => {}
-        _ => return Err("a client certificate needs both cert and key".into()),
-    }
-    builder.tls_danger_accept_invalid_certs(tls.insecure_skip_verify).build().map_err(chain)
 }
 
 fn header_map(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, String> {
@@ -321,30 +205,22 @@ fn header_map(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, String> {
         .collect()
 }
 
-/// An error with its causes and without the URL, which may hold a password.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
+/// When a server wants to be asked again: seconds, or a date that is told from the server's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
     }
-    text
+    let at = rfc2822::parse(text).ok()?;
+    let now = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(Duration::try_from(at.timestamp().duration_since(now.timestamp())).unwrap_or(Duration::ZERO))
 }
 
-/// Kubelets replace a projected token long before it expires; a few seconds late is early enough.
-const SECRET_AGE: Duration = Duration::from_secs(5);
-/// Certificates are renewed days before they expire.
-const CERTIFICATE_AGE: Duration = Duration::from_secs(60);
-/// A peer that does not take a connection in this time is down; the rest of the timeout is for its answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than a slot, so that connections live from slot to slot; shorter than common servers' own limits.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// A header that says whose data is meant: a refusal that repeats it is the better for it.
+fn names_a_tenant(header: &HeaderName) -> bool {
+    let tenants = [SourceConfig::TENANT_HEADER, "THANOS-TENANT", "AccountID", "ProjectID"];
+    tenants.iter().any(|tenant| header.as_str().eq_ignore_ascii_case(tenant))
+}
 
 #[cfg(test)]
 mod tests;

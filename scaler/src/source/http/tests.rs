@@ -1,6 +1,7 @@
 //! TLS with certificates of our own making. What happens above it is tested with the sources.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,7 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::client::CERTIFICATE_AGE;
 use super::*;
+use crate::config::SourceTls;
 
 /// A certificate authority and what it signs.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -92,14 +95,10 @@ impl Mounted {
 
 fn client(url: &Url, tls: SourceTls) -> Result<Http, SourceError> {
     let config = SourceConfig {
-        kind: SourceKind::Prometheus,
-        urls: vec![url.clone()],
-        credentials: Credentials::None,
-        headers: BTreeMap::new(),
         tls,
         timeout: jiff::SignedDuration::from_secs(5),
         concurrency: 1,
-        namespaces: Vec::new(),
+        ..SourceConfig::new(SourceKind::Prometheus, vec![url.clone()])
     };
     Http::new("default", &config)
 }
@@ -160,4 +159,18 @@ async fn files_that_are_no_certificates_are_told_at_the_start() {
     std::fs::write(mounted.path("tls.key"), "nonsense").unwrap();
     let error = client(&url, mounted.tls()).err().unwrap();
     assert!(error.to_string().ends_with("tls.key hold no PEM certificate with key"), "{error}");
+}
+
+#[test]
+fn a_server_says_when_to_ask_again_in_seconds_or_by_its_own_clock() {
+    let read = |pairs: &[(HeaderName, &str)]| {
+        let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        retry_after(&headers.collect())
+    };
+    let date = (DATE, "Tue, 24 Nov 2026 12:00:00 GMT");
+    assert_eq!(read(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
+    assert_eq!(read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]), Some(Duration::from_secs(90)));
+    assert_eq!(read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 11:00:00 GMT")]), Some(Duration::ZERO));
+    assert_eq!(read(&[date, (RETRY_AFTER, "soon")]), None);
+    assert_eq!(read(&[(RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]), None, "without a clock of its own");
 }

@@ -1,27 +1,47 @@
-//! Prometheus HTTP API, and what speaks it: Thanos, Mimir, VictoriaMetrics.
+//! Prometheus HTTP API, and what speaks it: Thanos, Mimir, VictoriaMetrics, the clouds' managed ones, and proxies before
+//! them.
 //!
 //! One number comes of a query: a scalar, or a vector of exactly one sample. An empty vector, NaN and ±Inf are missing.
 //! A negative number counts as 0.
 
+mod answer;
+mod dialect;
+
 use std::fmt;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
-use serde::Deserialize;
 use url::Url;
 
+use self::answer::{Answer, Point, Refusal};
+use self::dialect::Dialect;
 use super::complaints::Complaints;
 use super::http::{Http, Reply, join};
 use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
-use crate::config::SourceConfig;
+use crate::config::{Secret, SourceConfig};
 
 /// A Prometheus server.
 pub struct PrometheusSource {
     http: Http,
     instant: Url,
     range: Url,
+    /// What every query carries, by the configuration.
+    parameters: Vec<(String, Secret)>,
+    dialect: Dialect,
     complaints: Complaints,
+}
+
+/// One question, with what is needed to tell of its failure.
+struct Question<'a> {
+    url: &'a Url,
+    promql: &'a str,
+    form: Vec<(&'static str, String)>,
+    /// Bytes of the answer.
+    limit: usize,
+    /// Whether an answer about the past is wanted, where nothing may simply be too old.
+    of_past: bool,
 }
 
 impl PrometheusSource {
@@ -39,23 +59,44 @@ impl PrometheusSource {
             http: Http::new(name, config)?,
             instant: endpoint("query")?,
             range: endpoint("query_range")?,
+            parameters: config.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            dialect: Dialect::new(config.method),
             complaints: Complaints::default(),
         })
     }
 
     async fn value(&self, query: &Query, at: Timestamp) -> Result<Option<f64>, SourceError> {
-        let form = [("query", self.promql(query)?.to_owned()), ("time", seconds(at.as_millisecond()))];
-        match self.ask(&self.instant, form.into(), INSTANT_LIMIT).await? {
+        let promql = self.promql(query)?;
+        let question = Question {
+            url: &self.instant,
+            promql,
+            form: vec![("query", promql.to_owned()), ("time", seconds(at.as_millisecond()))],
+            limit: INSTANT_LIMIT,
+            of_past: false,
+        };
+        match self.ask(question).await? {
+            Answer::Nothing => Ok(None),
             Answer::Scalar(point) => self.number(&point),
             Answer::Vector(series) => match series.as_slice() {
                 [] => Ok(None),
-                [Instant { value: Some(point) }] => self.number(point),
-                [_] => Err(self.http.bad_query("it returns a native histogram; use histogram_quantile(…)".into())),
-                _ => Err(self.http.bad_query(several(series.len()))),
+                [one] => match &one.value {
+                    Some(point) => self.number(point),
+                    None => Err(self.not_one("it returns a native histogram; use histogram_quantile(…)", promql)),
+                },
+                _ => Err(self.not_one(&several(series.len()), promql)),
             },
-            Answer::Matrix(_) => Err(self.http.bad_query("it returns a range; use rate(…) or such".into())),
-            Answer::String(_) => Err(self.http.bad_query("it returns text instead of a number".into())),
+            Answer::Matrix(series) if series.is_empty() => Ok(None),
+            Answer::Matrix(_) => Err(self.not_one("it returns a range; use rate(…) or such", promql)),
+            Answer::String(_) => Err(self.not_one("it returns text instead of a number", promql)),
         }
+    }
+
+    /// Why demand may not tell the truth, where its preset knows a sign of it.
+    async fn caution(&self, demand: &Query, at: Timestamp) -> Option<&'static str> {
+        let (query, words) = demand.caveat()?;
+        let answer = self.value(&query, at).await;
+        let sign = self.complaints.heed(self.http.name(), "caveat", &query, answer)?;
+        (sign > 0.0).then_some(words)
     }
 
     async fn values(
@@ -71,15 +112,19 @@ impl PrometheusSource {
         if to.duration_since(from).as_millis() / step.as_millis() >= MAX_POINTS {
             return Err(self.unsupported("read more than 11,000 points at once"));
         }
+        let promql = self.promql(query)?;
         let form = vec![
-            ("query", self.promql(query)?.to_owned()),
+            ("query", promql.to_owned()),
             ("start", seconds(from.as_millisecond())),
             ("end", seconds(to.as_millisecond())),
             ("step", seconds(step.as_millis() as i64)),
         ];
-        let points = match self.ask(&self.range, form, RANGE_LIMIT).await? {
+        let question = Question { url: &self.range, promql, form, limit: RANGE_LIMIT, of_past: true };
+        let points = match self.ask(question).await? {
+            Answer::Nothing => Vec::new(),
+            Answer::Vector(series) if series.is_empty() => Vec::new(),
             Answer::Matrix(mut series) if series.len() <= 1 => series.pop().unwrap_or_default().values,
-            Answer::Matrix(series) => return Err(self.http.bad_query(several(series.len()))),
+            Answer::Matrix(series) => return Err(self.not_one(&several(series.len()), promql)),
             _ => return Err(self.http.garbage("a range query was answered with something else".into())),
         };
         let mut values = Vec::with_capacity(points.len());
@@ -92,45 +137,71 @@ impl PrometheusSource {
         Ok(values)
     }
 
-    async fn ask(&self, url: &Url, mut form: Vec<(&'static str, String)>, limit: usize) -> Result<Answer, SourceError> {
-        // The server gives up when we do.
-        form.push(("timeout", format!("{}ms", self.http.timeout().as_millis())));
-        // A sum over the shards that happen to answer looks like falling demand: Thanos and VictoriaMetrics shall fail.
-        form.push(("partial_response", "false".into()));
-        form.push(("deny_partial_response", "1".into()));
-        let mut reply = self.http.fetch(limit, |client| client.post(url.clone()).form(&form)).await?;
-        if matches!(reply.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
-            reply = self.http.fetch(limit, |client| client.get(url.clone()).query(&form)).await?;
+    /// Asks, and once more where the server says that it cannot answer at this moment.
+    async fn ask(&self, question: Question<'_>) -> Result<Answer, SourceError> {
+        match self.ask_once(&question).await {
+            Err(error @ SourceError::Unavailable { .. }) => {
+                let pause = error.retry_after().unwrap_or(PAUSE);
+                if pause > LONGEST_PAUSE {
+                    return Err(error);
+                }
+                tokio::time::sleep(pause).await;
+                self.ask_once(&question).await
+            }
+            answer => answer,
         }
-        self.read(&reply)
     }
 
-    fn read(&self, reply: &Reply) -> Result<Answer, SourceError> {
-        let status = reply.status.as_u16();
-        let envelope = match serde_json::from_slice::<Envelope>(&reply.body) {
-            Ok(envelope) => envelope,
-            Err(_) if reply.status.is_server_error() || status == 429 => {
-                return Err(self.http.unreachable(format!("HTTP {status}")));
-            }
-            Err(_) if !reply.status.is_success() => {
-                return Err(self.http.garbage(format!("HTTP {status}; is url the address of a Prometheus API?")));
-            }
-            Err(error) => return Err(self.http.garbage(format!("not the JSON of a Prometheus API: {error}"))),
-        };
-        match envelope {
-            Envelope { data: Some(_), is_partial: true, .. } => {
-                Err(self.http.unreachable("it could read only a part of its data".into()))
-            }
-            Envelope { status: Status::Success, data: Some(data), .. } => Ok(data),
-            Envelope { status: Status::Success, .. } => Err(self.http.garbage("success without data".into())),
-            Envelope { error_type, error, .. } => {
-                let words = format!("{}: {}", error_type.as_deref().unwrap_or("error"), error.unwrap_or_default());
-                match error_type.as_deref() {
-                    Some("timeout" | "canceled" | "internal" | "unavailable") => Err(self.http.unreachable(words)),
-                    None if reply.status.is_server_error() || status == 429 => Err(self.http.unreachable(words)),
-                    _ => Err(self.http.bad_query(words)),
-                }
-            }
+    async fn ask_once(&self, question: &Question<'_>) -> Result<Answer, SourceError> {
+        let reply = self.fetch(question).await?;
+        let told = answer::read(&reply, question.of_past).map_err(|refusal| self.refused(refusal, &reply, question))?;
+        self.dialect.note(&told);
+        self.complaints.remark(self.http.name(), question.promql, told.remark.as_deref());
+        Ok(told.answer)
+    }
+
+    /// By POST, for queries may be long; by GET where a proxy lets only that pass.
+    async fn fetch(&self, question: &Question<'_>) -> Result<Reply, SourceError> {
+        let form = self.form(question);
+        let get = || self.http.fetch(question.limit, |client| client.get(question.url.clone()).query(&form));
+        if self.dialect.gets() {
+            return get().await;
+        }
+        let posted = self.http.fetch(question.limit, |client| client.post(question.url.clone()).form(&form)).await?;
+        if !self.dialect.refuses_post(&posted) {
+            return Ok(posted);
+        }
+        let got = get().await?;
+        let heard = got.status.is_success() || !got.is_unauthorized() && answer::is_of_the_api(&got.body);
+        if heard {
+            self.dialect.remember_get(self.http.name(), posted.status);
+        }
+        // Where neither passes, what was said to POST counts, unless that was no more than "not this verb".
+        let only_the_verb = matches!(posted.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
+        Ok(if heard || only_the_verb { got } else { posted })
+    }
+
+    /// The question's own parameters, those of the configuration and those that the server is known to understand.
+    fn form<'a>(&'a self, question: &'a Question<'_>) -> Vec<(&'a str, String)> {
+        let mut form: Vec<(&str, String)> = question.form.clone();
+        // The server gives up when we do.
+        let ours = [("timeout", format!("{}ms", self.http.timeout().as_millis()))];
+        let known = self.dialect.parameters().map(|(name, value)| (name, value.to_owned()));
+        let configured = |name: &str| self.parameters.iter().any(|(key, _)| key == name);
+        form.extend(ours.into_iter().chain(known).filter(|(name, _)| !configured(name)));
+        form.extend(self.parameters.iter().map(|(name, value)| (name.as_str(), value.expose().to_owned())));
+        form
+    }
+
+    fn refused(&self, refusal: Refusal, reply: &Reply, question: &Question<'_>) -> SourceError {
+        let source_name = self.http.name().to_owned();
+        let cause = || asked(&Http::said(reply), question.promql);
+        match refusal {
+            Refusal::Credentials => self.http.unauthorized(reply),
+            Refusal::Query => SourceError::BadQuery { source_name, cause: cause() },
+            Refusal::NotNow => self.http.unavailable(reply, cause()),
+            Refusal::Partial(words) => SourceError::Partial { source_name, cause: asked(&words, question.promql) },
+            Refusal::Garbage(words) => self.http.garbage(words),
         }
     }
 
@@ -142,6 +213,10 @@ impl PrometheusSource {
 
     fn promql<'a>(&self, query: &'a Query) -> Result<&'a str, SourceError> {
         query.promql().ok_or_else(|| self.unsupported("read another trigger; that comes later"))
+    }
+
+    fn not_one(&self, cause: &str, promql: &str) -> SourceError {
+        SourceError::NotOneNumber { source_name: self.http.name().into(), cause: asked(cause, promql) }
     }
 
     fn unsupported(&self, what: &'static str) -> SourceError {
@@ -157,12 +232,13 @@ impl MetricSource for PrometheusSource {
                 let answer = self.value(query, at).await;
                 self.complaints.heed(self.http.name(), signal, query, answer)
             };
-            let (demand, backlog, latency) = futures::join!(
+            let (demand, backlog, latency, caveat) = futures::join!(
                 self.value(&signals.demand, at),
                 side("backlog", &signals.backlog),
                 side("latency", &signals.latency),
+                self.caution(&signals.demand, at),
             );
-            Ok(Sample { demand: demand?, backlog, latency })
+            Ok(Sample { demand: demand?, backlog, latency, caveat })
         })
     }
 
@@ -187,48 +263,9 @@ impl fmt::Debug for PrometheusSource {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    status: Status,
-    data: Option<Answer>,
-    error_type: Option<String>,
-    error: Option<String>,
-    /// VictoriaMetrics.
-    #[serde(default)]
-    is_partial: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Success,
-    Error,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-enum Answer {
-    Scalar(Point),
-    Vector(Vec<Instant>),
-    Matrix(Vec<Range>),
-    #[allow(dead_code, reason = "told apart only to name it in the error")]
-    String(serde::de::IgnoredAny),
-}
-
-/// Unix seconds and the value's text.
-#[derive(Deserialize)]
-struct Point(f64, String);
-
-#[derive(Deserialize)]
-struct Instant {
-    value: Option<Point>,
-}
-
-#[derive(Deserialize, Default)]
-struct Range {
-    #[serde(default)]
-    values: Vec<Point>,
+/// Words about a query, and the query.
+fn asked(words: &str, promql: &str) -> String {
+    format!("{words} in {}", shorten(promql))
 }
 
 /// Decimal seconds of `milliseconds`, as the API wants times and steps.
@@ -244,6 +281,12 @@ const MAX_POINTS: i128 = 11_000;
 const INSTANT_LIMIT: usize = 1 << 20;
 /// 11,000 points take about 400 kB.
 const RANGE_LIMIT: usize = 16 << 20;
+/// Before a second attempt, where the server does not say.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Who wants a longer pause is asked again with the next slot, or by whoever fills a history.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+#[cfg(test)]
+mod field_tests;
 #[cfg(test)]
 mod tests;

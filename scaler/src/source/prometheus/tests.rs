@@ -10,41 +10,36 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::config::{Credentials, Secret, SourceKind, SourceTls};
+use crate::config::{Credentials, Secret, SourceKind};
 
-const VECTOR: &str = r#"{"status":"success","data":{"resultType":"vector","result":[RESULT]}}"#;
+pub(super) const VECTOR: &str = r#"{"status":"success","data":{"resultType":"vector","result":[RESULT]}}"#;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-fn config(url: &str) -> SourceConfig {
+pub(super) fn config(url: &str) -> SourceConfig {
     SourceConfig {
-        kind: SourceKind::Prometheus,
-        urls: vec![url.parse().unwrap()],
-        credentials: Credentials::None,
-        headers: BTreeMap::new(),
-        tls: SourceTls::default(),
         timeout: SignedDuration::from_secs(5),
         concurrency: 4,
-        namespaces: Vec::new(),
+        ..SourceConfig::new(SourceKind::Prometheus, vec![url.parse().unwrap()])
     }
 }
 
-fn source(config: &SourceConfig) -> PrometheusSource {
+pub(super) fn source(config: &SourceConfig) -> PrometheusSource {
     let _ = rustls::crypto::ring::default_provider().install_default();
     PrometheusSource::new("default", config).unwrap()
 }
 
-fn signals(query: &str) -> Signals {
+pub(super) fn signals(query: &str) -> Signals {
     Signals { demand: Query::Text(query.into()), backlog: None, latency: None }
 }
 
 /// What reached the server: method, path with query, headers, body.
-type Seen = Arc<Mutex<Vec<(String, String, HeaderMap, String)>>>;
+pub(super) type Seen = Arc<Mutex<Vec<(String, String, HeaderMap, String)>>>;
 
 /// A server that answers every request alike and remembers it.
-async fn server(answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 'static) -> (String, Seen) {
+pub(super) async fn server(answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 'static) -> (String, Seen) {
     let seen = Seen::default();
     let keep = seen.clone();
     let app = Router::new()
@@ -66,12 +61,12 @@ async fn server(answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 's
     (address, seen)
 }
 
-async fn answer_to(status: u16, body: &'static str) -> Result<Sample, SourceError> {
+pub(super) async fn answer_to(status: u16, body: &'static str) -> Result<Sample, SourceError> {
     let (url, _) = server(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
     source(&config(&url)).sample(&signals("up"), at(1_800_000_000)).await
 }
 
-async fn demand_of(result: &str) -> Result<Option<f64>, SourceError> {
+pub(super) async fn demand_of(result: &str) -> Result<Option<f64>, SourceError> {
     answer_to(200, Box::leak(VECTOR.replace("RESULT", result).into_boxed_str())).await.map(|sample| sample.demand)
 }
 
@@ -92,7 +87,7 @@ async fn what_is_not_one_number_says_how_to_make_it_one() {
     let several = demand_of(r#"{"metric":{"a":"1"},"value":[1,"1"]},{"metric":{"a":"2"},"value":[1,"2"]}"#).await;
     assert_eq!(
         several.unwrap_err().to_string(),
-        "default refused the query: it returns 2 series where one is needed; wrap it in sum(…)"
+        "default was asked for one number: it returns 2 series where one is needed; wrap it in sum(…) in up"
     );
     let histogram = demand_of(r#"{"metric":{},"histogram":[1,{"count":"1","sum":"2"}]}"#).await.unwrap_err();
     assert_eq!(histogram.kind(), "bad_query");
@@ -105,18 +100,21 @@ async fn what_is_not_one_number_says_how_to_make_it_one() {
 async fn every_failure_has_its_kind() {
     let words = r#"{"status":"error","errorType":"bad_data","error":"1:5: parse error"}"#;
     let refused = answer_to(400, words).await.unwrap_err();
-    assert_eq!(refused.to_string(), "default refused the query: bad_data: 1:5: parse error");
+    assert_eq!(refused.to_string(), "default refused the query: 400, 1:5: parse error in up");
     let slow = answer_to(503, r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#).await;
     assert_eq!(slow.unwrap_err().kind(), "unreachable");
     assert_eq!(answer_to(401, "").await.unwrap_err().to_string(), "default refused our credentials (HTTP 401)");
     assert_eq!(answer_to(403, words).await.unwrap_err().kind(), "unauthorized");
     assert_eq!(answer_to(502, "<html>bad gateway").await.unwrap_err().kind(), "unreachable");
     assert_eq!(answer_to(429, "slow down").await.unwrap_err().kind(), "unreachable");
-    assert_eq!(answer_to(404, "not found").await.unwrap_err().kind(), "garbage");
+    assert_eq!(
+        answer_to(404, "not found").await.unwrap_err().to_string(),
+        "default answered with garbage: HTTP 404, not found; is url the address of a Prometheus API?"
+    );
     assert_eq!(answer_to(200, "<html>hello").await.unwrap_err().kind(), "garbage");
     assert_eq!(answer_to(200, r#"{"status":"success"}"#).await.unwrap_err().kind(), "garbage");
     let partial = r#"{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}"#;
-    assert_eq!(answer_to(200, partial).await.unwrap_err().kind(), "unreachable");
+    assert_eq!(answer_to(200, partial).await.unwrap_err().kind(), "partial");
     let long = Box::leak(
         format!(r#"{{"status":"error","errorType":"execution","error":"{}"}}"#, "x".repeat(5000)).into_boxed_str(),
     );
@@ -173,11 +171,7 @@ async fn the_question_carries_slot_prefix_headers_and_credentials() {
     assert_eq!((method.as_str(), path.as_str()), ("POST", "/prometheus/api/v1/query"));
     assert_eq!(headers["x-scope-orgid"], "team-a");
     assert_eq!(headers["authorization"], "Basic bWU6aHVudGVyMg==");
-    assert_eq!(
-        body,
-        "query=sum%28x%7Ba%3D%22b%26c%22%7D%29&time=1800000015.000&timeout=5000ms&partial_response=false\
-         &deny_partial_response=1"
-    );
+    assert_eq!(body, "query=sum%28x%7Ba%3D%22b%26c%22%7D%29&time=1800000015.000&timeout=5000ms");
 }
 
 #[tokio::test]
@@ -232,7 +226,7 @@ async fn backlog_and_latency_fail_alone() {
     let query = |text: &str| Query::Text(text.into());
     let signals = Signals { demand: query("good"), backlog: Some(query("bad")), latency: Some(query("good")) };
     let sample = source.sample(&signals, at(0)).await.unwrap();
-    assert_eq!(sample, Sample { demand: Some(4.0), backlog: None, latency: Some(4.0) });
+    assert_eq!(sample, Sample { demand: Some(4.0), backlog: None, latency: Some(4.0), caveat: None });
     let signals = Signals { demand: query("bad"), ..signals };
     assert_eq!(source.sample(&signals, at(0)).await.unwrap_err().kind(), "bad_query");
 }
