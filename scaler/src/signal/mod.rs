@@ -37,6 +37,14 @@ impl Query {
         Some((Self::Text(caution.promql.clone()), caution.words))
     }
 
+    /// Whether whoever asks has named this label, rather than a preset.
+    pub fn names(&self, label: &str) -> bool {
+        match self {
+            Self::Preset(expression) => expression.selected_by().iter().any(|named| named == label),
+            Self::Text(_) | Self::Trigger(_) => true,
+        }
+    }
+
     /// The question as PromQL; `None` for another trigger.
     pub fn promql(&self) -> Option<&str> {
         match self {
