@@ -1,13 +1,13 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
 mod answer;
-pub mod choice;
 pub mod lead;
 pub(crate) mod live;
 pub mod planner;
 pub mod plausibility;
 pub mod policy;
 pub mod rhythm;
+pub mod selection;
 mod target;
 
 use jiff::{SignedDuration, Timestamp};
@@ -209,7 +209,7 @@ pub struct Parts {
     /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
     pub forecast_replicas: u32,
     /// The tuner's policy that acted; `None` before its first choice, and where the mode lets none act.
-    pub policy: Option<choice::ShadowPolicy>,
+    pub policy: Option<selection::ShadowPolicy>,
     /// Whether mode and gate let the forecast act.
     pub forecast_acts: bool,
     /// Replicas the windows demand at any instant of `[now, now + lead]`.

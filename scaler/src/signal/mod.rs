@@ -35,6 +35,14 @@ impl Query {
         Some((Self::Text(caution.promql.clone()), caution.words))
     }
 
+    /// Whether whoever asks has named this label, rather than a preset.
+    pub fn names(&self, label: &str) -> bool {
+        match self {
+            Self::Preset(expression) => expression.selected_by().iter().any(|named| named == label),
+            Self::Text(_) => true,
+        }
+    }
+
     /// The question as PromQL.
     pub fn promql(&self) -> &str {
         match self {

@@ -14,7 +14,8 @@ impl Planner {
     /// oldest first; it should reach back `keepWarm` and at least an hour, minutes older than what is remembered do no
     /// harm. For a planner that has not ticked yet: what it has seen itself is better, and stays.
     pub fn warm(&mut self, now: Timestamp, recent: &[Minute]) {
-        if self.last_tick.is_some() {
+        // Of nothing nothing is known: the first sample is still the first.
+        if self.last_tick.is_some() || recent.is_empty() {
             return;
         }
         let policy = self.policy.clone();

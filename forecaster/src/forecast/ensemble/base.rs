@@ -3,7 +3,7 @@
 
 use super::column::Column;
 use super::lanes::Processor;
-use super::mixture::{Mixture, SOURCES, Sums};
+use super::mixture::{Costs, Mixture, SOURCES};
 use super::ridge::{Design, FEATURES, Normal, Ridge};
 use super::track::{Profile, Track};
 use crate::forecast::season::Season;
@@ -159,7 +159,7 @@ impl Base {
             return;
         }
         // The rows are forecasts as issued only from the second fit on.
-        let mut sums = Sums::default();
+        let mut sums = Costs::default();
         for s in origins {
             let (Some(z), Some(came)) = (track.z.get(s), track.z.get(s + self.lead)) else { continue };
             if let (Some(said), Some(size)) = (self.sources(s, z), self.size.get(s)) {

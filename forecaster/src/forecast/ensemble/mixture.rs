@@ -17,7 +17,7 @@ pub(super) struct Mixture([f32; SOURCES]);
 
 /// Sums over past bucket from which a mixture is solved.
 #[derive(Debug, Default)]
-pub(super) struct Sums {
+pub(super) struct Costs {
     gram: [[f64; SOURCES]; SOURCES],
     right: [f64; SOURCES],
 }
@@ -34,7 +34,7 @@ impl Mixture {
     }
 }
 
-impl Sums {
+impl Costs {
     /// One bucket: what the sources said, what came, the size of error expected then, its weight.
     pub(super) fn add(&mut self, said: [f32; SOURCES], came: f32, size: f32, weight: f64) {
         let average = Mixture::default().of(said);
@@ -66,13 +66,13 @@ mod tests {
 
     #[test]
     fn the_source_that_is_right_gets_the_weight_and_without_evidence_the_average_stays() {
-        let mut sums = Sums::default();
+        let mut sums = Costs::default();
         for i in 0..200 {
             let said = [(i % 7) as f32, (i % 5) as f32, (i % 3) as f32, (i % 11) as f32];
             sums.add(said, said[2], 4.0, 1.0);
         }
         let said = [1.0, 2.0, 9.0, 4.0];
         assert!((sums.solve().of(said) - 9.0).abs() < 1.0);
-        assert!((Sums::default().solve().of(said) - 1.5).abs() < 1e-6);
+        assert!((Costs::default().solve().of(said) - 1.5).abs() < 1e-6);
     }
 }
