@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
 use crate::start_ups::Keeper;
+use crate::store::checkpoint::CheckpointQueue;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
 use crate::training::Trainer;
@@ -34,6 +35,10 @@ const FIRST_COMPACTION: SignedDuration = SignedDuration::from_mins(2);
 
 /// While the store cannot be reached after a start.
 const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// Readiness waits for first decisions so long, and looks so often.
+const FIRST_DECISIONS: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Streams, requests and the last rows have this long after SIGTERM; KEDA's pods and ours have 30 s.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
@@ -103,12 +108,14 @@ impl App {
         let clock = seams.clock.clone();
         let (ready, readiness) = watch::channel(false);
         let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
+        let checkpoints = Arc::new(CheckpointQueue::new(store.clone(), metrics.clone()));
         let refitter = Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
             sources,
             store: store.clone(),
             queue: queue.clone(),
+            checkpoints: checkpoints.clone(),
             refitter: refitter.clone(),
             cluster,
             keeper: Keeper::new(store.clone(), metrics.clone(), clock.clone()),
@@ -124,7 +131,7 @@ impl App {
         let http = tokio::spawn(dashboard::serve(seams.http, router, probes_end.clone()));
         let rpc = tokio::spawn(grpc::serve(
             seams.grpc,
-            registry,
+            registry.clone(),
             metrics.clone(),
             config.tls.clone(),
             readiness,
@@ -133,7 +140,11 @@ impl App {
         let collecting = tokio::spawn(collector.run(arrivals, shutdown.clone()));
         let watching = tokio::spawn(watching.run(metrics.clone(), clock.clone(), shutdown.clone()));
         let compacting = tokio::spawn(compact(store.clone(), metrics, clock, shutdown.clone()));
-        let becoming_ready = tokio::spawn(become_ready(store, ready, shutdown.clone()));
+        let living = tokio::spawn({
+            let (refitter, shutdown) = (refitter.clone(), shutdown.clone());
+            async move { refitter.live(shutdown).await }
+        });
+        let becoming_ready = tokio::spawn(become_ready(store, registry, ready, shutdown.clone()));
 
         let mut rpc = rpc;
         let failed = tokio::select! {
@@ -146,8 +157,8 @@ impl App {
                 Some(ended) => ended,
                 None => rpc.await,
             };
-            let _ = tokio::join!(collecting, watching, compacting, becoming_ready);
-            tokio::join!(queue.close(FLUSH_LIMIT), refitter.release());
+            let _ = tokio::join!(collecting, watching, compacting, becoming_ready, living);
+            tokio::join!(queue.close(FLUSH_LIMIT), checkpoints.close(FLUSH_LIMIT), refitter.release());
             ended
         };
         let ended = tokio::time::timeout(SHUTDOWN_LIMIT, orderly).await;
@@ -164,8 +175,15 @@ impl App {
     }
 }
 
-/// Ready once the store has answered: from then on its outages are survived from memory. Not ready while shutting down.
-async fn become_ready(store: Arc<dyn HistoryStore>, ready: watch::Sender<bool>, shutdown: CancellationToken) {
+/// Ready once the store has answered and every workload that has been asked about by then has its first decision: from then
+/// on outages of the store are survived from memory. One workload that cannot be decided does not keep the others waiting
+/// for longer than [`FIRST_DECISIONS`]. Not ready while shutting down.
+async fn become_ready(
+    store: Arc<dyn HistoryStore>,
+    registry: Arc<Registry>,
+    ready: watch::Sender<bool>,
+    shutdown: CancellationToken,
+) {
     let answered = async {
         let mut told = false;
         while let Err(error) = store.ping().await {
@@ -175,6 +193,13 @@ async fn become_ready(store: Arc<dyn HistoryStore>, ready: watch::Sender<bool>, 
             }
             tokio::time::sleep(STORE_RETRY).await;
         }
+        let decided = async {
+            while registry.workloads().iter().any(|workload| workload.is_undecided()) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // Out of time: what is undecided still holds, and the others answer.
+        let _ = tokio::time::timeout(FIRST_DECISIONS, decided).await;
     };
     tokio::select! {
         () = answered => {

@@ -103,6 +103,11 @@ impl Workload {
         self.published.borrow().clone()
     }
 
+    /// Whether its first decision is still to come; never of a trigger that cannot be acted upon.
+    pub fn is_undecided(&self) -> bool {
+        self.published.borrow().is_none() && self.registration.borrow().trigger.is_ok()
+    }
+
     /// Follows recommendations; a slow reader sees the latest only.
     pub fn recommendations(&self) -> watch::Receiver<Option<Arc<Recommendation>>> {
         self.published.subscribe()

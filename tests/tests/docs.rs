@@ -12,6 +12,8 @@ mod configuration;
 mod generated;
 #[path = "docs/markdown.rs"]
 mod markdown;
+#[path = "tidy/source.rs"]
+mod source;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ const README_LINES: usize = 120;
 const FOLDERS: [&str; 8] = ["forecaster/", "scaler/", "tests/", "docs/", "deploy/", "migrations/", "proto/", ".ci/"];
 
 /// Documents that are ahead of the code: the rooms that they name are being built.
-const AHEAD: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/replay.md"];
+const AHEAD: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder").to_owned()
@@ -159,6 +161,15 @@ fn generated_parts_are_what_the_code_says() {
 }
 
 #[test]
+fn the_answer_table_has_every_state() {
+    let concepts = &documents()["docs/concepts.md"];
+    let rows = concepts.table_rows("The answer table");
+    for (state, _) in generated::names_of("State") {
+        assert!(rows.iter().any(|row| row[0] == markdown::code(&state)), "docs/concepts.md: no row for {state}");
+    }
+}
+
+#[test]
 fn every_invariant_has_its_test() {
     let architecture = &documents()["ARCHITECTURE.md"];
     let mut held = 0;
@@ -179,6 +190,36 @@ fn every_invariant_has_its_test() {
         }
     }
     assert!(held > 15, "only {held} tests are named");
+}
+
+#[test]
+fn names_that_are_gone_stay_out_of_the_code() {
+    let rows = documents()["ARCHITECTURE.md"].table_rows("Names that are gone");
+    let gone: Vec<String> =
+        rows.iter().flat_map(|row| row[1].split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    assert!(!gone.is_empty(), "no names found");
+    let mut offences = Vec::new();
+    for source in source::sources() {
+        let file = source.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let folder = source.path.trim_end_matches("/mod.rs").rsplit('/').next().unwrap_or_default();
+        for name in gone.iter().filter(|name| *name == file || *name == folder) {
+            offences.push(format!("{}:1: {name} is gone, see ARCHITECTURE.md", source.path));
+        }
+        for (line, text) in source.code_lines() {
+            for name in gone.iter().filter(|name| declares(text, name)) {
+                offences.push(format!("{}:{line}: {name} is gone, see ARCHITECTURE.md", source.path));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+/// Whether a line declares a type or a module of this name.
+fn declares(line: &str, name: &str) -> bool {
+    ["struct ", "enum ", "trait ", "type ", "mod "].iter().any(|keyword| {
+        let after = line.split_once(keyword).and_then(|(_, after)| after.strip_prefix(name));
+        after.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    })
 }
 
 #[test]

@@ -91,6 +91,12 @@ impl Calendar {
         &self.holidays
     }
 
+    /// The holidays on `day` and later, in order.
+    pub fn holidays_from(&self, day: Date) -> &[Date] {
+        let first = self.holidays.partition_point(|holiday| *holiday < day);
+        self.holidays.get(first..).unwrap_or_default()
+    }
+
     /// One-off events: the window's index, and what clocks read at the start and the end of each date that is named in a window
     /// without weekdays; any order.
     pub fn events(&self) -> impl Iterator<Item = (usize, DateTime, DateTime)> {

@@ -17,10 +17,10 @@ pub struct Days {
 /// What a holiday does to a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HolidayRule {
-    /// The window does not start on a holiday (default; `days: Mon-Fri` means working days).
+    /// The window does not start on a holiday (default of windows for some weekdays: `days: Mon-Fri` means working days).
     #[default]
     Skip,
-    /// Holidays are ordinary days for this window.
+    /// Holidays are ordinary days for this window (default of windows for all seven: `days: "*"` means all days).
     Ignore,
     /// The window starts on holidays only, whatever their weekday (`days: holidays`).
     Only,

@@ -71,6 +71,11 @@ impl<T: Copy + PartialOrd, V: Copy + PartialOrd> SlidingMax<T, V> {
         self.larger.clear();
     }
 
+    /// Instants and values that are kept, oldest first: pushed again in this order they make the same window.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (T, V)> + '_ {
+        self.larger.iter().chain(&self.newest).copied()
+    }
+
     /// Instant of the newest value.
     #[cfg(test)]
     pub(crate) fn newest_at(&self) -> Option<T> {

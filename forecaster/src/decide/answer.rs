@@ -2,9 +2,12 @@
 //! knowledge.
 //!
 //! 1. [`state`]: what is known, which is the row of the answer table.
-//! 2. [`AnswerContext::requests`]: what live demand, backlog, forecast, windows, hold and keep-warm ask for in that row.
-//! 3. [`combine`](super::target::combine): the largest request prevails, the ceiling cuts.
-//! 4. [`answer`]: the answer table.
+//! 2. [`AnswerContext::requests`]: what live demand, backlog, forecast, windows, hold and keep-warm
+//!    ask for in that row.
+//! 3. The scale-down window of the selected policy keeps what was asked for within it
+//!    (`policy_effects`, `stabilize`).
+//! 4. [`combine`](super::target::combine): the largest request prevails, the ceiling cuts.
+//! 5. [`answer`]: the answer table.
 //!
 //! How far ahead forecast and windows were looked at is the lead's ([`super::lead`]); what a held
 //! sample counts for is decided before ([`super::plausibility`]).

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::later;
+use super::planner::checkpoint::{Checkpoint, LiveLevel};
 
 /// Knative's `stable-window`.
 pub(crate) const STABLE_WINDOW: SignedDuration = SignedDuration::from_secs(60);
@@ -70,6 +71,20 @@ impl LiveWindow {
             self.panic = Some(Panic { until: later(end, STABLE_WINDOW), peak });
             self.last = Some((end, Level { value: peak, panic: true }));
         }
+    }
+
+    /// Writes itself into a checkpoint.
+    pub(crate) fn save(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.samples = self.samples.iter().copied().collect();
+        checkpoint.panic = self.panic.map(|running| (running.until, running.peak));
+        checkpoint.level = self.last.map(|(at, Level { value, panic })| LiveLevel { at, value, panic });
+    }
+
+    /// Becomes what a checkpoint says.
+    pub(crate) fn load(&mut self, checkpoint: &Checkpoint) {
+        self.samples = checkpoint.samples.iter().copied().collect();
+        self.panic = checkpoint.panic.map(|(until, peak)| Panic { until, peak });
+        self.last = checkpoint.level.map(|LiveLevel { at, value, panic }| (at, Level { value, panic }));
     }
 
     /// The newest sample, however old.

@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 
 /// What leads to an answer; bounded, used as metric label, log field and page text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Reason {
     /// Live demand over the stable window.
     Live,
@@ -47,6 +46,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Live,
+        Self::Panic,
+        Self::Backlog,
+        Self::Forecast,
+        Self::Floor,
+        Self::Ceiling,
+        Self::Hold,
+        Self::KeepWarm,
+        Self::NeverZero,
+        Self::Idle,
+        Self::LastGood,
+        Self::Unavailable,
+        Self::ScaledToZero,
+        Self::NoData,
+    ];
+
+    /// The reason of this name; `None` if a newer version knows another.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// snake_case name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -32,13 +32,13 @@ pub(super) struct Signal {
 
 /// A sample that waits for the next slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Held {
+pub struct Held {
     /// Its slot.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
     /// As observed.
-    pub(super) value: f64,
+    pub value: f64,
     /// It was asked for after the fact, to judge the next one by: it never counts itself.
-    witness: bool,
+    pub witness: bool,
 }
 
 /// What became of a slot's sample.
@@ -119,6 +119,16 @@ impl Signal {
         if let (Some(value), None) = (usable, self.held) {
             self.held = Some(Held { at, value, witness: true });
         }
+    }
+
+    /// For a checkpoint: what waits.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    /// Of a checkpoint.
+    pub(super) fn of_held(held: Option<Held>) -> Self {
+        Self { held }
     }
 
     /// After the clock was set back nothing waits for a slot that has been.

@@ -67,12 +67,12 @@ pub(super) fn run(
         hpa.set_down_window(settings.scale_down_window.as_secs());
         let share = 1.0 / settings.utilisation;
         for i in segment.first..end {
-            fleet.land(i);
+            fleet.complete_startups(i);
             let signal = driver.signal(demand, i, &fleet, share);
             match driver {
                 Driver::Dictated(plan) => {
                     let (ready, starting) = plan.get(i).copied().unwrap_or_default();
-                    fleet.dictate(ready, starting);
+                    fleet.set_replicas(ready, starting);
                 }
                 Driver::Knative(_) => fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max)),
                 Driver::Metrics(_) | Driver::Planner(_) => {

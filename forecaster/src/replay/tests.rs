@@ -166,14 +166,16 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
     let mut arm = PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
-    for (i, moment) in outcome.timeline.iter().enumerate() {
+    // What comes is known until an hour before the end.
+    let known = forecasts.last().map_or(trace.start(), Forecast::origin);
+    for (i, moment) in outcome.timeline.iter().enumerate().take_while(|(_, moment)| moment.time <= known) {
         // Before the step: as the service saw it after the one before.
         let (ready, starting) = match i.checked_sub(1).and_then(|before| outcome.timeline.get(before)) {
             Some(before) => (before.ready, before.desired - before.ready),
             None => (1, 0),
         };
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
-        fleet.dictate(ready + landed, starting - landed);
+        fleet.set_replicas(ready + landed, starting - landed);
         fleet.queue = queue;
         // The selection is a test of its own; here it is handed over.
         arm.signal(&demand, i, &fleet);

@@ -1,4 +1,4 @@
-//! What each day cost under each way to scale, block by block as it was lived in the shadow bank.
+//! What each day cost under each way to scale, block by block as it was lived in the shadow simulator.
 
 use super::simulator::Block;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
@@ -13,7 +13,7 @@ const DAY_S: i64 = 86_400;
 const HPA: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
 
-/// What a finished UTC day cost and missed in the shadow bank, under each way to scale. Hours are replica-hours.
+/// What a finished UTC day cost and missed in the shadow simulator, under each way to scale. Hours are replica-hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayCost {
     /// Midnight UTC.

@@ -2,12 +2,14 @@
 
 pub mod check;
 mod columns;
+pub mod completions;
 mod cores;
 pub mod default_config;
 pub mod demo;
 pub mod explain;
 pub mod forecast;
 mod history;
+pub mod man_pages;
 mod plot;
 mod progress;
 pub mod replay;
@@ -46,6 +48,10 @@ enum Command {
     Explain(explain::Args),
     /// Print the commented default configuration
     DefaultConfig,
+    /// Print the script by which a shell completes this command line
+    Completions(completions::Args),
+    /// Write man pages, one for each command
+    ManPages(man_pages::Args),
 }
 
 impl Cli {
@@ -60,6 +66,8 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args).await,
             Command::DefaultConfig => default_config::run(),
+            Command::Completions(args) => completions::run(&args),
+            Command::ManPages(args) => man_pages::run(&args),
         }
     }
 }

@@ -37,6 +37,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let overrides = Overrides { listen: args.listen, http: args.http, database: args.database.map(Secret::new) };
     let config = Config::load(args.config.as_deref(), config::environment())?.with_overrides(overrides);
     telemetry::init(config.log_format, &config.log_filter)?;
+    for (name, dates) in &config.holidays {
+        tracing::info!(calendar.name = name, calendar.dates = dates.len(), "holiday calendar is read");
+    }
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
     let seams = Seams {
         clock: Arc::new(SystemClock),
         grpc: bind(config.listen, "listen").await?,

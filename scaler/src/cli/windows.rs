@@ -1,4 +1,4 @@
-//! `prewarm windows`: when floors and ceilings of a policy hold.
+//! `prewarm windows`: when floors and ceilings of a policy hold, and which holidays it knows.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,14 +13,19 @@ use serde::Serialize;
 
 use super::columns::aligned;
 use crate::clock::{Clock, SystemClock};
-use crate::metadata::windows::parse_policy_file;
+use crate::config::{self, Config};
+use crate::metadata::windows::{FoundPolicy, policies};
+use crate::metadata::zone;
 
 /// Arguments of `prewarm windows`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows
+    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows; several documents are all shown
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
+    /// The server's configuration, for the calendars and shared policies that are named
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// First instant: RFC 3339, a local date, or now
     #[arg(long, value_name = "TIME", default_value = "now")]
     from: String,
@@ -42,6 +47,7 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
+    policy: String,
     from: Timestamp,
     to: Timestamp,
     local_from: String,
@@ -55,12 +61,23 @@ struct Row {
     notes: Vec<String>,
 }
 
+/// Holidays that are listed.
+const LISTED: usize = 5;
+
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = args.policy.display();
     let text = std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {file}"))?;
-    let policy = match parse_policy_file(&text) {
-        Ok(policy) => policy,
+    let config = match &args.config {
+        Some(path) => Some(Config::load(Some(path), config::environment())?),
+        None => None,
+    };
+    for note in config.iter().flat_map(|config| &config.notes) {
+        eprintln!("prewarm: {note}");
+    }
+    let rules = config.as_ref().map(Config::rules).unwrap_or_default();
+    let found = match policies(&text, rules, config.is_none()) {
+        Ok(found) => found,
         Err(errors) => {
             for error in errors {
                 eprintln!("{file}: {error}");
@@ -68,20 +85,55 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let zone = match policy.zone {
-        Some(zone) => zone,
-        None => TimeZone::get(&args.timezone).with_context(|| format!("--timezone {}", args.timezone))?,
-    };
-    let from = instant(&args.from, &zone)?;
-    let to = from.saturating_add(SignedDuration::from_hours(24 * i64::from(args.days)))?;
-    let calendar = Calendar::new(zone, policy.windows, policy.holidays);
-    let rows = rows(&calendar, from, to, args.lead);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-    } else {
-        print!("{}", table(&calendar, &rows, args.lead));
+    let several = found.len() > 1;
+    let mut all = Vec::new();
+    let mut text = String::new();
+    for FoundPolicy { title, policy, warnings } in found {
+        for warning in warnings {
+            eprintln!("prewarm: {title}: {warning}");
+        }
+        let zone = match policy.zone {
+            Some(zone) => zone,
+            None => zone::parse(&args.timezone).map_err(|problem| anyhow::anyhow!("--timezone: {problem}"))?,
+        };
+        let from = instant(&args.from, &zone)?;
+        let to = from.saturating_add(SignedDuration::from_hours(24 * i64::from(args.days)))?;
+        let calendar = Calendar::new(zone, policy.windows, policy.holidays);
+        let rows = rows(&title, &calendar, from, to, args.lead);
+        let holidays = holidays(&calendar, from);
+        if args.json {
+            eprint!("{}", holidays.map(|line| format!("prewarm: {title}: {line}\n")).unwrap_or_default());
+        } else {
+            if several {
+                text += &format!("{}{title}\n", if text.is_empty() { "" } else { "\n" });
+            }
+            text += &table(&calendar, &rows, args.lead);
+            text += &holidays.map(|line| format!("{line}\n")).unwrap_or_default();
+        }
+        all.extend(rows);
     }
+    if args.json {
+        text = serde_json::to_string_pretty(&all)? + "\n";
+    }
+    super::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many holidays are known, and the next ones from the local date of `from` on; `None` without any.
+fn holidays(calendar: &Calendar, from: Timestamp) -> Option<String> {
+    let all = calendar.holidays();
+    let today = from.to_zoned(calendar.zone().clone()).date();
+    let next: Vec<String> = calendar.holidays_from(today).iter().take(LISTED).map(shown).collect();
+    let last = all.last()?;
+    let upcoming = match next.as_slice() {
+        [] => format!("none from {today} on, the last is {}", shown(last)),
+        _ => format!("next {}", next.join(", ")),
+    };
+    Some(format!("holidays: {} {}; {upcoming}", all.len(), if all.len() == 1 { "date" } else { "dates" }))
+}
+
+fn shown(date: &Date) -> String {
+    date.strftime("%a %Y-%m-%d").to_string()
 }
 
 fn instant(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
@@ -97,12 +149,12 @@ fn instant(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
     }
 }
 
-fn rows(calendar: &Calendar, from: Timestamp, to: Timestamp, lead: Option<SignedDuration>) -> Vec<Row> {
+fn rows(policy: &str, calendar: &Calendar, from: Timestamp, to: Timestamp, lead: Option<SignedDuration>) -> Vec<Row> {
     let spans = calendar.spans(from, to);
-    spans.iter().filter(|span| !span.names.is_empty()).map(|span| row(calendar, span, lead)).collect()
+    spans.iter().filter(|span| !span.names.is_empty()).map(|span| row(policy, calendar, span, lead)).collect()
 }
 
-fn row(calendar: &Calendar, span: &Span, lead: Option<SignedDuration>) -> Row {
+fn row(policy: &str, calendar: &Calendar, span: &Span, lead: Option<SignedDuration>) -> Row {
     let local = |t: Timestamp| t.to_zoned(calendar.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string();
     let offset = |t: Timestamp| calendar.zone().to_offset(t);
     let bounds = span.bounds;
@@ -117,6 +169,7 @@ fn row(calendar: &Calendar, span: &Span, lead: Option<SignedDuration>) -> Row {
         notes.push("clocks change".to_owned());
     }
     Row {
+        policy: policy.to_owned(),
         from: span.from,
         to: span.to,
         local_from: local(span.from),
@@ -176,6 +229,7 @@ fn utc(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::Rules;
 
     const POLICY: &str = r#"
 timezone: Europe/Berlin
@@ -187,11 +241,10 @@ windows:
 
     #[test]
     fn the_table_reads_well_over_a_change_of_clocks() {
-        let policy = parse_policy_file(POLICY).unwrap();
-        let calendar = Calendar::new(policy.zone.unwrap(), policy.windows, policy.holidays);
+        let calendar = only(POLICY);
         let from = instant("2026-10-24", calendar.zone()).unwrap();
         let lead = Some(SignedDuration::from_mins(6));
-        let rows = rows(&calendar, from, from + SignedDuration::from_hours(72), lead);
+        let rows = rows("policy", &calendar, from, from + SignedDuration::from_hours(72), lead);
         insta::assert_snapshot!(table(&calendar, &rows, lead), @r"
         from (Europe/Berlin)       to                        UTC                        asked from  min  max  zero     windows
         Sun 2026-10-25 01:30 CEST  Sun 2026-10-25 03:30 CET  10-24 23:30 – 10-25 02:30              -    1    allowed  backup  (clocks change)
@@ -199,6 +252,52 @@ windows:
         Mon 2026-10-26 09:00 CET   Mon 2026-10-26 10:00 CET  10-26 08:00 – 10-26 09:00  Mon 08:54   20   20   -        office, standup  (floor above ceiling: the floor wins)
         Mon 2026-10-26 10:00 CET   Mon 2026-10-26 18:00 CET  10-26 09:00 – 10-26 17:00              2    12   -        office
         ");
+    }
+
+    /// The calendar of a file's only policy.
+    fn only(text: &str) -> Calendar {
+        let mut found = policies(text, Rules::default(), false).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let policy = found.remove(0).policy;
+        Calendar::new(policy.zone.unwrap(), policy.windows, policy.holidays)
+    }
+
+    /// The example of business hours over Christmas: a cap and a permission for zero of every night hold on holidays,
+    /// too. While they did not, a workload of nights at zero cost more on holidays than on working days.
+    #[test]
+    fn the_nights_of_the_business_hours_example_hold_over_christmas() {
+        let example = include_str!("../../../deploy/examples/business-hours.yaml");
+        // It says so in words; without them the default is the same.
+        let calendar = only(&example.replace("holidays: ignore, ", ""));
+        assert_eq!(calendar.windows(), only(example).windows());
+        let from = instant("2026-12-23", calendar.zone()).unwrap();
+        let rows = rows("", &calendar, from, from + SignedDuration::from_hours(6 * 24), None);
+        insta::assert_snapshot!(table(&calendar, &rows, None), @"
+        from (Europe/Berlin)      to                        UTC                        min  max  zero     windows
+        Wed 2026-12-23 00:00 CET  Wed 2026-12-23 06:00 CET  12-22 23:00 – 12-23 05:00  -    2    allowed  night
+        Wed 2026-12-23 08:00 CET  Wed 2026-12-23 18:00 CET  12-23 07:00 – 12-23 17:00  2    12   -        office
+        Wed 2026-12-23 18:00 CET  Wed 2026-12-23 22:00 CET  12-23 17:00 – 12-23 21:00  -    4    -        evening
+        Wed 2026-12-23 22:00 CET  Thu 2026-12-24 06:00 CET  12-23 21:00 – 12-24 05:00  -    2    allowed  night
+        Thu 2026-12-24 08:00 CET  Thu 2026-12-24 18:00 CET  12-24 07:00 – 12-24 17:00  2    12   -        office
+        Thu 2026-12-24 18:00 CET  Thu 2026-12-24 22:00 CET  12-24 17:00 – 12-24 21:00  -    4    -        evening
+        Thu 2026-12-24 22:00 CET  Fri 2026-12-25 06:00 CET  12-24 21:00 – 12-25 05:00  -    2    allowed  night
+        Fri 2026-12-25 22:00 CET  Sat 2026-12-26 06:00 CET  12-25 21:00 – 12-26 05:00  -    2    allowed  night
+        Sat 2026-12-26 22:00 CET  Sun 2026-12-27 06:00 CET  12-26 21:00 – 12-27 05:00  -    2    allowed  night
+        Sun 2026-12-27 22:00 CET  Mon 2026-12-28 06:00 CET  12-27 21:00 – 12-28 05:00  -    2    allowed  night
+        Mon 2026-12-28 08:00 CET  Mon 2026-12-28 18:00 CET  12-28 07:00 – 12-28 17:00  2    12   -        office
+        Mon 2026-12-28 18:00 CET  Mon 2026-12-28 22:00 CET  12-28 17:00 – 12-28 21:00  -    4    -        evening
+        Mon 2026-12-28 22:00 CET  Tue 2026-12-29 00:00 CET  12-28 21:00 – 12-28 23:00  -    2    allowed  night
+        ");
+        insta::assert_snapshot!(holidays(&calendar, from).unwrap(), @"holidays: 3 dates; next Fri 2026-12-25, Sat 2026-12-26, Fri 2027-01-01");
+    }
+
+    #[test]
+    fn holidays_are_counted_and_the_next_five_are_listed() {
+        let policy = |holidays: &str| only(&format!("{POLICY}holidays: {holidays}\n"));
+        let from = "2026-11-24T00:00:00Z".parse().unwrap();
+        insta::assert_snapshot!(holidays(&policy("DE-BY"), from).unwrap(), @"holidays: 252 dates; next Fri 2026-12-25, Sat 2026-12-26, Fri 2027-01-01, Wed 2027-01-06, Fri 2027-03-26");
+        insta::assert_snapshot!(holidays(&policy("2025-12-25"), from).unwrap(), @"holidays: 1 date; none from 2026-11-24 on, the last is Thu 2025-12-25");
+        assert_eq!(holidays(&policy("[]"), from), None);
     }
 
     #[test]

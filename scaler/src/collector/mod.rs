@@ -5,41 +5,38 @@
 
 mod doubt;
 mod minute;
+mod observe;
+mod recall;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::planner::{Gate, Replicas};
+use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::rhythm::Rhythm;
 use prewarm_forecaster::tuning::update::{ModelUpdate, PendingUpdate};
-use prewarm_forecaster::{Observation, Planner, Recommendation};
+use prewarm_forecaster::{Observation, Planner, Recommendation, State};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
 use crate::cluster::{Cluster, Fleet};
-use crate::insight::{self, SourceTrouble};
+use crate::insight;
 use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaling::Scaling;
-use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef, Sources};
+use crate::source::{MetricSource, Sample, Sources};
 use crate::start_ups::{Book, Keeper};
+use crate::store::checkpoint::CheckpointQueue;
 use crate::store::queue::HistoryQueue;
-use crate::store::{HistoryStore, Resolution, Row};
+use crate::store::{HistoryStore, Row};
 use crate::training::Trainer;
 
 use doubt::Doubt;
 use minute::OpenMinute;
-
-/// How far back the store is read at least to warm a planner; further where the last arrival counts for longer.
-const WARM: SignedDuration = SignedDuration::from_hours(1);
-
-/// A new workload's first answer does not wait longer than this for the store.
-const WARM_LIMIT: Duration = Duration::from_millis(300);
+use observe::trouble;
 
 /// Silence is looked for this often.
 const EVICTION_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -55,6 +52,8 @@ pub struct Collector {
     pub store: Arc<dyn HistoryStore>,
     /// What takes finished minutes there.
     pub queue: Arc<HistoryQueue>,
+    /// What keeps that on which the latest answers stand.
+    pub checkpoints: Arc<CheckpointQueue>,
     /// What turns history into forecasts.
     pub refitter: Arc<Trainer>,
     /// What tells of replicas and of start-ups.
@@ -122,6 +121,8 @@ impl Collector {
             start_ups,
             starts: Arc::default(),
             scaling: None,
+            since: self.clock.now(),
+            saved: None,
             open: OpenMinute::default(),
             last_slot: None,
             outage: None,
@@ -143,6 +144,16 @@ impl Collector {
             }
         }
         self.append(&workload, seat.open.take());
+        if let Some(planner) = &planner {
+            self.keep(&workload, planner);
+        }
+    }
+
+    /// Hands over what the next answers stand on.
+    fn keep(&self, workload: &Workload, planner: &Planner) {
+        if let Some(checkpoint) = planner.checkpoint() {
+            self.checkpoints.push(workload.key().clone(), checkpoint);
+        }
     }
 
     /// One workload under one version of its metadata; returns only when there is nothing to attend to until an edit.
@@ -164,16 +175,6 @@ impl Collector {
         for warning in &trigger.warnings {
             tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, "{warning}");
         }
-        let planner = match planner {
-            Some(planner) => {
-                // An edit takes effect at once, from memory; the sample of this slot follows.
-                planner.revise(trigger.policy.clone());
-                self.publish(workload, planner.tick(self.clock.now(), &Observation::default()));
-                seat.last_slot = None;
-                planner
-            }
-            none => none.insert(self.warmed(workload, trigger, &seat.book).await),
-        };
         let source = trigger.source.as_ref().and_then(|spec| match self.sources.resolve(&spec.at) {
             Ok(source) => Some(source),
             Err(error) => {
@@ -183,6 +184,16 @@ impl Collector {
                 None
             }
         });
+        let planner = match planner {
+            Some(planner) => {
+                // An edit takes effect at once, from memory; the sample of this slot follows.
+                planner.revise(trigger.policy.clone());
+                self.publish(workload, self.preview(planner, seat));
+                seat.last_slot = None;
+                planner
+            }
+            none => none.insert(self.succeed(workload, trigger, source.as_deref(), seat).await),
+        };
         let tending = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
         let (mut fleet, book) = (seat.fleet.clone(), seat.book.clone());
         let keeping = self.keeper.keep(key, &mut fleet, &book);
@@ -199,41 +210,7 @@ impl Collector {
         }
     }
 
-    /// A planner that remembers what a restart would lose.
-    async fn warmed(&self, workload: &Workload, trigger: &Trigger, book: &watch::Sender<Book>) -> Planner {
-        let mut planner = Planner::new(trigger.policy.clone(), self.rhythm);
-        // Until there is a choice a forecast is recorded only.
-        planner.set_gate(Gate::Closed);
-        let now = self.clock.now();
-        let load = self.store.load(workload.key(), now - trigger.policy.keep_warm.max(WARM), now, Resolution::Minute);
-        let both = async {
-            // Windows ask for replicas by the lead, from the first tick on.
-            let (recent, recalled) = tokio::join!(load, self.keeper.recall(workload.key(), book));
-            recalled.and(recent)
-        };
-        match tokio::time::timeout(WARM_LIMIT, both).await {
-            Ok(Ok(recent)) => {
-                self.look_at_book(&book.borrow(), &mut planner);
-                planner.warm(now, &recent);
-            }
-            Ok(Err(error)) => self.cold(workload, &error.to_string()),
-            Err(_) => self.cold(workload, "the store did not answer in time"),
-        }
-        planner
-    }
-
-    fn cold(&self, workload: &Workload, error: &str) {
-        self.metrics.store_error("load");
-        let key = workload.key();
-        tracing::warn!(
-            workload.namespace = key.namespace,
-            workload.name = key.name,
-            error,
-            "no recent history: starting cold"
-        );
-    }
-
-    /// Waits for the next slot, samples as of it, ticks, publishes.
+    /// Waits for the next slot, samples as of it, decides, publishes.
     async fn slot(
         &self,
         workload: &Workload,
@@ -242,65 +219,44 @@ impl Collector {
         planner: &mut Planner,
         seat: &mut Seat,
     ) {
-        let now = self.clock.now();
-        let current = floor(now, self.rhythm.slot);
-        if seat.last_slot.is_some_and(|last| last >= current && last <= now) {
-            // Slots are spread over workloads, so that a thousand queries do not leave in one instant.
-            let wake = self.clock.sleep_until(current + self.rhythm.slot + seat.offset);
-            // A clock that was set back must not keep us waiting for the old time: look again after two slots.
-            let guard = Duration::try_from(self.rhythm.slot * 2).unwrap_or(Duration::from_secs(30));
-            let _ = tokio::time::timeout(guard, wake).await;
-            return;
-        }
-        seat.last_slot = Some(current);
+        let seen = self.observe(workload, trigger, source, seat).await;
         if seat.news.has_changed().unwrap_or(false) {
             seat.pending.offer(seat.news.borrow_and_update().clone());
         }
-        seat.pending.install_due(current, planner);
-        let asked = self.sample(workload, trigger, source, current, seat).await;
-        let absent = matches!(asked, Some(Sample { demand: None, .. }));
-        let sample = asked.unwrap_or_default();
-        let replicas = self.look_at_fleet(workload, planner, seat);
-        let Sample { demand, backlog, latency, .. } = sample;
-        let observation = Observation { demand, backlog, latency, replicas, absent };
         if planner.is_new() {
-            self.witness(trigger, source, current, &sample, planner).await;
+            self.witness(trigger, source, &seen, planner).await;
         }
-        let recommendation = planner.tick(current, &observation);
-        if trigger.source.is_some() {
-            self.append(workload, seat.open.add(current, &sample, &recommendation.decision.parts));
+        let recommendation = self.decide(workload, planner, seat, &seen);
+        self.record(workload, trigger, seat, &seen, &recommendation);
+        // What a source forgets cannot be sampled again after a restart.
+        let forgotten = source.is_some_and(|source| !source.has_history());
+        if forgotten || seat.is_unsaved(&recommendation) {
+            seat.saved = Some(Saved::of(&recommendation));
+            self.keep(workload, planner);
         }
-        seat.doubt.tell(workload, &self.metrics, &recommendation);
         self.publish(workload, recommendation);
     }
 
-    /// Nothing is known yet to judge the first sample by: the source's word on the slot before is, if it remembers that.
-    async fn witness(
+    /// Decides for a slot by what was seen in it, what has been learnt, and the replicas of now.
+    fn decide(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat, seen: &Seen) -> Recommendation {
+        seat.pending.install_due(seen.slot, planner);
+        let replicas = self.look_at_fleet(workload, planner, seat);
+        planner.tick(seen.slot, &seen.observation(replicas))
+    }
+
+    /// Takes a slot into history, as far as its sample was believed.
+    fn record(
         &self,
+        workload: &Workload,
         trigger: &Trigger,
-        source: Option<&dyn MetricSource>,
-        at: Timestamp,
-        sample: &Sample,
-        planner: &mut Planner,
+        seat: &mut Seat,
+        seen: &Seen,
+        recommendation: &Recommendation,
     ) {
-        let (Some(spec), Some(source)) = (&trigger.source, source.filter(|source| source.has_history())) else {
-            return;
-        };
-        let replica = trigger.policy.threshold.get();
-        let small =
-            sample.demand.is_none_or(|demand| demand <= replica) && sample.backlog.is_none_or(|items| items == 0.0);
-        if small {
-            return;
+        if trigger.source.is_some() {
+            self.append(workload, seat.open.add(seen.slot, &seen.sample, &recommendation.decision.parts));
         }
-        let before = at - self.rhythm.slot;
-        let limit = self.clock.sleep_until(self.clock.now().max(at) + self.rhythm.slot / 4);
-        let asked = tokio::select! {
-            asked = source.sample(&spec.signals, before) => asked,
-            () = limit => return,
-        };
-        if let Ok(Sample { demand, backlog, .. }) = asked {
-            planner.witness(before, &Observation { demand, backlog, ..Observation::default() });
-        }
+        seat.doubt.tell(workload, &self.metrics, recommendation);
     }
 
     /// What the cluster says by now: never waited for.
@@ -328,81 +284,6 @@ impl Collector {
         workload.publish(recommendation);
     }
 
-    /// Asks the source; a failure is `None`, told once per outage.
-    async fn sample(
-        &self,
-        workload: &Workload,
-        trigger: &Trigger,
-        source: Option<&dyn MetricSource>,
-        at: Timestamp,
-        seat: &mut Seat,
-    ) -> Option<Sample> {
-        let Some(spec) = &trigger.source else {
-            workload.set_source_trouble(None);
-            // Windows and nothing else: there is no demand by definition, which is not the same as not knowing it.
-            return Some(Sample { demand: Some(0.0), ..Sample::default() });
-        };
-        let source = source?;
-        let name = match &spec.at {
-            SourceRef::Named(name) => name.as_str(),
-            SourceRef::Address(_) => "address",
-        };
-        let started = Instant::now();
-        // Half a slot is left for the tick: floors and ceilings move on time whatever hangs.
-        let limit = self.clock.sleep_until(self.clock.now().max(at) + self.rhythm.slot / 2);
-        let result = tokio::select! {
-            result = source.sample(&spec.signals, at) => result,
-            () = limit => Err(SourceError::Unreachable {
-                source_name: name.to_owned(),
-                cause: "no answer within half a slot".to_owned(),
-            }),
-        };
-        let outcome = match &result {
-            Ok(Sample { demand: Some(_), .. }) => "ok",
-            Ok(_) => "missing",
-            Err(error) => error.kind(),
-        };
-        self.metrics.sampled(name, outcome, started.elapsed());
-        workload.set_source_trouble(match &result {
-            Ok(Sample { demand: Some(_), caveat, .. }) => caveat.map(|words| cautioned(words, at)),
-            Ok(_) => Some(nothing(&spec.signals.demand, at)),
-            Err(error) => Some(trouble(error, at)),
-        });
-        let key = workload.key();
-        if let Ok(Sample { caveat: Some(words), .. }) = result
-            && !seat.cautioned
-        {
-            tracing::warn!(
-                workload.namespace = key.namespace,
-                workload.name = key.name,
-                source.name = name,
-                "demand may not tell the truth: {words}"
-            );
-            seat.cautioned = true;
-        }
-        let outage = (outcome != "ok").then_some(outcome);
-        if outage != seat.outage {
-            match &result {
-                Ok(Sample { demand: Some(_), .. }) => tracing::info!(
-                    workload.namespace = key.namespace,
-                    workload.name = key.name,
-                    source.name = name,
-                    "demand is back"
-                ),
-                Ok(_) => tracing::warn!(
-                    workload.namespace = key.namespace,
-                    workload.name = key.name,
-                    source.name = name,
-                    "the demand query gives nothing: treated as missing, not as zero"
-                ),
-                Err(error) => tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
-                    source.name = name, error = %error, "cannot sample"),
-            }
-            seat.outage = outage;
-        }
-        result.ok()
-    }
-
     fn append(&self, workload: &Workload, minute: Option<prewarm_forecaster::Minute>) {
         if let Some(minute) = minute {
             self.queue.push(Row { key: workload.key().clone(), minute });
@@ -420,6 +301,10 @@ struct Seat {
     start_ups: watch::Receiver<Book>,
     starts: Arc<insight::Starts>,
     scaling: Option<Scaling>,
+    /// Since when it is followed here.
+    since: Timestamp,
+    /// What the last checkpoint led to.
+    saved: Option<Saved>,
     open: OpenMinute,
     last_slot: Option<Timestamp>,
     outage: Option<&'static str>,
@@ -432,23 +317,44 @@ struct Seat {
     offset: SignedDuration,
 }
 
-/// What a source's error means to a workload.
-fn trouble(error: &SourceError, since: Timestamp) -> SourceTrouble {
-    SourceTrouble { kind: error.kind(), message: error.to_string(), since }
+impl Seat {
+    /// Whether a restart would know too little of a recommendation: another minute has begun, or it asks for something else.
+    fn is_unsaved(&self, recommendation: &Recommendation) -> bool {
+        self.saved.as_ref() != Some(&Saved::of(recommendation))
+    }
 }
 
-/// Demand that may not tell the truth.
-fn cautioned(words: &str, since: Timestamp) -> SourceTrouble {
-    SourceTrouble { kind: SourceTrouble::CAVEAT, message: words.to_owned(), since }
+/// A slot and what the source said of it.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    slot: Timestamp,
+    sample: Sample,
+    /// The source answered, and there was nothing.
+    absent: bool,
 }
 
-/// A query that was answered with nothing.
-fn nothing(query: &Query, since: Timestamp) -> SourceTrouble {
-    let message = match query.promql() {
-        Some(promql) => format!("the demand query returns nothing: {promql}"),
-        None => "the trigger that is read returns nothing".to_owned(),
-    };
-    SourceTrouble { kind: SourceTrouble::MISSING, message, since }
+impl Seen {
+    fn observation(&self, replicas: Option<Replicas>) -> Observation {
+        let Sample { demand, backlog, latency, .. } = self.sample;
+        Observation { demand, backlog, latency, replicas, absent: self.absent }
+    }
+}
+
+/// What a checkpoint is taken anew for, when it changes.
+#[derive(Debug, PartialEq)]
+struct Saved {
+    minute: Timestamp,
+    replicas: u32,
+    active: bool,
+    state: State,
+}
+
+impl Saved {
+    fn of(recommendation: &Recommendation) -> Self {
+        let minute = floor(recommendation.at, SignedDuration::from_mins(1));
+        let decision = &recommendation.decision;
+        Self { minute, replicas: decision.desired_replicas, active: decision.active, state: decision.state }
+    }
 }
 
 /// A fixed place within the first quarter of a slot, spread evenly over workloads.

@@ -250,6 +250,8 @@ pub struct Config {
     pub policies: BTreeMap<String, SharedPolicy>,
     /// Holiday calendars that triggers share, by name.
     pub holidays: BTreeMap<String, Vec<Date>>,
+    /// What is worth a word, though it is no error: events of a calendar that are left out.
+    pub notes: Vec<String>,
     /// Whether the Kubernetes API is looked at.
     pub cluster: ClusterAccess,
     /// How log lines are written.
@@ -273,6 +275,7 @@ impl Default for Config {
             evict_after: SignedDuration::from_hours(7 * 24),
             policies: BTreeMap::new(),
             holidays: BTreeMap::new(),
+            notes: Vec::new(),
             cluster: ClusterAccess::default(),
             log_format: LogFormat::default(),
             log_filter: "info".to_owned(),

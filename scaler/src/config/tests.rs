@@ -104,8 +104,6 @@ fn reads_a_file() {
         user = "me"
         passwordFile = "/password"
         ca = "/ca.pem"
-        [sources.keda]
-        kind = "keda"
         [allow]
         serverAddresses = ["http://*.models.svc:*"]
         [tls]
@@ -144,7 +142,6 @@ fn reads_a_file() {
     assert_eq!((pods.kind, pods.urls.len()), (SourceKind::Exposition, 2));
     assert!(matches!(&pods.credentials, Credentials::BasicFile { user, .. } if user == "me"));
     assert_eq!(pods.tls.ca, Some("/ca.pem".into()));
-    assert_eq!(config.sources["keda"].kind, SourceKind::Keda);
     assert_eq!(config.tls, Some(TlsFiles { cert: "tls.crt".into(), key: "tls.key".into(), client_ca: None }));
     assert_eq!((config.max_workloads, config.evict_after), (5, SignedDuration::from_hours(24)));
     let seconds = SignedDuration::from_secs;
@@ -226,7 +223,7 @@ fn errors_name_place_value_range_and_fix() {
     assert_snapshot!(complaint("[allow]\nserverAddresses = [\"*\"]"), @r#"prewarm.toml: allow.serverAddresses: "*" must begin with http:// or https://: write it like http://*.models.svc.cluster.local:*"#);
     assert_snapshot!(complaint("[tls]\ncert = \"a\""), @"prewarm.toml: tls.key: is missing: TLS needs cert and key (PEM files)");
     assert_snapshot!(complaint("[sources.default]\nkind = \"prom\""), @r#"
-    prewarm.toml: sources.default.kind = "prom": must be "prometheus", "exposition", "sql" or "keda"
+    prewarm.toml: sources.default.kind = "prom": must be "prometheus" or "exposition" (sql and keda cannot be read yet)
     prewarm.toml: sources.default.url: is missing: give an address like http://prometheus.monitoring:9090
     "#);
     assert_snapshot!(complaint("[sources.\"a b\"]\nurl = \"http://x\""), @r#"prewarm.toml: sources."a b": a name must be 1 to 63 of a-z, A-Z, 0-9, - and _"#);
@@ -300,12 +297,32 @@ fn holidays_come_from_a_calendar_file() {
     fs::write(&file, calendar.join("\r\n")).unwrap();
     let config = load(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()), &[]).unwrap();
     assert_eq!(config.holidays["bavaria"], [jiff::civil::date(2026, 1, 6)]);
+    assert_eq!(config.notes.len(), 0);
+
+    let timed = calendar.join("\r\n").replace(";VALUE=DATE:20260106", ":20260106T100000Z");
+    fs::write(&file, timed).unwrap();
+    let text = format!(
+        "[holidays.bavaria]\nfile = \"{}\"\n[holidays.office]\ndates = [\"DE-BY\", \"2026-12-24\"]\n[policies.x]\nwindows = \"[]\"\nholidays = [\"office\", \"2026-12-31\"]",
+        file.display()
+    );
+    let config = load(&text, &[]).unwrap();
+    assert!(config.notes[0].ends_with("events left out, for they are no whole days: 1 (\"Epiphany\" on line 2)"));
+    let policy = &config.policies["x"].holidays;
+    assert!([(1, 6), (12, 24), (12, 31)].iter().all(|(m, d)| policy.contains(&jiff::civil::date(2026, *m, *d))));
+
+    for (text, problem) in
+        [("", "is empty: an iCalendar file begins with"), ("BEGIN:VCALENDAR", "line 1: the file ends")]
+    {
+        fs::write(&file, text).unwrap();
+        let told = complaint(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()));
+        assert!(told.contains(problem) && told.contains("holidays.bavaria.file: "), "{told}");
+    }
 }
 
 #[test]
 fn secrets_show_neither_in_debug_nor_in_errors() {
     let config = load(
-        "database = \"postgres://me:hunter2@db/prewarm\"\n[sources.a]\nurl = \"http://a\"\nheaders = { Authorization = \"hunter2\" }\n[sources.b]\nkind = \"sql\"\nurl = \"postgres://me:hunter2@db\"",
+        "database = \"postgres://me:hunter2@db/prewarm\"\n[sources.a]\nurl = \"http://a\"\nheaders = { Authorization = \"hunter2\" }",
         &[("PREWARM_SOURCES__A__BEARER_TOKEN", "hunter2")],
     )
     .unwrap();
@@ -315,6 +332,7 @@ fn secrets_show_neither_in_debug_nor_in_errors() {
         "database = \"postgres://me:hunter2@db",
         "database = [\"hunter2\"]",
         "[sources.a]\nurl = \"http://me:hunter2@a\"",
+        "[sources.b]\nkind = \"sql\"\nurl = \"postgres://me:hunter2@db\"",
         "[sources.a]\nurl = \"me:hunter2\"",
         "[sources.a]\nurls = [\"http://me:hunter2@[\"]",
         "[sources.a]\nurl = \"http://a\"\nbearerToken = \"hunter2\"",

@@ -337,6 +337,18 @@ pub struct Policy {
     pub timezone: Option<String>,
     /// Windows in local time.
     pub windows: Vec<Window>,
+    /// Holidays that windows and seasons know.
+    #[serde(default)]
+    pub holidays: Holidays,
+}
+
+/// The holidays of a policy, in short.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holidays {
+    /// How many dates were read, past ones included.
+    pub dates: usize,
+    /// The next five local dates, today included.
+    pub next: Vec<String>,
 }
 
 /// A recurring window.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::Check;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero};
-use prewarm_forecaster::{Answer, Parts, Policy, Recommendation};
+use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
 use url::Url;
 
 use super::{api, learnt};
@@ -88,7 +88,7 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
     api::Trigger {
         summary: summary(workload, &registration, latest.as_deref(), now),
         threshold: registration.spec.threshold.get(),
-        policy: valid.map(|trigger| policy(&trigger.policy)),
+        policy: valid.map(|trigger| policy(&trigger.policy, now)),
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
         source_trouble: workload.source_trouble().as_deref().map(source_trouble),
@@ -150,7 +150,7 @@ pub(super) fn without_credentials(address: &str) -> String {
     }
 }
 
-fn policy(policy: &Policy) -> api::Policy {
+fn policy(policy: &Policy, now: Timestamp) -> api::Policy {
     let mode = match policy.mode {
         Mode::Auto => "auto",
         Mode::Shadow => "shadow",
@@ -201,7 +201,14 @@ fn policy(policy: &Policy) -> api::Policy {
         on_no_data: on_no_data.to_owned(),
         timezone: policy.calendar.zone().iana_name().map(str::to_owned),
         windows: policy.calendar.windows().iter().map(window).collect(),
+        holidays: holidays(&policy.calendar, now),
     }
+}
+
+fn holidays(calendar: &Calendar, now: Timestamp) -> api::Holidays {
+    let today = now.to_zoned(calendar.zone().clone()).date();
+    let next = calendar.holidays_from(today).iter().take(5);
+    api::Holidays { dates: calendar.holidays().len(), next: next.map(ToString::to_string).collect() }
 }
 
 fn decision(recommendation: &Recommendation) -> api::Decision {

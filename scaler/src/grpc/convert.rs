@@ -118,9 +118,12 @@ pub(super) fn invalid(errors: &[MetadataError]) -> Status {
     Status::invalid_argument(bounded(text))
 }
 
-/// The first decision under this metadata is not there yet.
+/// The first decision under this metadata, or since our start, is not there yet.
 pub(super) fn undecided() -> Status {
-    Status::unavailable("new or just edited, and the first decision is not made yet; hold")
+    Status::unavailable(
+        "new, just edited, or taken over a moment ago: what the last answer stood on is being read, and the first decision \
+         is not made yet; hold",
+    )
 }
 
 /// The registry takes no more workloads.

@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
         if word.is_none() {
             let hint = match key.words.iter().find(|word| word.eq_ignore_ascii_case(value)) {
                 Some(word) => format!(" (write it \"{word}\")"),
-                None => String::new(),
+                None => meant_by_flag(key, value),
             };
             self.error(key, format!("{} is not {}{hint}", quoted(value), key.range()));
         }
@@ -177,5 +177,19 @@ impl<'a> Fields<'a> {
     fn reject<T>(&mut self, key: &Key, value: &str, what: &str) -> Option<T> {
         self.error(key, format!("{} {what}: must be {}", quoted(value), key.range()));
         None
+    }
+}
+
+/// Which of a key's words was meant by a word that YAML 1.1 takes for true or false, and the other way round.
+fn meant_by_flag(key: &Key, value: &str) -> String {
+    let (truth, words) = match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => (true, ["true", "on"]),
+        "false" | "no" | "off" | "n" => (false, ["false", "off"]),
+        _ => return String::new(),
+    };
+    match words.into_iter().find(|word| key.words.contains(word)) {
+        Some(word @ ("on" | "off")) => format!(" (unquoted, {word} is {truth} in YAML: write it \"{word}\")"),
+        Some(word) => format!(" (write it \"{word}\")"),
+        None => String::new(),
     }
 }

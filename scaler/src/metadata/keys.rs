@@ -107,7 +107,7 @@ keys! {
     SELECTOR = "selector", Form::Text { max: 2 * KIB }, words [], default None,
         "label matchers of the preset's series, without braces: namespace=\"llm\",model_name=\"llama\"";
     TRIGGER_NAME = "triggerName", Form::Text { max: 256 }, words [], default None,
-        "another trigger of this ScaledObject, read through KEDA";
+        "another trigger of this ScaledObject: refused until it can be read through KEDA";
     SOURCE = "source", Form::Text { max: 256 }, words [], default Some("default"),
         "a source of the server's configuration";
     SERVER_ADDRESS = "serverAddress", Form::Text { max: 2 * KIB }, words [], default None,
@@ -145,7 +145,7 @@ keys! {
     WINDOWS = "windows", Form::Text { max: 32 * KIB }, words [], default None,
         "a YAML list of windows in local time, with floors and ceilings";
     HOLIDAYS = "holidays", Form::Text { max: 16 * KIB }, words [], default None,
-        "dates (2026-12-24, 2026-12-25), or a named calendar of the server's configuration";
+        "dates (2026-12-24), ISO 3166 codes (DE-BY), named calendars of the server's configuration; one or several";
     POLICY_REF = "policyRef", Form::Text { max: 256 }, words [], default None,
         "shared windows of the server's configuration";
     SCALE_TO_ZERO = "scaleToZero", Form::Word, words ["auto", "never", "windows"], default Some("auto"),

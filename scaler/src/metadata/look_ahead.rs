@@ -1,6 +1,6 @@
 //! The keys that look ahead: mode, lead, quantile, cost; windows, holidays, zone and zero.
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::{LeadTime, Mode, Objective, Quantile, ScaleToZero};
 use prewarm_forecaster::{Calendar, Policy, Window};
@@ -10,8 +10,8 @@ use super::keys::{
     COLD_START, COST_RATIO, HISTORY_WINDOW, HOLIDAYS, KEEP_WARM, LEAD_TIME, MAX_PREWARM_REPLICAS, MODE, OBJECTIVE,
     POLICY_REF, QUANTILE, SCALE_TO_ZERO, SCALED_JOB, TIMEZONE, WINDOWS, nearest,
 };
-use super::windows::{parse_dates, parse_windows};
-use super::{MetadataError, Rules, SharedPolicy};
+use super::windows::parse_windows;
+use super::{Rules, SharedPolicy, holidays, zone};
 use crate::duration::quoted;
 
 /// Reads everything but the calendar into the policy.
@@ -68,17 +68,19 @@ fn read_zero_and_jobs(fields: &mut Fields<'_>, policy: &mut Policy) {
     }
 }
 
-/// Reads zone, windows, holidays and the shared policy. A window of the trigger replaces a shared one of the same name.
+/// Reads zone, windows, holidays and the shared policy.
 pub(super) fn calendar(fields: &mut Fields<'_>, rules: &Rules) -> Calendar {
+    let SharedPolicy { zone, windows, holidays } = own_policy(fields, rules);
+    let calendar = Calendar::new(zone.unwrap_or(TimeZone::UTC), windows, holidays);
+    warn_of_conflicts(fields, &calendar);
+    calendar
+}
+
+/// What a trigger says of windows, together with the shared policy that it names. A window of the trigger replaces a
+/// shared one of the same name.
+pub(super) fn own_policy(fields: &mut Fields<'_>, rules: &Rules) -> SharedPolicy {
     let shared = fields.text(&POLICY_REF).and_then(|name| shared_policy(fields, rules, name));
-    let zone = fields.text(&TIMEZONE).and_then(|name| match zone(name) {
-        Ok(zone) => Some(zone),
-        Err(problem) => {
-            fields.error(&TIMEZONE, problem);
-            None
-        }
-    });
-    let zone = zone.or_else(|| shared?.zone.clone()).unwrap_or(TimeZone::UTC);
+    let zone = own_zone(fields).or_else(|| shared?.zone.clone());
 
     let own = match fields.text(&WINDOWS).map(parse_windows) {
         Some(Ok(windows)) => windows,
@@ -93,16 +95,28 @@ pub(super) fn calendar(fields: &mut Fields<'_>, rules: &Rules) -> Calendar {
     let mut windows: Vec<Window> = shared_windows.filter(|window| !replaced(window)).cloned().collect();
     windows.extend(own);
 
-    let mut holidays = shared.map_or_else(Vec::new, |shared| shared.holidays.clone());
+    let mut dates = shared.map_or_else(Vec::new, |shared| shared.holidays.clone());
     if let Some(text) = fields.text(&HOLIDAYS) {
-        match holidays_of(text, rules) {
-            Ok(dates) => holidays.extend(dates),
+        match holidays::parse(text, &rules.holidays) {
+            Ok(more) => dates.extend(more),
             Err(errors) => fields.errors.extend(errors),
         }
     }
-    let calendar = Calendar::new(zone, windows, holidays);
-    warn_of_conflicts(fields, &calendar);
-    calendar
+    SharedPolicy { zone, windows, holidays: dates }
+}
+
+fn own_zone(fields: &mut Fields<'_>) -> Option<TimeZone> {
+    let name = fields.text(&TIMEZONE)?;
+    if let Some(warning) = zone::surprise(name) {
+        fields.warn(&TIMEZONE, warning);
+    }
+    match zone::parse(name) {
+        Ok(zone) => Some(zone),
+        Err(problem) => {
+            fields.error(&TIMEZONE, problem);
+            None
+        }
+    }
 }
 
 fn shared_policy<'r>(fields: &mut Fields<'_>, rules: &'r Rules, name: &str) -> Option<&'r SharedPolicy> {
@@ -115,43 +129,6 @@ fn shared_policy<'r>(fields: &mut Fields<'_>, rules: &'r Rules, name: &str) -> O
         fields.error(&POLICY_REF, format!("the server's configuration has no policy {}; {hint}", quoted(name)));
     }
     found
-}
-
-/// Whether `holidays` means a named calendar: a list of dates has digits first, a name is one word.
-pub(crate) fn names_calendar(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([',', '\n', ' ', ':'])
-}
-
-fn holidays_of(text: &str, rules: &Rules) -> Result<Vec<jiff::civil::Date>, Vec<MetadataError>> {
-    if let Some(dates) = rules.holidays.get(text) {
-        return Ok(dates.clone());
-    }
-    if !names_calendar(text) {
-        return parse_dates(text);
-    }
-    let hint = match nearest(text, rules.holidays.keys().map(|other| (other.as_str(), other))) {
-        Some(other) => format!("did you mean \"{other}\"?"),
-        None => "add it there as holidays.NAME, or write dates: 2026-12-24, 2026-12-25".to_owned(),
-    };
-    let problem = format!("the server's configuration has no calendar {}; {hint}", quoted(text));
-    Err(vec![MetadataError { key: HOLIDAYS.name.to_owned(), problem }])
-}
-
-/// Looks a zone up in the bundled database, which is the same on every replica. The error suggests the nearest name.
-pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
-    let bundled = TimeZoneDatabase::bundled();
-    bundled.get(name).map_err(|_| {
-        let names: Vec<String> = bundled.available().map(|zone| zone.to_string()).collect();
-        let written = name.to_lowercase();
-        // "Berlin" means "Europe/Berlin" more than any name that is a few letters off.
-        let by_city = names.iter().find(|zone| {
-            zone.to_lowercase().rsplit_once('/').is_some_and(|(_, city)| city == written.replace(' ', "_"))
-        });
-        let near = by_city.or_else(|| nearest(name, names.iter().map(|zone| (zone.as_str(), zone))));
-        let hint =
-            near.map_or("write an IANA name like Europe/Berlin".to_owned(), |near| format!("did you mean \"{near}\"?"));
-        format!("{} is not a time zone; {hint}", quoted(name))
-    })
 }
 
 /// Warns of floors above ceilings that are in force together within an ordinary fortnight.
@@ -181,15 +158,5 @@ mod tests {
         let from = Timestamp::from_second(1_780_272_000).unwrap().to_zoned(TimeZone::UTC);
         assert_eq!(from.weekday(), jiff::civil::Weekday::Monday);
         assert_eq!(from.to_string(), "2026-06-01T00:00:00+00:00[UTC]");
-    }
-
-    #[test]
-    fn unknown_zones_suggest_the_nearest() {
-        let hint = |name: &str| zone(name).unwrap_err();
-        assert!(zone("Europe/Berlin").is_ok() && zone("europe/berlin").is_ok() && zone("UTC").is_ok());
-        assert_eq!(hint("Europe/Berlim"), r#""Europe/Berlim" is not a time zone; did you mean "Europe/Berlin"?"#);
-        assert_eq!(hint("New York"), r#""New York" is not a time zone; did you mean "America/New_York"?"#);
-        assert_eq!(hint("CEST7"), r#""CEST7" is not a time zone; write an IANA name like Europe/Berlin"#);
-        assert!(hint("../../etc/passwd").contains("is not a time zone"));
     }
 }

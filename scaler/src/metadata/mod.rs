@@ -5,13 +5,17 @@
 //! namespaces in the server's configuration.
 
 mod allow;
+mod countries;
 mod demand;
 mod fields;
+pub mod holidays;
 pub mod ical;
 pub mod keys;
 mod look_ahead;
 mod name;
+mod trust;
 pub mod windows;
+pub(crate) mod zone;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +26,6 @@ use prewarm_forecaster::{Policy, Window};
 
 use crate::signal::{Signals, SourceSpec};
 pub use allow::{AddressPattern, Allow};
-pub(crate) use look_ahead::names_calendar;
 
 use demand::Demand;
 use fields::Fields;
@@ -70,7 +73,7 @@ pub struct Parsed {
 }
 
 /// A named set of windows that triggers refer to by `policyRef`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SharedPolicy {
     /// Zone of the windows, unless the trigger names its own.
     pub zone: Option<TimeZone>,
@@ -87,10 +90,6 @@ pub enum SourceKind {
     Prometheus,
     /// Exposition text, scraped directly from one or more endpoints.
     Exposition,
-    /// A SQL database.
-    Sql,
-    /// Another trigger of the same ScaledObject, read through KEDA.
-    Keda,
 }
 
 impl SourceKind {
@@ -98,8 +97,6 @@ impl SourceKind {
         Some(match text {
             "prometheus" => Self::Prometheus,
             "exposition" => Self::Exposition,
-            "sql" => Self::Sql,
-            "keda" => Self::Keda,
             _ => return None,
         })
     }
@@ -108,7 +105,7 @@ impl SourceKind {
 /// What metadata must know of a configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRule {
-    /// Whether it reads queries, presets or other triggers.
+    /// How it is read.
     pub kind: SourceKind,
     /// Namespaces whose triggers may use it; empty = all.
     pub namespaces: Vec<String>,

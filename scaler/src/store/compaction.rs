@@ -23,6 +23,7 @@ pub(super) async fn compact(shelf: &impl Shelf, now: Timestamp) -> Result<Compac
     for kind in Kind::ALL {
         while shelf.drop_notes(kind, kind.kept_from(now), BATCH).await? > 0 {}
     }
+    shelf.drop_checkpoints(now.as_second() - CHECKPOINT_DAYS * DAY_S).await?;
     let mut after = i64::MIN;
     loop {
         let series = shelf.series(after, BATCH).await?;
@@ -55,6 +56,9 @@ pub(super) trait Shelf: Sync {
 
     /// Drops at most `limit` notes of a kind before `before`; answers how many.
     fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Drops checkpoints before `before`.
+    fn drop_checkpoints(&self, before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The next `limit` series after that id, each with its first hot minute.
     fn series(&self, after: i64, limit: i64) -> impl Future<Output = Result<Vec<FirstHot>, StoreError>> + Send;
@@ -166,6 +170,8 @@ const PACK_AFTER_S: i64 = 2 * 3_600;
 const DAYS_OF_MINUTES: i64 = 35;
 /// Days that keep a record every five minutes: 13 months, so that the same season of last year is there.
 const DAYS_OF_FIVE_MINUTES: i64 = 400;
+/// Days that a checkpoint is kept: nothing lasts longer in a planner but a `keepWarm` of weeks.
+const CHECKPOINT_DAYS: i64 = 30;
 /// Look-ups and deletions at once: some milliseconds.
 const BATCH: i64 = 500;
 

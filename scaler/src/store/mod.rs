@@ -1,5 +1,6 @@
 //! History: one row per series and minute, packed by day when finished.
 
+pub mod checkpoint;
 mod compaction;
 mod day;
 mod failure;
@@ -20,6 +21,7 @@ use prewarm_forecaster::Minute;
 
 use crate::config::Secret;
 pub use crate::workload::SeriesKey;
+use checkpoint::{PackedCheckpoint, SeriesCheckpoint};
 use day::PackedDay;
 use note::{Kind, Note};
 
@@ -97,14 +99,34 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
 
+    /// The latest notes about a series of one kind, `most` of them, oldest first.
+    fn latest_notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+
+    /// Writes checkpoints in one transaction, each in place of the one of its series; a younger one stays, unless it is of
+    /// a time that has not come.
+    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The checkpoint of a series.
+    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>>;
+
     /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes the lease or renews it,
-    /// unless another holder's has not ended. A span of zero gives it back. SQLite, which one process serves from, grants all.
+    /// unless another holder's has not ended, and that holder lives as far as is known. A span of zero gives it back. SQLite, which one process serves from, grants all.
     fn lease<'a>(
         &'a self,
         key: &'a SeriesKey,
         holder: &'a str,
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Says that `holder` lives for the next `span`, by the database's clock, which is what all its leases rest on; answers
+    /// which others live. A span of zero says that it has ended. SQLite, which one process serves from, knows of no others.
+    fn heartbeat<'a>(&'a self, holder: &'a str, span: SignedDuration)
+    -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Packs finished days, thins and drops old ones. May be killed at any point without loss.
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>>;

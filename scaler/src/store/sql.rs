@@ -52,13 +52,29 @@ pub(super) const PUT_NOTE: &str = "INSERT INTO notes (series_id, kind, at, codec
      ON CONFLICT (series_id, kind, at) DO UPDATE SET codec = excluded.codec, data = excluded.data \
      WHERE (excluded.codec, excluded.data) IS DISTINCT FROM (notes.codec, notes.data)";
 
-/// Drops all notes of a kind but the latest.
-pub(super) const DROP_EARLIER: &str = "DELETE FROM notes WHERE series_id = $1 AND kind = $2 \
-     AND at < (SELECT max(at) FROM notes WHERE series_id = $1 AND kind = $2)";
+/// Drops all notes of a kind but the latest ones; `$3`: how many but one.
+pub(super) const DROP_EARLIER: &str = "DELETE FROM notes WHERE series_id = $1 AND kind = $2 AND at < \
+     (SELECT at FROM notes WHERE series_id = $1 AND kind = $2 ORDER BY at DESC LIMIT 1 OFFSET $3)";
 
 /// Notes of a series in `[$3, $4)`.
 pub(super) const NOTES: &str =
     "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 AND at >= $3 AND at < $4 ORDER BY at";
+
+/// The latest `$3` notes of a kind, the latest first.
+pub(super) const LATEST_NOTES: &str =
+    "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 ORDER BY at DESC LIMIT $3";
+
+/// What happens to a checkpoint that is there already: the younger stays, of equals the first, so that a second replica
+/// writes nothing. One that is younger by more than ten minutes is of a clock that was wrong.
+pub(super) const YOUNGER_STAYS: &str = " ON CONFLICT (series_id) DO UPDATE SET at = excluded.at, \
+     codec = excluded.codec, data = excluded.data \
+     WHERE excluded.at > checkpoints.at OR checkpoints.at > excluded.at + 600";
+
+/// The checkpoint of a series.
+pub(super) const CHECKPOINT: &str = "SELECT at, codec, data FROM checkpoints WHERE series_id = $1";
+
+/// Drops checkpoints before `$1`.
+pub(super) const DROP_CHECKPOINTS: &str = "DELETE FROM checkpoints WHERE at < $1";
 
 /// Drops `$3` notes of a kind before `$2`.
 pub(super) const DROP_NOTES: &str = "DELETE FROM notes WHERE (series_id, kind, at) IN \

@@ -10,6 +10,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Sqlite, Transaction};
 
+use super::checkpoint::{CheckpointRow, PackedCheckpoint, SeriesCheckpoint};
 use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
 use super::day::PackedDay;
 use super::failure::{bad_url, within};
@@ -112,9 +113,31 @@ impl SqliteStore {
         for Note { kind, at, codec, data } in notes {
             let put = sqlx::query(sql::PUT_NOTE).bind(id).bind(kind.as_str()).bind(at.as_second()).bind(codec);
             put.bind(data).execute(&mut *tx).await?;
-            if kind.single() {
-                sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str()).execute(&mut *tx).await?;
+            if let Some(kept) = kind.kept() {
+                let drop = sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str());
+                drop.bind(i64::from(kept) - 1).execute(&mut *tx).await?;
             }
+        }
+        tx.commit().await?;
+        self.ids.learn(learned);
+        Ok(())
+    }
+
+    async fn write_checkpoints(&self, checkpoints: &[SeriesCheckpoint]) -> Result<(), StoreError> {
+        let mut unknown: Vec<&SeriesKey> = Vec::new();
+        for (key, _) in checkpoints {
+            records::check_key(key)?;
+            if self.ids.find(key).is_none() {
+                unknown.push(key);
+            }
+        }
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let learned = if unknown.is_empty() { Vec::new() } else { assign(&mut tx, &unknown).await? };
+        for (key, PackedCheckpoint { at, codec, data }) in checkpoints {
+            let new = learned.binary_search_by(|(known, _)| known.cmp(key)).ok().map(|at| learned[at].1);
+            let Some(id) = new.or_else(|| self.ids.find(key)) else { continue };
+            let put = sqlx::query(sqlx::AssertSqlSafe(PUT_CHECKPOINT.clone()));
+            put.bind(id).bind(at.as_second()).bind(codec).bind(data).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         self.ids.learn(learned);
@@ -189,9 +212,40 @@ impl HistoryStore for SqliteStore {
         }))
     }
 
+    fn latest_notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        Box::pin(within(LIMIT, async move {
+            let Some(id) = self.id(key).await? else { return Ok(Vec::new()) };
+            let found = sqlx::query_as(sql::LATEST_NOTES).bind(id).bind(kind.as_str()).bind(most);
+            let found: Vec<sql::NoteRow> = found.fetch_all(&self.readers).await?;
+            Ok(found.into_iter().rev().map(|row| sql::note(kind, row)).collect())
+        }))
+    }
+
+    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(within(LIMIT, self.write_checkpoints(checkpoints)))
+    }
+
+    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+        Box::pin(within(LIMIT, async move {
+            let Some(id) = self.id(key).await? else { return Ok(None) };
+            let found = sqlx::query_as(sql::CHECKPOINT).bind(id);
+            let found: Option<CheckpointRow> = found.fetch_optional(&self.readers).await?;
+            Ok(found.map(PackedCheckpoint::of_row))
+        }))
+    }
+
     fn lease<'a>(&'a self, _: &'a SeriesKey, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<bool, StoreError>> {
         // A file has one process that serves from it; it need not wait for itself after a crash.
         Box::pin(async { Ok(true) })
+    }
+
+    fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
@@ -215,6 +269,11 @@ impl Shelf for SqliteStore {
     async fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
         let deleted = sqlx::query(sql::DROP_NOTES).bind(kind.as_str()).bind(before).bind(limit).execute(&self.writer);
         within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
+    }
+
+    async fn drop_checkpoints(&self, before: i64) -> Result<(), StoreError> {
+        let deleted = sqlx::query(sql::DROP_CHECKPOINTS).bind(before).execute(&self.writer);
+        within(LIMIT, async { Ok(deleted.await.map(drop)?) }).await
     }
 
     async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
@@ -306,6 +365,11 @@ async fn assign(tx: &mut Transaction<'_, Sqlite>, keys: &[&SeriesKey]) -> Result
 }
 
 static FULL: LazyLock<Arc<str>> = LazyLock::new(|| upsert(ROWS_A_STATEMENT));
+
+static PUT_CHECKPOINT: LazyLock<Arc<str>> = LazyLock::new(|| {
+    let stays = sql::YOUNGER_STAYS;
+    format!("INSERT INTO checkpoints (series_id, at, codec, data) VALUES (?,?,?,?){stays}").into()
+});
 
 /// Values are bound, not sent as JSON: SQLite's text to float is not exact to the last bit.
 fn upsert(rows: usize) -> Arc<str> {

@@ -5,16 +5,16 @@
 
 mod backfill;
 mod decisions;
+mod heartbeat;
 mod inputs;
 mod records;
+mod saved;
 mod trainer;
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Mode;
 use prewarm_forecaster::decide::rhythm::Rhythm;
@@ -39,10 +39,14 @@ const SPREAD_S: u64 = 90;
 /// By then whoever refits has refitted, and the others read what came of it.
 const READ: SignedDuration = SignedDuration::from_secs(150);
 
+/// A forecast that is not there by then is looked for again so often, and for so long.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+const LOOKED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// A replica that has not renewed its lease for so long has gone: two refits and a bit.
+/// A lease that is not renewed for so long is free, whether its holder lives or not: two refits and a bit.
 const LEASE: SignedDuration = SignedDuration::from_mins(12);
 
 /// Workloads whose models stay in memory, at about 2 MB each. Others are built from history for each refit, which is
@@ -55,9 +59,6 @@ const SELDOM: SignedDuration = SignedDuration::from_mins(45);
 /// A backfill goes first for so long; a longer one goes on beside the refits.
 const BACKFILL_ALONE: Duration = Duration::from_secs(300);
 
-/// Giving leases back on shutdown: who does not get to it waits for their end.
-const RELEASE: Duration = Duration::from_secs(2);
-
 /// Turns history into forecasts and choices.
 #[derive(Debug)]
 pub struct Trainer {
@@ -67,8 +68,8 @@ pub struct Trainer {
     rhythm: Rhythm,
     /// This replica, as others see it.
     holder: String,
-    /// Leases that may be ours.
-    held: Mutex<HashSet<Arc<SeriesKey>>>,
+    /// How often another replica was found to have gone: its leases are free.
+    gone: watch::Sender<u64>,
     /// Backfills at once: they are the heaviest thing that we ask of a source.
     backfills: Semaphore,
     /// Fits at once: all cores but one, so that answers keep that.
@@ -87,7 +88,7 @@ impl Trainer {
             clock,
             rhythm,
             holder: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
-            held: Mutex::default(),
+            gone: watch::Sender::new(0),
             backfills: Semaphore::new(2),
             fits: Semaphore::new(cores.saturating_sub(1).max(1)),
             models: Arc::new(Semaphore::new(MODELS)),
@@ -141,11 +142,13 @@ impl Trainer {
         };
         let spread = SignedDuration::from_secs((refit_spread(workload.key()) % SPREAD_S) as i64);
         let mut failed = false;
+        let mut gone = self.gone.subscribe();
         loop {
             let now = self.clock.now();
             let after = |wait: SignedDuration| next_bucket(now - wait) + wait;
             let due = match () {
                 () if failed => now + AGAIN,
+                () if trainer.is_behind(now) => now + LOOK_AGAIN,
                 () if trainer.reads => after(READ),
                 () if trainer.keeps_models() => after(GRACE + spread),
                 () => now + SELDOM,
@@ -158,6 +161,7 @@ impl Trainer {
                     }
                 }
                 () = self.clock.sleep_until(due) => {}
+                () = heartbeat::takeover(&mut gone, workload.key()), if trainer.reads => {}
             }
             failed = !self.refresh(&mut trainer).await;
         }
@@ -170,7 +174,6 @@ impl Trainer {
         match self.store.lease(&key, &self.holder, LEASE).await {
             Ok(true) => {
                 trainer.reads = false;
-                self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
                 self.refit(trainer).await
             }
             Ok(false) => {
@@ -211,16 +214,6 @@ impl Trainer {
                 false
             }
         }
-    }
-
-    /// Gives all leases back, so that other replicas need not wait for their end.
-    pub async fn release(&self) {
-        let held: Vec<_> = self.held.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-        let give_back = futures::stream::iter(&held).for_each_concurrent(4, async |key| {
-            // Not given back, it ends by itself.
-            let _ = self.store.lease(key, &self.holder, SignedDuration::ZERO).await;
-        });
-        let _ = tokio::time::timeout(RELEASE, give_back).await;
     }
 }
 

@@ -13,7 +13,7 @@ use prewarm_forecaster::{Forecast, Minute, NoForecast, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::inputs::{fingerprint, simulation_inputs};
-use super::{decisions, records, refit_spread};
+use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
 use crate::clock::floor;
 use crate::insight::Insight;
 use crate::metrics::Metrics;
@@ -110,6 +110,13 @@ impl<'a> WorkloadTrainer<'a> {
     /// Whether anything is known of what is to come.
     pub(super) fn has_forecast(&self) -> bool {
         self.forecast.is_some()
+    }
+
+    /// Whether the forecast of another replica from the last bucket's end is due, and not here yet.
+    pub(super) fn is_behind(&self, now: Timestamp) -> bool {
+        let bucket = floor(now - READ, BUCKET);
+        let known = self.insight.forecast_origin;
+        self.reads && known.is_some_and(|origin| origin < bucket) && now < bucket + READ + LOOKED_FOR
     }
 
     /// Forgets the models: history has changed, or another replica follows it.

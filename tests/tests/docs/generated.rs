@@ -12,6 +12,7 @@ use prewarm::signal::preset;
 
 use crate::configuration;
 use crate::markdown::{code, table};
+use crate::source::{self, Source};
 
 /// A part of a document.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) fn parts() -> Vec<Part> {
         part("docs/configuration.md", "configuration", configuration::reference()),
         part("docs/cli.md", "commands", commands()),
         part("docs/operations.md", "metrics", metrics()),
+        part("docs/operations.md", "reasons", reasons()),
     ]
 }
 
@@ -162,6 +164,35 @@ fn touch(metrics: &Metrics) {
     metrics.tls_reloaded("ok");
     metrics.cluster_error("pods", "forbidden");
     metrics.start_up("warm", "ready");
+    metrics.implausible("demand", "held");
+}
+
+/// What leads to an answer, by its name in metrics, JSON and logs.
+fn reasons() -> String {
+    let rows = names_of("Reason").into_iter().map(|(name, doc)| vec![code(&name), doc]);
+    table(&["reason", "meaning"], rows)
+}
+
+/// Names, as `as_str` gives them, and doc comments of a public enum of the forecaster.
+pub(crate) fn names_of(name: &str) -> Vec<(String, String)> {
+    let head = format!("pub enum {name} {{\n");
+    let declares = |source: &Source| source.is_under("forecaster/src/") && source.text.contains(&head);
+    let source = source::sources().into_iter().find(declares).unwrap_or_else(|| panic!("there is no enum {name}"));
+    let body = source.text.split(&head).nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap_or_default();
+    let methods = source.text.split(&format!("impl {name} {{\n")).nth(1).unwrap_or_default();
+    let mut names = Vec::new();
+    let mut doc = String::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            doc += &format!("{}{text}", if doc.is_empty() { "" } else { " " });
+        } else if let Some(variant) = line.strip_suffix(',') {
+            let shown = methods.split(&format!("Self::{variant} => \"")).nth(1).and_then(|rest| rest.split('"').next());
+            let shown = shown.unwrap_or_else(|| panic!("{name}::{variant} has no name in as_str"));
+            names.push((shown.to_owned(), std::mem::take(&mut doc)));
+        }
+    }
+    assert!(names.len() > 4, "{name}: only {} variants found", names.len());
+    names
 }
 
 /// The names of the labels of a sample of this family, without those of buckets: `{method,code}`.

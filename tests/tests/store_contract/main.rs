@@ -18,6 +18,7 @@ macro_rules! over_both {
     };
 }
 
+mod checkpoints;
 mod compaction;
 mod notes;
 mod place;

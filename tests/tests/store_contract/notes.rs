@@ -14,8 +14,9 @@ use crate::{at, key};
 
 over_both! {
     a_note_is_kept_until_it_is_written_anew,
-    the_latest_forecast_alone_is_kept,
+    the_latest_forecasts_are_kept,
     ranges_of_notes_are_half_open,
+    the_latest_notes_come_oldest_first,
     old_notes_go_by_their_kind,
     a_note_on_a_name_that_cannot_be_is_refused,
 }
@@ -54,15 +55,16 @@ async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
     assert_eq!(of(&*store, &qwen, Kind::Day).await, []);
 }
 
-async fn the_latest_forecast_alone_is_kept(place: &Place) {
+async fn the_latest_forecasts_are_kept(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
     for minutes in [0, 5, 10] {
         store.note(&llama, &[note(Kind::Forecast, noon + minutes.minutes(), "newer")]).await.unwrap();
     }
-    // A replica that is late does not push the newer one out.
-    store.note(&llama, &[note(Kind::Forecast, noon + 5.minutes(), "late")]).await.unwrap();
-    assert_eq!(of(&*store, &llama, Kind::Forecast).await, [note(Kind::Forecast, noon + 10.minutes(), "newer")]);
+    // A replica that is late does not push the newer ones out.
+    store.note(&llama, &[note(Kind::Forecast, noon, "late")]).await.unwrap();
+    let kept = [5, 10].map(|minutes: i64| note(Kind::Forecast, noon + minutes.minutes(), "newer"));
+    assert_eq!(of(&*store, &llama, Kind::Forecast).await, kept, "the newest, and the one that is still in force");
 }
 
 async fn ranges_of_notes_are_half_open(place: &Place) {
@@ -73,6 +75,17 @@ async fn ranges_of_notes_are_half_open(place: &Place) {
     let found = store.notes(&llama, Kind::Choice, noon + 1.minutes(), noon + 3.minutes()).await.unwrap();
     assert_eq!(found, [written[1].clone(), written[2].clone()]);
     assert_eq!(store.notes(&llama, Kind::Day, noon, noon + 9.minutes()).await.unwrap(), []);
+}
+
+async fn the_latest_notes_come_oldest_first(place: &Place) {
+    let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
+    let store = place.open().await;
+    assert_eq!(store.latest_notes(&llama, Kind::Choice, 2).await.unwrap(), []);
+    let written: Vec<Note> = [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+    store.note(&llama, &written).await.unwrap();
+    let found = store.latest_notes(&llama, Kind::Choice, 2).await.unwrap();
+    assert_eq!(found, [written[2].clone(), written[0].clone()]);
+    assert_eq!(store.latest_notes(&llama, Kind::Day, 2).await.unwrap(), []);
 }
 
 async fn old_notes_go_by_their_kind(place: &Place) {
@@ -87,7 +100,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
     store.compact(now).await.unwrap();
     store.compact(now).await.unwrap();
     for (kind, kept) in [
-        (Kind::Forecast, vec![0]),
+        (Kind::Forecast, vec![2, 0]),
         (Kind::Blocks, vec![29, 4, 2, 0]),
         (Kind::Decision, vec![4, 2, 0]),
         (Kind::Choice, vec![399, 31, 29, 4, 2, 0]),
@@ -125,6 +138,33 @@ async fn one_replica_holds_the_lease_until_it_ends() {
     })
     .await;
     assert!(!theirs.lease(&llama, "b", span).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_no_sign_of_life_loses_all_its_leases() {
+    let place = Place::postgres().await;
+    let (ours, theirs) = (place.open().await, place.open().await);
+    let (span, second) = (SignedDuration::from_mins(10), SignedDuration::from_secs(1));
+    let keys = ["llama", "qwen", "mistral"].map(key);
+    assert!(theirs.heartbeat("b", span).await.unwrap().is_empty(), "nobody else");
+    assert_eq!(ours.heartbeat("a", second * 3).await.unwrap(), ["b"]);
+    for key in &keys {
+        assert!(ours.lease(key, "a", span).await.unwrap());
+        assert!(!theirs.lease(key, "b", span).await.unwrap(), "it lives");
+    }
+    eventually(Duration::from_secs(10), "a has gone", || async {
+        theirs.heartbeat("b", span).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    for key in &keys[..2] {
+        assert!(theirs.lease(key, "b", span).await.unwrap());
+    }
+    // Back again, it has what nobody took; who says farewell leaves the rest at once.
+    assert_eq!(ours.heartbeat("a", span).await.unwrap(), ["b"]);
+    assert!(!ours.lease(&keys[0], "a", span).await.unwrap());
+    assert!(!theirs.lease(&keys[2], "b", span).await.unwrap());
+    ours.heartbeat("a", SignedDuration::ZERO).await.unwrap();
+    assert!(theirs.lease(&keys[2], "b", span).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

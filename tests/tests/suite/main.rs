@@ -6,6 +6,7 @@
 
 mod answers;
 mod checklist;
+mod continuity;
 mod forecast;
 mod identical;
 mod learning;

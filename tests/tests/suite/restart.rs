@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use prewarm_tests::app::{SLOT, Setup, TestApp};
 use prewarm_tests::eventually;
 use prewarm_tests::keda::{Answers, Trigger};
+use prewarm_tests::postgres::Postgres;
 use prewarm_tests::prometheus::Prometheus;
 use prewarm_tests::proxy::{Fault, Proxy};
 use prewarm_tests::trace::{Trace, clock_time, days, monday};
@@ -91,6 +92,74 @@ async fn what_is_kept_warm_stays_so_over_a_restart() {
 }
 
 #[tokio::test]
+async fn a_replica_that_was_restarted_answers_as_the_other_slot_by_slot() {
+    let history = Trace::working_days(monday(), days(9), 40.0, 5);
+    let prometheus = Prometheus::holding(&[history.gauge(QUERY)]).await;
+    let postgres = Postgres::start().await;
+    let trigger = Trigger::new("models", "llama").with("query", QUERY).with("threshold", 4).with("coldStart", "10m");
+    // On the ramp of the second Tuesday.
+    let start = clock_time(monday() + days(8), 7, 30);
+    let setup = Setup::new(prometheus.address(), start).database(postgres.url());
+    let first = setup.clone().start().await;
+    first.register(&[&trigger]).await;
+    first.chosen(&trigger).await;
+    let mut second = setup.on(&first.clock).start().await;
+    second.register(&[&trigger]).await;
+    second.chosen(&trigger).await;
+    let mut levels = Vec::new();
+    for crash in [true, false, true, true] {
+        for _ in 0..9 {
+            TestApp::follow(&[&first, &second], &trigger).await;
+        }
+        if crash {
+            second.crash_and_restart().await;
+        } else {
+            second.restart().await;
+        }
+        second.register(&[&trigger]).await;
+        for _ in 0..7 {
+            let (ours, theirs) = (first.recommendation(&trigger), second.recommendation(&trigger));
+            assert_eq!((ours.at, ours.answer), (theirs.at, theirs.answer), "crash: {crash}: {ours:?} {theirs:?}");
+            let (ours, theirs) = (ours.decision, theirs.decision);
+            assert_eq!(
+                (ours.reason, ours.parts.live, ours.parts.hold),
+                (theirs.reason, theirs.parts.live, theirs.parts.hold)
+            );
+            levels.push(theirs.parts.live.unwrap().to_bits());
+            TestApp::follow(&[&first, &second], &trigger).await;
+        }
+    }
+    levels.dedup();
+    assert!(levels.len() > 20, "demand moved meanwhile: {}", levels.len());
+}
+
+#[tokio::test]
+async fn without_its_store_a_new_process_holds_at_first_and_then_follows_demand() {
+    let noon = clock_time(monday(), 12, 0);
+    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 20.0).gauge(QUERY)]).await;
+    let postgres = Postgres::start().await;
+    let proxy = Proxy::before(postgres.address()).await;
+    proxy.set(Fault::Stop).await;
+    let app = Setup::new(prometheus.address(), noon).database(postgres.url_through(proxy.address())).start().await;
+    let trigger = trigger();
+    let (begun, limit) = (app.now(), SignedDuration::from_mins(5));
+    let answers = eventually(Duration::from_secs(60), "an answer without the store", || async {
+        match app.keda.poll(&trigger).await {
+            Ok(answers) => Some(answers),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status}");
+                app.clock.advance(SLOT * 2);
+                None
+            }
+        }
+    })
+    .await;
+    let held = app.now().duration_since(begun);
+    assert!(held >= limit && held <= limit + SLOT * 8, "held for {held}");
+    assert_eq!((answers.value, answers.active), (20.0, true));
+}
+
+#[tokio::test]
 async fn c40_a_paused_scaled_object_is_sampled_on() {
     let prometheus = Prometheus::holding(&[Trace::working_days(monday(), days(1), 40.0, 5).gauge(QUERY)]).await;
     let start = clock_time(monday(), 8, 0);
@@ -130,7 +199,7 @@ async fn c39_long_silence_ends_collection_and_keeps_history() {
     })
     .await;
 
-    app.keda.metric_spec(&silent).await.unwrap();
-    app.decided().await;
-    assert!(app.keda.poll(&silent).await.unwrap().value > 19.0, "one call brings it back");
+    // One call brings it back, and nothing lower is said before it is decided anew.
+    let back = first_value(&app, &silent).await;
+    assert!(back.active && back.value > 19.0, "{back:?}");
 }

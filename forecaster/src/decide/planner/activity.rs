@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Replicas;
+use super::checkpoint::ActivityTimes;
 use crate::decide::{Reason, later};
 
 /// A start-up that takes longer than this many cold starts is stuck and keeps nothing.
@@ -128,6 +129,18 @@ impl Activity {
         ] {
             *past = past.map(|at| at.min(now));
         }
+    }
+
+    /// For a checkpoint.
+    pub(super) fn times(&self) -> ActivityTimes {
+        let Self { active, active_since, resting_since, last_arrival, low_since, starting_since } = *self;
+        ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since }
+    }
+
+    /// Of a checkpoint.
+    pub(super) fn from_times(times: ActivityTimes) -> Self {
+        let ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since } = times;
+        Self { active, active_since, resting_since, last_arrival, low_since, starting_since }
     }
 
     /// What a restart lost. `newest`: when demand was last seen at all; `low_since`: since when one

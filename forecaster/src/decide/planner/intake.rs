@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::checkpoint::Checkpoint;
 use super::{BRIDGED_SLOTS, MAX_LATENCY_FACTOR, Observation, Planner, Replicas};
 use crate::decide::live::Level;
 use crate::decide::plausibility::{FACTOR, Judgement, Reference, Signal};
@@ -38,6 +39,20 @@ impl Plausibility {
     pub(super) fn expect(&mut self, forecast: &Forecast) {
         let values = forecast.values().iter().flatten().copied().filter(|value| value.is_finite());
         self.expected = values.fold(0.0, f64::max) / CAP;
+    }
+
+    /// Writes itself into a checkpoint.
+    pub(super) fn save(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.needed = self.needed;
+        checkpoint.slowest = self.slowest;
+        checkpoint.held = [self.demand, self.backlog, self.latency].map(|signal| signal.held());
+    }
+
+    /// Becomes what a checkpoint says. What the forecast expects and what may run are known from elsewhere.
+    pub(super) fn load(&mut self, checkpoint: &Checkpoint) {
+        self.needed = checkpoint.needed;
+        self.slowest = checkpoint.slowest;
+        [self.demand, self.backlog, self.latency] = checkpoint.held.map(Signal::of_held);
     }
 
     /// After the clock was set back.

@@ -2,6 +2,7 @@
 //! is the same.
 
 pub(super) mod activity;
+pub mod checkpoint;
 pub(super) mod intake;
 pub(super) mod lookahead;
 pub(super) mod policy_effects;
@@ -100,17 +101,18 @@ pub struct Planner {
 }
 
 /// The last answer that stood on fresh live demand.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LastGood {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastGood {
     /// When demand was seen.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
     /// Live demand with the SLO guard's factor.
-    pub(super) live: f64,
+    pub live: f64,
     /// The backlog's share.
-    pub(super) backlog: f64,
+    pub backlog: f64,
     /// The whole of it, forecast and floors included.
-    pub(super) value: f64,
-    pub(super) active: bool,
+    pub value: f64,
+    /// Whether at least one replica was asked for.
+    pub active: bool,
 }
 
 impl Planner {

@@ -111,10 +111,14 @@ pub(super) struct Limit {
     usual: f32,
 }
 
-impl Limit {
+impl Default for Limit {
     /// Nothing is known.
-    pub(super) const NONE: Self = Self { farthest: f32::INFINITY, usual: 1.0 };
+    fn default() -> Self {
+        Self { farthest: f32::INFINITY, usual: 1.0 }
+    }
+}
 
+impl Limit {
     fn guess(self, usual: f32) -> f32 {
         let farther = (usual / self.usual).clamp(0.5, 4.0);
         self.farthest * if farther.is_finite() { farther } else { 1.0 }

@@ -1,6 +1,7 @@
 //! What members are worth, per quantile: the mean of two rules. One weighs by regret against the combination, with
 //! second-order steps (BOA, Wintenberger 2017), the other by discounted loss, sharply (exponential weights, Vovk 1990).
 
+use super::predictions::Label;
 use crate::forecast::backtest::pinball;
 
 /// Half-life of regrets in days.
@@ -23,7 +24,8 @@ pub(super) struct Combination {
     scored: usize,
     members: Vec<Member>,
     weights: Vec<f64>,
-    trusted: usize,
+    /// Weights before anything was scored.
+    priors: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,17 +41,18 @@ struct Member {
 }
 
 impl Combination {
-    /// `trusted` is the member that counts most before anything was scored.
-    pub(super) fn new(q: f64, members: usize, trusted: usize, per_day: usize) -> Self {
+    /// A combination of the predictions that are labeled so.
+    pub(super) fn new(q: f64, labels: &[Label], per_day: usize) -> Self {
         let keep = |days: f64| 0.5f64.powf(1.0 / (days * per_day as f64));
+        let priors = priors(labels);
         Self {
             q,
             keep: keep(REGRET_DAYS),
             keep_loss: keep(LOSS_DAYS),
             scored: 0,
-            members: vec![Member::default(); members],
-            weights: (0..members).map(|i| prior(i, members, trusted)).collect(),
-            trusted,
+            members: vec![Member::default(); labels.len()],
+            weights: priors.clone(),
+            priors,
         }
     }
 
@@ -105,17 +108,17 @@ impl Combination {
         }
         let [regrets, losses] = [0, 1].map(|rule: usize| self.members.iter().map(|m| m.worth[rule]).sum::<f64>());
         let young = (YOUNG as f64 / self.scored as f64 - 0.02).max(0.0);
-        let all = self.members.len();
-        for (i, (weight, member)) in self.weights.iter_mut().zip(&self.members).enumerate() {
+        for ((weight, member), prior) in self.weights.iter_mut().zip(&self.members).zip(&self.priors) {
             let learnt = 0.5 * (member.worth[0] / regrets + member.worth[1] / losses);
-            *weight = young * prior(i, all, self.trusted) + (1.0 - young) * learnt;
+            *weight = young * prior + (1.0 - young) * learnt;
         }
     }
 }
 
-fn prior(i: usize, members: usize, trusted: usize) -> f64 {
-    let shared = (1.0 - TRUSTED) / members as f64;
-    if i == trusted { TRUSTED + shared } else { shared }
+/// Weights before anything was scored; one label is trusted.
+fn priors(labels: &[Label]) -> Vec<f64> {
+    let shared = (1.0 - TRUSTED) / labels.len() as f64;
+    labels.iter().map(|label| if label.trusted { TRUSTED + shared } else { shared }).collect()
 }
 
 impl Member {

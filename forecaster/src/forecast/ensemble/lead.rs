@@ -4,7 +4,9 @@ use super::base::Base;
 use super::column::Column;
 use super::combine::Combination;
 use super::lanes::Processor;
-use super::member::{LAST_VALUE, Members, NAMES, Room, View};
+use super::member::Members;
+use super::past::{Scratch, View};
+use super::predictions::Layout;
 use super::report::{LeadReport, Weights};
 use super::smooth::{Bank, Horizon};
 use super::track::{Profile, Track};
@@ -25,11 +27,12 @@ pub(super) struct Lead {
     horizon: Horizon,
     base: Base,
     members: Members,
+    layout: Layout,
     combinations: Vec<Combination>,
-    /// Members' quantiles, then the combined ones, in demand's unit; one row a bucket.
+    /// Rows of predictions in demand's unit, one a bucket.
     issued: Column<f32>,
     score: Score,
-    said: Vec<f32>,
+    row: Vec<f32>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,13 +64,16 @@ pub(super) fn most(largest: f64, track: &Track) -> f64 {
 impl Lead {
     pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &Bank, season: &Season) -> Self {
         let per_day = season.per_day;
-        let of = |q: &f64| Combination::new(*q, NAMES.len(), LAST_VALUE, per_day);
+        let members = Members::new(window, per_day);
+        let layout = Layout::new(members.labels(), quantiles.len());
+        let of = |q: &f64| Combination::new(*q, layout.labels(), per_day);
         Self {
             steps,
             horizon: Horizon::new(steps, SMOOTHERS_DAYS * per_day as f64, bank),
             base: Base::new(steps, window),
-            members: Members::new(window, per_day),
             combinations: quantiles.iter().map(of).collect(),
+            members,
+            layout,
             issued: Column::new(),
             score: Score {
                 keep: 0.5f64.powf(1.0 / (REPORT_DAYS * per_day as f64)),
@@ -76,12 +82,8 @@ impl Lead {
                 covered: vec![0.0; quantiles.len()],
                 pinball: vec![0.0; quantiles.len()],
             },
-            said: Vec::new(),
+            row: Vec::new(),
         }
-    }
-
-    fn width(&self) -> usize {
-        (NAMES.len() + 1) * self.combinations.len()
     }
 
     /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What was said of it counts
@@ -89,19 +91,18 @@ impl Lead {
     pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64, counts: i32) {
         self.horizon.learn(t, z);
         let Some(then) = t.checked_sub(self.steps) else { return };
-        let (width, n) = (self.width(), self.combinations.len());
+        let width = self.layout.width();
         let row = self.issued.rows(then * width..(then + 1) * width);
         if row.len() < width || row[0].is_nan() {
             return;
         }
-        let combined = &row[NAMES.len() * n..];
+        let combined = self.layout.combined(row);
         self.score.scored += 1;
         let (keep, times) = (self.score.keep.powi(counts), f64::from(counts));
         self.score.weight = keep * self.score.weight + times;
         for (i, combination) in self.combinations.iter_mut().enumerate() {
-            let said = row[..NAMES.len() * n].iter().skip(i).step_by(n).map(|f| f64::from(*f));
             let f = f64::from(combined[i]);
-            combination.learn(y, said, f, mean, counts);
+            combination.learn(y, self.layout.quantile(row, i), f, mean, counts);
             let (covered, pinball) = (&mut self.score.covered[i], &mut self.score.pinball[i]);
             let q = combination.q();
             *covered = keep * *covered + if y <= f + 1e-9 { times } else { 0.0 };
@@ -110,7 +111,7 @@ impl Lead {
     }
 
     /// After the newest bucket: forecasts the bucket `steps` ahead.
-    pub(super) fn issue(&mut self, shared: &Shared<'_>, room: &mut Room, speaks: bool) {
+    pub(super) fn issue(&mut self, shared: &Shared<'_>, scratch: &mut Scratch, speaks: bool) {
         let Shared { track, profile, season, .. } = shared;
         let Some(t) = track.len().checked_sub(1) else { return };
         let g = t + self.steps;
@@ -119,8 +120,8 @@ impl Lead {
         let week = usize::from(place.weekday) * season.per_day + place.slot as usize;
         let smoothers = self.horizon.forecast(shared.bank, &baselines, place.slot as usize, week);
         self.base.push(smoothers, track, profile, season);
-        let mut said = std::mem::take(&mut self.said);
-        said.clear();
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
         let view = View {
             track,
             profile,
@@ -130,26 +131,27 @@ impl Lead {
             window: shared.window,
             quantiles: shared.quantiles,
         };
-        let n = self.combinations.len();
-        if speaks && self.members.say(&view, room, &mut said).is_some() {
+        let width = self.layout.width();
+        let mut predictions = self.layout.start(&mut row);
+        if speaks && self.members.predict(&view, scratch, &mut predictions).is_some() {
             let cap = most(shared.largest, track);
-            for value in &mut said {
+            for value in &mut row {
                 *value = track.level(*value).clamp(0.0, cap) as f32;
             }
-            said.chunks_exact_mut(n).for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
-            let of = |(i, combination): (usize, &Combination)| {
-                combination.combine(said.iter().skip(i).step_by(n).map(|f| f64::from(*f))) as f32
-            };
+            let n = self.combinations.len();
+            row.chunks_exact_mut(n).for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
+            let of =
+                |(i, combination): (usize, &Combination)| combination.combine(self.layout.quantile(&row, i)) as f32;
             let mut combined: Vec<f32> = self.combinations.iter().enumerate().map(of).collect();
             combined.sort_unstable_by(f32::total_cmp);
-            said.extend(combined);
+            row.extend(combined);
         } else {
-            said.clear();
-            said.resize(self.width(), f32::NAN);
+            row.clear();
+            row.resize(width, f32::NAN);
         }
-        said.iter().for_each(|value| self.issued.push(*value));
-        self.issued.trim((self.steps + 1) * self.width());
-        self.said = said;
+        row.iter().for_each(|value| self.issued.push(*value));
+        self.issued.trim((self.steps + 1) * width);
+        self.row = row;
     }
 
     pub(super) fn refit(&mut self, shared: &Shared<'_>) {
@@ -158,23 +160,25 @@ impl Lead {
 
     /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while too young.
     pub(super) fn newest(&self) -> Option<&[f32]> {
-        let n = self.combinations.len();
-        let end = self.issued.end();
-        let row = self.issued.rows(end.checked_sub(n)?..end);
-        row.first().is_some_and(|value| value.is_finite()).then_some(row)
+        let combined = self.layout.combined(self.newest_row());
+        combined.first().is_some_and(|value| value.is_finite()).then_some(combined)
     }
 
-    /// Members' quantiles of the newest forecast, by [`NAMES`], then the combined ones.
-    pub(super) fn newest_by_member(&self) -> &[f32] {
+    /// The newest predictions with their names, in demand's unit.
+    pub(super) fn newest_by_name(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
+        self.layout.named(self.newest_row())
+    }
+
+    fn newest_row(&self) -> &[f32] {
         let end = self.issued.end();
-        self.issued.rows(end.saturating_sub(self.width())..end)
+        self.issued.rows(end.saturating_sub(self.layout.width())..end)
     }
 
     /// Whether what decays is finite, and the newest row is: or all of it unknown, while too young.
     pub(super) fn is_finite(&self) -> bool {
         let score = self.score.covered.iter().chain(&self.score.pinball);
         let scored = self.score.weight.is_finite() && score.into_iter().all(|sum| sum.is_finite());
-        let row = self.newest_by_member();
+        let row = self.newest_row();
         let issued = row.iter().all(|value| value.is_finite()) || row.iter().all(|value| value.is_nan());
         let learnt = self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
         scored && issued && learnt && self.base.is_finite()
@@ -183,8 +187,9 @@ impl Lead {
     pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadReport {
         let share = |sums: &[f64]| sums.iter().map(|sum| sum / self.score.weight).collect();
         let weights = |i: usize| self.combinations.iter().map(|c| c.weights()[i]).collect();
+        let labels = self.layout.labels().iter().enumerate();
         let mut members: Vec<Weights> =
-            NAMES.iter().enumerate().map(|(i, member)| Weights { member, weights: weights(i) }).collect();
+            labels.map(|(i, label)| Weights { member: label.name, weights: weights(i) }).collect();
         let total = |weights: &Weights| weights.weights.iter().sum::<f64>();
         members.sort_by(|a, b| total(b).total_cmp(&total(a)));
         LeadReport {

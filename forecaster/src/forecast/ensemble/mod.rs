@@ -5,6 +5,7 @@ mod base;
 mod column;
 mod combine;
 mod grid;
+mod hours;
 mod judging;
 mod lanes;
 mod lead;
@@ -12,7 +13,10 @@ mod local;
 mod member;
 mod mixture;
 mod nearest;
+mod past;
+mod predictions;
 mod quantile;
+mod regression;
 mod report;
 mod ridge;
 mod smooth;
@@ -27,7 +31,7 @@ use super::Forecast;
 use crate::calendar::Calendar;
 use column::Column;
 use judging::Judging;
-use member::ENOUGH;
+use past::ENOUGH;
 use state::{Share, State};
 
 /// What to forecast.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::judging::Judging;
 use super::lanes::Processor;
 use super::lead::{self, Lead, Shared};
-use super::member::{ENOUGH, NAMES, Room, searched};
+use super::past::{ENOUGH, Scratch, searched};
 use super::smooth::{BASELINES, Bank};
 use super::track::{Profile, Track};
 use super::{MAX_LEAD_BUCKETS, Report, Spec, grid};
@@ -62,7 +62,9 @@ impl State {
         let profiles = reaches.into_iter().flatten().map(|reach| Profile::new(reach, &track, &season)).collect();
         let bank = Bank::new(season.per_day);
         let lead = |steps: &usize| Lead::new(*steps, window, &spec.quantiles, &bank, &season);
-        let leads = steps.iter().skip(share.n).step_by(share.of).map(lead).collect();
+        // Without a quantile nothing can be asked of a lead.
+        let all = if spec.quantiles.is_empty() { &[][..] } else { &steps[..] };
+        let leads = all.iter().skip(share.n).step_by(share.of).map(lead).collect();
         Self {
             season,
             track,
@@ -138,7 +140,7 @@ impl State {
 
     /// Forecasts from the newest bucket, at every lead.
     pub(super) fn issue(&mut self, speaks: bool) {
-        self.each(|lead, shared, room| lead.issue(shared, room, speaks));
+        self.each(|lead, shared, scratch| lead.issue(shared, scratch, speaks));
     }
 
     /// Fits what is fitted, at every lead.
@@ -146,8 +148,8 @@ impl State {
         self.each(|lead, shared, _| lead.refit(shared));
     }
 
-    fn each(&mut self, mut act: impl FnMut(&mut Lead, &Shared<'_>, &mut Room)) {
-        let mut room = Room::on(self.processor);
+    fn each(&mut self, mut act: impl FnMut(&mut Lead, &Shared<'_>, &mut Scratch)) {
+        let mut scratch = Scratch::on(self.processor);
         for lead in &mut self.leads {
             let profile = self.profiles.iter().find(|profile| profile.reach >= lead.steps);
             let Some(profile) = profile else { continue };
@@ -161,7 +163,7 @@ impl State {
                 window: self.window,
                 processor: self.processor,
             };
-            act(lead, &shared, &mut room);
+            act(lead, &shared, &mut scratch);
         }
     }
 
@@ -196,11 +198,8 @@ impl State {
     }
 
     pub(super) fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
-        let n = self.quantiles.len().max(1);
-        let of = |lead: &Lead| {
-            let said = lead.newest_by_member().chunks_exact(n).map(|row| row.iter().map(|f| f64::from(*f)).collect());
-            NAMES.into_iter().zip(said).collect()
-        };
+        let widened = |row: &[f32]| row.iter().map(|value| f64::from(*value)).collect();
+        let of = |lead: &Lead| lead.newest_by_name().map(|(name, row)| (name, widened(row))).collect();
         self.leads.iter().map(of).collect()
     }
 

@@ -83,7 +83,7 @@ mod tests {
         let mut step = |i| {
             let signal = knative.signal(&demand, i, &fleet);
             let wanted = signal.wanted.unwrap() as u32;
-            fleet.dictate(wanted, 0);
+            fleet.set_replicas(wanted, 0);
             (wanted, signal.reason)
         };
         (0..values.len()).map(&mut step).collect()

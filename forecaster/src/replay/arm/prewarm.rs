@@ -158,7 +158,7 @@ pub(in crate::replay) fn observe(
     fleet: &Fleet<'_>,
     threshold: f64,
 ) -> Observation {
-    let newest = (i.max(1) - 1).saturating_sub(delay.saturating_sub(1));
+    let newest = i.saturating_sub(delay);
     let sample = demand.values.get(newest).copied().filter(|value| !value.is_nan());
     Observation {
         demand: sample.map(|value| value * threshold),

@@ -94,7 +94,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Start-ups that are over by step `i`.
-    pub(super) fn land(&mut self, i: usize) {
+    pub(super) fn complete_startups(&mut self, i: usize) {
         if (i as u32) < self.next {
             return;
         }
@@ -158,7 +158,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Sets what runs and starts, for an arm that knows when it will be needed.
-    pub(super) fn dictate(&mut self, ready: u32, starting: u32) {
+    pub(super) fn set_replicas(&mut self, ready: u32, starting: u32) {
         self.ready = ready;
         self.starting = starting;
     }

@@ -22,7 +22,7 @@ fn serve(values: &[f64], ready: impl Fn(usize) -> u32, scene: &Scene) -> (Tally,
     let demand = demand(values, scene);
     let mut fleet = Fleet::new(&demand, scene, 0);
     for i in 0..values.len() {
-        fleet.dictate(ready(i), 0);
+        fleet.set_replicas(ready(i), 0);
         fleet.serve(i);
     }
     (fleet.tally, fleet.queue)
@@ -36,7 +36,7 @@ fn a_replica_counts_from_scheduled_and_serves_from_ready() {
     fleet.scale(0, 3);
     let seen: Vec<(u32, u32)> = (0..6)
         .map(|i| {
-            fleet.land(i);
+            fleet.complete_startups(i);
             fleet.serve(i);
             (fleet.ready, fleet.starting)
         })
@@ -54,11 +54,11 @@ fn who_starts_goes_first_the_newest_of_them_first() {
     fleet.scale(2, 7);
     fleet.scale(3, 5);
     assert_eq!((fleet.ready, fleet.starting), (2, 3));
-    fleet.land(4);
+    fleet.complete_startups(4);
     assert_eq!((fleet.ready, fleet.starting), (4, 1));
     fleet.scale(5, 1);
     assert_eq!((fleet.ready, fleet.starting), (1, 0));
-    fleet.land(6);
+    fleet.complete_startups(6);
     assert_eq!(fleet.ready, 1, "who was cancelled does not come");
 }
 
@@ -69,12 +69,12 @@ fn cold_starts_come_from_the_distribution_in_any_order() {
     let demand = demand(&[0.0; 40], &scene);
     let mut fleet = Fleet::new(&demand, &scene, 0);
     fleet.scale(0, 100);
-    fleet.land(2);
+    fleet.complete_startups(2);
     let fast = fleet.ready;
     assert!((30..70).contains(&fast), "{fast}");
-    fleet.land(19);
+    fleet.complete_startups(19);
     assert_eq!(fleet.ready, fast);
-    fleet.land(20);
+    fleet.complete_startups(20);
     assert_eq!((fleet.ready, fleet.starting), (100, 0));
 }
 

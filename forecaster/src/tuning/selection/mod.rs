@@ -1,4 +1,4 @@
-//! The choice among shadow policies, and the gate: forecasting must earn its authority.
+//! The choice among simulated policies, and the gate: forecasting must earn its authority.
 //!
 //! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired by day; no measure of
 //! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than

@@ -34,12 +34,12 @@ fn day(sums: [(f64, f64); 4]) -> Day {
     Day { foreseen: true, demand: 100.0, sums: sums.into() }
 }
 
-fn wish(objective: Objective) -> SelectionCriteria {
+fn criteria(objective: Objective) -> SelectionCriteria {
     SelectionCriteria { objective, cost_ratio: 30.0, lead: SignedDuration::from_secs(180), forecast_available: true }
 }
 
 fn choice(days: &[Day], objective: Objective) -> Choice {
-    select(&portfolio(), days, &ever(days), &wish(objective))
+    select(&portfolio(), days, &ever(days), &criteria(objective))
 }
 
 /// What all of these days come to.
@@ -119,7 +119,7 @@ fn few_days_are_taken_as_they_are_and_none_by_what_was_best_for_others() {
     let none = choice(&[], Objective::Cost);
     assert_eq!((none.policy.forecasts(), none.why, none.days), (true, Why::Learnt, 0));
     let blind =
-        select(&portfolio(), &[], &[], &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) });
+        select(&portfolio(), &[], &[], &SelectionCriteria { forecast_available: false, ..criteria(Objective::Cost) });
     assert_eq!((blind.policy, blind.why), (UNTUNED, Why::Untuned));
 }
 
@@ -131,7 +131,7 @@ fn without_a_trained_forecast_only_reactive_policies_act() {
             &portfolio(),
             &days,
             &ever(&days),
-            &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) },
+            &SelectionCriteria { forecast_available: false, ..criteria(Objective::Cost) },
         );
         assert_eq!(chosen.policy, reactive(0.8));
     }
@@ -184,7 +184,7 @@ fn safe_steps_aside_for_what_was_cheapest_of_all_time() {
     let mut ever = ever(&days);
     // Long ago.
     ever[1].missed += 100.0;
-    let policy = |objective| select(&portfolio(), &days, &ever, &wish(objective)).policy;
+    let policy = |objective| select(&portfolio(), &days, &ever, &criteria(objective)).policy;
     assert_eq!((policy(Objective::Safe), policy(Objective::Cost)), (reactive(0.6), reactive(0.8)));
 }
 
@@ -258,8 +258,8 @@ proptest! {
     #[test]
     fn what_acts_was_not_dearer(days in some_days(), ratio in 0.0f64..1000.0, target in 0.0001f64..0.5, mode in 0usize..3) {
         let objective = [Objective::Cost, Objective::Safe, Objective::Late(target)][mode];
-        let wish = SelectionCriteria { cost_ratio: ratio, ..wish(objective) };
-        let chosen = select(&portfolio(), &days, &ever(&days), &wish);
+        let criteria = SelectionCriteria { cost_ratio: ratio, ..criteria(objective) };
+        let chosen = select(&portfolio(), &days, &ever(&days), &criteria);
         if days.is_empty() {
             prop_assert_eq!(chosen.why, Why::Learnt);
             return Ok(());

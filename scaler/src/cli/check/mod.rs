@@ -1,5 +1,6 @@
 //! `prewarm check FILE.yaml…`: ScaledObjects, ScaledJobs and policies, before they are applied.
 
+mod days;
 mod finding;
 mod pace;
 mod ramp;
@@ -15,8 +16,7 @@ use anyhow::Context;
 use prewarm_forecaster::decide::rhythm::Rhythm;
 
 use crate::config::{self, Config};
-use crate::metadata::windows::shared_policy;
-use crate::metadata::{self, Rules, SharedPolicy, keys};
+use crate::metadata::{self, Rules, keys};
 use finding::{Checked, Finding, Level, Report};
 use resource::Resource;
 use traps::Read;
@@ -89,7 +89,7 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
     }
     let mut rules = config.map(Config::rules).unwrap_or_default();
     for Document { file, number, tree } in &documents {
-        if let Some((checked, policy)) = check_policy(file, *number, tree) {
+        if let Some((checked, policy)) = days::check_policy(file, *number, tree, &mut rules, config.is_none()) {
             if let Some(policy) = policy {
                 rules.policies.insert(checked.name.clone(), policy);
             }
@@ -107,7 +107,9 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
             continue;
         }
         if config.is_none() {
-            unverified |= take_on_trust(&resource, &mut rules);
+            for trigger in resource.triggers.iter().filter(|trigger| trigger.ours) {
+                unverified |= !rules.trust(&trigger.metadata).is_empty();
+            }
         }
         check_resource(&mut resource, &rules, &rhythm);
         resource.findings.sort_by_key(|finding| (finding.line, std::cmp::Reverse(finding.level)));
@@ -162,64 +164,6 @@ fn unreadable(file: &str, line: u64, problem: String, text: &str) -> Checked {
     }
 }
 
-/// A PrewarmPolicy, or a bare file of windows as `prewarm windows` takes it.
-fn check_policy(file: &str, document: usize, tree: &Tree) -> Option<(Checked, Option<SharedPolicy>)> {
-    let (kind, base) = match tree.text("kind") {
-        Some("PrewarmPolicy") => ("PrewarmPolicy", "spec"),
-        None if tree.at("windows").is_some() => ("policy", ""),
-        _ => return None,
-    };
-    let fields = if base.is_empty() { Some(tree) } else { tree.at(base) }.map_or(&[][..], Tree::entries);
-    let full = |key: &str| if base.is_empty() { key.to_owned() } else { format!("{base}.{key}") };
-    let mut findings = Vec::new();
-    let mut note = |level, key: &str, problem: String| {
-        let path = full(key);
-        findings.push(Finding { level, line: tree.line_of(&path), path, problem, advice: None });
-    };
-    const KEYS: [&str; 3] = ["timezone", "windows", "holidays"];
-    for (key, _) in fields.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
-        note(Level::Error, key, format!("is not a key; known here: {}", KEYS.join(", ")));
-    }
-    let policy = shared_policy(&fields.iter().map(|(key, tree)| (key.clone(), tree.json())).collect());
-    for error in policy.as_ref().err().into_iter().flatten() {
-        note(Level::Error, &error.key, error.problem.clone());
-    }
-    let checked = Checked {
-        file: file.to_owned(),
-        document,
-        kind: kind.to_owned(),
-        namespace: tree.text("metadata.namespace").map(str::to_owned),
-        name: tree.text("metadata.name").unwrap_or("without a name").to_owned(),
-        triggers: 0,
-        findings,
-    };
-    Some((checked, policy.ok()))
-}
-
-/// Without the server's configuration, what refers to it cannot be wrong. Whether anything does.
-fn take_on_trust(resource: &Resource<'_>, rules: &mut Rules) -> bool {
-    let mut any = false;
-    for trigger in resource.triggers.iter().filter(|trigger| trigger.ours) {
-        let value = |key: &keys::Key| trigger.metadata.get(key.name).map(|value| value.trim().to_owned());
-        any |= value(&keys::SOURCE).is_some();
-        if value(&keys::SERVER_ADDRESS).is_some() {
-            any = true;
-            rules.allow.server_addresses =
-                ["http://*:*", "https://*:*"].iter().filter_map(|p| p.parse().ok()).collect();
-        }
-        if let Some(name) = value(&keys::POLICY_REF).filter(|name| !rules.policies.contains_key(name)) {
-            any = true;
-            rules.policies.insert(name, SharedPolicy { zone: None, windows: Vec::new(), holidays: Vec::new() });
-        }
-        let calendar = value(&keys::HOLIDAYS).filter(|text| metadata::names_calendar(text));
-        if let Some(name) = calendar.filter(|name| !rules.holidays.contains_key(name)) {
-            any = true;
-            rules.holidays.insert(name, Vec::new());
-        }
-    }
-    any
-}
-
 fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &Rhythm) {
     let namespace = resource.namespace.unwrap_or("default");
     let ours = resource.triggers.iter().enumerate().filter(|(_, trigger)| trigger.ours);
@@ -249,6 +193,7 @@ fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &Rhythm) {
             }
         }
     }
+    days::find(resource, &read);
     traps::find(resource, &read);
     pace::find(resource, &read, rhythm);
 }

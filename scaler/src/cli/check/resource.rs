@@ -40,6 +40,9 @@ pub(super) struct Trigger<'t> {
 const DISTINCTIVE: [&str; 8] =
     ["preset", "triggerName", "windows", "policyRef", "leadTime", "coldStart", "costRatio", "historyWindow"];
 
+/// Keys whose values are "true" or "false", and nothing else.
+const FLAGS: [&str; 3] = ["scaledJob", "enableTLS", "unsafeSsl"];
+
 impl<'t> Resource<'t> {
     /// Reads a document; `None` if it is another kind of resource.
     pub(super) fn read(tree: &'t Tree) -> Option<Self> {
@@ -76,18 +79,33 @@ impl<'t> Resource<'t> {
             match &value.node {
                 Node::Text(text) => drop(metadata.insert(key.clone(), text.clone())),
                 // Read on as if it were text: one complaint about it is enough.
-                other if ours => {
-                    let told = scalar(other);
-                    let shown = told.as_deref().unwrap_or("…");
-                    let problem = format!("must be text: write {key}: \"{shown}\"");
-                    let advice = "Kubernetes refuses metadata values that are not text";
-                    self.error(&format!("{path}.metadata.{key}"), problem, Some(advice));
-                    metadata.extend(told.map(|text| (key.clone(), text)));
+                _ if ours => {
+                    if let Some(meant) = self.not_text(&format!("{path}.metadata.{key}"), key, value) {
+                        metadata.insert(key.clone(), meant);
+                    }
                 }
                 _ => {}
             }
         }
         Trigger { path, tree, ours, metadata }
+    }
+
+    /// Notes that a value is no text, and how to write it. Returns what was meant.
+    fn not_text(&mut self, path: &str, key: &str, value: &Tree) -> Option<String> {
+        const REFUSED: &str = "Kubernetes refuses metadata values that are not text";
+        let read = scalar(&value.node);
+        let written = if value.written.is_empty() { read.clone() } else { Some(value.written.clone()) };
+        let meant = if FLAGS.contains(&key) { read.clone() } else { written.clone() };
+        let shown = meant.as_deref().unwrap_or("…");
+        let problem = format!("must be text: write {key}: \"{shown}\"");
+        match (&value.node, &read, &written) {
+            (Node::Flag(_), Some(read), Some(written)) if read != written => {
+                let advice = format!("unquoted, {written} is {read} in YAML 1.1; {REFUSED}");
+                self.error(path, problem, Some(&advice));
+            }
+            _ => self.error(path, problem, Some(REFUSED)),
+        }
+        meant
     }
 
     /// Notes a finding.

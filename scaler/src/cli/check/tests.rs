@@ -396,7 +396,7 @@ fn names_are_verified_against_the_configuration() {
     so.yaml, document 1: ScaledObject llm/llama
       11  error    spec.triggers[0].metadata.source: the server's configuration has no source "tean-a"; did you mean "team-a"?
       12  error    spec.triggers[0].metadata.policyRef: the server's configuration has no policy "office"; add it there as policies.NAME
-      13  error    spec.triggers[0].metadata.holidays: the server's configuration has no calendar "bavaria"; add it there as holidays.NAME, or write dates: 2026-12-24, 2026-12-25
+      13  error    spec.triggers[0].metadata.holidays: the server's configuration has no calendar "bavaria"; add it there as holidays.NAME, or write dates (2026-12-24) or an ISO 3166 code (DE-BY)
 
     1 resource, 1 trigger of prewarm: 3 errors, 0 warnings
     "#);

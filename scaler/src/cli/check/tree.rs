@@ -11,6 +11,10 @@ use serde_saphyr::Spanned;
 pub(super) struct Tree {
     pub(super) node: Node,
     pub(super) line: u64,
+    /// What a scalar that is no text was written as: `off`, which YAML 1.1 reads as false. Empty if unknown.
+    pub(super) written: String,
+    /// Where in the text it is written, in bytes.
+    place: Option<(usize, usize)>,
 }
 
 /// What a node is.
@@ -27,16 +31,38 @@ pub(super) enum Node {
 
 /// All documents of a text that are not empty.
 pub(super) fn documents(text: &str) -> Result<Vec<Tree>, (u64, String)> {
-    serde_saphyr::from_multiple::<Tree>(text).map_err(|error| {
+    let trees = serde_saphyr::from_multiple::<Tree>(text).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let text = error.to_string();
         // Below its first line the error shows an excerpt, which may hold a secret.
         let first = text.lines().next().unwrap_or_default();
         (line, first.strip_prefix("error: ").unwrap_or(first).to_owned())
-    })
+    });
+    let mut trees = trees?;
+    trees.iter_mut().for_each(|tree| tree.keep_writing(text));
+    Ok(trees)
 }
 
 impl Tree {
+    /// Notes how scalars that are no text are written in `source`.
+    fn keep_writing(&mut self, source: &str) {
+        match &mut self.node {
+            Node::List(items) => items.iter_mut().for_each(|item| item.keep_writing(source)),
+            Node::Map(entries) => entries.iter_mut().for_each(|(_, tree)| tree.keep_writing(source)),
+            Node::Flag(_) | Node::Whole(_) | Node::Number(_) => {
+                let written = self.place.and_then(|(start, length)| source.get(start..start + length));
+                self.written = written.unwrap_or_default().trim().to_owned();
+            }
+            Node::Null | Node::Text(_) => {}
+        }
+    }
+
+    /// Whether it is `off`, `on`, `yes` or `no`: a word that YAML 1.1, and Kubernetes with it, takes for true or false.
+    fn is_word(&self) -> bool {
+        let written = self.written.to_ascii_lowercase();
+        matches!(self.node, Node::Flag(_)) && !matches!(written.as_str(), "" | "true" | "false")
+    }
+
     /// The node below a path like `spec.triggers[0].metadata`; `None` if absent or null.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         let mut found = self;
@@ -90,10 +116,11 @@ impl Tree {
         if let Node::Map(entries) = &self.node { entries } else { &[] }
     }
 
-    /// Without the lines.
+    /// Without the lines; words such as `off` are text.
     pub(super) fn json(&self) -> Json {
         match &self.node {
             Node::Null => Json::Null,
+            Node::Flag(_) if self.is_word() => self.written.as_str().into(),
             Node::Flag(flag) => (*flag).into(),
             Node::Whole(number) => (*number).into(),
             Node::Number(number) => (*number).into(),
@@ -106,8 +133,12 @@ impl Tree {
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value, referenced, .. } = Spanned::<Node>::deserialize(deserializer)?;
-        Ok(Self { node: value, line: referenced.line() })
+        let Spanned { value, referenced, defined } = Spanned::<Node>::deserialize(deserializer)?;
+        let span = defined.span();
+        let start = span.byte_offset().and_then(|offset| usize::try_from(offset).ok());
+        let length = span.byte_len().and_then(|length| usize::try_from(length).ok());
+        let place = start.zip(length).filter(|(start, length)| start.checked_add(*length).is_some());
+        Ok(Self { node: value, line: referenced.line(), written: String::new(), place })
     }
 }
 
@@ -179,7 +210,19 @@ impl<'de> Visitor<'de> for AnyNode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_of_yaml_keeps_what_was_written(text in "([a-c]|ä|: |off|NO|yes|1e3|&x |\\*x|, |\\[|\\]|\\{|\\}|\n|---\n|- |\"|'|  ){0,30}") {
+            for tree in documents(&text).into_iter().flatten() {
+                prop_assert!(text.contains(&tree.written));
+                let _ = tree.json();
+            }
+        }
+    }
 
     #[test]
     fn every_node_knows_its_line() {
@@ -196,6 +239,20 @@ mod tests {
         assert_eq!(documents[0].at("spec.list[7]"), None);
         assert_eq!(documents[0].line_of("spec.list[1].nowhere.else"), 8);
         assert_eq!(documents[0].at("spec").unwrap().json()["list"][1]["three"], 3.5);
+    }
+
+    #[test]
+    fn scalars_are_kept_as_they_were_written() {
+        let text = "ä: &off off\nb: NO\n---\nc: [*off, 1e3, 4.0, \"off\", true, {d: yes}]\n".replace("*off", "on");
+        let documents = documents(&text).unwrap();
+        let written = |document: usize, path: &str| documents[document].at(path).unwrap().written.clone();
+        assert_eq!([written(0, "ä"), written(0, "b")], ["off", "NO"]);
+        let list = ["c[0]", "c[1]", "c[2]", "c[3]", "c[4]", "c[5].d"].map(|path| written(1, path));
+        assert_eq!(list, ["on", "1e3", "4.0", "", "true", "yes"]);
+        let json = documents[1].json();
+        assert_eq!(json["c"], serde_json::json!(["on", 1000.0, 4.0, "off", true, {"d": "yes"}]));
+        let aliased = super::documents("a: &x off\nb: *x\n").unwrap();
+        assert_eq!(aliased[0].at("b").unwrap().written, "off");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn draw(moments: &[Moment]) -> Option<String> {
         Key::new(Mark::Line, "prewarm", "Ready with Prewarm"),
         Key::new(Mark::Line, "hpa", "Ready with KEDA alone"),
     ];
-    let title = "Replicas: needed, and Ready";
+    let title = "A simulated morning: replicas that are needed, and replicas that are Ready";
     let content = html! {
         text.heading x="20" y="26" { (title) }
         (frame.key(&keys, 52.0))

@@ -15,7 +15,8 @@ pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::duration;
-use crate::metadata::windows::parse_policy_file;
+use crate::metadata::windows::policies;
+use crate::metadata::{Rules, zone};
 use server::Server;
 
 /// Where the history is, and by which calendar its days are read.
@@ -58,12 +59,10 @@ impl Source {
 
     /// Zone, windows and holidays; UTC where none is named.
     pub(crate) fn calendar(&self) -> anyhow::Result<Calendar> {
-        let named = |name: &str| {
-            TimeZone::get(name).with_context(|| {
-                format!("--timezone {name}: no zone of the IANA database; write it like Europe/Berlin")
-            })
+        let zone = match &self.timezone {
+            Some(name) => Some(zone::parse(name).map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?),
+            None => None,
         };
-        let zone = self.timezone.as_deref().map(named).transpose()?;
         let Some(path) = &self.policy else {
             return Ok(Calendar::empty(zone.unwrap_or(TimeZone::UTC)));
         };
@@ -91,10 +90,18 @@ impl Source {
 fn policy(path: &Path) -> anyhow::Result<crate::metadata::SharedPolicy> {
     let file = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("--policy {file}: cannot be read"))?;
-    parse_policy_file(&text).map_err(|errors| {
+    let found = policies(&text, Rules::default(), true).map_err(|errors| {
         let errors: Vec<_> = errors.iter().map(|error| format!("--policy {file}: {error}")).collect();
         anyhow::anyhow!(errors.join("\n"))
-    })
+    })?;
+    for warning in found.iter().take(1).flat_map(|first| &first.warnings) {
+        eprintln!("prewarm: --policy {file}: {warning}");
+    }
+    if let [first, _, ..] = found.as_slice() {
+        eprintln!("prewarm: --policy {file}: it holds several; taken is {}", first.title);
+    }
+    let first = found.into_iter().next().context("holds no windows")?;
+    Ok(first.policy)
 }
 
 /// A length of time as people write it, for errors and tables.

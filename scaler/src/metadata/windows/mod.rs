@@ -1,20 +1,22 @@
 //! Windows and holidays as people write them (YAML) → [`Window`]s.
 
+mod policy;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
 use prewarm_forecaster::Window;
 use prewarm_forecaster::calendar::{Days, HolidayRule, ZeroRule};
 use serde_json::Value;
 
-use super::{MetadataError, SharedPolicy};
+use super::MetadataError;
+pub use policy::{FoundPolicy, policies, shared_policy};
 
 /// More windows than this are a mistake, and a cost at every tick.
 const MOST_WINDOWS: usize = 64;
 
 /// Longest text of a `windows` or `holidays` key, in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 
 /// No cluster has more.
 const MOST_REPLICAS: u64 = 100_000;
@@ -50,69 +52,23 @@ pub fn parse_dates(text: &str) -> Result<Vec<Date>, Vec<MetadataError>> {
     if errors.is_empty() { Ok(dates) } else { Err(errors) }
 }
 
-/// Reads a policy file: `{timezone, windows, holidays}`, a PrewarmPolicy resource (the same under `spec`), or a ScaledObject
-/// with a trigger that has `windows` (the first one).
-pub fn parse_policy_file(text: &str) -> Result<SharedPolicy, Vec<MetadataError>> {
-    let document = tree(text, "policy", "YAML with timezone, windows and holidays")?;
-    let Value::Object(map) = &document else {
-        return Err(vec![error("policy", "must be a mapping with timezone, windows and holidays")]);
-    };
-    let fields: Map = match map.get("spec") {
-        Some(Value::Object(spec)) => match spec.get("triggers").and_then(Value::as_array) {
-            Some(triggers) => triggers
-                .iter()
-                .filter_map(|trigger| trigger.get("metadata").and_then(Value::as_object))
-                .find(|metadata| metadata.contains_key("windows"))
-                .map(|metadata| metadata.clone().into_iter().collect())
-                .ok_or_else(|| vec![error("spec.triggers", "no trigger has windows in its metadata")])?,
-            None => spec.clone().into_iter().collect(),
-        },
-        _ => map.clone().into_iter().collect(),
-    };
-    shared_policy(&fields)
-}
-
-/// Reads `{timezone, windows, holidays}`; other keys are left alone (a trigger's metadata has many).
-pub fn shared_policy(fields: &Map) -> Result<SharedPolicy, Vec<MetadataError>> {
-    let mut errors = Vec::new();
-    let zone = fields.get("timezone").and_then(|value| {
-        let name = value.as_str().unwrap_or_default();
-        let found = TimeZone::get(name).map_err(|_| {
-            error("timezone", format!("{value} is no time zone of the IANA database: write it like Europe/Berlin"))
-        });
-        noted(found, &mut errors)
-    });
-    let list = match fields.get("windows") {
-        Some(Value::String(text)) => parse_windows(text),
-        Some(tree) => windows(tree, "windows"),
-        None => Err(vec![error("windows", "is missing: a list of windows")]),
-    };
-    let list = list.unwrap_or_else(|more| {
-        errors.extend(more);
-        Vec::new()
-    });
-    let holidays = match fields.get("holidays") {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => parse_dates(text),
-        Some(tree) => dates(tree, "holidays"),
-    };
-    let holidays = holidays.unwrap_or_else(|more| {
-        errors.extend(more);
-        Vec::new()
-    });
-    if errors.is_empty() { Ok(SharedPolicy { zone, windows: list, holidays }) } else { Err(errors) }
-}
-
 /// YAML as a tree; the parser's own limits stop alias bombs and deep nesting.
 fn tree(text: &str, key: &str, expected: &str) -> Result<Value, Vec<MetadataError>> {
     if text.len() > MOST_BYTES {
         return Err(vec![too_long(key)]);
     }
-    serde_saphyr::from_str(text).map_err(|cause| {
-        let cause = cause.to_string();
-        let first = cause.lines().next().unwrap_or_default().to_owned();
-        vec![error(key, format!("cannot be read as YAML ({first}): write {expected}"))]
-    })
+    serde_saphyr::from_str_with_options(text, options()).map_err(|cause| vec![unreadable(&cause, key, expected)])
+}
+
+fn unreadable(cause: &serde_saphyr::Error, key: &str, expected: &str) -> MetadataError {
+    let cause = cause.to_string();
+    let first = cause.lines().next().unwrap_or_default();
+    error(key, format!("cannot be read as YAML ({first}): write {expected}"))
+}
+
+/// `off`, `on`, `yes` and `no` are words here, as in YAML 1.2: wherever they can stand, text is meant.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
 }
 
 fn windows(tree: &Value, path: &str) -> Result<Vec<Window>, Vec<MetadataError>> {
@@ -159,7 +115,9 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
         None => format!("window-{}", index + 1),
         Some(Value::String(name)) if !name.is_empty() && name.len() <= 63 => name.clone(),
         Some(other) => {
-            errors.push(error(at("name"), format!("{} must be text of 1 to 63 bytes", shown(other))));
+            let fix =
+                if other.is_boolean() || other.is_number() { format!(": write \"{other}\"") } else { String::new() };
+            errors.push(error(at("name"), format!("{} must be text of 1 to 63 bytes{fix}", shown(other))));
             String::new()
         }
     };
@@ -167,21 +125,15 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
         None => Vec::new(),
         Some(tree) => noted_all(dates(tree, &at("dates")), &mut errors),
     };
-    let written = fields.get("days");
-    let (weekdays, only) = match written {
-        None if dates.is_empty() => ([true; 7], false),
-        None => ([false; 7], false),
-        Some(value) => noted(days(value, &at("days")), &mut errors).unwrap_or_default(),
+    let started = match fields.get("days") {
+        None if dates.is_empty() => Some(StartDays { weekdays: [true; 7], holidays: false }),
+        None => Some(StartDays { weekdays: [false; 7], holidays: false }),
+        Some(value) => noted(days(value, &at("days")), &mut errors),
     };
-    let holidays = match fields.get("holidays").map(|value| (value, value.as_str())) {
-        _ if only => HolidayRule::Only,
-        None | Some((_, Some("skip"))) => HolidayRule::Skip,
-        Some((_, Some("ignore"))) => HolidayRule::Ignore,
-        Some((other, _)) => {
-            errors.push(error(at("holidays"), format!("{} must be skip (default) or ignore", shown(other))));
-            HolidayRule::Skip
-        }
-    };
+    let started = started.unwrap_or(StartDays { weekdays: [false; 7], holidays: false });
+    let rule = holiday_rule(fields.get("holidays"), started, &at("holidays"));
+    let holidays = noted(rule, &mut errors).unwrap_or_default();
+    let weekdays = started.weekdays;
     let from = noted(clock(fields.get("from"), &at("from"), false), &mut errors);
     let to = noted(clock(fields.get("to"), &at("to"), true), &mut errors);
     let min_replicas = noted(replicas(fields.get("minReplicas"), &at("minReplicas")), &mut errors).flatten();
@@ -213,9 +165,17 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
     }
 }
 
-/// `"*"`, `daily`, `holidays`, `Mon`, `Mon-Fri`, `Fri-Mon`, `Sat,Sun`, or a list of those; whether holidays alone count.
-fn days(value: &Value, path: &str) -> Result<([bool; 7], bool), MetadataError> {
-    let expected = "write \"*\", Mon-Fri, \"Sat,Sun\", [Mon, Wed] or holidays";
+/// What `days` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct StartDays {
+    weekdays: [bool; 7],
+    /// Holidays are named, beside the weekdays or alone.
+    holidays: bool,
+}
+
+/// `"*"`, `daily`, `holidays`, `Mon`, `Mon-Fri`, `Fri-Mon`, `Sat,Sun,holidays`, or a list of those.
+fn days(value: &Value, path: &str) -> Result<StartDays, MetadataError> {
+    let expected = "write \"*\", Mon-Fri, \"Sat,Sun\", \"Sat,Sun,holidays\", [Mon, Wed] or holidays";
     let wrong = || error(path, format!("{} names no days: {expected}", shown(value)));
     let words: Vec<&str> = match value {
         Value::String(text) => text.split(',').map(str::trim).collect(),
@@ -224,29 +184,74 @@ fn days(value: &Value, path: &str) -> Result<([bool; 7], bool), MetadataError> {
         }
         _ => return Err(wrong()),
     };
-    let mut weekdays = [false; 7];
-    match words.as_slice() {
-        ["*" | "daily"] => return Ok(([true; 7], false)),
-        ["holidays"] => return Ok((weekdays, true)),
-        [] => return Err(wrong()),
-        _ => {}
+    if words.is_empty() {
+        return Err(wrong());
     }
+    let mut started = StartDays { weekdays: [false; 7], holidays: false };
     for word in words {
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        let index = |name: &str| {
-            let name = name.trim();
-            let short = name.get(..3).filter(|_| name.len() == 3 || is_long_name(name))?;
-            WEEKDAYS.iter().position(|known| known.eq_ignore_ascii_case(short))
-        };
-        let (Some(first), Some(last)) = (index(first), index(last)) else { return Err(wrong()) };
-        // Ranges may wrap: Fri-Mon.
-        for step in 0..=(last + 7 - first) % 7 {
-            if let Some(day) = weekdays.get_mut((first + step) % 7) {
-                *day = true;
+        match word.to_ascii_lowercase().as_str() {
+            "*" | "daily" => started.weekdays = [true; 7],
+            "holidays" | "holiday" => started.holidays = true,
+            word => {
+                for index in weekdays_of(word).ok_or_else(wrong)? {
+                    if let Some(day) = started.weekdays.get_mut(index) {
+                        *day = true;
+                    }
+                }
             }
         }
     }
-    Ok((weekdays, false))
+    Ok(started)
+}
+
+/// Indices of the weekdays of `Mon` or `Fri-Mon`; ranges may wrap.
+fn weekdays_of(word: &str) -> Option<Vec<usize>> {
+    let index = |name: &str| {
+        let name = name.trim();
+        let short = name.get(..3).filter(|_| name.len() == 3 || is_long_name(name))?;
+        WEEKDAYS.iter().position(|known| known.eq_ignore_ascii_case(short))
+    };
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let (first, last) = (index(first)?, index(last)?);
+    let days = (last + 7 - first) % 7;
+    Some((0..=days).map(|step| (first + step) % 7).collect())
+}
+
+/// What a holiday does to a window. All days are all days: such a window holds on holidays as well, unless it says
+/// otherwise; one for some weekdays leaves them out.
+fn holiday_rule(written: Option<&Value>, days: StartDays, path: &str) -> Result<HolidayRule, MetadataError> {
+    let every_day = days.weekdays == [true; 7];
+    match (written.map(|value| (value, value.as_str())), days.holidays) {
+        (None, true) if days.weekdays == [false; 7] => Ok(HolidayRule::Only),
+        (None | Some((_, Some("ignore"))), true) => Ok(HolidayRule::Also),
+        (Some((_, Some("skip"))), true) => Err(error(path, "skip contradicts days, which names holidays")),
+        (None, false) if every_day => Ok(HolidayRule::Ignore),
+        (None | Some((_, Some("skip"))), false) => Ok(HolidayRule::Skip),
+        (Some((_, Some("ignore"))), false) => Ok(HolidayRule::Ignore),
+        (Some((other, _)), _) => {
+            let default = if every_day { "ignore" } else { "skip" };
+            let problem = format!("{} must be skip or ignore (default here: {default})", shown(other));
+            Err(error(path, problem))
+        }
+    }
+}
+
+/// Names of the windows for all days that do not say what holidays are to them: they hold on holidays, too. Until
+/// version 0.1 they did not.
+pub(crate) fn undecided_on_holidays(text: &str) -> Vec<String> {
+    let Ok(Value::Array(list)) = tree(text, "windows", "") else { return Vec::new() };
+    let mut names = Vec::new();
+    for (index, item) in list.iter().enumerate() {
+        if item.get("holidays").is_some() {
+            continue;
+        }
+        if let Ok(window) = window(item, "", index)
+            && window.days.holidays == HolidayRule::Ignore
+        {
+            names.push(window.name);
+        }
+    }
+    names
 }
 
 fn is_long_name(name: &str) -> bool {
@@ -301,7 +306,7 @@ fn dates(tree: &Value, path: &str) -> Result<Vec<Date>, Vec<MetadataError>> {
     if errors.is_empty() { Ok(found) } else { Err(errors) }
 }
 
-fn date(text: &str, path: &str) -> Result<Date, MetadataError> {
+pub(super) fn date(text: &str, path: &str) -> Result<Date, MetadataError> {
     let wrong = || error(path, format!("{:?} is no date: write it like 2026-12-24", shortened(text)));
     let shape = text.len() == 10
         && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
@@ -315,7 +320,7 @@ fn error(key: impl Into<String>, problem: impl Into<String>) -> MetadataError {
     MetadataError { key: key.into(), problem: problem.into() }
 }
 
-fn too_long(key: &str) -> MetadataError {
+pub(super) fn too_long(key: &str) -> MetadataError {
     error(key, format!("is longer than {} KiB", MOST_BYTES / 1024))
 }
 

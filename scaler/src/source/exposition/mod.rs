@@ -95,7 +95,7 @@ impl ExpositionSource {
             },
             [(_, value)] => Ok(observed(*value)),
             series => {
-                let promql = query.promql().unwrap_or_default();
+                let promql = query.promql();
                 let cause = format!("{} in {}", several(series.len()), shorten(promql));
                 Err(SourceError::NotOneNumber { source_name, cause })
             }
@@ -103,9 +103,7 @@ impl ExpositionSource {
     }
 
     fn plan(&self, query: &Query) -> Result<Arc<Plan>, SourceError> {
-        let Some(promql) = query.promql() else {
-            return Err(self.unsupported("read another trigger; that comes later"));
-        };
+        let promql = query.promql();
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS && !plans.contains_key(promql) {
             plans.clear();

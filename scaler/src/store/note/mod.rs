@@ -15,7 +15,8 @@ use super::records::DAY_S;
 /// What a note is about. What it holds is up to who writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The latest forecast, by origin: an older one goes when a newer one is written.
+    /// The latest forecast and the one before it, which is in force until the newer one acts, by origin: older ones go when
+    /// a newer one is written.
     Forecast,
     /// Sums of the shadow policies, by UTC day.
     Blocks,
@@ -46,9 +47,13 @@ impl Kind {
         }
     }
 
-    /// Of a series there is one at most.
-    pub(super) fn single(self) -> bool {
-        matches!(self, Self::Forecast | Self::StartUps)
+    /// How many of them a series keeps; `None`: by age alone.
+    pub(super) fn kept(self) -> Option<u32> {
+        match self {
+            Self::Forecast => Some(2),
+            Self::StartUps => Some(1),
+            Self::Blocks | Self::Choice | Self::Day | Self::Decision => None,
+        }
     }
 
     /// Notes of this kind about what lies before this instant (epoch seconds) go.

@@ -1,5 +1,6 @@
 //! History in PostgreSQL (15 or newer), shared by all replicas.
 
+mod checkpoints;
 mod connections;
 mod notes;
 
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 use sqlx::{Connection, PgConnection};
 
+use super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
 use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
 use super::day::PackedDay;
 use super::failure::within;
@@ -140,6 +142,43 @@ impl HistoryStore for PostgresStore {
         })
     }
 
+    fn latest_notes<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        kind: Kind,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        Box::pin(async move {
+            let mut lease = self.connections.lease().await?;
+            let found = within(ANSWER, async {
+                let connection = lease.connection()?;
+                let Some(id) = self.id(connection, key).await? else { return Ok(Vec::new()) };
+                notes::latest(connection, id, kind, most).await
+            })
+            .await?;
+            lease.give_back();
+            Ok(found)
+        })
+    }
+
+    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(checkpoints::write(&self.connections, checkpoints))
+    }
+
+    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+        Box::pin(async move {
+            let mut lease = self.connections.lease().await?;
+            let found = within(ANSWER, async {
+                let connection = lease.connection()?;
+                let Some(id) = self.id(connection, key).await? else { return Ok(None) };
+                checkpoints::read(connection, id).await
+            })
+            .await?;
+            lease.give_back();
+            Ok(found)
+        })
+    }
+
     fn lease<'a>(
         &'a self,
         key: &'a SeriesKey,
@@ -147,6 +186,14 @@ impl HistoryStore for PostgresStore {
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(notes::lease(&self.connections, key, holder, span))
+    }
+
+    fn heartbeat<'a>(
+        &'a self,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(notes::heartbeat(&self.connections, holder, span))
     }
 
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
@@ -178,6 +225,14 @@ impl Shelf for PostgresStore {
         let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(deleted.rows_affected())
+    }
+
+    async fn drop_checkpoints(&self, before: i64) -> Result<(), StoreError> {
+        let mut lease = self.connections.lease().await?;
+        let deleted = sqlx::query(sql::DROP_CHECKPOINTS).bind(before);
+        within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
+        lease.give_back();
+        Ok(())
     }
 
     async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {

@@ -4,6 +4,7 @@ use jiff::civil::time;
 use jiff::tz::TimeZone;
 mod outages;
 mod properties;
+mod restore;
 mod spikes;
 mod tactics;
 

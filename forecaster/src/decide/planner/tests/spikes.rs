@@ -117,6 +117,11 @@ fn the_first_sample_of_all_is_judged_by_what_runs_and_else_waits() {
         line.tick(15, unknown);
         assert!(line.1.decision.metric_value >= 100.0, "{:?}", line.1);
     }
+    // An empty history says nothing of it either.
+    let mut line = Timeline::unseen(policy());
+    line.0.warm(at(5), &[]);
+    line.tick(0, demand(100.0));
+    assert_eq!(line.1.answer, Answer::NoData);
     // The slot before, asked for after the fact, confirms it at once.
     let mut line = Timeline::unseen(policy());
     line.0.witness(at(-15), &demand(90.0));

@@ -9,11 +9,11 @@ use super::*;
 use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Quantile;
 
-fn minutes(n: i64) -> SignedDuration {
+pub(super) fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
 }
 
-fn reactive(utilisation: f64, window: SignedDuration) -> ShadowPolicy {
+pub(super) fn reactive(utilisation: f64, window: SignedDuration) -> ShadowPolicy {
     ShadowPolicy::Reactive { utilisation, scale_down_window: window }
 }
 
@@ -29,7 +29,7 @@ fn ahead() -> ShadowPolicy {
     }
 }
 
-fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Choice> {
+pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Choice> {
     let why = if policy.forecasts() { Why::Earned } else { Why::ReactiveBest };
     Arc::new(Choice {
         policy,

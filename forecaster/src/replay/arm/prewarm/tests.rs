@@ -135,7 +135,7 @@ fn yesterday(trace: &Series) -> Vec<Forecast> {
         let row = |h: usize| [0.5, 0.9, 0.99].map(|q| trace.values()[i - day + h] * (0.7 + 0.6 * q)).to_vec();
         Forecast::new(trace.instant(i), BUCKET, vec![0.5, 0.9, 0.99], (0..18).map(row).collect())
     };
-    (day..trace.values().len() - 18).map(issue).collect()
+    (day..=trace.values().len()).map(issue).collect()
 }
 
 /// The bank's figures are what the choice is made by: they must be the ones that the planner's choice then comes to, with

@@ -1,12 +1,18 @@
-//! Past errors of point forecasts relative to their expected size, and past changes.
+//! Past errors of the point forecasts relative to their expected size, and past changes.
 
 use super::super::analog::Fading;
-use super::{ENOUGH, Past, Room, Season};
+use super::super::past::{ENOUGH, Past, Scratch};
+use super::{Label, Member, Predictions};
+use crate::forecast::season::Season;
 
-/// Errors of the mixture, changes, errors of the smoothers, of the ridge, of the season.
-const KINDS: usize = 5;
-/// Which of them are changes.
-const CHANGES: usize = 1;
+const OF_MIXTURE: Label = Label::new("errors by size");
+/// The last value with its past changes: what counts most while all are young.
+const OF_LAST_VALUE: Label = Label::trusted("changes");
+const OF_SMOOTHERS: Label = Label::new("errors of smoothers");
+const OF_RIDGE: Label = Label::new("errors of ridge");
+const OF_SEASON: Label = Label::new("errors of season");
+/// In the order of the sources of [`Residuals::predict`].
+const LABELS: [Label; 5] = [OF_MIXTURE, OF_LAST_VALUE, OF_SMOOTHERS, OF_RIDGE, OF_SEASON];
 
 /// Hours between two readings once there is as much history as they look at: nothing is learnt from one hour in a week,
 /// and reading every hour is a twentieth of all work.
@@ -14,18 +20,23 @@ const HOURS: usize = 4;
 
 /// Quantiles of errors, read now and then.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Errors {
-    quantiles: [Vec<f32>; KINDS],
+pub(super) struct Residuals {
+    /// By [`LABELS`].
+    quantiles: [Vec<f32>; LABELS.len()],
     read_at: Option<usize>,
 }
 
-impl Errors {
-    pub(super) fn say(&mut self, past: &Past<'_>, room: &mut Room, said: &mut Vec<f32>) -> Option<()> {
+impl Member for Residuals {
+    fn labels(&self) -> &'static [Label] {
+        &LABELS
+    }
+
+    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
         let (view, t) = (past.view, past.t);
         let hours = if t < span(view.season) { 1 } else { HOURS };
         let pause = hours * view.season.buckets(3600);
         if self.read_at.is_none_or(|at| t >= at + pause) || self.quantiles[0].len() != view.quantiles.len() {
-            self.read(past, room)?;
+            self.read(past, scratch);
             self.read_at = Some(t);
         }
         let base = view.base;
@@ -37,24 +48,26 @@ impl Errors {
             (base.ridge.get(t)?, size),
             (base.season.get(t)?, size),
         ];
-        for ((middle, size), errors) in sources.into_iter().zip(&self.quantiles) {
-            said.extend(errors.iter().map(|error| middle + size * error));
+        for (((middle, size), errors), label) in sources.into_iter().zip(&self.quantiles).zip(LABELS) {
+            out.next(label).extend(errors.iter().map(|error| middle + size * error));
         }
         Some(())
     }
+}
 
-    fn read(&mut self, past: &Past<'_>, room: &mut Room) -> Option<()> {
+impl Residuals {
+    fn read(&mut self, past: &Past<'_>, scratch: &mut Scratch) {
         let (view, t) = (past.view, past.t);
         let (track, base, h) = (view.track, view.base, view.lead);
         let span = span(view.season);
         let mut since = (t + 1).saturating_sub(span + h).max(past.rows.start);
-        if track.pairs(since..past.rows.end.max(since), h, ENOUGH) < ENOUGH {
+        if track.pairs(since..past.rows.end, h, ENOUGH) < ENOUGH {
             // After a long gap older errors are better than none.
             since = past.rows.start;
         }
         let fading = Fading::new(0.5 * span as f32, t - since);
-        let mut kinds: [Vec<f32>; KINDS] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
-        let Room { processor, weights, reader, .. } = room;
+        let mut kinds: [Vec<f32>; LABELS.len()] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
+        let Scratch { processor, weights, reader, .. } = scratch;
         weights.clear();
         let rows = since..past.rows.end;
         let ahead = since + h..past.rows.end + h;
@@ -74,9 +87,9 @@ impl Errors {
             kinds.iter_mut().zip(errors).for_each(|(kind, error)| kind.push(error));
             weights.push(fading.after(t - s));
         }
-        for (kind, (errors, quantiles)) in kinds.iter_mut().zip(&mut self.quantiles).enumerate() {
+        for ((label, errors), quantiles) in LABELS.into_iter().zip(&kinds).zip(&mut self.quantiles) {
             quantiles.clear();
-            if kind == CHANGES && t < 2 * view.season.per_day {
+            if label == OF_LAST_VALUE && t < 2 * view.season.per_day {
                 // Morning has been rising so far; that says nothing of noon.
                 let falls: Vec<f32> = errors.iter().map(|change| -change).collect();
                 let (errors, weights) = ([&errors[..], &falls].concat(), [&weights[..], weights].concat());
@@ -85,7 +98,6 @@ impl Errors {
                 reader.read(*processor, errors, weights, view.quantiles, quantiles);
             }
         }
-        Some(())
     }
 }
 
