@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::{Arm, Scene, replay, replay_all};
+use prewarm_forecaster::replay::{Arm, Scenario, replay, replay_all};
 use prewarm_forecaster::{Forecast, Series};
 
 fn main() {
@@ -34,8 +34,8 @@ fn forecasts(days: i64) -> Vec<Forecast> {
     (0..days * 288).map(issue).collect()
 }
 
-fn scene() -> Scene {
-    Scene::new(Threshold::new(10.0).expect("in range"), SignedDuration::from_mins(3))
+fn scene() -> Scenario {
+    Scenario::new(Threshold::new(10.0).expect("in range"), SignedDuration::from_mins(3))
 }
 
 /// A week of 40,320 steps.

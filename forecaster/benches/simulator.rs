@@ -1,4 +1,4 @@
-//! A day of a workload's shadow bank, and a choice. `cargo bench -p prewarm-forecaster --bench simulator`.
+//! A day of a workload's shadow simulator, and a choice. `cargo bench -p prewarm-forecaster --bench simulator`.
 
 use std::f64::consts::TAU;
 
@@ -34,7 +34,7 @@ fn forecast(slot: i64) -> Forecast {
     Forecast::new(at(slot), SignedDuration::from_mins(5), vec![0.5, 0.9, 0.95, 0.99], (0..12).map(row).collect())
 }
 
-fn bank() -> PolicySimulator {
+fn simulator() -> PolicySimulator {
     bank_with(ColdStart::constant(LEAD))
 }
 
@@ -44,22 +44,22 @@ fn bank_with(cold_start: ColdStart) -> PolicySimulator {
     PolicySimulator::new(SimulatorSpec { cold_start, ..SimulatorSpec::new(10.0, LEAD) }, policies)
 }
 
-fn run(bank: &mut PolicySimulator, slots: std::ops::Range<i64>) {
+fn run(simulator: &mut PolicySimulator, slots: std::ops::Range<i64>) {
     let mut issued = None;
     for slot in slots {
         if slot % 20 == 0 {
             issued = Some(forecast(slot));
         }
-        bank.step(at(slot), Some(demand(slot)), issued.as_ref());
+        simulator.step(at(slot), Some(demand(slot)), issued.as_ref());
     }
 }
 
 /// All policies, 5,760 slots.
 #[divan::bench]
 fn a_day_of_the_bank(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(bank).bench_local_values(|mut bank| {
-        run(&mut bank, 0..DAY);
-        bank
+    bencher.with_inputs(simulator).bench_local_values(|mut simulator| {
+        run(&mut simulator, 0..DAY);
+        simulator
     });
 }
 
@@ -67,20 +67,20 @@ fn a_day_of_the_bank(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn a_day_of_drawn_start_ups(bencher: Bencher<'_, '_>) {
     let drawn = ColdStart::weighted([(LEAD, 0.8), (LEAD * 3, 0.2)]).unwrap_or(ColdStart::constant(LEAD));
-    bencher.with_inputs(|| bank_with(drawn.clone())).bench_local_values(|mut bank| {
-        run(&mut bank, 0..DAY);
-        bank
+    bencher.with_inputs(|| bank_with(drawn.clone())).bench_local_values(|mut simulator| {
+        run(&mut simulator, 0..DAY);
+        simulator
     });
 }
 
 /// A choice on 28 days.
 #[divan::bench(args = [Objective::Cost, Objective::Late(0.01)])]
 fn a_choice(bencher: Bencher<'_, '_>, objective: &Objective) {
-    let mut bank = bank();
-    run(&mut bank, 0..28 * DAY + 1);
-    let wish = SelectionCriteria { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
+    let mut simulator = simulator();
+    run(&mut simulator, 0..28 * DAY + 1);
+    let criteria = SelectionCriteria { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
     bencher.bench_local(|| {
-        let days = complete_days(black_box(bank.blocks()), DAY as u32);
-        select(bank.portfolio(), &days, bank.totals(), &wish)
+        let days = complete_days(black_box(simulator.blocks()), DAY as u32);
+        select(simulator.portfolio(), &days, simulator.totals(), &criteria)
     });
 }

@@ -16,85 +16,90 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::decide::rhythm::Rhythm;
-use prewarm_forecaster::{Answer, Calendar, Ensemble, Observation, Planner, Policy, Spec};
-
-/// Distance of the rows.
-const STEP: SignedDuration = SignedDuration::from_mins(5);
-
-/// Demand that one replica carries.
-const THRESHOLD: f64 = 10.0;
+use prewarm_forecaster::tuning::inputs::SimulationInputs;
+use prewarm_forecaster::tuning::model::{Forecasts, ModelInit, RefitSchedule, WorkloadModel};
+use prewarm_forecaster::tuning::{BUCKET, MINUTE};
+use prewarm_forecaster::{Answer, Calendar, Minute, Observation, Planner, Policy};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let text = match std::env::args().nth(1) {
         Some(path) => std::fs::read_to_string(path)?,
         None => made_up(),
     };
-    let (start, history) = read(&text)?;
-    let calendar = Calendar::empty(TimeZone::UTC);
+    let minutes = read(&text)?;
+    let (first, last) = (minutes.first().ok_or("no rows")?, minutes.last().ok_or("no rows")?);
+    let now = last.start + MINUTE;
 
-    // History → forecast: quantiles of demand for the next half hour.
-    let spec = Spec {
-        leads: [1, 2, 6].map(|steps| STEP * steps).to_vec(),
-        quantiles: vec![0.5, 0.9, 0.95, 0.99],
-        calendar: calendar.clone(),
-    };
-    let mut ensemble = Ensemble::new(start, STEP, spec);
-    for value in &history {
-        ensemble.push(*value);
-    }
-    let forecast = ensemble.forecast()?;
-    let now = forecast.origin();
-
-    // Forecast and observation → decision. A cold start takes four minutes.
-    let mut policy = Policy::new(Threshold::new(THRESHOLD)?, calendar);
+    // What a trigger says: one replica carries 10, a cold start takes four minutes.
+    let mut policy = Policy::new(Threshold::new(10.0)?, Calendar::empty(TimeZone::UTC));
     policy.cold_start = SignedDuration::from_mins(4);
-    let mut planner = Planner::new(Arc::new(policy), Rhythm::default());
-    planner.install(forecast);
-    let newest = history.last().copied().filter(|value| value.is_finite());
-    let recommendation = planner.tick(now, &Observation { demand: newest, ..Observation::default() });
+    let policy = Arc::new(policy);
+    let rhythm = Rhythm::default();
+
+    // History in, forecast and selection out.
+    let mut model = WorkloadModel::new(ModelInit {
+        policy: policy.clone(),
+        inputs: SimulationInputs::new(&policy, rhythm, None, None, None),
+        schedule: RefitSchedule::from_start(first.start, BUCKET),
+        forecasts: Forecasts::Fitted,
+        blocks: Vec::new(),
+        selection: None,
+        from: first.start,
+        to: now,
+    });
+    model.advance(&minutes, now);
+    let output = model.take_output();
+
+    // Forecast, selection and observation in, decision out.
+    let mut planner = Planner::new(policy, rhythm);
+    match output.forecast {
+        Ok(forecast) => planner.install(forecast),
+        Err(reason) => println!("no forecast: {reason}"),
+    }
+    if let Some(selected) = model.selection() {
+        println!("selected on {} complete days: {:?}", selected.choice.days, selected.choice.policy);
+        planner.install_choice(selected.choice.clone());
+    }
+    let observation = Observation { demand: Some(last.mean), ..Observation::default() };
+    let recommendation = planner.tick(now, &observation);
 
     let decision = &recommendation.decision;
-    let lead = decision.parts.lead;
-    println!("at {now}: demand {newest:?}, looking {lead:#} ahead");
-    println!("forecast: {:?} at quantile {:.3}", decision.parts.forecast, decision.parts.forecast_quantile);
+    let parts = &decision.parts;
+    println!("at {now}: demand {}, looking {:#} ahead", last.mean, parts.lead);
+    println!("forecast: {:?} at quantile {:.3}", parts.forecast, parts.forecast_quantile);
     match recommendation.answer {
         Answer::Value { metric_value, active } => {
-            println!(
-                "answer: {metric_value} = {} replicas, active: {active}, because of {}",
-                decision.desired_replicas,
-                decision.reason.as_str()
-            );
+            let (replicas, reason) = (decision.desired_replicas, decision.reason.as_str());
+            println!("answer: {metric_value}, which is {replicas} replicas; active: {active}; reason: {reason}");
         }
         Answer::Unavailable | Answer::NoData => println!("answer: hold what runs"),
     }
     Ok(())
 }
 
-/// First instant and values of rows `timestamp,value`; rows that are missing are gaps.
-fn read(text: &str) -> Result<(Timestamp, Vec<f64>), Box<dyn Error>> {
-    let mut start = None;
-    let mut values = Vec::new();
+/// The minutes of rows `timestamp,value`, each of which stands for five; rows that are missing are gaps.
+fn read(text: &str) -> Result<Vec<Minute>, Box<dyn Error>> {
+    let mut minutes = Vec::new();
     for row in text.lines().skip(1) {
         let (time, value) = row.split_once(',').ok_or_else(|| format!("{row:?}: write timestamp,value"))?;
-        let time: Timestamp = time.trim().parse()?;
-        let first = *start.get_or_insert(time);
-        let place = usize::try_from(time.duration_since(first).as_secs() / STEP.as_secs())?;
-        values.resize(place, f64::NAN);
-        values.push(value.trim().parse()?);
+        let (time, value): (Timestamp, f64) = (time.trim().parse()?, value.trim().parse()?);
+        for n in 0..5 {
+            minutes.push(Minute { start: time + MINUTE * n, mean: value, max: value, backlog: None, samples: 4 });
+        }
     }
-    let start = start.ok_or("there are no rows below the head")?;
-    Ok((start, values))
+    Ok(minutes)
 }
 
-/// Ten days at five minutes, and then a morning until five minutes to eight: nobody at night, forty requests in flight from eight on.
+/// Ten days, and a morning until five to eight: nobody at night, some forty requests in flight from eight on.
 fn made_up() -> String {
-    let start = Timestamp::UNIX_EPOCH;
-    let rows = 10 * 288 + 95;
+    const ROWS_A_DAY: i32 = 288;
+    let eight = ROWS_A_DAY / 3;
+    let evening = ROWS_A_DAY * 3 / 4;
     let mut text = "timestamp,value\n".to_owned();
-    for row in 0..rows {
-        let time = start + STEP * row;
-        let of_day = row % 288;
-        let value = if (96..216).contains(&of_day) { 40 + of_day % 3 } else { of_day % 2 };
+    for row in 0..10 * ROWS_A_DAY + eight - 1 {
+        let time = Timestamp::UNIX_EPOCH + BUCKET * row;
+        let of_day = row % ROWS_A_DAY;
+        let value = if (eight..evening).contains(&of_day) { 40 + of_day % 3 } else { of_day % 2 };
         text += &format!("{time},{value}\n");
     }
     text

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
+use prewarm_forecaster::decide::selection::SelectionReason;
 use prewarm_forecaster::forecast::{NoForecast, Report};
 pub use prewarm_forecaster::tuning::daily_costs::DayCost;
-pub use prewarm_forecaster::tuning::selection::Chosen;
+pub use prewarm_forecaster::tuning::selection::SelectionRecord;
 
 use crate::scaling::Scaling;
 
@@ -22,7 +22,7 @@ pub struct Insight {
     /// How forecasts did, by lead; only on the replica that makes them.
     pub report: Option<Report>,
     /// Changes of the tuner's choice, oldest first; the last one is in force.
-    pub choices: Vec<Chosen>,
+    pub choices: Vec<SelectionRecord>,
     /// The last finished days, oldest first.
     pub days: Vec<DayCost>,
 }
@@ -90,14 +90,14 @@ pub fn node_name(node: Node) -> &'static str {
 }
 
 /// snake_case name of a reason.
-pub fn why_name(why: Why) -> &'static str {
+pub fn why_name(why: SelectionReason) -> &'static str {
     match why {
-        Why::Learnt => "learnt",
-        Why::Untuned => "untuned",
-        Why::FewDays => "few_days",
-        Why::Earned => "earned",
-        Why::NotProven => "not_proven",
-        Why::ReactiveBest => "reactive_best",
+        SelectionReason::Learnt => "learnt",
+        SelectionReason::Untuned => "untuned",
+        SelectionReason::FewDays => "few_days",
+        SelectionReason::Earned => "earned",
+        SelectionReason::NotProven => "not_proven",
+        SelectionReason::ReactiveBest => "reactive_best",
         _ => "other",
     }
 }

@@ -13,6 +13,7 @@ pub mod dashboard;
 pub mod duration;
 pub mod grpc;
 pub mod insight;
+mod log_once;
 pub mod metadata;
 pub mod metrics;
 pub mod registry;

@@ -7,7 +7,7 @@ use source::{Source, root, sources};
 
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
 /// `main → cli → app → {grpc, dashboard, collector, training} → {registry, metadata, source, store, cluster, …}`.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -45,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
         ],
     ),
     // Answers come from the registry: neither source, store nor collector.
-    ("grpc", &["config", "metadata", "metrics", "registry"]),
+    ("grpc", &["config", "log_once", "metadata", "metrics", "registry"]),
     ("dashboard", &["insight", "metrics", "registry", "workload"]),
     (
         "collector",
@@ -69,7 +69,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("metrics", &["clock", "insight", "registry", "workload"]),
     ("registry", &["clock", "insight", "metadata", "workload"]),
     ("metadata", &["duration", "signal"]),
-    ("source", &["config", "signal"]),
+    ("source", &["config", "log_once", "signal"]),
     ("store", &["config", "metrics", "workload"]),
     ("telemetry", &["config"]),
     // Shared windows and calendars are read as metadata is.
@@ -78,6 +78,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("insight", &["scaling"]),
     ("scaling", &[]),
+    ("log_once", &[]),
     ("signal", &[]),
     ("workload", &[]),
     ("lib", &[]),

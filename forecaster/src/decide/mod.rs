@@ -1,20 +1,19 @@
 //! From observation and forecast to a decision. Total: a decision cannot fail.
 
 mod answer;
-pub mod choice;
 pub mod lead;
 pub(crate) mod live;
 pub mod planner;
 pub mod plausibility;
 pub mod policy;
 pub mod rhythm;
+pub mod selection;
 mod target;
 
 use jiff::{SignedDuration, Timestamp};
 
 /// What leads to an answer; bounded, used as metric label, log field and page text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Reason {
     /// Live demand over the stable window.
     Live,
@@ -47,6 +46,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Live,
+        Self::Panic,
+        Self::Backlog,
+        Self::Forecast,
+        Self::Floor,
+        Self::Ceiling,
+        Self::Hold,
+        Self::KeepWarm,
+        Self::NeverZero,
+        Self::Idle,
+        Self::LastGood,
+        Self::Unavailable,
+        Self::ScaledToZero,
+        Self::NoData,
+    ];
+
+    /// The reason of this name; `None` if a newer version knows another.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// snake_case name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -187,7 +209,7 @@ pub struct Parts {
     /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
     pub forecast_replicas: u32,
     /// The tuner's policy that acted; `None` before its first choice, and where the mode lets none act.
-    pub policy: Option<choice::ShadowPolicy>,
+    pub policy: Option<selection::ShadowPolicy>,
     /// Whether mode and gate let the forecast act.
     pub forecast_acts: bool,
     /// Replicas the windows demand at any instant of `[now, now + lead]`.

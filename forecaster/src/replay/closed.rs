@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::arm::knative::Knative;
 use super::arm::prewarm::PlannerArm;
 use super::demand::{Demand, Segment, steps};
-use super::fleet::{Fleet, Tally};
+use super::fleet::{Fleet, Totals};
 use super::outcome::{Moment, Settings};
-use super::scene::{STEP, Scene};
+use super::scenario::{STEP, Scenario};
 use super::signal::{Signal, shown};
 use crate::control::hpa::{Controller, whole};
 use crate::control::keda::ScaleLoop;
@@ -42,14 +42,14 @@ pub(super) struct Ahead<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Run {
     /// By segment of the demand.
-    pub(super) tallies: Vec<Tally>,
+    pub(super) tallies: Vec<Totals>,
     pub(super) timeline: Vec<Moment>,
 }
 
 /// Runs the loop over all of a history. `settings`: of the HPA in a segment.
 pub(super) fn run(
     demand: &Demand,
-    scene: &Scene,
+    scene: &Scenario,
     driver: &mut Driver<'_>,
     settings: impl Fn(usize) -> Settings,
     timeline: bool,
@@ -67,12 +67,12 @@ pub(super) fn run(
         hpa.set_down_window(settings.scale_down_window.as_secs());
         let share = 1.0 / settings.utilisation;
         for i in segment.first..end {
-            fleet.land(i);
+            fleet.complete_startups(i);
             let signal = driver.signal(demand, i, &fleet, share);
             match driver {
                 Driver::Dictated(plan) => {
                     let (ready, starting) = plan.get(i).copied().unwrap_or_default();
-                    fleet.dictate(ready, starting);
+                    fleet.set_replicas(ready, starting);
                 }
                 Driver::Knative(_) => fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max)),
                 Driver::Metrics(_) | Driver::Planner(_) => {
@@ -155,7 +155,7 @@ fn beat(period: jiff::SignedDuration) -> usize {
     steps(period).max(1) as usize
 }
 
-fn moment(demand: &Demand, scene: &Scene, fleet: &Fleet<'_>, i: usize, signal: &Signal) -> Moment {
+fn moment(demand: &Demand, scene: &Scenario, fleet: &Fleet<'_>, i: usize, signal: &Signal) -> Moment {
     let threshold = scene.threshold.get();
     let time: Timestamp = demand.instant(i);
     Moment {
@@ -171,6 +171,9 @@ fn moment(demand: &Demand, scene: &Scene, fleet: &Fleet<'_>, i: usize, signal: &
 }
 
 /// Segments that count, with their sums.
-pub(super) fn counted<'a>(demand: &'a Demand, tallies: &'a [Tally]) -> impl Iterator<Item = (&'a Segment, &'a Tally)> {
+pub(super) fn counted<'a>(
+    demand: &'a Demand,
+    tallies: &'a [Totals],
+) -> impl Iterator<Item = (&'a Segment, &'a Totals)> {
     demand.segments.iter().zip(tallies).filter(|(segment, _)| segment.counts)
 }

@@ -17,6 +17,17 @@ pub enum Advice {
     KeepHpa,
 }
 
+impl Advice {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UsePrewarm => "use-prewarm",
+            Self::TuneHpa => "tune-hpa",
+            Self::KeepHpa => "keep-hpa",
+        }
+    }
+}
+
 /// What follows, and the figures for a sentence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conclusion {

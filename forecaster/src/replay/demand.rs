@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::{STEP, Scene};
+use super::scenario::{STEP, Scenario};
 use crate::control::quantity::MAX_VALUE;
 use crate::series::Series;
 
@@ -39,7 +39,7 @@ pub(super) struct Segment {
 }
 
 impl Demand {
-    pub(super) fn new(trace: &Series, scene: &Scene) -> Self {
+    pub(super) fn new(trace: &Series, scene: &Scenario) -> Self {
         let (start, threshold) = (trace.start(), scene.threshold.get());
         let n = usize::try_from(trace.end().duration_since(start).as_secs() / STEP.as_secs()).unwrap_or(0);
         let usable = |demand: &f64| demand.is_finite() && *demand >= 0.0;
@@ -78,7 +78,7 @@ impl Demand {
         usize::try_from((offset + STEP.as_secs() - 1).div_euclid(STEP.as_secs())).unwrap_or(0).min(self.len())
     }
 
-    fn days(&self, scene: &Scene) -> Vec<Segment> {
+    fn days(&self, scene: &Scenario) -> Vec<Segment> {
         let zone = scene.calendar.zone();
         let from = scene.counted_from.map_or(0, |from| self.step_at(from));
         let mut segments: Vec<Segment> = Vec::new();
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use crate::decide::policy::Threshold;
 
-    fn scene() -> Scene {
-        Scene { metric_delay: SignedDuration::from_secs(30), ..Scene::new(Threshold::new(10.0).unwrap(), STEP) }
+    fn scene() -> Scenario {
+        Scenario { metric_delay: SignedDuration::from_secs(30), ..Scenario::new(Threshold::new(10.0).unwrap(), STEP) }
     }
 
     fn demand(values: Vec<f64>, step_s: i64) -> Demand {
@@ -140,7 +140,7 @@ mod tests {
     fn what_counts_begins_a_part_of_a_day_of_its_own() {
         let from = Timestamp::from_second(86_400 + 3600).unwrap();
         let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 60]);
-        let demand = Demand::new(&series, &Scene { counted_from: Some(from), ..scene() });
+        let demand = Demand::new(&series, &Scenario { counted_from: Some(from), ..scene() });
         let found: Vec<_> = demand.segments.iter().map(|s| (s.first / 240, s.date.day(), s.counts)).collect();
         assert_eq!(found, [(0, 1, false), (24, 2, false), (25, 2, true), (48, 3, true)]);
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::later;
 use crate::decide::policy::Threshold;
-use crate::replay::scene::STEP;
+use crate::replay::scenario::STEP;
 use crate::series::{Minute, Series};
 use crate::tuning::model::bucket::{BucketReader, MinuteIndex};
 use crate::tuning::{BUCKET, MINUTE};

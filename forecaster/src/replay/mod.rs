@@ -11,22 +11,22 @@ mod demand;
 mod fleet;
 mod history;
 pub mod outcome;
-pub mod scene;
+pub mod scenario;
 mod signal;
 
 pub use arm::Arm;
 pub use conclusion::{Advice, Conclusion};
 pub use history::History;
 pub use outcome::{DaySum, Moment, Outcome, Settings};
-pub use scene::Scene;
+pub use scenario::Scenario;
 
 use jiff::SignedDuration;
 
 use arm::{knative::Knative, oracle, prewarm::PlannerArm, schedule, schedule::Habit, tuned};
 use closed::{Ahead, Driver, PLANNED, Run, counted, run};
 use demand::{Demand, steps};
-use fleet::Tally;
-use scene::STEP;
+use fleet::Totals;
+use scenario::STEP;
 
 use crate::forecast::Forecast;
 use crate::series::Series;
@@ -41,17 +41,17 @@ const BEYOND_LEAD: u32 = 4;
 
 /// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued after buckets of the trace's
 /// [`History`], by ascending origin; Prewarm alone reads them.
-pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
+pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scenario, arm: Arm) -> Outcome {
     one(trace, &Demand::new(trace, scene), forecasts, scene, arm)
 }
 
 /// What Prewarm would have done on `trace` with forecasts of its own, made as it goes.
-pub fn replay_prewarm(trace: &Series, scene: &Scene) -> Outcome {
+pub fn replay_prewarm(trace: &Series, scene: &Scenario) -> Outcome {
     prewarm(trace, &Demand::new(trace, scene), Forecasts::Fitted, scene)
 }
 
 /// The same for several arms, in their order; the oracle unbeaten.
-pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scene, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
+pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scenario, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
     let demand = Demand::new(trace, scene);
     let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(trace, &demand, forecasts, scene, *arm))).collect();
     tighten_oracle(&mut outcomes, scene.cost_ratio);
@@ -64,11 +64,11 @@ pub fn tighten_oracle(outcomes: &mut [(Arm, Outcome)], cost_ratio: f64) {
     let cost = |outcome: &Outcome| outcome.total_cost(cost_ratio);
     let cheapest = outcomes.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b))).map(|(_, best)| best.clone());
     if let (Some(best), Some((_, oracle))) = (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle)) {
-        *oracle = Outcome { settings: None, choice: None, selections: Vec::new(), ..best };
+        *oracle = Outcome { settings: None, selection: None, selections: Vec::new(), ..best };
     }
 }
 
-/// What [`scene::Meter::done`] comes to when these arms have been replayed.
+/// What [`scenario::Meter::done`] comes to when these arms have been replayed.
 pub fn work(trace: &Series, arms: &[Arm]) -> usize {
     let steps = trace.end().duration_since(trace.start()).as_secs() / STEP.as_secs();
     let runs = |arm: &Arm| match arm {
@@ -81,11 +81,11 @@ pub fn work(trace: &Series, arms: &[Arm]) -> usize {
 }
 
 /// How far ahead the Prewarm arm may have to start replicas.
-pub fn lead_span(scene: &Scene) -> SignedDuration {
+pub fn lead_span(scene: &Scenario) -> SignedDuration {
     horizon::span(&scene.policy(), &scene.rhythm())
 }
 
-fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Outcome {
+fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scenario, arm: Arm) -> Outcome {
     let plain = tuned::plain(scene);
     let lead = steps(scene.cold_start.lead());
     let hpa = |ahead: Option<Ahead<'_>>| {
@@ -125,7 +125,7 @@ fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scene, a
     }
 }
 
-fn prewarm(trace: &Series, demand: &Demand, forecasts: Forecasts, scene: &Scene) -> Outcome {
+fn prewarm(trace: &Series, demand: &Demand, forecasts: Forecasts, scene: &Scenario) -> Outcome {
     let arm = PlannerArm::new(scene, History::new(trace), forecasts);
     let mut driver = Driver::Planner(Box::new(arm));
     let settings = Settings { scale_down_window: scene.service.hpa_window, ..tuned::TRUSTING };
@@ -133,7 +133,7 @@ fn prewarm(trace: &Series, demand: &Demand, forecasts: Forecasts, scene: &Scene)
     let played = outcome(demand, run);
     let Driver::Planner(arm) = driver else { return played };
     Outcome {
-        choice: arm.selection().map(|selection| selection.as_ref().clone()),
+        selection: arm.selection().map(|selection| selection.as_ref().clone()),
         selections: arm.selections().to_vec(),
         ..played
     }
@@ -145,7 +145,7 @@ const CRON_EARLY: u32 = 20;
 /// `SchedulingBufferTime` of an AWS predictive scaling policy: 300 s.
 const AWS_EARLY: usize = 20;
 
-fn perfect(demand: &Demand, scene: &Scene) -> Outcome {
+fn perfect(demand: &Demand, scene: &Scenario) -> Outcome {
     let spreads = oracle::spreads(scene);
     let assumed = spreads.iter().flat_map(|spread| oracle::DEARER.map(|dearer| (scene.cost_ratio * dearer, *spread)));
     let plans: Vec<_> = assumed.map(|(ratio, spread)| oracle::plan(demand, scene, ratio, spread)).collect();
@@ -159,7 +159,7 @@ fn perfect(demand: &Demand, scene: &Scene) -> Outcome {
 
 fn outcome(demand: &Demand, run: Run) -> Outcome {
     let hours = STEP.as_secs_f64() / 3600.0;
-    let day = |(segment, tally): (&demand::Segment, &Tally)| DaySum {
+    let day = |(segment, tally): (&demand::Segment, &Totals)| DaySum {
         date: segment.date,
         demand_replica_hours: tally.demand * hours,
         gpu_hours: tally.replicas * hours,
@@ -168,7 +168,7 @@ fn outcome(demand: &Demand, run: Run) -> Outcome {
     };
     let days: Vec<DaySum> = counted(demand, &run.tallies).map(day).collect();
     let tallies = || counted(demand, &run.tallies).map(|(_, tally)| tally);
-    let of = |figure: fn(&Tally) -> f64| tallies().map(figure).sum::<f64>();
+    let of = |figure: fn(&Totals) -> f64| tallies().map(figure).sum::<f64>();
     let (served, missed) = (of(|tally| tally.demand), of(|tally| tally.missed));
     let share = |part: f64| if served > 0.0 { part / served } else { 0.0 };
     Outcome {
@@ -182,7 +182,7 @@ fn outcome(demand: &Demand, run: Run) -> Outcome {
         days,
         timeline: run.timeline,
         settings: None,
-        choice: None,
+        selection: None,
         selections: Vec::new(),
     }
 }

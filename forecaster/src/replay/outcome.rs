@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::decide::choice::Choice;
-use crate::tuning::selection::Chosen;
+use crate::decide::selection::Selection;
+use crate::tuning::selection::SelectionRecord;
 
 /// What an arm cost and missed, over everything that counts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,9 +30,9 @@ pub struct Outcome {
     /// Settings of the HPA in force at the end; `None` for arms that are no HPA.
     pub settings: Option<Settings>,
     /// What Prewarm's tuner chose last.
-    pub choice: Option<Choice>,
+    pub selection: Option<Selection>,
     /// What it chose before, and that, oldest first.
-    pub selections: Vec<Chosen>,
+    pub selections: Vec<SelectionRecord>,
 }
 
 impl Outcome {

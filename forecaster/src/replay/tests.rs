@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::arm::prewarm::observe;
 use super::fleet::Fleet;
-use super::scene::{ColdStart, Slots};
+use super::scenario::{ColdStart, Slots};
 use super::*;
 use crate::calendar::{Calendar, Days, HolidayRule, Window};
 use crate::control::keda::ScaledObject;
@@ -21,8 +21,8 @@ fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
 
-fn scene(cold_start: i64) -> Scene {
-    Scene::new(Threshold::new(10.0).unwrap(), seconds(cold_start))
+fn scene(cold_start: i64) -> Scenario {
+    Scenario::new(Threshold::new(10.0).unwrap(), seconds(cold_start))
 }
 
 fn trace(step: i64, values: Vec<f64>) -> Series {
@@ -50,7 +50,7 @@ fn foresight(trace: &Series) -> Vec<Forecast> {
     (0..minutes.saturating_sub(60)).step_by(5).map(issue).collect()
 }
 
-fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
+fn cost(outcome: &Outcome, scene: &Scenario) -> f64 {
     outcome.total_cost(scene.cost_ratio)
 }
 
@@ -65,7 +65,7 @@ fn arms_have_the_names_that_people_type() {
 #[test]
 fn the_same_seed_gives_the_same_outcome_and_another_seed_another() {
     let cold_start = ColdStart::weighted([(seconds(60), 3.0), (seconds(600), 1.0)]).unwrap();
-    let scene = |seed| Scene { cold_start: cold_start.clone(), seed, timeline: true, ..scene(60) };
+    let scene = |seed| Scenario { cold_start: cold_start.clone(), seed, timeline: true, ..scene(60) };
     let trace = days(3, 5.0, 90.0);
     let forecasts = foresight(&trace);
     for arm in [Arm::Hpa, Arm::Knative, Arm::Prewarm, Arm::Oracle] {
@@ -78,12 +78,12 @@ fn the_same_seed_gives_the_same_outcome_and_another_seed_another() {
 #[test]
 fn what_a_forecast_knows_is_ready_in_time() {
     let trace = days(8, 5.0, 150.0);
-    let scene = Scene { counted_from: Some(trace.instant(5 * 1440)), ..scene(600) };
+    let scene = Scenario { counted_from: Some(trace.instant(5 * 1440)), ..scene(600) };
     let forecasts = foresight(&trace);
     let of = |arm| replay(&trace, &forecasts, &scene, arm);
     let (tuned, prewarm) = (of(Arm::ReactiveTuned), of(Arm::Prewarm));
     assert!(cost(&prewarm, &scene) < 0.95 * cost(&tuned, &scene), "{prewarm:?} {tuned:?}");
-    assert!(prewarm.choice.is_some_and(|choice| choice.policy.forecasts()));
+    assert!(prewarm.selection.is_some_and(|choice| choice.policy.forecasts()));
     assert_eq!(prewarm.days.len(), 3);
 }
 
@@ -92,7 +92,7 @@ fn schedules_and_yesterday_foresee_what_recurs() {
     // Two hours at noon, out of nothing.
     let burst = |minute: i64| if (720..840).contains(&(minute % 1440)) { 150.0 } else { 5.0 };
     let trace = trace(60, (0..15 * 1440).map(burst).collect());
-    let scene = Scene { counted_from: Some(trace.instant(8 * 1440)), ..scene(600) };
+    let scene = Scenario { counted_from: Some(trace.instant(8 * 1440)), ..scene(600) };
     let missed = |arm| replay(&trace, &[], &scene, arm).missed_replica_hours;
     let hpa = missed(Arm::Hpa);
     assert!(hpa > 0.0);
@@ -104,7 +104,7 @@ fn schedules_and_yesterday_foresee_what_recurs() {
 #[test]
 fn days_add_up_to_the_whole_and_the_timeline_covers_what_counts() {
     let trace = days(4, 5.0, 90.0);
-    let scene = Scene { counted_from: Some(trace.instant(1440 + 90)), timeline: true, ..scene(180) };
+    let scene = Scenario { counted_from: Some(trace.instant(1440 + 90)), timeline: true, ..scene(180) };
     for arm in Arm::ALL {
         let outcome = replay(&trace, &[], &scene, arm);
         let sum = |figure: fn(&DaySum) -> f64| outcome.days.iter().map(figure).sum::<f64>();
@@ -130,7 +130,7 @@ fn zero_demand_for_ever_costs_the_minimum_and_no_more() {
     let quiet = trace(60, vec![0.0; 2 * 1440]);
     for arm in Arm::ALL {
         for min in [0, 1, 3] {
-            let scene = Scene { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
+            let scene = Scenario { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
             let outcome = replay(&quiet, &[], &scene, arm);
             assert_eq!((outcome.gpu_hours, outcome.missed_replica_hours), (48.0 * f64::from(min), 0.0), "{arm} {min}");
             assert_eq!(outcome.starts, 0, "{arm} {min}");
@@ -143,7 +143,7 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
     let mut values = vec![0.0; 240];
     values[60..70].fill(20.0);
     for arm in [Arm::Hpa, Arm::Prewarm, Arm::Oracle] {
-        let scene = Scene { keda: ScaledObject { min: 0, ..ScaledObject::default() }, timeline: true, ..scene(60) };
+        let scene = Scenario { keda: ScaledObject { min: 0, ..ScaledObject::default() }, timeline: true, ..scene(60) };
         let outcome = replay(&trace(60, values.clone()), &[], &scene, arm);
         let ready = |minute: usize| outcome.timeline[minute * 4].ready;
         assert_eq!((ready(10), ready(239)), (0, 0), "{arm}");
@@ -157,7 +157,7 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
     // A forecast may act after two days, from the next block of six hours on.
     let trace = days(3, 5.0, 90.0);
     let forecasts = foresight(&trace);
-    let scene = Scene { timeline: true, ..scene(180) };
+    let scene = Scenario { timeline: true, ..scene(180) };
     let outcome = replay(&trace, &forecasts, &scene, Arm::Prewarm);
     let demand = Demand::new(&trace, &scene);
     let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
@@ -166,19 +166,21 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
     let mut arm = PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
-    for (i, moment) in outcome.timeline.iter().enumerate() {
+    // What comes is known until an hour before the end.
+    let known = forecasts.last().map_or(trace.start(), Forecast::origin);
+    for (i, moment) in outcome.timeline.iter().enumerate().take_while(|(_, moment)| moment.time <= known) {
         // Before the step: as the service saw it after the one before.
         let (ready, starting) = match i.checked_sub(1).and_then(|before| outcome.timeline.get(before)) {
             Some(before) => (before.ready, before.desired - before.ready),
             None => (1, 0),
         };
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
-        fleet.dictate(ready + landed, starting - landed);
+        fleet.set_replicas(ready + landed, starting - landed);
         fleet.queue = queue;
         // The selection is a test of its own; here it is handed over.
         arm.signal(&demand, i, &fleet);
-        if let Some(choice) = arm.selection().filter(|choice| planner.choice() != Some(choice)) {
-            planner.install_choice(choice.clone());
+        if let Some(choice) = arm.selection().filter(|choice| planner.selection() != Some(choice)) {
+            planner.install_selection(choice.clone());
         }
         let acts = |forecast: &&Forecast| forecast.origin() + ACTIVATION_DELAY <= moment.time;
         while let Some(forecast) = forecasts.get(installed).filter(acts) {
@@ -196,7 +198,7 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
 }
 
 /// Work and money of a stretch of an arm.
-fn figures(tallies: &[Tally]) -> (f64, f64) {
+fn figures(tallies: &[Totals]) -> (f64, f64) {
     tallies.iter().fold((0.0, 0.0), |(replicas, missed), tally| (replicas + tally.replicas, missed + tally.missed))
 }
 
@@ -245,7 +247,7 @@ fn no_plan_at_all_is_much_cheaper_than_the_oracles() {
         let trace = trace(15, (0..STEPS).map(level).collect());
         for lead in [1u32, 2] {
             let keda = ScaledObject { min: 0, max: 2, ..ScaledObject::default() };
-            let scene = Scene { keda, cost_ratio: 3.0, ..scene(15 * i64::from(lead)) };
+            let scene = Scenario { keda, cost_ratio: 3.0, ..scene(15 * i64::from(lead)) };
             let demand = Demand::new(&trace, &scene);
             let mut least = f64::INFINITY;
             for mut code in 0..MOST.pow(STEPS as u32) {
@@ -290,7 +292,7 @@ fn zero_demand_for_ever_costs_what_the_windows_demand_and_no_more() {
     let calendar = Calendar::new(TimeZone::UTC, vec![window], Vec::new());
     for (min, lead) in [(0, 60), (1, 60), (0, 600)] {
         let keda = ScaledObject { min, ..ScaledObject::default() };
-        let scene = Scene { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
+        let scene = Scenario { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
         let outcome = replay(&trace(60, vec![0.0; 4 * 1440]), &[], &scene, Arm::Prewarm);
         let windows = 4.0 * (2.0 * 2.0 + 22.0 * f64::from(min));
         // Each day: two replicas start a cold start, poll, sync and ramp early; going to zero they cool down.
@@ -319,7 +321,7 @@ fn a_concurrency_limit_bounds_what_a_replica_serves() {
     let level = trace(60, vec![40.0; 600]);
     // 20 at once, 4 s each: five a second instead of ten.
     let slots = Some(Slots { limit: 20, service: seconds(4) });
-    let of = |slots, arm| replay(&level, &[], &Scene { slots, ..scene(60) }, arm);
+    let of = |slots, arm| replay(&level, &[], &Scenario { slots, ..scene(60) }, arm);
     assert_eq!(of(None, Arm::Hpa).missed_replica_hours, 0.0);
     let (free, bound) = (of(None, Arm::Oracle), of(slots, Arm::Oracle));
     assert!((bound.gpu_hours / free.gpu_hours - 2.0).abs() < 0.02, "{} {}", bound.gpu_hours, free.gpu_hours);
@@ -340,7 +342,7 @@ proptest! {
         let values = levels.iter().flat_map(|(level, minutes)| std::iter::repeat_n(*level, *minutes)).collect();
         let trace = trace(60, values);
         let keda = ScaledObject { min, max: 30, ..ScaledObject::default() };
-        let scene = Scene { keda, cost_ratio: ratio, seed, ..scene(15 * lead) };
+        let scene = Scenario { keda, cost_ratio: ratio, seed, ..scene(15 * lead) };
         let outcomes = replay_all(&trace, &[], &scene, &Arm::ALL);
         let oracle = outcomes.iter().find(|(arm, _)| *arm == Arm::Oracle).map(|(_, outcome)| cost(outcome, &scene));
         for (arm, outcome) in &outcomes {

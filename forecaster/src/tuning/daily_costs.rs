@@ -1,7 +1,7 @@
-//! What each day cost under each way to scale, block by block as it was lived in the shadow bank.
+//! What each day cost under each way to scale, block by block as it was lived in the shadow simulator.
 
 use super::simulator::Block;
-use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED};
+use crate::decide::selection::{Costs, Selection, ShadowPolicy, UNTUNED};
 use jiff::Timestamp;
 
 /// Blocks of a day.
@@ -13,7 +13,7 @@ const DAY_S: i64 = 86_400;
 const HPA: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
 
-/// What a finished UTC day cost and missed in the shadow bank, under each way to scale. Hours are replica-hours.
+/// What a finished UTC day cost and missed in the shadow simulator, under each way to scale. Hours are replica-hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayCost {
     /// Midnight UTC.
@@ -23,19 +23,19 @@ pub struct DayCost {
     /// The policy at the day's end, if there was a choice.
     pub policy: Option<ShadowPolicy>,
     /// The choices in force.
-    pub prewarm: Sums,
+    pub prewarm: Costs,
     /// The HPA at its default of 75 % and 300 s.
-    pub hpa: Sums,
+    pub hpa: Costs,
     /// The best reactive policy of those choices.
-    pub reactive: Sums,
+    pub reactive: Costs,
     /// GPU-hours of a fleet that is always as large as the day's peak needs; it misses nothing.
     pub peak_gpu_hours: f64,
 }
 
 impl DayCost {
     /// Name and figures of each way to scale.
-    pub fn arms(&self) -> [(&'static str, Sums); 4] {
-        let peak = Sums { gpu_hours: self.peak_gpu_hours, ..Sums::default() };
+    pub fn arms(&self) -> [(&'static str, Costs); 4] {
+        let peak = Costs { gpu_hours: self.peak_gpu_hours, ..Costs::default() };
         [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
     }
 }
@@ -61,7 +61,7 @@ impl DailyCosts {
         &mut self,
         block: &Block,
         portfolio: &[ShadowPolicy],
-        choice: Option<&Choice>,
+        choice: Option<&Selection>,
         threshold: f64,
     ) -> Option<DayCost> {
         let sums = |policy: &ShadowPolicy| {
@@ -94,7 +94,7 @@ impl DailyCosts {
 }
 
 fn empty(day: Timestamp) -> DayCost {
-    let none = Sums::default();
+    let none = Costs::default();
     DayCost { day, demand: 0.0, policy: None, prewarm: none, hpa: none, reactive: none, peak_gpu_hours: 0.0 }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     use crate::tuning::portfolio;
 
     fn block(hour: i64) -> Block {
-        let sums = |i| Sums { gpu_hours: f64::from(i), missed: 0.5, queued: 0.0 };
+        let sums = |i| Costs { gpu_hours: f64::from(i), missed: 0.5, queued: 0.0 };
         let start = Timestamp::from_second(hour * 3600).unwrap();
         Block { start, slots: 1440, foreseen: 0, demand: 2.0, sums: (0..45).map(sums).collect() }
     }

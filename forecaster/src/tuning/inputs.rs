@@ -1,4 +1,4 @@
-//! How far ahead a workload must be forecast, and what its shadow policies are simulated with.
+//! How far ahead a workload must be forecast, and what its simulated policies are simulated with.
 
 use jiff::SignedDuration;
 
@@ -7,15 +7,15 @@ use super::horizon::{self, EXACT, QUANTILES};
 use super::portfolio;
 use super::simulator::{PolicySimulator, SimulatorSpec};
 use super::{BUCKET, SLOT};
-use crate::decide::choice::ShadowPolicy;
 use crate::decide::policy::{LeadTime, Objective, Policy, ScaleToZero};
 use crate::decide::rhythm::Rhythm;
+use crate::decide::selection::ShadowPolicy;
 use crate::forecast::Spec;
 
 /// So late a refit may be without harm: the store or the source are away.
 const LATE: SignedDuration = SignedDuration::from_mins(60);
 
-/// What the bank adds to a cold start itself: poll, sync and buffer.
+/// What the simulator adds to a cold start itself: poll, sync and buffer.
 const BEYOND_COLD_START: SignedDuration = SignedDuration::from_secs(60);
 
 /// Replica limits of a ScaledObject that simulated policies live within.
@@ -117,7 +117,7 @@ impl SimulationInputs {
         self.cold_start
     }
 
-    /// A bank that has seen nothing.
+    /// A simulator that has seen nothing.
     pub fn simulator(&self, policy: &Policy) -> PolicySimulator {
         // One that we never let go of runs whatever KEDA would allow.
         let ours = u32::from(policy.scale_to_zero != ScaleToZero::Auto);
@@ -191,7 +191,7 @@ mod tests {
         let (old, new) = (assumed(&[]), assumed(&[2, 2, 2, 11]));
         let [seed, constant, learned] = [None, Some(&old), Some(&new)].map(|learned| of(&auto, learned));
         assert_eq!(
-            [&seed, &constant, &learned].map(|bank| bank.spec().lead),
+            [&seed, &constant, &learned].map(|simulator| simulator.spec().lead),
             [auto.cold_start, minutes(11), minutes(11)]
         );
         assert_eq!(constant.spec().cold_start, ColdStart::constant(minutes(11)));
@@ -229,8 +229,8 @@ mod tests {
             [limits(&auto, None), limits(&never, None)].map(|(min, idle, _)| (min, idle)),
             [(0, false), (1, false)]
         );
-        let bank = of(&auto, scaling(0, false));
-        assert_eq!((bank.spec().cooldown, bank.spec().hpa_window), (minutes(1), minutes(2)));
-        assert_ne!(bank.identity(), of(&auto, scaling(1, false)).identity());
+        let simulator = of(&auto, scaling(0, false));
+        assert_eq!((simulator.spec().cooldown, simulator.spec().hpa_window), (minutes(1), minutes(2)));
+        assert_ne!(simulator.identity(), of(&auto, scaling(1, false)).identity());
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::decide::choice::ShadowPolicy;
+use crate::decide::selection::ShadowPolicy;
 
 /// Demand per replica as a share of the threshold.
 const UTILISATIONS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0];
@@ -22,7 +22,7 @@ pub fn reactive() -> Vec<ShadowPolicy> {
 
 /// Quantile, forecast utilisation, utilisation, hold in minutes and stabilisation in seconds of the policies that look
 /// ahead: chosen greedily among 1,080 by what choosing among them day by day would have cost on real histories at cold starts
-/// of 1, 3 and 10 minutes, a cell that comes off worse than reactively counting sixfold. Chosen without a history, they
+/// of 1, 3 and 10 minutes, a cell that comes off worse than reactively counting sixfold. SelectionRecord without a history, they
 /// come off 1.6 % worse on it than chosen with it.
 const SETTINGS: [(f64, f64, f64, i64, i64); 24] = [
     (0.65, 1.0, 0.6, 20, 15),

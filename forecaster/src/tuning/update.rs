@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::horizon::ACTIVATION_DELAY;
-use crate::decide::choice::Choice;
 use crate::decide::planner::Planner;
+use crate::decide::selection::Selection;
 use crate::forecast::Forecast;
 
 /// What a model has for a planner.
@@ -15,14 +15,14 @@ pub struct ModelUpdate {
     /// The latest forecast.
     pub forecast: Option<Forecast>,
     /// The selection in force; `None` while nothing speaks for any policy.
-    pub selection: Option<Arc<Choice>>,
+    pub selection: Option<Arc<Selection>>,
     /// Both act from this slot on; `None`: at once.
     pub from: Option<Timestamp>,
 }
 
 impl ModelUpdate {
     /// An update that acts [`ACTIVATION_DELAY`] after the forecast's origin.
-    pub fn new(forecast: Option<Forecast>, selection: Option<Arc<Choice>>) -> Self {
+    pub fn new(forecast: Option<Forecast>, selection: Option<Arc<Selection>>) -> Self {
         let from = forecast.as_ref().map(|forecast| forecast.origin() + ACTIVATION_DELAY);
         Self { forecast, selection, from }
     }
@@ -58,7 +58,7 @@ impl PendingUpdate {
             planner.install(forecast);
         }
         if let Some(selection) = update.selection {
-            planner.install_choice(selection);
+            planner.install_selection(selection);
         }
     }
 }

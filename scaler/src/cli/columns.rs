@@ -18,19 +18,26 @@ pub(crate) fn aligned(lines: &[Vec<String>], align: &[Align]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for line in lines {
-        let mut padded = String::new();
-        for ((cell, width), column) in line.iter().zip(&widths).zip(0..) {
-            let cell = match align.get(column).copied().unwrap_or(Align::Left) {
-                Align::Left => format!("{cell:<width$}"),
-                Align::Right => format!("{cell:>width$}"),
-            };
-            padded += &cell;
-            padded += "  ";
-        }
-        text += padded.trim_end();
+        text += &padded(line, &widths, align, "  ");
         text.push('\n');
     }
     text
+}
+
+/// One line of a table whose widths are known beforehand, `gap` between its cells.
+pub(crate) fn padded(cells: &[String], widths: &[usize], align: &[Align], gap: &str) -> String {
+    let mut line = String::new();
+    for ((cell, width), column) in cells.iter().zip(widths).zip(0..) {
+        if column > 0 {
+            line += gap;
+        }
+        line += &match align.get(column).copied().unwrap_or(Align::Left) {
+            Align::Left => format!("{cell:<width$}"),
+            Align::Right => format!("{cell:>width$}"),
+        };
+    }
+    line.truncate(line.trim_end().len());
+    line
 }
 
 #[cfg(test)]

@@ -155,9 +155,6 @@ fn cautioned(words: &str, since: Timestamp) -> SourceTrouble {
 
 /// A query that was answered with nothing.
 fn nothing(query: &Query, since: Timestamp) -> SourceTrouble {
-    let message = match query.promql() {
-        Some(promql) => format!("the demand query returns nothing: {promql}"),
-        None => "the trigger that is read returns nothing".to_owned(),
-    };
+    let message = format!("the demand query returns nothing: {}", query.promql());
     SourceTrouble { kind: SourceTrouble::MISSING, message, since }
 }

@@ -1,11 +1,11 @@
 //! What was learnt of a workload, as the API tells it.
 
 use prewarm_forecaster::NoForecast;
-use prewarm_forecaster::decide::choice::{ShadowPolicy, Sums};
+use prewarm_forecaster::decide::selection::{Costs, ShadowPolicy};
 use prewarm_forecaster::forecast::ensemble::LeadReport;
 
 use super::api;
-use crate::insight::{Chosen, DayCost, Insight, why_name};
+use crate::insight::{DayCost, Insight, SelectionRecord, why_name};
 
 /// All of it.
 pub(super) fn learnt(insight: &Insight) -> api::Learnt {
@@ -37,8 +37,8 @@ fn accuracy(report: &LeadReport) -> api::Accuracy {
     }
 }
 
-fn choice(chosen: &Chosen) -> api::Choice {
-    let choice = &*chosen.choice;
+fn choice(chosen: &SelectionRecord) -> api::Choice {
+    let choice = &*chosen.selection;
     let (low, high) = choice.gain_interval;
     api::Choice {
         since: chosen.since,
@@ -71,7 +71,7 @@ fn way(policy: &ShadowPolicy) -> api::Way {
     }
 }
 
-fn hours(sums: &Sums) -> api::Hours {
+fn hours(sums: &Costs) -> api::Hours {
     api::Hours { gpu_hours: sums.gpu_hours, missed: sums.missed }
 }
 

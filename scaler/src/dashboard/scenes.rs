@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
+use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use prewarm_forecaster::forecast::Report;
 use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
-use crate::insight::{Chosen, DayCost, Fleet, Insight, NodeStarts, Starts};
+use crate::insight::{DayCost, Fleet, Insight, NodeStarts, SelectionRecord, Starts};
 use crate::metadata::Rules;
 use crate::registry::{Found, Reference, Registry, Workload};
 use crate::scaling::Scaling;
@@ -111,11 +111,11 @@ fn insight(now: Timestamp) -> Insight {
         drain: SignedDuration::from_mins(3),
     };
     let (ours, theirs) =
-        (Sums { gpu_hours: 70.25, missed: 0.125, queued: 0.5 }, Sums { gpu_hours: 84.5, missed: 0.25, queued: 1.0 });
-    let first = Choice {
+        (Costs { gpu_hours: 70.25, missed: 0.125, queued: 0.5 }, Costs { gpu_hours: 84.5, missed: 0.25, queued: 1.0 });
+    let first = Selection {
         policy: cautious,
         best_reactive: cautious,
-        why: Why::NotProven,
+        why: SelectionReason::NotProven,
         days: 3,
         days_won: 0,
         gain: 0.0,
@@ -124,9 +124,9 @@ fn insight(now: Timestamp) -> Insight {
         expected_reactive: theirs,
         cost_ratio: 30.0,
     };
-    let second = Choice {
+    let second = Selection {
         policy: ahead,
-        why: Why::Earned,
+        why: SelectionReason::Earned,
         days: 14,
         days_won: 12,
         gain: 18.0,
@@ -135,7 +135,7 @@ fn insight(now: Timestamp) -> Insight {
         ..first.clone()
     };
     let midnight = now - SignedDuration::from_mins(450);
-    let chosen = |since, choice| Chosen { since, as_of: midnight, choice: Arc::new(choice) };
+    let chosen = |since, choice| SelectionRecord { since, as_of: midnight, selection: Arc::new(choice) };
     let lead = LeadReport {
         lead: SignedDuration::from_mins(15),
         scored: 4000,
@@ -154,7 +154,7 @@ fn insight(now: Timestamp) -> Insight {
             demand: 48.5,
             policy: Some(ahead),
             prewarm: ours,
-            hpa: Sums { gpu_hours: 80.0, missed: 1.5, queued: 4.0 },
+            hpa: Costs { gpu_hours: 80.0, missed: 1.5, queued: 4.0 },
             reactive: theirs,
             peak_gpu_hours: 192.0,
         }],

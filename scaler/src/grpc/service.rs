@@ -1,7 +1,6 @@
 //! The five RPCs: reference → workload → its latest recommendation → answer. Nothing here waits for network or database.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prewarm_forecaster::Recommendation;
@@ -11,6 +10,7 @@ use super::convert::{self, Vouched};
 use super::proto::external_scaler_server::ExternalScaler;
 use super::proto::{GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, ScaledObjectRef};
 use super::push::{self, Messages};
+use crate::log_once::LogOnce;
 use crate::registry::{Found, Reference, Registration, Registry, Workload};
 
 /// The service.
@@ -125,29 +125,25 @@ impl ExternalScaler for Scaler {
 
 /// Triggers that could not even be registered, each logged when its problem is new: KEDA repeats its question for ever
 /// and tells its user no more than "got empty metric spec".
-#[derive(Debug, Default)]
-struct Refusals(Mutex<HashMap<(String, String), String>>);
+#[derive(Debug)]
+struct Refusals(LogOnce<(String, String), String>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(LogOnce::new(1024))
+    }
+}
 
 impl Refusals {
-    /// Forgets everything beyond this: tenants must not fill our memory.
-    const LIMIT: usize = 1024;
-
     fn tell(&self, reference: Reference<'_>, status: &Status) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (reference.namespace.to_owned(), reference.name.to_owned());
-        if told.get(&key).is_some_and(|before| before == status.message()) {
-            return;
+        if self.0.is_news(key, status.message().to_owned()) {
+            tracing::warn!(
+                workload.namespace = reference.namespace,
+                workload.name = reference.name,
+                "refused: {}",
+                status.message()
+            );
         }
-        if told.len() >= Self::LIMIT {
-            told.clear();
-        }
-        told.insert(key, status.message().to_owned());
-        drop(told);
-        tracing::warn!(
-            workload.namespace = reference.namespace,
-            workload.name = reference.name,
-            "refused: {}",
-            status.message()
-        );
     }
 }

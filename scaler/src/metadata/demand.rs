@@ -1,4 +1,4 @@
-//! What is measured and where: `query`, `preset` or `triggerName`, at a `source` or a `serverAddress`.
+//! What is measured and where: `query` or `preset`, at a `source` or a `serverAddress`.
 
 use super::SourceKind;
 use super::fields::Fields;
@@ -26,9 +26,11 @@ pub(super) struct Demand<'a> {
 
 /// Reads the demand's keys.
 pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) -> Demand<'a> {
-    let given: Vec<_> = [&QUERY, &PRESET, &TRIGGER_NAME].into_iter().filter(|key| fields.has(key)).collect();
-    if let [first, second, ..] = given.as_slice() {
-        fields.error(second, format!("cannot stand beside {first}: give one of query, preset and triggerName"));
+    if fields.has(&QUERY) && fields.has(&PRESET) {
+        fields.error(&PRESET, "cannot stand beside query: give one of query and preset");
+    }
+    if fields.has(&TRIGGER_NAME) {
+        fields.error(&TRIGGER_NAME, "other triggers cannot be read through KEDA yet: give query or preset");
     }
     let query = fields.text(&QUERY);
     let preset = fields.text(&PRESET);
@@ -47,8 +49,8 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
             let demand = found.as_ref().map(|found| Query::Preset(found.demand.clone()));
             (DemandText::Preset(preset, selector_text.unwrap_or_default()), demand, found)
         }
-        (_, _, Some(name)) => (DemandText::Trigger(name), Some(Query::Trigger(name.to_owned())), None),
-        _ if given.is_empty() => {
+        (_, _, Some(name)) => return none(DemandText::Trigger(name)),
+        _ if ![&QUERY, &PRESET, &TRIGGER_NAME].into_iter().any(|key| fields.has(key)) => {
             without_demand(fields);
             return none(DemandText::Windows);
         }
@@ -82,11 +84,11 @@ fn without_demand(fields: &mut Fields<'_>) {
         return;
     }
     if !fields.has(&WINDOWS) && !fields.has(&POLICY_REF) {
-        return fields.missing(&QUERY, "give one of query, preset and triggerName, or windows alone");
+        return fields.missing(&QUERY, "give one of query and preset, or windows alone");
     }
     for key in [&BACKLOG_QUERY, &LATENCY_QUERY, &SOURCE, &SERVER_ADDRESS] {
         if fields.has(key) {
-            fields.error(key, "needs a demand: give one of query, preset and triggerName");
+            fields.error(key, "needs a demand: give one of query and preset");
         }
     }
 }
@@ -144,20 +146,15 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
         if fields.has(&SOURCE) {
             fields.error(&SERVER_ADDRESS, "cannot stand beside source: give one of them");
         }
-        if fields.has(&TRIGGER_NAME) {
-            fields.error(&SERVER_ADDRESS, "cannot stand beside triggerName, which is read through KEDA");
-        }
         let text = fields.text(&SERVER_ADDRESS)?;
         let url = rules.allow.address(text).map_err(|problem| fields.error(&SERVER_ADDRESS, problem)).ok()?;
         let exposition = url.path().trim_end_matches('/').ends_with("/metrics");
         return Some(Place { at: SourceRef::Address(url), exposition });
     }
-    let through_keda = fields.has(&TRIGGER_NAME);
-    let asked = [&QUERY, &PRESET, &TRIGGER_NAME].into_iter().any(|key| fields.has(key));
+    let asked = [&QUERY, &PRESET].into_iter().any(|key| fields.has(key));
     let name = match fields.text(&SOURCE) {
         Some(name) => name,
         None if fields.has(&SOURCE) || !asked => return None,
-        None if through_keda => "keda",
         None => "default",
     };
     let Some(sources) = &rules.sources else {
@@ -181,20 +178,6 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
             quoted(name)
         );
         fields.error(&SOURCE, problem);
-        return None;
-    }
-    let fits = match rule.kind {
-        SourceKind::Keda => through_keda,
-        SourceKind::Sql => !through_keda && !fields.has(&PRESET),
-        SourceKind::Prometheus | SourceKind::Exposition => !through_keda,
-    };
-    if !fits {
-        let reads = match rule.kind {
-            SourceKind::Keda => "triggerName",
-            SourceKind::Sql => "query (SQL)",
-            SourceKind::Prometheus | SourceKind::Exposition => "query or preset",
-        };
-        fields.error(&SOURCE, format!("{} reads {reads} only", quoted(name)));
         return None;
     }
     Some(Place { at: SourceRef::Named(name.to_owned()), exposition: rule.kind == SourceKind::Exposition })

@@ -90,10 +90,6 @@ pub enum SourceKind {
     Prometheus,
     /// Exposition text, scraped directly from one or more endpoints.
     Exposition,
-    /// A SQL database.
-    Sql,
-    /// Another trigger of the same ScaledObject, read through KEDA.
-    Keda,
 }
 
 impl SourceKind {
@@ -101,8 +97,6 @@ impl SourceKind {
         Some(match text {
             "prometheus" => Self::Prometheus,
             "exposition" => Self::Exposition,
-            "sql" => Self::Sql,
-            "keda" => Self::Keda,
             _ => return None,
         })
     }
@@ -111,7 +105,7 @@ impl SourceKind {
 /// What metadata must know of a configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRule {
-    /// Whether it reads queries, presets or other triggers.
+    /// How it is read.
     pub kind: SourceKind,
     /// Namespaces whose triggers may use it; empty = all.
     pub namespaces: Vec<String>,

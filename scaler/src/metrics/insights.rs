@@ -25,7 +25,7 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
     for (workload, insight) in &known {
         let [namespace, name, metric] = labels(workload);
         if let Some(chosen) = insight.choices.last() {
-            let why = ("why", why_name(chosen.choice.why));
+            let why = ("why", why_name(chosen.selection.why));
             sample(&mut family, &[namespace, name, metric, why], Some(1.0))?;
         }
     }
@@ -64,7 +64,7 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
             }
         }
     }
-    type Hours = fn(&prewarm_forecaster::decide::choice::Sums) -> f64;
+    type Hours = fn(&prewarm_forecaster::decide::selection::Costs) -> f64;
     let of_days: [(&str, &str, Hours); 2] = [
         (
             "workload_day_gpu_hours",
@@ -96,15 +96,15 @@ const GAUGES: [Gauge; 6] = [
     (
         "workload_gate_open",
         "1 while the forecast has earned its authority; absent before the first choice",
-        |insight| insight.choices.last().map(|chosen| flag(chosen.choice.policy.forecasts())),
+        |insight| insight.choices.last().map(|chosen| flag(chosen.selection.policy.forecasts())),
     ),
     (
         "workload_gain_gpu_hours",
         "Mean gain a day of the policy that acts over the best reactive one, in GPU-hours at the cost ratio",
-        |insight| insight.choices.last().map(|chosen| chosen.choice.gain),
+        |insight| insight.choices.last().map(|chosen| chosen.selection.gain),
     ),
     ("workload_choice_days", "Complete days that the choice rests on", |insight| {
-        insight.choices.last().map(|chosen| f64::from(chosen.choice.days))
+        insight.choices.last().map(|chosen| f64::from(chosen.selection.days))
     }),
     ("workload_forecast_origin_timestamp_seconds", "First instant that the latest forecast speaks of", |insight| {
         insight.forecast_origin.map(|origin| origin.as_second() as f64)

@@ -25,8 +25,6 @@ pub enum Query {
     Text(String),
     /// A preset's expression, selector included; rendered to PromQL, or evaluated on scraped text.
     Preset(preset::Expression),
-    /// Another trigger of this ScaledObject, by name.
-    Trigger(String),
 }
 
 impl Query {
@@ -37,12 +35,19 @@ impl Query {
         Some((Self::Text(caution.promql.clone()), caution.words))
     }
 
-    /// The question as PromQL; `None` for another trigger.
-    pub fn promql(&self) -> Option<&str> {
+    /// Whether whoever asks has named this label, rather than a preset.
+    pub fn names(&self, label: &str) -> bool {
         match self {
-            Self::Text(text) => Some(text),
-            Self::Preset(expression) => Some(expression.promql()),
-            Self::Trigger(_) => None,
+            Self::Preset(expression) => expression.selected_by().iter().any(|named| named == label),
+            Self::Text(_) => true,
+        }
+    }
+
+    /// The question as PromQL.
+    pub fn promql(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Preset(expression) => expression.promql(),
         }
     }
 }

@@ -22,7 +22,6 @@ impl Signals {
                 // Requests in flight, those that wait included.
                 Query::Preset(_) => true,
                 Query::Text(text) => holds_what_waits(text),
-                Query::Trigger(_) => false,
             }
     }
 }
@@ -85,10 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_beside_demand_is_seen_and_of_a_trigger_nothing_is_known() {
+    fn a_backlog_beside_demand_is_seen() {
         let rate = Query::Text("sum(rate(http_requests_total[2m]))".to_owned());
         let queue = Query::Text("sum(waiting)".to_owned());
         assert!(Signals { demand: rate, backlog: Some(queue), latency: None }.show_queue());
-        assert!(!Signals { demand: Query::Trigger("kafka".to_owned()), backlog: None, latency: None }.show_queue());
     }
 }

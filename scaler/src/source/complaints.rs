@@ -1,15 +1,21 @@
 //! Failures of the lesser signals (backlog, latency): told once when they change, not at every slot.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use super::{Query, SourceError};
+use crate::log_once::LogOnce;
 
 /// What was last complained about, by signal and query.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Complaints {
-    last: Mutex<HashMap<(&'static str, String), SourceError>>,
-    remarks: Mutex<HashMap<String, String>>,
+    /// By signal and query, the failure's kind.
+    told: LogOnce<(&'static str, String), &'static str>,
+    /// By query, what the source remarked.
+    remarks: LogOnce<String, String>,
+}
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self { told: LogOnce::new(MAX_REMEMBERED), remarks: LogOnce::new(MAX_REMEMBERED) }
+    }
 }
 
 impl Complaints {
@@ -33,7 +39,7 @@ impl Complaints {
                     tracing::warn!(
                         source.name = source,
                         source.signal = signal,
-                        source.query = query.promql().unwrap_or_default(),
+                        source.query = query.promql(),
                         error.kind = error.kind(),
                         error.message = %error,
                         "signal cannot be read; going on without it"
@@ -47,30 +53,17 @@ impl Complaints {
     /// A word in the log on what a source remarked beside its answer, once for each query and wording.
     pub(super) fn remark(&self, source: &str, promql: &str, remark: Option<&str>) {
         let Some(remark) = remark else { return };
-        let Ok(mut remarks) = self.remarks.lock() else { return };
-        if remarks.get(promql).is_some_and(|before| before == remark) {
-            return;
+        if self.remarks.is_news(promql.to_owned(), remark.to_owned()) {
+            tracing::info!(source.name = source, source.query = promql, source.warning = remark, "the source remarks");
         }
-        if remarks.len() >= MAX_REMEMBERED {
-            remarks.clear();
-        }
-        remarks.insert(promql.to_owned(), remark.to_owned());
-        tracing::info!(source.name = source, source.query = promql, source.warning = remark, "the source remarks");
     }
 
     fn is_news(&self, signal: &'static str, query: &Query, error: &SourceError) -> bool {
-        let Ok(mut last) = self.last.lock() else { return false };
-        let key = (signal, query.promql().unwrap_or_default().to_owned());
-        if last.len() >= MAX_REMEMBERED && !last.contains_key(&key) {
-            last.clear();
-        }
-        last.insert(key, error.clone()).is_none_or(|before| before.kind() != error.kind())
+        self.told.is_news((signal, query.promql().to_owned()), error.kind())
     }
 
     fn settled(&self, signal: &'static str, query: &Query) -> bool {
-        let Ok(mut last) = self.last.lock() else { return false };
-        // Nearly always there is nothing to look up, hence no key to build.
-        !last.is_empty() && last.remove(&(signal, query.promql().unwrap_or_default().to_owned())).is_some()
+        self.told.is_over(|| (signal, query.promql().to_owned()))
     }
 }
 

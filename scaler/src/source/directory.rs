@@ -13,25 +13,17 @@ use crate::config::{SourceConfig, SourceKind};
 /// The configured sources, and one for every address that metadata names.
 #[derive(Debug)]
 pub struct Sources {
-    named: BTreeMap<String, Result<Arc<dyn MetricSource>, SourceError>>,
+    named: BTreeMap<String, Arc<dyn MetricSource>>,
     by_address: Mutex<HashMap<Url, Arc<dyn MetricSource>>>,
 }
 
 impl Sources {
     /// Builds the configured sources; the error names the first that cannot work. Nothing is connected yet.
     pub fn new(configs: &BTreeMap<String, SourceConfig>) -> Result<Self, SourceError> {
-        let named = configs
-            .iter()
-            .map(|(name, config)| {
-                let later = |what| Err(SourceError::Unsupported { source_name: name.clone(), what });
-                let source = match config.kind {
-                    SourceKind::Sql => later("read a SQL database yet; that comes later"),
-                    SourceKind::Keda => later("read other triggers through KEDA yet; that comes later"),
-                    SourceKind::Prometheus | SourceKind::Exposition => Ok(build(name, config)?),
-                };
-                Ok((name.clone(), source))
-            })
-            .collect::<Result<_, SourceError>>()?;
+        let mut named = BTreeMap::new();
+        for (name, config) in configs {
+            named.insert(name.clone(), build(name, config)?);
+        }
         Ok(Self { named, by_address: Mutex::default() })
     }
 
@@ -39,7 +31,7 @@ impl Sources {
     /// source, and one that nobody holds any more makes room for others.
     pub fn resolve(&self, source: &SourceRef) -> Result<Arc<dyn MetricSource>, SourceError> {
         match source {
-            SourceRef::Named(name) => self.named.get(name).cloned().unwrap_or_else(|| Err(self.unknown(name))),
+            SourceRef::Named(name) => self.named.get(name).cloned().ok_or_else(|| self.unknown(name)),
             SourceRef::Address(url) => self.at_address(url),
         }
     }
@@ -82,7 +74,7 @@ fn build(name: &str, config: &SourceConfig) -> Result<Arc<dyn MetricSource>, Sou
     }
     match config.kind {
         SourceKind::Prometheus => Ok(Arc::new(PrometheusSource::new(name, config)?)),
-        _ => Ok(Arc::new(ExpositionSource::new(name, config)?)),
+        SourceKind::Exposition => Ok(Arc::new(ExpositionSource::new(name, config)?)),
     }
 }
 
@@ -109,7 +101,7 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Sources::new(&BTreeMap::from([
             ("default".into(), config(SourceKind::Prometheus, "http://prometheus:9090")),
-            ("sales".into(), config(SourceKind::Sql, "http://sales")),
+            ("pods".into(), config(SourceKind::Exposition, "http://pods/metrics")),
         ]))
         .unwrap()
     }
@@ -123,9 +115,7 @@ mod tests {
         let sources = sources();
         assert!(sources.resolve(&SourceRef::Named("default".into())).unwrap().has_history());
         let error = sources.resolve(&SourceRef::Named("defualt".into())).unwrap_err();
-        assert_eq!(error.to_string(), "source defualt: not configured; known sources: default, sales");
-        let error = sources.resolve(&SourceRef::Named("sales".into())).unwrap_err();
-        assert_eq!(error.to_string(), "sales cannot read a SQL database yet; that comes later");
+        assert_eq!(error.to_string(), "source defualt: not configured; known sources: default, pods");
     }
 
     #[test]

@@ -5,14 +5,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use prewarm_forecaster::Minute;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{HistoryStore, Resolution, Row, SeriesKey, StoreError, records};
+use super::{HistoryStore, Row, StoreError};
 use crate::metrics::Metrics;
 
 /// One hour at 10,000 series; 64 bytes a row, hence 38 MB when full.
@@ -43,39 +41,6 @@ impl HistoryQueue {
     /// Hands a row over. Never waits: if the queue is full the oldest row is given up.
     pub fn push(&self, row: Row) {
         self.shared.push(row);
-    }
-
-    /// Rows of a series that the store may not have yet, oldest first, each minute once.
-    pub fn pending(&self, key: &SeriesKey) -> Vec<Minute> {
-        let waiting = self.shared.waiting();
-        let rows = waiting.rows.iter().filter(|row| *row.key == *key && records::check(row).is_ok());
-        records::ordered(rows.map(|row| row.minute).collect())
-    }
-
-    /// [`HistoryStore::load`], with the rows that wait here.
-    pub async fn load(
-        &self,
-        key: &SeriesKey,
-        from: Timestamp,
-        to: Timestamp,
-        resolution: Resolution,
-    ) -> Result<Vec<Minute>, StoreError> {
-        // First what waits here: a row that is written in between is then seen twice, not missed.
-        let mut pending = self.pending(key);
-        let (first, end) = records::seconds(from, to, resolution);
-        pending.retain(|record| (first..end).contains(&record.start.as_second()));
-        let stored = self.shared.store.load(key, from, to, resolution).await?;
-        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(stored) };
-        match resolution {
-            Resolution::Minute => Ok(records::merge(stored, pending)),
-            Resolution::FiveMinutes => {
-                // A bucket may lie half here and half there: it is made anew of its minutes.
-                let (first, end) = (records::bucket(first), records::bucket(last) + records::FIVE_MINUTES_S);
-                let (first, end) = (records::instant(first), records::instant(end));
-                let minutes = self.shared.store.load(key, first, end, Resolution::Minute).await?;
-                Ok(records::merge(stored, records::five_minutes(&records::merge(minutes, pending))))
-            }
-        }
     }
 
     /// Writes what waits and ends, at the latest after `limit`; answers how many rows are lost. Later rows are lost as well.
@@ -298,10 +263,11 @@ mod tests {
 
     use futures::future::BoxFuture;
     use jiff::{SignedDuration, Timestamp};
+    use prewarm_forecaster::Minute;
 
     use super::super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
     use super::super::note::{Kind, Note};
-    use super::super::{Compacted, Resolution};
+    use super::super::{Compacted, Resolution, SeriesKey};
     use super::*;
 
     /// A store that can be taken away, and that refuses minutes with a mean of 13.
@@ -394,6 +360,10 @@ mod tests {
         Row { key, minute: Minute { start, mean: n as f64, max: n as f64, backlog: None, samples: 4 } }
     }
 
+    fn waiting(queue: &HistoryQueue) -> Vec<f64> {
+        queue.shared.waiting().rows.iter().map(|row| row.minute.mean).collect()
+    }
+
     fn means(store: &Fickle) -> Vec<f64> {
         store.taken.lock().unwrap().iter().map(|row| row.minute.mean).collect()
     }
@@ -407,11 +377,11 @@ mod tests {
             queue.push(row(n));
         }
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        assert_eq!(queue.pending(&row(0).key).len(), 12_000);
+        assert_eq!(waiting(&queue).len(), 12_000);
         store.down.store(false, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert_eq!(means(&store), (100..12_100).map(|n| n as f64).collect::<Vec<_>>());
-        assert!(queue.pending(&row(0).key).is_empty());
+        assert!(waiting(&queue).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -437,7 +407,7 @@ mod tests {
         assert_eq!((first, batch.len()), (0, 2));
         queue.push(row(3));
         queue.shared.settle(first + 2);
-        assert_eq!(queue.pending(&row(0).key).iter().map(|m| m.mean).collect::<Vec<_>>(), [2.0, 3.0]);
+        assert_eq!(waiting(&queue), [2.0, 3.0]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -477,18 +447,5 @@ mod tests {
         (200..200 + BATCH as i64).for_each(|n| queue.push(row(n)));
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(means(&store).len(), BATCH + 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_is_ordered_and_whole() {
-        let store = Arc::new(Fickle::default());
-        store.down.store(true, Ordering::Relaxed);
-        let queue = HistoryQueue::new(store, Arc::default(), 100);
-        let thin = Row { minute: Minute { samples: 1, mean: 9.0, ..row(2).minute }, ..row(2) };
-        let broken = Row { minute: Minute { mean: f64::NAN, ..row(3).minute }, ..row(3) };
-        for row in [row(2), row(1), thin, broken] {
-            queue.push(row);
-        }
-        assert_eq!(queue.pending(&row(0).key), [row(1).minute, row(2).minute]);
     }
 }

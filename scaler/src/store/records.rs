@@ -103,20 +103,6 @@ pub(super) fn merge(older: Vec<Minute>, newer: Vec<Minute>) -> Vec<Minute> {
     merged
 }
 
-/// Records in any order as a list ordered by time, each instant once; of two of one instant the fuller stays, of equals the
-/// one that came later.
-pub(super) fn ordered(mut records: Vec<Minute>) -> Vec<Minute> {
-    records.sort_by_key(|record| record.start);
-    records.dedup_by(|later, kept| {
-        let same = later.start == kept.start;
-        if same && replaces(later, kept) {
-            *kept = *later;
-        }
-        same
-    });
-    records
-}
-
 /// Minutes, ordered by time, as records of five minutes: mean of all samples (a minute counts by its samples), largest
 /// maximum, mean backlog of the minutes that have one, sum of samples. Gaps stay gaps.
 pub(super) fn five_minutes(minutes: &[Minute]) -> Vec<Minute> {

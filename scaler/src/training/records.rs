@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::choice::{Choice, ShadowPolicy, Sums, Why};
+use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use serde::{Deserialize, Serialize};
 
-use crate::insight::{Chosen, DayCost, why_name};
+use crate::insight::{DayCost, SelectionRecord, why_name};
 use crate::store::note::{Kind, Note};
 
 const CODEC: i32 = 1;
@@ -65,8 +65,8 @@ struct DayRecord {
 }
 
 /// A choice as a note; `None` if it cannot be written, which its types do not allow.
-pub(super) fn choice_note(chosen: &Chosen) -> Option<Note> {
-    let Choice { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } = *chosen.choice;
+pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Note> {
+    let Selection { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } = *chosen.selection;
     let record = ChoiceRecord {
         as_of: chosen.as_of,
         policy: policy.into(),
@@ -77,18 +77,18 @@ pub(super) fn choice_note(chosen: &Chosen) -> Option<Note> {
         gain,
         gain_low: Some(gain_interval.0).filter(|bound| bound.is_finite()),
         gain_high: Some(gain_interval.1).filter(|bound| bound.is_finite()),
-        expected: chosen.choice.expected.into(),
-        expected_reactive: chosen.choice.expected_reactive.into(),
-        cost_ratio: chosen.choice.cost_ratio,
+        expected: chosen.selection.expected.into(),
+        expected_reactive: chosen.selection.expected_reactive.into(),
+        cost_ratio: chosen.selection.cost_ratio,
     };
     let data = serde_json::to_vec(&record).ok()?;
     Some(Note { kind: Kind::Choice, at: chosen.since, codec: CODEC, data })
 }
 
 /// The choice that a note holds; `None` if a newer version wrote it, or something broke it.
-pub(super) fn choice(note: &Note) -> Option<Chosen> {
+pub(super) fn choice(note: &Note) -> Option<SelectionRecord> {
     let record: ChoiceRecord = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
-    let choice = Choice {
+    let choice = Selection {
         policy: record.policy.into(),
         best_reactive: record.best_reactive.into(),
         why: WHYS.into_iter().find(|why| why_name(*why) == record.why)?,
@@ -100,7 +100,7 @@ pub(super) fn choice(note: &Note) -> Option<Chosen> {
         expected_reactive: record.expected_reactive.into(),
         cost_ratio: record.cost_ratio,
     };
-    Some(Chosen { since: note.at, as_of: record.as_of, choice: Arc::new(choice) })
+    Some(SelectionRecord { since: note.at, as_of: record.as_of, selection: Arc::new(choice) })
 }
 
 /// A day as a note.
@@ -131,7 +131,14 @@ pub(super) fn day(note: &Note) -> Option<DayCost> {
     })
 }
 
-const WHYS: [Why; 6] = [Why::Learnt, Why::Untuned, Why::FewDays, Why::Earned, Why::NotProven, Why::ReactiveBest];
+const WHYS: [SelectionReason; 6] = [
+    SelectionReason::Learnt,
+    SelectionReason::Untuned,
+    SelectionReason::FewDays,
+    SelectionReason::Earned,
+    SelectionReason::NotProven,
+    SelectionReason::ReactiveBest,
+];
 
 impl From<ShadowPolicy> for PolicyRecord {
     fn from(policy: ShadowPolicy) -> Self {
@@ -179,13 +186,13 @@ impl From<PolicyRecord> for ShadowPolicy {
     }
 }
 
-impl From<Sums> for SumsRecord {
-    fn from(Sums { gpu_hours, missed, queued }: Sums) -> Self {
+impl From<Costs> for SumsRecord {
+    fn from(Costs { gpu_hours, missed, queued }: Costs) -> Self {
         Self { gpu_hours, missed, queued }
     }
 }
 
-impl From<SumsRecord> for Sums {
+impl From<SumsRecord> for Costs {
     fn from(SumsRecord { gpu_hours, missed, queued }: SumsRecord) -> Self {
         Self { gpu_hours, missed, queued }
     }
@@ -204,27 +211,32 @@ mod tests {
     fn choices_come_back() {
         let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting());
         for (policy, why) in policies.zip(WHYS.into_iter().cycle()) {
-            let sums = Sums { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
-            let choice = Choice {
+            let sums = Costs { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
+            let choice = Selection {
                 policy,
                 best_reactive: portfolio::reactive()[7],
                 why,
                 days: 9,
                 days_won: 7,
                 gain: -1.25,
-                gain_interval: if why == Why::FewDays { (f64::NEG_INFINITY, f64::INFINITY) } else { (-2.0, -0.5) },
+                gain_interval: if why == SelectionReason::FewDays {
+                    (f64::NEG_INFINITY, f64::INFINITY)
+                } else {
+                    (-2.0, -0.5)
+                },
                 expected: sums,
-                expected_reactive: Sums::default(),
+                expected_reactive: Costs::default(),
                 cost_ratio: 30.0,
             };
-            let chosen = Chosen { since: at(1_800_000_000), as_of: at(1_800_021_600), choice: Arc::new(choice) };
+            let chosen =
+                SelectionRecord { since: at(1_800_000_000), as_of: at(1_800_021_600), selection: Arc::new(choice) };
             assert_eq!(super::choice(&choice_note(&chosen).unwrap()), Some(chosen));
         }
     }
 
     #[test]
     fn days_come_back_and_what_is_no_record_is_none() {
-        let sums = Sums { gpu_hours: 1.0 / 3.0, missed: 2.0, queued: 0.0 };
+        let sums = Costs { gpu_hours: 1.0 / 3.0, missed: 2.0, queued: 0.0 };
         let cost = DayCost {
             day: at(86_400),
             demand: 8.0,

@@ -34,7 +34,7 @@ impl Trainer {
         let acts = |since: Timestamp| since + ACTIVATION_DELAY <= now;
         let forecast = forecasts.iter().rfind(|forecast| acts(forecast.origin())).or(forecasts.first());
         let choice = choices.iter().rfind(|chosen| acts(chosen.since)).or(choices.first());
-        let selection = choice.map(|chosen| chosen.choice.clone());
+        let selection = choice.map(|chosen| chosen.selection.clone());
         Ok(ModelUpdate { forecast: forecast.cloned(), selection, from: None })
     }
 }

@@ -258,9 +258,9 @@ impl<'a> WorkloadTrainer<'a> {
             self.insight.choices.push(chosen);
         }
         if let Some(chosen) = self.insight.choices.last()
-            && before.is_none_or(|before| before.differs(&chosen.choice))
+            && before.is_none_or(|before| before.differs(&chosen.selection))
         {
-            let choice = &chosen.choice;
+            let choice = &chosen.selection;
             tracing::info!(
                 workload.namespace = key.namespace,
                 workload.name = key.name,
@@ -359,7 +359,7 @@ impl<'a> WorkloadTrainer<'a> {
 
     fn publish(&mut self) {
         self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
-        let choice = self.insight.choices.last().map(|chosen| chosen.choice.clone());
+        let choice = self.insight.choices.last().map(|chosen| chosen.selection.clone());
         self.out.send_replace(ModelUpdate::new(self.forecast.clone(), choice));
         self.workload.learn(self.insight.clone());
     }

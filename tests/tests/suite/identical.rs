@@ -9,10 +9,10 @@ use prewarm::registry::Workload;
 use prewarm::store::Resolution;
 use prewarm::training::refit_spread;
 use prewarm_forecaster::control::keda::ScaledObject;
-use prewarm_forecaster::decide::choice::Why;
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::scene::Service;
-use prewarm_forecaster::replay::{Outcome, Scene, replay_prewarm};
+use prewarm_forecaster::decide::selection::SelectionReason;
+use prewarm_forecaster::replay::scenario::Service;
+use prewarm_forecaster::replay::{Outcome, Scenario, replay_prewarm};
 use prewarm_forecaster::{Answer, Recommendation, Series};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
 use prewarm_tests::eventually;
@@ -103,7 +103,7 @@ fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
     let trace = Series::new(monday(), SLOT, samples.collect());
     let registration = workload.registration();
     let policy = &registration.trigger.as_ref().expect("a valid trigger").policy;
-    let scene = Scene {
+    let scene = Scenario {
         // Nobody knows the ScaledObject.
         keda: ScaledObject { min: 0, max: 10_000, ..ScaledObject::default() },
         metric_delay: SignedDuration::ZERO,
@@ -115,7 +115,7 @@ fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
             sees_replicas: false,
             selection: None,
         },
-        ..Scene::new(Threshold::new(4.0).unwrap(), SignedDuration::from_mins(10))
+        ..Scenario::new(Threshold::new(4.0).unwrap(), SignedDuration::from_mins(10))
     };
     replay_prewarm(&trace, &scene)
 }
@@ -136,8 +136,8 @@ async fn serve_and_replay_agree_from_an_empty_history_on() {
 
     // Selections: when, which, why, and on what figures.
     let selected = workload.insight().choices.clone();
-    let whys: Vec<Why> = selected.iter().map(|selected| selected.choice.why).collect();
-    assert!(whys.contains(&Why::Learnt) && whys.contains(&Why::FewDays), "{whys:?}");
+    let whys: Vec<SelectionReason> = selected.iter().map(|selected| selected.selection.why).collect();
+    assert!(whys.contains(&SelectionReason::Learnt) && whys.contains(&SelectionReason::FewDays), "{whys:?}");
     assert_eq!(selected, outcome.selections);
 
     // Forecasts and answers, slot by slot.

@@ -148,7 +148,7 @@ async fn without_its_store_a_new_process_holds_at_first_and_then_follows_demand(
             Ok(answers) => Some(answers),
             Err(status) => {
                 assert_eq!(status.code(), Code::Unavailable, "{status}");
-                app.clock.advance(SLOT * 4);
+                app.clock.advance(SLOT * 2);
                 None
             }
         }

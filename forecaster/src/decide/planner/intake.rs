@@ -240,7 +240,7 @@ impl Planner {
     /// What this slot's samples are judged by.
     fn reference(&self, replicas: Option<Replicas>) -> Reference {
         let tuned = self.policy.mode == Mode::Auto && !self.policy.scaled_job;
-        let utilisation = match self.choice.as_ref().filter(|_| tuned) {
+        let utilisation = match self.selection.as_ref().filter(|_| tuned) {
             Some(choice) => choice.policy.utilisation().min(choice.best_reactive.utilisation()).min(1.0),
             None => 1.0,
         };

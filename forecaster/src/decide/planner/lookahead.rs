@@ -8,10 +8,10 @@ use crate::calendar::Bounds;
 use crate::control::average_value::replicas;
 use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::answer::Slot;
-use crate::decide::choice::NOISE_FLOOR;
 use crate::decide::later;
 use crate::decide::lead::Lead;
 use crate::decide::policy::{Mode, ScaleToZero};
+use crate::decide::selection::NOISE_FLOOR;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone, Copy)]

@@ -18,11 +18,11 @@ use lookahead::Lookahead;
 use policy_effects::LiveRule;
 
 use super::answer::{AnswerContext, Slot, answer, state};
-use super::choice::Choice;
 use super::lead::{Lead, Node, StartUps};
 use super::live::LiveWindow;
 use super::policy::{Mode, Policy};
 use super::rhythm::Rhythm;
+use super::selection::Selection;
 use super::target::{ReplicaRequests, combine};
 use super::{Answer, Decision, Parts, Recommendation, State, later};
 use crate::control::average_value::replicas;
@@ -83,7 +83,7 @@ pub struct Planner {
     policy: Arc<Policy>,
     rhythm: Rhythm,
     gate: Gate,
-    choice: Option<Arc<Choice>>,
+    selection: Option<Arc<Selection>>,
     /// What was asked for within the longest window.
     wanted: SlidingMax<Timestamp, f64>,
     forecast: Option<Forecast>,
@@ -122,7 +122,7 @@ impl Planner {
             policy,
             rhythm,
             gate: Gate::default(),
-            choice: None,
+            selection: None,
             wanted: SlidingMax::default(),
             forecast: None,
             start_ups: StartUps::default(),
@@ -287,7 +287,7 @@ impl Planner {
     /// In `mode: shadow`, the value that `mode: auto` would have; `None` where nothing could
     /// differ.
     fn would_value(&mut self, state: State, slot: &Slot<'_>, lookahead: &Lookahead) -> Option<f64> {
-        let differs = lookahead.forecast.is_some() || self.choice.is_some();
+        let differs = lookahead.forecast.is_some() || self.selection.is_some();
         if self.policy.mode != Mode::Shadow || self.policy.scaled_job || !differs {
             return None;
         }

@@ -9,9 +9,9 @@ use super::{Gate, Planner};
 use crate::control::average_value::whole_replicas;
 use crate::control::quantity::milli;
 use crate::decide::answer::Slot;
-use crate::decide::choice::{Choice, ShadowPolicy};
 use crate::decide::later;
 use crate::decide::policy::{Mode, Quantile};
+use crate::decide::selection::{Selection, ShadowPolicy};
 use crate::decide::target::ReplicaRequests;
 
 /// How far beyond the lead the forecast holds what runs, untuned (ten minutes was best on every
@@ -68,14 +68,14 @@ impl Planner {
     /// Takes over the tuner's choice: the gate is open while the chosen policy forecasts. In `mode:
     /// auto` the choice acts, its best reactive policy wherever the forecast does not; in `mode:
     /// shadow` it shows in `would_value` alone.
-    pub fn install_choice(&mut self, choice: Arc<Choice>) {
+    pub fn install_selection(&mut self, choice: Arc<Selection>) {
         self.gate = if choice.policy.forecasts() { Gate::Open } else { Gate::Closed };
-        self.choice = Some(choice);
+        self.selection = Some(choice);
     }
 
     /// The choice in force; `None` before the first one.
-    pub fn choice(&self) -> Option<&Arc<Choice>> {
-        self.choice.as_ref()
+    pub fn selection(&self) -> Option<&Arc<Selection>> {
+        self.selection.as_ref()
     }
 
     /// How the forecast is asked: as chosen, else at the newsvendor's quantile. A quantile that the
@@ -83,7 +83,7 @@ impl Planner {
     pub(super) fn forecast_rule(&self) -> ForecastRule {
         let ratio = self.policy.cost_ratio;
         let newsvendor = (ratio / (1.0 + ratio)).clamp(0.5, 0.99);
-        let chosen = match self.choice.as_ref().map(|choice| choice.policy) {
+        let chosen = match self.selection.as_ref().map(|choice| choice.policy) {
             Some(ShadowPolicy::Forecast { quantile, forecast_utilisation: utilization, hold, .. }) => {
                 ForecastRule { quantile, utilization, hold }
             }
@@ -106,7 +106,7 @@ impl Planner {
 
     /// How live demand would be answered in `mode: auto`.
     pub(super) fn chosen_rule(&self, forecast_acts: bool) -> LiveRule {
-        let Some(choice) = &self.choice else { return LiveRule::PLAIN };
+        let Some(choice) = &self.selection else { return LiveRule::PLAIN };
         let policy = if forecast_acts { choice.policy } else { choice.best_reactive };
         // Stabilizers in series add up: the HPA's is a part of what was chosen.
         let window = policy.scale_down_window() - self.rhythm.hpa_window;

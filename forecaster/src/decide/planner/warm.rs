@@ -14,7 +14,8 @@ impl Planner {
     /// oldest first; it should reach back `keepWarm` and at least an hour, minutes older than what is remembered do no
     /// harm. For a planner that has not ticked yet: what it has seen itself is better, and stays.
     pub fn warm(&mut self, now: Timestamp, recent: &[Minute]) {
-        if self.last_tick.is_some() {
+        // Of nothing nothing is known: the first sample is still the first.
+        if self.last_tick.is_some() || recent.is_empty() {
             return;
         }
         let policy = self.policy.clone();
@@ -23,7 +24,9 @@ impl Planner {
         };
         let mut low_since = None;
         let most = plausibility::believed(recent, policy.threshold);
-        self.plausibility.remember(most);
+        if recent.iter().any(|minute| usable(&minute)) {
+            self.plausibility.remember(most);
+        }
         for minute in recent.iter().filter(usable) {
             let (mean, max) = (minute.mean.min(most), minute.max.min(most));
             // The last slot of the minute; a record of the running one stands for the slot before now at the latest.

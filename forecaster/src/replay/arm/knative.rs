@@ -70,20 +70,20 @@ mod tests {
 
     use super::*;
     use crate::decide::policy::Threshold;
-    use crate::replay::scene::Scene;
+    use crate::replay::scenario::Scenario;
     use crate::series::Series;
 
     /// What is asked for at each step by a fleet that is always as large as was asked for.
     fn path(values: &[f64]) -> Vec<(u32, &'static str)> {
         let step = SignedDuration::from_secs(15);
-        let scene = Scene::new(Threshold::new(1.0).unwrap(), step);
+        let scene = Scenario::new(Threshold::new(1.0).unwrap(), step);
         let demand = Demand::new(&Series::new(Timestamp::UNIX_EPOCH, step, values.to_vec()), &scene);
         let mut fleet = Fleet::new(&demand, &scene, 2);
         let mut knative = Knative::default();
         let mut step = |i| {
             let signal = knative.signal(&demand, i, &fleet);
             let wanted = signal.wanted.unwrap() as u32;
-            fleet.dictate(wanted, 0);
+            fleet.set_replicas(wanted, 0);
             (wanted, signal.reason)
         };
         (0..values.len()).map(&mut step).collect()

@@ -7,20 +7,20 @@
 use crate::control::hpa::whole;
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::start_steps;
-use crate::replay::scene::Scene;
+use crate::replay::scenario::Scenario;
 
 /// What is missed makes others wait behind it: how much dearer misses may be than they look by themselves.
 pub(in crate::replay) const DEARER: [f64; 4] = [1.0, 4.0, 16.0, 1e9];
 
 /// Work may wait up to the limit: for how many steps each step's demand is spread evenly over itself and those that
 /// follow. As it comes, or over all that it may take.
-pub(in crate::replay) fn spreads(scene: &Scene) -> [usize; 2] {
+pub(in crate::replay) fn spreads(scene: &Scenario) -> [usize; 2] {
     [1, steps(scene.wait_limit).max(1) as usize + 1]
 }
 
 /// Ready and starting replicas of every step, where a miss costs `ratio` GPU-steps and demand is served evenly over
 /// `spread` steps; and how many start.
-pub(in crate::replay) fn plan(demand: &Demand, scene: &Scene, ratio: f64, spread: usize) -> (Vec<(u32, u32)>, u64) {
+pub(in crate::replay) fn plan(demand: &Demand, scene: &Scenario, ratio: f64, spread: usize) -> (Vec<(u32, u32)>, u64) {
     let n = demand.len();
     let values = spread_out(demand, spread);
     let (min, max) = (scene.keda.min, scene.keda.max.max(1));

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::decide::Answer;
-use crate::decide::choice::Choice;
 use crate::decide::planner::{Gate, Observation, Planner, Replicas};
+use crate::decide::selection::Selection;
 use crate::replay::Forecasts;
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::Fleet;
 use crate::replay::history::History;
-use crate::replay::scene::{Scene, Service};
+use crate::replay::scenario::{Scenario, Service};
 use crate::replay::signal::{DRAIN, Signal};
 use crate::series::Minute;
 use crate::tuning::MINUTE;
 use crate::tuning::horizon::ACTIVATION_DELAY;
 use crate::tuning::model::{self, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel};
-use crate::tuning::selection::Chosen;
+use crate::tuning::selection::SelectionRecord;
 use crate::tuning::update::{ModelUpdate, PendingUpdate};
 
 /// The planner in the loop, and the model that follows the same history.
@@ -32,12 +32,12 @@ pub(in crate::replay) struct PlannerArm<'a> {
 }
 
 impl<'a> PlannerArm<'a> {
-    pub(in crate::replay) fn new(scene: &'a Scene, history: History, forecasts: Forecasts) -> Self {
+    pub(in crate::replay) fn new(scene: &'a Scenario, history: History, forecasts: Forecasts) -> Self {
         let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
         // As in the service: until there is a selection a forecast is recorded only.
         planner.set_gate(Gate::Closed);
         if let Some(selection) = &scene.service.selection {
-            planner.install_choice(Arc::new(selection.clone()));
+            planner.install_selection(Arc::new(selection.clone()));
         }
         Self {
             planner,
@@ -49,12 +49,12 @@ impl<'a> PlannerArm<'a> {
     }
 
     /// The selection in force.
-    pub(in crate::replay) fn selection(&self) -> Option<&Arc<Choice>> {
-        self.planner.choice()
+    pub(in crate::replay) fn selection(&self) -> Option<&Arc<Selection>> {
+        self.planner.selection()
     }
 
     /// Changes of the model's selection, oldest first.
-    pub(in crate::replay) fn selections(&self) -> &[Chosen] {
+    pub(in crate::replay) fn selections(&self) -> &[SelectionRecord] {
         &self.training.selections
     }
 
@@ -90,13 +90,13 @@ struct Training {
     /// When the model is refreshed next.
     due: Timestamp,
     pending: PendingUpdate,
-    selections: Vec<Chosen>,
+    selections: Vec<SelectionRecord>,
     /// Its selections count: none is dictated.
     selects: bool,
 }
 
 impl Training {
-    fn new(scene: &Scene, history: History, forecasts: Forecasts) -> Self {
+    fn new(scene: &Scenario, history: History, forecasts: Forecasts) -> Self {
         let policy = Arc::new(scene.policy());
         let (from, bucket) = (history.start(), history.bucket());
         let schedule = match scene.service.refit_spread {
@@ -143,7 +143,7 @@ impl Training {
                 self.selections.retain(|earlier| earlier.since != record.since);
                 self.selections.push(record);
             }
-            let selection = model.selection().filter(|_| self.selects).map(|record| record.choice.clone());
+            let selection = model.selection().filter(|_| self.selects).map(|record| record.selection.clone());
             self.pending.offer(ModelUpdate::new(forecast.ok(), selection));
         }
     }
@@ -158,7 +158,7 @@ pub(in crate::replay) fn observe(
     fleet: &Fleet<'_>,
     threshold: f64,
 ) -> Observation {
-    let newest = (i.max(1) - 1).saturating_sub(delay.saturating_sub(1));
+    let newest = i.saturating_sub(delay);
     let sample = demand.values.get(newest).copied().filter(|value| !value.is_nan());
     Observation {
         demand: sample.map(|value| value * threshold),

@@ -3,22 +3,22 @@
 use jiff::SignedDuration;
 
 use crate::control::sliding_max::SlidingMax;
-use crate::decide::choice::{ShadowPolicy, UNTUNED};
+use crate::decide::selection::{ShadowPolicy, UNTUNED};
 use crate::replay::closed::{Ahead, Driver, run};
 use crate::replay::demand::Demand;
-use crate::replay::fleet::Tally;
+use crate::replay::fleet::Totals;
 use crate::replay::outcome::Settings;
-use crate::replay::scene::Scene;
+use crate::replay::scenario::Scenario;
 use crate::tuning::portfolio;
 
 /// The settings for each segment, by what all settings cost in the segments before it; untuned in the first.
-pub(in crate::replay) fn settings(demand: &Demand, scene: &Scene, ahead: Option<Ahead<'_>>) -> Vec<Settings> {
+pub(in crate::replay) fn settings(demand: &Demand, scene: &Scenario, ahead: Option<Ahead<'_>>) -> Vec<Settings> {
     let grid: Vec<Settings> = portfolio::reactive().iter().map(of).collect();
-    let runs: Vec<Vec<Tally>> = grid
+    let runs: Vec<Vec<Totals>> = grid
         .iter()
         .map(|settings| run(demand, scene, &mut Driver::Metrics(ahead), |_| *settings, false).tallies)
         .collect();
-    let cost = |tally: &Tally| tally.replicas + scene.cost_ratio * tally.missed;
+    let cost = |tally: &Totals| tally.replicas + scene.cost_ratio * tally.missed;
     let mut totals = vec![0.0; grid.len()];
     let mut chosen = Vec::with_capacity(demand.segments.len());
     for n in 0..demand.segments.len() {
@@ -54,7 +54,7 @@ pub(in crate::replay) fn yesterday(demand: &Demand, lead: usize, day: usize) -> 
 }
 
 /// The plain HPA's settings.
-pub(in crate::replay) fn plain(scene: &Scene) -> Settings {
+pub(in crate::replay) fn plain(scene: &Scenario) -> Settings {
     let down = scene.hpa.behavior.as_ref().and_then(|behavior| behavior.down.stabilization);
     Settings {
         utilisation: scene.hpa.utilisation,

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use jiff::SignedDuration;
 
 use super::demand::{Demand, steps};
-use super::scene::{ColdStart, Scene};
+use super::scenario::{ColdStart, Scenario};
 use crate::control::queue::late;
 
 /// What happened over some steps, in replica-steps.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Tally {
+pub(super) struct Totals {
     /// Steps that were observed.
     pub(super) steps: u32,
     pub(super) demand: f64,
@@ -57,11 +57,11 @@ pub(super) struct Fleet<'a> {
     pub(super) queue: f64,
     /// Metrics show it.
     shows_queue: bool,
-    pub(super) tally: Tally,
+    pub(super) tally: Totals,
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(demand: &'a Demand, scene: &'a Scene, ready: u32) -> Self {
+    pub(super) fn new(demand: &'a Demand, scene: &'a Scenario, ready: u32) -> Self {
         let wait = steps(scene.wait_limit).max(1) as usize;
         let (shortest, longest) = (scene.cold_start.quantile(0.0), scene.cold_start.quantile(1.0));
         Self {
@@ -79,7 +79,7 @@ impl<'a> Fleet<'a> {
             begun: 0,
             queue: 0.0,
             shows_queue: scene.shows_queue,
-            tally: Tally::default(),
+            tally: Totals::default(),
         }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Start-ups that are over by step `i`.
-    pub(super) fn land(&mut self, i: usize) {
+    pub(super) fn complete_startups(&mut self, i: usize) {
         if (i as u32) < self.next {
             return;
         }
@@ -158,7 +158,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Sets what runs and starts, for an arm that knows when it will be needed.
-    pub(super) fn dictate(&mut self, ready: u32, starting: u32) {
+    pub(super) fn set_replicas(&mut self, ready: u32, starting: u32) {
         self.ready = ready;
         self.starting = starting;
     }

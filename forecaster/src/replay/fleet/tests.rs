@@ -9,20 +9,20 @@ fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
 
-fn scene() -> Scene {
-    Scene::new(Threshold::new(1.0).unwrap(), seconds(60))
+fn scene() -> Scenario {
+    Scenario::new(Threshold::new(1.0).unwrap(), seconds(60))
 }
 
-fn demand(values: &[f64], scene: &Scene) -> Demand {
+fn demand(values: &[f64], scene: &Scenario) -> Demand {
     Demand::new(&Series::new(Timestamp::UNIX_EPOCH, seconds(15), values.to_vec()), scene)
 }
 
 /// Serves all of it with as many replicas as there are at each step.
-fn serve(values: &[f64], ready: impl Fn(usize) -> u32, scene: &Scene) -> (Tally, f64) {
+fn serve(values: &[f64], ready: impl Fn(usize) -> u32, scene: &Scenario) -> (Totals, f64) {
     let demand = demand(values, scene);
     let mut fleet = Fleet::new(&demand, scene, 0);
     for i in 0..values.len() {
-        fleet.dictate(ready(i), 0);
+        fleet.set_replicas(ready(i), 0);
         fleet.serve(i);
     }
     (fleet.tally, fleet.queue)
@@ -36,7 +36,7 @@ fn a_replica_counts_from_scheduled_and_serves_from_ready() {
     fleet.scale(0, 3);
     let seen: Vec<(u32, u32)> = (0..6)
         .map(|i| {
-            fleet.land(i);
+            fleet.complete_startups(i);
             fleet.serve(i);
             (fleet.ready, fleet.starting)
         })
@@ -54,27 +54,27 @@ fn who_starts_goes_first_the_newest_of_them_first() {
     fleet.scale(2, 7);
     fleet.scale(3, 5);
     assert_eq!((fleet.ready, fleet.starting), (2, 3));
-    fleet.land(4);
+    fleet.complete_startups(4);
     assert_eq!((fleet.ready, fleet.starting), (4, 1));
     fleet.scale(5, 1);
     assert_eq!((fleet.ready, fleet.starting), (1, 0));
-    fleet.land(6);
+    fleet.complete_startups(6);
     assert_eq!(fleet.ready, 1, "who was cancelled does not come");
 }
 
 #[test]
 fn cold_starts_come_from_the_distribution_in_any_order() {
     let cold_start = ColdStart::weighted([(seconds(30), 1.0), (seconds(300), 1.0)]).unwrap();
-    let scene = Scene { cold_start, seed: 3, ..scene() };
+    let scene = Scenario { cold_start, seed: 3, ..scene() };
     let demand = demand(&[0.0; 40], &scene);
     let mut fleet = Fleet::new(&demand, &scene, 0);
     fleet.scale(0, 100);
-    fleet.land(2);
+    fleet.complete_startups(2);
     let fast = fleet.ready;
     assert!((30..70).contains(&fast), "{fast}");
-    fleet.land(19);
+    fleet.complete_startups(19);
     assert_eq!(fleet.ready, fast);
-    fleet.land(20);
+    fleet.complete_startups(20);
     assert_eq!((fleet.ready, fleet.starting), (100, 0));
 }
 
@@ -95,13 +95,13 @@ fn work_is_missed_when_its_limit_ends_unserved() {
     let missed = serve(&[4.0, 0.0, 0.0, 0.0, 0.0], |_| 1, &scene()).0.missed;
     assert!((missed - 8.0 / 3.0).abs() < 1e-9, "{missed}");
     // A limit of a minute is met.
-    let patient = Scene { wait_limit: seconds(60), ..scene() };
+    let patient = Scenario { wait_limit: seconds(60), ..scene() };
     assert_eq!(serve(&[4.0, 0.0, 0.0, 0.0, 0.0], |_| 1, &patient).0.missed, 0.0);
 }
 
 #[test]
 fn who_loses_patience_goes_and_is_missed_once() {
-    let scene = Scene { patience: Some(seconds(30)), ..scene() };
+    let scene = Scenario { patience: Some(seconds(30)), ..scene() };
     let (tally, queue) = serve(&[3.0, 3.0, 0.0, 0.0, 0.0], |_| 0, &scene);
     assert_eq!((tally.missed, queue), (6.0, 0.0));
 }
@@ -120,7 +120,7 @@ proptest! {
         patience in prop::option::of(1i64..20),
     ) {
         let patience = patience.map(|slots| seconds(15 * slots));
-        let scene = Scene { wait_limit: seconds(15 * limit), patience, ..scene() };
+        let scene = Scenario { wait_limit: seconds(15 * limit), patience, ..scene() };
         let values: Vec<f64> = steps.iter().map(|(value, ..)| *value).collect();
         let (few, waits) = serve(&values, |i| steps[i].1, &scene);
         let (many, left) = serve(&values, |i| steps[i].1 + steps[i].2, &scene);

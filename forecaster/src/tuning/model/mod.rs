@@ -18,7 +18,7 @@ pub use refit_schedule::RefitSchedule;
 use super::daily_costs::{DailyCosts, DayCost};
 use super::horizon::ACTIVATION_DELAY;
 use super::inputs::SimulationInputs;
-use super::selection::{self, Chosen, SelectionCriteria};
+use super::selection::{self, SelectionCriteria, SelectionRecord};
 use super::simulator::{BLOCK, Block, PolicySimulator};
 use super::{BUCKET, SLOT};
 use crate::decide::policy::Policy;
@@ -56,7 +56,7 @@ pub struct ModelInit {
     /// Sums of the simulated policies, as a store has them.
     pub blocks: Vec<Block>,
     /// The selection in force.
-    pub selection: Option<Chosen>,
+    pub selection: Option<SelectionRecord>,
     /// Start of the first bucket.
     pub from: Timestamp,
     /// The end of what will be taken in at first.
@@ -71,7 +71,7 @@ pub struct TrainingOutput {
     /// Why no forecast may act, though a provisional one may be recorded; `None` where one may.
     pub no_forecast: Option<NoForecast>,
     /// Selections made or confirmed, oldest first.
-    pub selections: Vec<Chosen>,
+    pub selections: Vec<SelectionRecord>,
     /// Days that were finished.
     pub days: Vec<DayCost>,
 }
@@ -94,8 +94,8 @@ pub struct WorkloadModel {
     issued: Option<Forecast>,
     previous: Option<Forecast>,
     /// The selection in force, and those since the last look.
-    selection: Option<Chosen>,
-    selections: Vec<Chosen>,
+    selection: Option<SelectionRecord>,
+    selections: Vec<SelectionRecord>,
     costs: DailyCosts,
     days: Vec<DayCost>,
     /// Nothing was selected since it began.
@@ -216,7 +216,7 @@ impl WorkloadModel {
         let ended = block_start(at) - BLOCK.as_secs();
         let newest = self.simulator.blocks().last();
         if let Some(block) = newest.filter(|block| block.start.as_second() == ended) {
-            let in_force = self.selection.as_ref().map(|record| &*record.choice);
+            let in_force = self.selection.as_ref().map(|record| &*record.selection);
             let portfolio = self.simulator.portfolio();
             self.days.extend(self.costs.close(block, portfolio, in_force, self.policy.threshold.get()));
         }
@@ -242,7 +242,7 @@ impl WorkloadModel {
             Some(record) if !record.differs(&choice) => record.since,
             _ => at,
         };
-        let record = Chosen { since, as_of: at, choice: Arc::new(choice) };
+        let record = SelectionRecord { since, as_of: at, selection: Arc::new(choice) };
         // A confirmed one is told again, with today's figures.
         self.selections.retain(|earlier| earlier.since != since);
         self.selections.push(record.clone());
@@ -263,7 +263,7 @@ impl WorkloadModel {
     }
 
     /// The selection in force; `None` while nothing speaks for any policy.
-    pub fn selection(&self) -> Option<&Chosen> {
+    pub fn selection(&self) -> Option<&SelectionRecord> {
         self.selection.as_ref()
     }
 

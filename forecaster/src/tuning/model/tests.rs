@@ -2,9 +2,9 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::calendar::Calendar;
-use crate::decide::choice::Why;
 use crate::decide::policy::Threshold;
 use crate::decide::rhythm::Rhythm;
+use crate::decide::selection::SelectionReason;
 use crate::tuning::MINUTE;
 
 /// Monday.
@@ -60,15 +60,15 @@ fn after(minutes: &[Minute]) -> WorkloadModel {
     model
 }
 
-fn last_choice(output: &TrainingOutput) -> Chosen {
+fn last_choice(output: &TrainingOutput) -> SelectionRecord {
     output.selections.last().expect("a selection").clone()
 }
 
 #[test]
 fn clockwork_days_open_the_gate() {
     let output = after(&clockwork(9)).take_output();
-    let Chosen { choice, .. } = last_choice(&output);
-    assert!(choice.policy.forecasts() && choice.why == Why::Earned, "{choice:?}");
+    let SelectionRecord { selection: choice, .. } = last_choice(&output);
+    assert!(choice.policy.forecasts() && choice.why == SelectionReason::Earned, "{choice:?}");
     assert!(choice.days >= 3 && choice.gain > 0.0 && choice.gain_interval.0 > 0.0, "{choice:?}");
     let days = output.days;
     let (ours, theirs): (f64, f64) = days
@@ -124,7 +124,7 @@ fn one_bad_minute_teaches_nothing() {
 
         let (most, of_clean) = (most(&output), most(&clean));
         assert!(most < 1.2 * 82.0 && (most - of_clean).abs() < 1.0, "{days_ago} days ago: {most} against {of_clean}");
-        let (choice, of_clean) = (last_choice(&output).choice, last_choice(&clean).choice);
+        let (choice, of_clean) = (last_choice(&output).selection, last_choice(&clean).selection);
         assert_eq!((choice.policy, choice.why), (of_clean.policy, of_clean.why), "{days_ago} days ago");
         for (day, clean) in output.days.iter().zip(&clean.days) {
             assert!((day.prewarm.missed - clean.prewarm.missed).abs() < 1.0, "{day:?} {clean:?}");
@@ -144,7 +144,7 @@ fn noise_keeps_it_closed() {
     let noisy: Vec<Minute> = (0..9 * 1440).map(|i| minute(i, 20.0 + 18.0 * noise(i))).collect();
     let mut model = after(&noisy);
     let output = model.take_output();
-    let Chosen { choice, .. } = last_choice(&output);
+    let SelectionRecord { selection: choice, .. } = last_choice(&output);
     assert!(!choice.policy.forecasts(), "{choice:?}");
     assert!(model.forecast().is_ok(), "it is forecast all the same");
 }
@@ -160,7 +160,7 @@ fn piece_by_piece_is_as_in_one_go_and_as_after_a_restart() {
     }
     // 625 minutes are 125 buckets: every piece ends with one.
     assert_eq!(pieces.forecast(), whole.forecast());
-    assert_eq!(last_choice(&pieces.take_output()).choice, last_choice(&whole.take_output()).choice);
+    assert_eq!(last_choice(&pieces.take_output()).selection, last_choice(&whole.take_output()).selection);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn sums_of_the_store_are_gone_on_with() {
     let blocks = resumed.blocks_from(Timestamp::UNIX_EPOCH);
     assert_eq!(blocks.len(), all);
     assert!(blocks.iter().zip(&half).all(|(ours, theirs)| *ours == theirs), "what is known is not simulated again");
-    let (ours, theirs) = (last_choice(&resumed.take_output()).choice, last_choice(&whole.take_output()).choice);
+    let (ours, theirs) = (last_choice(&resumed.take_output()).selection, last_choice(&whole.take_output()).selection);
     assert_eq!((ours.days, ours.policy.forecasts()), (theirs.days, theirs.policy.forecasts()));
 }
 

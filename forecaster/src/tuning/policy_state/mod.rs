@@ -8,7 +8,7 @@ use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
 use crate::control::keda::cooldown_is_over;
 use crate::control::queue::late;
 use crate::control::sliding_max::SlidingMax;
-use crate::decide::choice::Sums;
+use crate::decide::selection::Costs;
 use crate::tuning::cold_start::ColdStart;
 
 /// What all policies see at a slot, in replicas.
@@ -49,10 +49,10 @@ pub(super) struct SimulationParams {
 }
 
 impl SimulationParams {
-    /// Replicas for a wish: as many as may run, and the minimum where any are wanted.
-    fn admits(&self, wish: u32) -> u32 {
-        let wish = wish.clamp(self.least, self.max);
-        if wish > 0 { wish.max(self.awake) } else { 0 }
+    /// Replicas for what is wanted: as many as may run, and the minimum where any are wanted.
+    fn admits(&self, wanted: u32) -> u32 {
+        let wanted = wanted.clamp(self.least, self.max);
+        if wanted > 0 { wanted.max(self.awake) } else { 0 }
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) struct PolicyState {
 }
 
 impl PolicyState {
-    pub(super) fn new(world: &SimulationParams, ready: u32) -> Self {
+    pub(super) fn new(params: &SimulationParams, ready: u32) -> Self {
         Self {
             ready,
             pending: 0,
@@ -104,42 +104,42 @@ impl PolicyState {
             missed: 0.0,
             queued: 0.0,
             begun: 0,
-            arriving: vec![0; world.longest as usize],
+            arriving: vec![0; params.longest as usize],
         }
     }
 
     /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
     /// utilisation; `None` without a forecast.
-    pub(super) fn step(&mut self, world: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
-        self.land(slot.place);
+    pub(super) fn step(&mut self, params: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
+        self.complete_startups(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
         let live = slot.metric * share + self.queue * rule.drain;
         let (up, hold) = ahead.unwrap_or_default();
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
         let wanted = live.max(f64::from(up.max(hold.min(current))));
-        let desired = world.admits(replicas(wanted, current));
+        let desired = params.admits(replicas(wanted, current));
         self.wanted.push(slot.index, desired);
         self.wanted.forget_before(slot.index.saturating_sub(rule.window));
         let stable = self.wanted.max().unwrap_or(desired);
-        let stable = self.rest(world, slot, stable);
+        let stable = self.apply_cooldown(params, slot, stable);
         if desired > current {
             // From zero KEDA goes to its minimum, and below its own the HPA goes there at once.
             let limit = if current == 0 { 1 } else { filled_in_scale_up_limit(current) };
-            self.start(world, slot.place, desired.min(limit.max(world.awake)) - current);
+            self.start(params, slot.place, desired.min(limit.max(params.awake)) - current);
         } else if stable < current {
-            self.stop(world, slot.place, current - stable);
+            self.stop(params, slot.place, current - stable);
         }
-        self.serve(world, slot);
+        self.serve(params, slot);
     }
 
     /// What it came to since the last call.
-    pub(super) fn take_sums(&mut self, world: &SimulationParams) -> Sums {
-        let gpu_hours = std::mem::take(&mut self.ran) as f64 * world.slot_s / 3600.0;
-        Sums { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
+    pub(super) fn take_sums(&mut self, params: &SimulationParams) -> Costs {
+        let gpu_hours = std::mem::take(&mut self.ran) as f64 * params.slot_s / 3600.0;
+        Costs { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
     }
 
-    fn land(&mut self, place: u32) {
+    fn complete_startups(&mut self, place: u32) {
         if let Some(landed) = self.arriving.get_mut(place as usize).filter(|_| self.pending > 0) {
             self.ready += *landed;
             self.pending -= *landed;
@@ -148,24 +148,24 @@ impl PolicyState {
     }
 
     /// The last replicas are KEDA's to take: a cooldown after something was last wanted.
-    fn rest(&mut self, world: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
+    fn apply_cooldown(&mut self, params: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
         if stable > 0 || slot.warm {
             self.awake = slot.index;
-            return stable.max(world.awake);
+            return stable.max(params.awake);
         }
         let since_active = i64::from(slot.index - self.awake);
-        if cooldown_is_over(since_active, i64::from(world.cooldown)) { 0 } else { world.awake }
+        if cooldown_is_over(since_active, i64::from(params.cooldown)) { 0 } else { params.awake }
     }
 
-    fn start(&mut self, world: &SimulationParams, place: u32, more: u32) {
-        let Some(drawn) = &world.drawn else {
+    fn start(&mut self, params: &SimulationParams, place: u32, more: u32) {
+        let Some(drawn) = &params.drawn else {
             // Lands `longest` slots from now, which is the same place of the ring.
             return self.expect(place, more);
         };
         for _ in 0..more {
             // The nth start-up takes as long for every policy, so that they differ by what they do.
-            let slots = (drawn.draw(SEED, self.begun).as_secs_f64() / world.slot_s).round() as u32;
-            self.expect((place + slots.clamp(1, world.longest)) % world.longest, 1);
+            let slots = (drawn.draw(SEED, self.begun).as_secs_f64() / params.slot_s).round() as u32;
+            self.expect((place + slots.clamp(1, params.longest)) % params.longest, 1);
             self.begun += 1;
         }
     }
@@ -178,11 +178,11 @@ impl PolicyState {
     }
 
     /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
-    fn stop(&mut self, world: &SimulationParams, place: u32, fewer: u32) {
+    fn stop(&mut self, params: &SimulationParams, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;
-        while left > 0 && self.pending > 0 && age < world.longest {
-            let lands = if place >= age { place - age } else { place + world.longest - age };
+        while left > 0 && self.pending > 0 && age < params.longest {
+            let lands = if place >= age { place - age } else { place + params.longest - age };
             age += 1;
             let Some(starting) = self.arriving.get_mut(lands as usize) else { continue };
             let gone = left.min(*starting);
@@ -194,15 +194,15 @@ impl PolicyState {
     }
 
     /// Serves the slot.
-    fn serve(&mut self, world: &SimulationParams, slot: &Slot) {
-        let capacity = f64::from(self.ready) * world.slot_s;
+    fn serve(&mut self, params: &SimulationParams, slot: &Slot) {
+        let capacity = f64::from(self.ready) * params.slot_s;
         let waiting = self.queue;
-        self.queue = (waiting + slot.demand * world.slot_s - capacity).max(0.0);
+        self.queue = (waiting + slot.demand * params.slot_s - capacity).max(0.0);
         self.ran += u64::from(self.ready + self.pending);
         if waiting > 0.0 {
-            let due = slot.due * world.slot_s;
-            self.missed += late(waiting - slot.recent * world.slot_s, due, capacity) / 3600.0;
-            self.queued += self.queue * world.slot_s / (60.0 * 3600.0);
+            let due = slot.due * params.slot_s;
+            self.missed += late(waiting - slot.recent * params.slot_s, due, capacity) / 3600.0;
+            self.queued += self.queue * params.slot_s / (60.0 * 3600.0);
         }
     }
 }

@@ -31,7 +31,7 @@ fn by_the_rules(object: ScaledObject, window: u32, metric: &[f64], active: &[boo
 /// The same by a simulated policy: nothing is served, so that only the metric counts.
 fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> {
     let least = if object.idle.is_some() { 0 } else { object.min };
-    let world = SimulationParams {
+    let params = SimulationParams {
         slot_s: SLOT as f64,
         longest: 4,
         drawn: None,
@@ -42,13 +42,13 @@ fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> 
     };
     // What an HPA wanted as long ago as the window it has forgotten; a simulated policy has not.
     let rule = Rule { live: 1.0, blind: 1.0, drain: 0.0, window: window - 1 };
-    let mut twin = PolicyState::new(&world, least);
+    let mut state = PolicyState::new(&params, least);
     let mut seen = Vec::new();
     for (index, metric) in (1..).zip(metric) {
-        let place = index % world.longest;
+        let place = index % params.longest;
         let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
-        twin.step(&world, &rule, &slot, None);
-        seen.push(twin.ready + twin.pending);
+        state.step(&params, &rule, &slot, None);
+        seen.push(state.ready + state.pending);
     }
     seen
 }

@@ -5,26 +5,26 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WORLD: SimulationParams =
+const PARAMS: SimulationParams =
     SimulationParams { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, least: 1, awake: 1, max: 1000 };
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
-fn follow(twin: &mut PolicyState, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
-    let from = twin.wanted.newest_at().map_or(1, |at| at + 1);
+fn follow(state: &mut PolicyState, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
+    let from = state.wanted.newest_at().map_or(1, |at| at + 1);
     let step = |(i, metric): (usize, &f64)| {
         let index = from + i as u32;
         let slot = Slot {
             index,
-            place: index % WORLD.longest,
+            place: index % PARAMS.longest,
             demand: 0.0,
             recent: 0.0,
             due: 0.0,
             metric: *metric,
             warm: false,
         };
-        twin.step(&WORLD, rule, &slot, ahead);
-        (twin.ready, twin.pending)
+        state.step(&PARAMS, rule, &slot, ahead);
+        (state.ready, state.pending)
     };
     metric.iter().enumerate().map(step).collect()
 }
@@ -39,27 +39,27 @@ fn within_a_tenth_nothing_moves() {
 
 #[test]
 fn a_sync_adds_four_pods_or_doubles_and_a_replica_takes_the_lead_to_start() {
-    let mut twin = PolicyState::new(&WORLD, 1);
-    let seen = follow(&mut twin, &PLAIN, &[32.0; 8], None);
+    let mut state = PolicyState::new(&PARAMS, 1);
+    let seen = follow(&mut state, &PLAIN, &[32.0; 8], None);
     assert_eq!(seen, [(1, 4), (1, 9), (1, 19), (1, 31), (5, 27), (10, 22), (20, 12), (32, 0)]);
 }
 
 #[test]
 fn it_comes_down_to_the_most_that_was_wanted_within_the_window() {
-    let mut twin = PolicyState::new(&WORLD, 8);
+    let mut state = PolicyState::new(&PARAMS, 8);
     let rule = Rule { window: 2, ..PLAIN };
     let total = |(ready, pending): &(u32, u32)| ready + pending;
-    let seen = follow(&mut twin, &rule, &[8.0, 5.0, 3.0, 6.0, 2.0, 2.0, 2.0], None);
+    let seen = follow(&mut state, &rule, &[8.0, 5.0, 3.0, 6.0, 2.0, 2.0, 2.0], None);
     assert_eq!(seen.iter().map(total).collect::<Vec<_>>(), [8, 8, 8, 6, 6, 6, 2]);
 }
 
 #[test]
 fn what_starts_goes_first_the_newest_of_it_first() {
-    let mut twin = PolicyState::new(&WORLD, 2);
-    assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 7.0], None), [(2, 3), (2, 5)]);
+    let mut state = PolicyState::new(&PARAMS, 2);
+    assert_eq!(follow(&mut state, &PLAIN, &[5.0, 7.0], None), [(2, 3), (2, 5)]);
     // Of five that start the two newest go; the three older ones land in their time.
-    assert_eq!(follow(&mut twin, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None), [(2, 3), (2, 3), (5, 0), (5, 0)]);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], None), [(1, 0)]);
+    assert_eq!(follow(&mut state, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None), [(2, 3), (2, 3), (5, 0), (5, 0)]);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], None), [(1, 0)]);
 }
 
 #[test]
@@ -67,51 +67,51 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     let slots = |n: i64| SignedDuration::from_secs(15 * n);
     let drawn = ColdStart::weighted([(slots(1), 0.5), (slots(2), 0.25), (slots(4), 0.25)]).unwrap();
     let took: Vec<i64> = (0..5).map(|n| drawn.draw(SEED, n).as_secs() / 15).collect();
-    let world = SimulationParams { drawn: Some(drawn), ..WORLD };
-    let (mut twin, mut ready) = (PolicyState::new(&world, 1), Vec::new());
+    let params = SimulationParams { drawn: Some(drawn), ..PARAMS };
+    let (mut state, mut ready) = (PolicyState::new(&params, 1), Vec::new());
     for (index, metric) in (1..).zip([5.0, 5.0, 5.0, 5.0, 5.0, 6.0, 5.0]) {
-        let place = index % world.longest;
+        let place = index % params.longest;
         let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
-        twin.step(&world, &PLAIN, &slot, None);
-        ready.push(twin.ready);
+        state.step(&params, &PLAIN, &slot, None);
+        ready.push(state.ready);
     }
     let landed = |by: i64| 1 + took.iter().take(4).filter(|took| **took <= by).count() as u32;
     assert_eq!(ready[..5], [1, landed(1), landed(2), landed(3), landed(4)], "{took:?}");
     assert!(took[..4].iter().any(|slots| *slots < 4) && took[..4].contains(&4), "{took:?}");
-    assert_eq!((twin.ready, twin.pending, ready[5]), (5, 0, 5), "the fifth start-up was cancelled");
+    assert_eq!((state.ready, state.pending, ready[5]), (5, 0, 5), "the fifth start-up was cancelled");
     // The same draws again, and one replica fewer wanted at once: who has longest to go goes.
-    let mut twin = PolicyState::new(&world, 1);
-    twin.start(&world, 0, 4);
-    twin.stop(&world, 0, 1);
+    let mut state = PolicyState::new(&params, 1);
+    state.start(&params, 0, 4);
+    state.stop(&params, 0, 1);
     let longest = took[..4].iter().max().unwrap();
     let left =
         |slots: i64| took[..4].iter().filter(|took| **took == slots).count() as u32 - u32::from(slots == *longest);
-    assert_eq!(twin.arriving, [left(4), left(1), left(2), left(3)]);
+    assert_eq!(state.arriving, [left(4), left(1), left(2), left(3)]);
 }
 
 #[test]
 fn the_forecast_adds_and_holds_no_more_than_runs() {
-    let mut twin = PolicyState::new(&WORLD, 4);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 9))), [(4, 0)]);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((6, 9))), [(4, 2)]);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((0, 3))), [(3, 0)]);
+    let mut state = PolicyState::new(&PARAMS, 4);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], Some((0, 9))), [(4, 0)]);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], Some((6, 9))), [(4, 2)]);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], Some((0, 3))), [(3, 0)]);
 }
 
 #[test]
 fn a_forecast_within_the_tolerance_moves_nothing_either() {
-    let mut twin = PolicyState::new(&WORLD, 20);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((22, 0))), [(20, 0)]);
-    assert_eq!(follow(&mut twin, &PLAIN, &[1.0], Some((23, 0))), [(20, 3)]);
+    let mut state = PolicyState::new(&PARAMS, 20);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], Some((22, 0))), [(20, 0)]);
+    assert_eq!(follow(&mut state, &PLAIN, &[1.0], Some((23, 0))), [(20, 3)]);
 }
 
 #[test]
 fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_alone() {
-    let world = SimulationParams { least: 0, cooldown: 2, ..WORLD };
-    let mut twin = PolicyState::new(&world, 3);
+    let params = SimulationParams { least: 0, cooldown: 2, ..PARAMS };
+    let mut state = PolicyState::new(&params, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
-        let slot = Slot { index, place: index % world.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
-        twin.step(&world, &PLAIN, &slot, None);
-        twin.ready + twin.pending
+        let slot = Slot { index, place: index % params.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
+        state.step(&params, &PLAIN, &slot, None);
+        state.ready + state.pending
     };
     let seen: Vec<u32> = (1..8).map(|index| total(index, if index == 1 { 3.0 } else { 0.0 }, index < 4)).collect();
     assert_eq!(seen, [3, 1, 1, 1, 0, 0, 0]);
@@ -120,13 +120,13 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
 
 #[test]
 fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
-    let world = SimulationParams { least: 0, awake: 3, cooldown: 2, ..WORLD };
-    let mut twin = PolicyState::new(&world, 0);
+    let params = SimulationParams { least: 0, awake: 3, cooldown: 2, ..PARAMS };
+    let mut state = PolicyState::new(&params, 0);
     let mut total = |index: u32, metric: f64| {
-        let place = index % world.longest;
+        let place = index % params.longest;
         let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
-        twin.step(&world, &PLAIN, &slot, None);
-        twin.ready + twin.pending
+        state.step(&params, &PLAIN, &slot, None);
+        state.ready + state.pending
     };
     let metric = [0.0, 0.5, 8.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     let seen: Vec<u32> = (4..).zip(metric).map(|(index, metric)| total(index, metric)).collect();
@@ -136,30 +136,30 @@ fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
 #[test]
 fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
     let rule = Rule { live: 1.0 / 1.2, blind: 1.0 / 0.8, ..PLAIN };
-    let mut twin = PolicyState::new(&WORLD, 1);
-    assert_eq!(follow(&mut twin.clone(), &rule, &[4.0], Some((0, 0))), [(1, 3)]);
-    assert_eq!(follow(&mut twin, &rule, &[4.0], None), [(1, 4)]);
+    let mut state = PolicyState::new(&PARAMS, 1);
+    assert_eq!(follow(&mut state.clone(), &rule, &[4.0], Some((0, 0))), [(1, 3)]);
+    assert_eq!(follow(&mut state, &rule, &[4.0], None), [(1, 4)]);
 }
 
 /// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by slot.
-fn queue(demand: &[f64], ready: &[u32]) -> Sums {
-    let mut twin = PolicyState::new(&WORLD, 0);
+fn queue(demand: &[f64], ready: &[u32]) -> Costs {
+    let mut state = PolicyState::new(&PARAMS, 0);
     let mut previous = 0.0;
     for (i, (demand, ready)) in demand.iter().zip(ready).enumerate() {
-        twin.ready = *ready;
+        state.ready = *ready;
         let slot = Slot {
             index: i as u32,
-            place: i as u32 % WORLD.longest,
+            place: i as u32 % PARAMS.longest,
             demand: *demand,
             recent: previous,
             due: previous,
             metric: 0.0,
             warm: false,
         };
-        twin.serve(&WORLD, &slot);
+        state.serve(&PARAMS, &slot);
         previous = *demand;
     }
-    twin.take_sums(&WORLD)
+    state.take_sums(&PARAMS)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The choice among shadow policies, and the gate: forecasting must earn its authority.
+//! The choice among simulated policies, and the gate: forecasting must earn its authority.
 //!
 //! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired by day; no measure of
 //! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than
@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use t_quantiles::{t80, t90};
 
 use super::simulator::Block;
-use crate::decide::choice::{Choice, ShadowPolicy, Sums, UNTUNED, Why};
 use crate::decide::policy::Objective;
+use crate::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy, UNTUNED};
 
 /// Blocks of a day.
 const BLOCKS_A_DAY: usize = 4;
@@ -50,24 +50,24 @@ pub struct Day {
     /// Demand, in replica-hours.
     pub demand: f64,
     /// Per policy, in the portfolio's order.
-    pub sums: Vec<Sums>,
+    pub sums: Vec<Costs>,
 }
 
 /// A choice of the tuner.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chosen {
+pub struct SelectionRecord {
     /// Since when it is in force.
     pub since: Timestamp,
     /// When it was last confirmed: its figures are of then.
     pub as_of: Timestamp,
     /// The choice.
-    pub choice: Arc<Choice>,
+    pub selection: Arc<Selection>,
 }
 
-impl Chosen {
+impl SelectionRecord {
     /// Something that acts, or the reason for it, is not the same.
-    pub fn differs(&self, choice: &Choice) -> bool {
-        let Choice { policy, best_reactive, why, .. } = &*self.choice;
+    pub fn differs(&self, choice: &Selection) -> bool {
+        let Selection { policy, best_reactive, why, .. } = &*self.selection;
         (policy, best_reactive, why) != (&choice.policy, &choice.best_reactive, &choice.why)
     }
 }
@@ -102,7 +102,7 @@ fn sum(blocks: &[&Block]) -> Day {
     let (slots, foreseen) =
         blocks.iter().fold((0, 0), |(slots, foreseen), block| (slots + block.slots, foreseen + block.foreseen));
     let foreseen = f64::from(foreseen) >= COMPLETE * f64::from(slots);
-    let mut day = Day { foreseen, demand: 0.0, sums: vec![Sums::default(); policies] };
+    let mut day = Day { foreseen, demand: 0.0, sums: vec![Costs::default(); policies] };
     for block in blocks {
         day.demand += block.demand;
         day.sums.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
@@ -121,7 +121,7 @@ fn sum(blocks: &[&Block]) -> Day {
 ///   also saves GPU-hours, and misses less, by more than chance (p = .9).
 /// - Target mode: the cost ratio is the smallest that meets the target; the rival meets it at a ratio of its own, so that
 ///   the target is kept where no forecast is proven.
-pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], criteria: &SelectionCriteria) -> Choice {
+pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Costs], criteria: &SelectionCriteria) -> Selection {
     let all: Vec<&Day> = days.iter().collect();
     let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && criteria.forecast_available).collect();
     let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
@@ -139,9 +139,9 @@ pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], criteria:
     if paired.days.is_empty() {
         return match criteria.forecast_available && !safe {
             // The forecast is new: nothing is known of what it does here.
-            true => Choice {
+            true => Selection {
                 policy: priors::policy(criteria.lead, ratio),
-                why: Why::Learnt,
+                why: SelectionReason::Learnt,
                 ..all.choice(rival, rival, ratio)
             },
             false => all.choice(rival, rival, ratio),
@@ -164,18 +164,18 @@ pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Sums], criteria:
     };
     if paired.days.len() < TESTED_FROM {
         let best = most_gain(&|_| !safe).map_or(rival, |(best, _)| best);
-        return Choice { why: Why::FewDays, ..paired.choice(best, rival, ratio) };
+        return Selection { why: SelectionReason::FewDays, ..paired.choice(best, rival, ratio) };
     }
     let (best, why) = match (most_gain(&passes), most_gain(&|_| true)) {
-        (Some((best, _)), _) => (best, Why::Earned),
-        (None, Some(_)) => (rival, Why::NotProven),
-        (None, None) => (rival, Why::ReactiveBest),
+        (Some((best, _)), _) => (best, SelectionReason::Earned),
+        (None, Some(_)) => (rival, SelectionReason::NotProven),
+        (None, None) => (rival, SelectionReason::ReactiveBest),
     };
-    Choice { why, ..paired.choice(best, rival, ratio) }
+    Selection { why, ..paired.choice(best, rival, ratio) }
 }
 
 /// The cheapest reactive policy by its sums; the first of equals.
-fn cheapest_reactive(portfolio: &[ShadowPolicy], sums: &[Sums], ratio: f64) -> Option<usize> {
+fn cheapest_reactive(portfolio: &[ShadowPolicy], sums: &[Costs], ratio: f64) -> Option<usize> {
     let all = portfolio.iter().zip(sums).enumerate().filter(|(_, (policy, _))| reactive(policy));
     let costs = all.map(|(i, (_, sums))| (i, sums.total_cost(ratio)));
     costs.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(i, _)| i)
@@ -185,12 +185,12 @@ fn reactive(policy: &ShadowPolicy) -> bool {
     !policy.forecasts()
 }
 
-fn without_days(criteria: &SelectionCriteria) -> Choice {
+fn without_days(criteria: &SelectionCriteria) -> Selection {
     let (policy, why) = match criteria.forecast_available {
-        true => (priors::policy(criteria.lead, criteria.cost_ratio), Why::Learnt),
-        false => (UNTUNED, Why::Untuned),
+        true => (priors::policy(criteria.lead, criteria.cost_ratio), SelectionReason::Learnt),
+        false => (UNTUNED, SelectionReason::Untuned),
     };
-    Choice::untried(policy, UNTUNED, why, criteria.cost_ratio)
+    Selection::untried(policy, UNTUNED, why, criteria.cost_ratio)
 }
 
 /// What happened on some days.
@@ -198,19 +198,19 @@ struct Record<'a> {
     portfolio: &'a [ShadowPolicy],
     days: Vec<&'a Day>,
     /// Per policy, over all days.
-    totals: Vec<Sums>,
+    totals: Vec<Costs>,
 }
 
 impl<'a> Record<'a> {
     fn new(portfolio: &'a [ShadowPolicy], days: Vec<&'a Day>) -> Self {
-        let mut totals = vec![Sums::default(); portfolio.len()];
+        let mut totals = vec![Costs::default(); portfolio.len()];
         for day in &days {
             totals.iter_mut().zip(&day.sums).for_each(|(total, sums)| *total += *sums);
         }
         Self { portfolio, days, totals }
     }
 
-    fn total(&self, i: usize) -> Sums {
+    fn total(&self, i: usize) -> Costs {
         self.totals.get(i).copied().unwrap_or_default()
     }
 
@@ -256,24 +256,24 @@ impl<'a> Record<'a> {
     }
 
     /// What speaks for a policy; why it was chosen is for the caller to say.
-    fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Choice {
+    fn choice(&self, chosen: usize, rival: usize, ratio: f64) -> Selection {
         let gain = Gain::of_cost(self, rival, ratio);
         let (mean, margin) = gain.mean_and_margin(chosen, t80);
         let (weights, all) = self.weights();
         let mean_day = |i: usize| {
-            let mut mean = Sums::default();
+            let mut mean = Costs::default();
             for (day, weight) in self.days.iter().zip(&weights) {
-                let Sums { gpu_hours, missed, queued } = day.sums.get(i).copied().unwrap_or_default();
+                let Costs { gpu_hours, missed, queued } = day.sums.get(i).copied().unwrap_or_default();
                 let share = weight / all;
-                mean += Sums { gpu_hours: share * gpu_hours, missed: share * missed, queued: share * queued };
+                mean += Costs { gpu_hours: share * gpu_hours, missed: share * missed, queued: share * queued };
             }
             mean
         };
         let policy = |i: usize| self.portfolio.get(i).copied().unwrap_or(UNTUNED);
-        Choice {
+        Selection {
             policy: policy(chosen),
             best_reactive: policy(rival),
-            why: Why::ReactiveBest,
+            why: SelectionReason::ReactiveBest,
             days: u32::try_from(self.days.len()).unwrap_or(u32::MAX),
             days_won: gain.days_won(chosen),
             gain: mean,
@@ -300,7 +300,7 @@ impl<'a> Gain<'a> {
     }
 
     fn by_day(&self, i: usize) -> impl Iterator<Item = f64> {
-        let worth = |sums: &Sums| self.prices.0 * sums.gpu_hours + self.prices.1 * sums.missed;
+        let worth = |sums: &Costs| self.prices.0 * sums.gpu_hours + self.prices.1 * sums.missed;
         let cost = move |day: &Day, i: usize| day.sums.get(i).map_or(0.0, worth);
         self.record.days.iter().map(move |day| cost(day, self.rival) - cost(day, i))
     }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::decide::choice::ShadowPolicy;
+use crate::decide::selection::ShadowPolicy;
 
 /// Cold starts (seconds) and cost ratios between which the next row and column begin: the geometric means of 60, 180, 600
 /// and of 10, 30, 100.

@@ -30,21 +30,21 @@ fn portfolio() -> Vec<ShadowPolicy> {
 
 /// A day of demand 100 by (GPU-hours, missed replica-hours) of each policy.
 fn day(sums: [(f64, f64); 4]) -> Day {
-    let sums = sums.map(|(gpu_hours, missed)| Sums { gpu_hours, missed, queued: missed });
+    let sums = sums.map(|(gpu_hours, missed)| Costs { gpu_hours, missed, queued: missed });
     Day { foreseen: true, demand: 100.0, sums: sums.into() }
 }
 
-fn wish(objective: Objective) -> SelectionCriteria {
+fn criteria(objective: Objective) -> SelectionCriteria {
     SelectionCriteria { objective, cost_ratio: 30.0, lead: SignedDuration::from_secs(180), forecast_available: true }
 }
 
-fn choice(days: &[Day], objective: Objective) -> Choice {
-    select(&portfolio(), days, &ever(days), &wish(objective))
+fn choice(days: &[Day], objective: Objective) -> Selection {
+    select(&portfolio(), days, &ever(days), &criteria(objective))
 }
 
 /// What all of these days come to.
-fn ever(days: &[Day]) -> Vec<Sums> {
-    let mut all = vec![Sums::default(); 4];
+fn ever(days: &[Day]) -> Vec<Costs> {
+    let mut all = vec![Costs::default(); 4];
     for day in days {
         all.iter_mut().zip(&day.sums).for_each(|(total, sums)| *total += *sums);
     }
@@ -60,7 +60,10 @@ fn clockwork(noise: &[f64]) -> Vec<Day> {
 #[test]
 fn on_clockwork_days_the_forecast_earns_its_authority() {
     let chosen = choice(&clockwork(&[0.0, 5.0, -5.0, 2.0]), Objective::Cost);
-    assert_eq!((chosen.policy, chosen.best_reactive, chosen.why), (forecast(0.8), reactive(0.8), Why::Earned));
+    assert_eq!(
+        (chosen.policy, chosen.best_reactive, chosen.why),
+        (forecast(0.8), reactive(0.8), SelectionReason::Earned)
+    );
     assert_eq!((chosen.days, chosen.days_won, chosen.cost_ratio), (4, 4, 30.0));
     // The noise of four days by their weights: 2^(−3/14) · 0 + 2^(−2/14) · 5 − 2^(−1/14) · 5 + 2 over the sum of weights.
     let noise = 0.475_92;
@@ -76,7 +79,7 @@ fn on_clockwork_days_the_forecast_earns_its_authority() {
 fn a_gain_that_chance_may_have_made_is_not_proven() {
     // On average cheaper by 5, by far less than it swings.
     let chosen = choice(&clockwork(&[150.0, -100.0, 140.0, -90.0]), Objective::Cost);
-    assert_eq!((chosen.policy, chosen.why, chosen.days_won), (reactive(0.8), Why::NotProven, 0));
+    assert_eq!((chosen.policy, chosen.why, chosen.days_won), (reactive(0.8), SelectionReason::NotProven, 0));
     assert_eq!((chosen.gain, chosen.gain_interval), (0.0, (0.0, 0.0)));
 }
 
@@ -100,27 +103,27 @@ fn a_forecast_that_lost_over_the_last_week_is_let_go() {
         [[20.0; 10].map(one).as_slice(), [lately; 7].map(one).as_slice()].concat()
     };
     let (still, gone) = (choice(&days(0.1), Objective::Cost), choice(&days(-0.1), Objective::Cost));
-    assert_eq!((still.policy, still.why), (forecast(0.8), Why::Earned));
-    assert_eq!((gone.policy, gone.why), (reactive(0.8), Why::NotProven));
+    assert_eq!((still.policy, still.why), (forecast(0.8), SelectionReason::Earned));
+    assert_eq!((gone.policy, gone.why), (reactive(0.8), SelectionReason::NotProven));
 }
 
 #[test]
 fn where_no_forecast_is_cheaper_the_best_reactive_policy_acts_and_is_an_answer() {
     let days = vec![day([(160.0, 1.0), (120.0, 2.0), (160.0, 2.0), (190.0, 1.0)]); 5];
     let chosen = choice(&days, Objective::Cost);
-    assert_eq!((chosen.policy, chosen.why), (reactive(0.8), Why::ReactiveBest));
+    assert_eq!((chosen.policy, chosen.why), (reactive(0.8), SelectionReason::ReactiveBest));
 }
 
 #[test]
 fn few_days_are_taken_as_they_are_and_none_by_what_was_best_for_others() {
     let few = choice(&clockwork(&[150.0, -160.0]), Objective::Cost);
-    assert_eq!((few.policy, few.why, few.days), (forecast(0.8), Why::FewDays, 2));
+    assert_eq!((few.policy, few.why, few.days), (forecast(0.8), SelectionReason::FewDays, 2));
     assert_eq!(choice(&clockwork(&[0.0]), Objective::Cost).gain_interval, (f64::NEG_INFINITY, f64::INFINITY));
     let none = choice(&[], Objective::Cost);
-    assert_eq!((none.policy.forecasts(), none.why, none.days), (true, Why::Learnt, 0));
+    assert_eq!((none.policy.forecasts(), none.why, none.days), (true, SelectionReason::Learnt, 0));
     let blind =
-        select(&portfolio(), &[], &[], &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) });
-    assert_eq!((blind.policy, blind.why), (UNTUNED, Why::Untuned));
+        select(&portfolio(), &[], &[], &SelectionCriteria { forecast_available: false, ..criteria(Objective::Cost) });
+    assert_eq!((blind.policy, blind.why), (UNTUNED, SelectionReason::Untuned));
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn without_a_trained_forecast_only_reactive_policies_act() {
             &portfolio(),
             &days,
             &ever(&days),
-            &SelectionCriteria { forecast_available: false, ..wish(Objective::Cost) },
+            &SelectionCriteria { forecast_available: false, ..criteria(Objective::Cost) },
         );
         assert_eq!(chosen.policy, reactive(0.8));
     }
@@ -142,10 +145,13 @@ fn what_a_forecast_policy_did_without_a_forecast_says_nothing_about_it() {
     let blind = Day { foreseen: false, ..day([(160.0, 1.0), (120.0, 2.0), (900.0, 9.0), (900.0, 9.0)]) };
     let mut days = vec![blind; 3];
     let untested = choice(&days, Objective::Cost);
-    assert_eq!((untested.why, untested.best_reactive, untested.days), (Why::Learnt, reactive(0.8), 3));
+    assert_eq!((untested.why, untested.best_reactive, untested.days), (SelectionReason::Learnt, reactive(0.8), 3));
     days.extend(clockwork(&[0.0, 5.0, -5.0]));
     let tested = choice(&days, Objective::Cost);
-    assert_eq!((tested.policy, tested.why, tested.days, tested.days_won), (forecast(0.8), Why::Earned, 3, 3));
+    assert_eq!(
+        (tested.policy, tested.why, tested.days, tested.days_won),
+        (forecast(0.8), SelectionReason::Earned, 3, 3)
+    );
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn what_is_saved_of_either_must_be_more_than_chance() {
     for (safe, unsafe_) in [(of_hours(-0.943), of_hours(-0.944)), (of_misses(-0.943), of_misses(-0.944))] {
         assert_eq!(choice(&safe, Objective::Safe).policy, forecast(0.8));
         let steps_aside = choice(&unsafe_, Objective::Safe);
-        assert_eq!((steps_aside.policy, steps_aside.why), (reactive(0.8), Why::NotProven));
+        assert_eq!((steps_aside.policy, steps_aside.why), (reactive(0.8), SelectionReason::NotProven));
         assert_eq!(choice(&unsafe_, Objective::Cost).policy, forecast(0.8));
     }
 }
@@ -184,14 +190,14 @@ fn safe_steps_aside_for_what_was_cheapest_of_all_time() {
     let mut ever = ever(&days);
     // Long ago.
     ever[1].missed += 100.0;
-    let policy = |objective| select(&portfolio(), &days, &ever, &wish(objective)).policy;
+    let policy = |objective| select(&portfolio(), &days, &ever, &criteria(objective)).policy;
     assert_eq!((policy(Objective::Safe), policy(Objective::Cost)), (reactive(0.6), reactive(0.8)));
 }
 
 #[test]
 fn safe_takes_nothing_for_proven_in_two_days() {
     let chosen = choice(&clockwork(&[0.0; 2]), Objective::Safe);
-    assert_eq!((chosen.policy, chosen.why), (reactive(0.8), Why::FewDays));
+    assert_eq!((chosen.policy, chosen.why), (reactive(0.8), SelectionReason::FewDays));
     let blind: Vec<Day> = clockwork(&[0.0; 5]).into_iter().map(|day| Day { foreseen: false, ..day }).collect();
     assert_eq!(choice(&blind, Objective::Safe).policy, reactive(0.8));
 }
@@ -217,7 +223,10 @@ fn where_no_forecast_is_proven_a_reactive_policy_meets_the_target() {
     let one = |noise: &f64| day([(160.0, 0.5), (120.0, 2.0), (130.0 + noise, 0.6), (900.0, 0.0)]);
     let days: Vec<Day> = [200.0, -150.0, 180.0, -170.0].iter().map(one).collect();
     let chosen = choice(&days, Objective::Late(0.01));
-    assert_eq!((chosen.policy, chosen.best_reactive, chosen.why), (reactive(0.6), reactive(0.6), Why::NotProven));
+    assert_eq!(
+        (chosen.policy, chosen.best_reactive, chosen.why),
+        (reactive(0.6), reactive(0.6), SelectionReason::NotProven)
+    );
     assert!((17.0..22.0).contains(&chosen.cost_ratio), "{}", chosen.cost_ratio);
     let steady = [[0.0; 4].map(|noise| one(&noise))].concat();
     assert_eq!(choice(&steady, Objective::Late(0.01)).policy, forecast(0.8));
@@ -225,7 +234,7 @@ fn where_no_forecast_is_proven_a_reactive_policy_meets_the_target() {
 
 fn block(index: i64, slots: u32) -> Block {
     let start = Timestamp::from_second(index * BLOCK.as_secs()).unwrap();
-    let sums = vec![Sums { gpu_hours: index as f64, missed: 0.0, queued: 0.0 }];
+    let sums = vec![Costs { gpu_hours: index as f64, missed: 0.0, queued: 0.0 }];
     Block { start, slots, foreseen: slots, demand: 1.0, sums }
 }
 
@@ -258,19 +267,19 @@ proptest! {
     #[test]
     fn what_acts_was_not_dearer(days in some_days(), ratio in 0.0f64..1000.0, target in 0.0001f64..0.5, mode in 0usize..3) {
         let objective = [Objective::Cost, Objective::Safe, Objective::Late(target)][mode];
-        let wish = SelectionCriteria { cost_ratio: ratio, ..wish(objective) };
-        let chosen = select(&portfolio(), &days, &ever(&days), &wish);
+        let criteria = SelectionCriteria { cost_ratio: ratio, ..criteria(objective) };
+        let chosen = select(&portfolio(), &days, &ever(&days), &criteria);
         if days.is_empty() {
-            prop_assert_eq!(chosen.why, Why::Learnt);
+            prop_assert_eq!(chosen.why, SelectionReason::Learnt);
             return Ok(());
         }
         let (ours, theirs) = (chosen.expected, chosen.expected_reactive);
         prop_assert!(ours.total_cost(chosen.cost_ratio) <= theirs.total_cost(chosen.cost_ratio) + 1e-6);
         prop_assert!(!chosen.best_reactive.forecasts());
         prop_assert!(chosen.gain >= -1e-9 && chosen.days_won <= chosen.days);
-        if chosen.why == Why::Earned {
+        if chosen.why == SelectionReason::Earned {
             prop_assert!(chosen.gain_interval.0 > 0.0);
         }
-        prop_assert_eq!(chosen.policy.forecasts(), chosen.why == Why::Earned || (chosen.why == Why::FewDays && chosen.policy.forecasts()));
+        prop_assert_eq!(chosen.policy.forecasts(), chosen.why == SelectionReason::Earned || (chosen.why == SelectionReason::FewDays && chosen.policy.forecasts()));
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 
 use super::SimulatorSpec;
-use crate::decide::choice::ShadowPolicy;
+use crate::decide::selection::ShadowPolicy;
 
 /// The text of a specification and of its policies, in the order of every block's sums.
 pub(super) fn identity(spec: &SimulatorSpec, portfolio: &[ShadowPolicy]) -> String {

@@ -1,4 +1,4 @@
-//! The shadow bank: some 70 simulated policies that run along with a workload, each with its own fleet and queue.
+//! Some 70 simulated policies that run along with a workload, each with its own replicas and queue.
 
 mod identity;
 mod spec;
@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::policy_state::{PolicyState, Rule, SimulationParams, Slot};
 use crate::control::hpa::whole;
 use crate::control::quantity::MAX_VALUE;
-use crate::decide::choice::{NOISE_FLOOR, ShadowPolicy, Sums, UNTUNED};
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
+use crate::decide::selection::{Costs, NOISE_FLOOR, ShadowPolicy, UNTUNED};
 use crate::forecast::Forecast;
 
 pub use spec::SimulatorSpec;
@@ -47,8 +47,8 @@ pub struct Block {
     pub foreseen: u32,
     /// Demand, in replica-hours.
     pub demand: f64,
-    /// Per policy, in the order of the bank's portfolio.
-    pub sums: Vec<Sums>,
+    /// Per policy, in the order of the simulator's portfolio.
+    pub sums: Vec<Costs>,
 }
 
 /// A look at the forecast that several policies share.
@@ -95,11 +95,11 @@ struct View {
     until: Timestamp,
 }
 
-/// The shadow policies of one workload.
+/// The simulated policies of one workload.
 #[derive(Debug, Clone)]
 pub struct PolicySimulator {
     spec: SimulatorSpec,
-    world: SimulationParams,
+    params: SimulationParams,
     portfolio: Vec<ShadowPolicy>,
     rules: Vec<Rule>,
     looks: Vec<Option<Look>>,
@@ -107,7 +107,7 @@ pub struct PolicySimulator {
     view: Option<View>,
     /// Replicas that the forecast wants and would keep, by policy.
     ahead: Vec<Option<(u32, u32)>>,
-    twins: Vec<PolicyState>,
+    states: Vec<PolicyState>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
     /// The same as the planner sees it.
@@ -120,15 +120,15 @@ pub struct PolicySimulator {
     open: Option<Block>,
     blocks: VecDeque<Block>,
     /// Of every block that ever finished, by policy.
-    totals: Vec<Sums>,
+    totals: Vec<Costs>,
 }
 
 impl PolicySimulator {
-    /// A bank that has seen nothing.
+    /// A simulator that has seen nothing.
     pub fn new(spec: SimulatorSpec, portfolio: Vec<ShadowPolicy>) -> Self {
         let [shortest, longest] = [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
         let least = if spec.idle { 0 } else { spec.min };
-        let world = SimulationParams {
+        let params = SimulationParams {
             slot_s: spec.slot.as_secs_f64().max(1.0),
             longest,
             drawn: (shortest < longest).then(|| spec.cold_start.clone()),
@@ -137,14 +137,14 @@ impl PolicySimulator {
             awake: spec.min.max(1),
             max: spec.max.max(spec.min),
         };
-        let mut bank = Self {
-            world,
+        let mut simulator = Self {
+            params,
             rules: Vec::new(),
             looks: Vec::new(),
             outlooks: Vec::new(),
             view: None,
             ahead: Vec::new(),
-            twins: Vec::new(),
+            states: Vec::new(),
             recent: VecDeque::new(),
             live: LiveWindow::default(),
             outliers: Outliers::new(spec.threshold),
@@ -152,14 +152,14 @@ impl PolicySimulator {
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
-            totals: vec![Sums::default(); portfolio.len()],
+            totals: vec![Costs::default(); portfolio.len()],
             portfolio,
             spec,
         };
-        for policy in bank.portfolio.clone() {
-            bank.add(&policy);
+        for policy in simulator.portfolio.clone() {
+            simulator.add(&policy);
         }
-        bank
+        simulator
     }
 
     fn add(&mut self, policy: &ShadowPolicy) {
@@ -224,15 +224,15 @@ impl PolicySimulator {
     }
 
     /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more included.
-    pub fn totals(&self) -> &[Sums] {
+    pub fn totals(&self) -> &[Costs] {
         &self.totals
     }
 
-    /// Takes over blocks that a bank with the same spec and portfolio has finished, oldest first; others are left out.
+    /// Takes over blocks that a simulator with the same spec and portfolio has finished, oldest first; others are left out.
     pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
         let fits = |block: &Block| block.sums.len() == self.portfolio.len();
         self.blocks = blocks.into_iter().filter(fits).collect();
-        self.totals.fill(Sums::default());
+        self.totals.fill(Costs::default());
         for block in &self.blocks {
             add(&mut self.totals, &block.sums);
         }
@@ -253,18 +253,18 @@ impl PolicySimulator {
         let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
         let demand = self.outliers.credible(now, demand.min(MAX_VALUE));
         let slot = self.slot(now, demand / self.spec.threshold);
-        if self.twins.is_empty() {
-            let ready = whole(slot.demand).clamp(self.world.least, self.world.max);
-            self.twins = vec![PolicyState::new(&self.world, ready); self.portfolio.len()];
+        if self.states.is_empty() {
+            let ready = whole(slot.demand).clamp(self.params.least, self.params.max);
+            self.states = vec![PolicyState::new(&self.params, ready); self.portfolio.len()];
         }
         self.look(now, forecast);
-        for ((twin, rule), ahead) in self.twins.iter_mut().zip(&self.rules).zip(&self.ahead) {
-            twin.step(&self.world, rule, &slot, *ahead);
+        for ((state, rule), ahead) in self.states.iter_mut().zip(&self.rules).zip(&self.ahead) {
+            state.step(&self.params, rule, &slot, *ahead);
         }
         if let Some(block) = &mut self.open {
             block.slots += 1;
             block.foreseen += u32::from(forecast.is_some());
-            block.demand += slot.demand * self.world.slot_s / 3600.0;
+            block.demand += slot.demand * self.params.slot_s / 3600.0;
         }
     }
 
@@ -301,7 +301,7 @@ impl PolicySimulator {
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
-            place: self.index % self.world.longest,
+            place: self.index % self.params.longest,
             demand,
             recent: self.recent.range(before.saturating_sub(wait)..).sum(),
             due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),
@@ -331,7 +331,7 @@ impl PolicySimulator {
         }
         let next = Block { start, slots: 0, foreseen: 0, demand: 0.0, sums: Vec::new() };
         if let Some(mut block) = self.open.replace(next) {
-            block.sums = self.twins.iter_mut().map(|twin| twin.take_sums(&self.world)).collect();
+            block.sums = self.states.iter_mut().map(|state| state.take_sums(&self.params)).collect();
             if block.slots > 0 {
                 add(&mut self.totals, &block.sums);
                 self.blocks.push_back(block);
@@ -341,7 +341,7 @@ impl PolicySimulator {
     }
 }
 
-fn add(totals: &mut [Sums], sums: &[Sums]) {
+fn add(totals: &mut [Costs], sums: &[Costs]) {
     totals.iter_mut().zip(sums).for_each(|(total, sums)| *total += *sums);
 }
 

@@ -1,4 +1,4 @@
-//! The bank as a whole: blocks, gaps, shared looks at the forecast, and that its sums can be stitched.
+//! The simulator as a whole: blocks, gaps, shared looks at the forecast, and that its sums can be stitched.
 
 use std::f64::consts::TAU;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::policy::{Objective, Threshold};
-use crate::replay::{Arm, Scene, replay};
+use crate::replay::{Arm, Scenario, replay};
 use crate::series::Series;
 use crate::tuning::cold_start::ColdStart;
 use crate::tuning::selection::SelectionCriteria;
@@ -39,20 +39,20 @@ fn clairvoyant(slot: usize) -> Forecast {
     Forecast::new(at(slot), SignedDuration::from_mins(1), vec![0.5, 0.9, 0.99], (0..60).map(row).collect())
 }
 
-fn run(bank: &mut PolicySimulator, slots: std::ops::Range<usize>, sees: bool) {
+fn run(simulator: &mut PolicySimulator, slots: std::ops::Range<usize>, sees: bool) {
     let mut forecast = None;
     for slot in slots {
         if slot % 20 == 0 && sees {
             forecast = Some(clairvoyant(slot));
         }
-        bank.step(at(slot), Some(demand(slot)), forecast.as_ref());
+        simulator.step(at(slot), Some(demand(slot)), forecast.as_ref());
     }
 }
 
 /// Per policy, over all blocks.
-fn totals(bank: &PolicySimulator) -> Vec<Sums> {
-    let mut totals = vec![Sums::default(); bank.portfolio().len()];
-    for block in bank.blocks() {
+fn totals(simulator: &PolicySimulator) -> Vec<Costs> {
+    let mut totals = vec![Costs::default(); simulator.portfolio().len()];
+    for block in simulator.blocks() {
         totals.iter_mut().zip(&block.sums).for_each(|(total, sums)| *total += *sums);
     }
     totals
@@ -60,17 +60,17 @@ fn totals(bank: &PolicySimulator) -> Vec<Sums> {
 
 #[test]
 fn steady_demand_costs_what_it_needs_and_misses_nothing() {
-    let mut bank = PolicySimulator::new(spec(), vec![UNTUNED]);
+    let mut simulator = PolicySimulator::new(spec(), vec![UNTUNED]);
     for slot in 0..=DAY {
-        bank.step(at(slot), Some(35.0), None);
+        simulator.step(at(slot), Some(35.0), None);
     }
-    let blocks: Vec<&Block> = bank.blocks().collect();
+    let blocks: Vec<&Block> = simulator.blocks().collect();
     assert_eq!(
         blocks.iter().map(|block| (block.start, block.slots)).collect::<Vec<_>>(),
         [0, 1, 2, 3].map(|i| (at(1440 * i), 1440))
     );
     // 3.5 replicas' worth at 80 % is 4.4: within the tolerance of the four that run.
-    let total = totals(&bank)[0];
+    let total = totals(&simulator)[0];
     assert!((total.gpu_hours - 24.0 * 4.0).abs() < 0.1 && total.missed == 0.0, "{total:?}");
     assert!(blocks.iter().all(|block| (block.demand - 6.0 * 3.5).abs() < 1e-9));
 }
@@ -80,11 +80,11 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
 fn what_waits_is_answered_only_where_it_is_seen() {
     let full = ShadowPolicy::Reactive { utilisation: 1.0, scale_down_window: SignedDuration::from_mins(5) };
     let missed = |sees_queue| {
-        let mut bank = PolicySimulator::new(SimulatorSpec { sees_queue, ..spec() }, vec![full]);
+        let mut simulator = PolicySimulator::new(SimulatorSpec { sees_queue, ..spec() }, vec![full]);
         for slot in 0..=DAY {
-            bank.step(at(slot), Some(if slot == 0 { 40.0 } else { 42.0 }), None);
+            simulator.step(at(slot), Some(if slot == 0 { 40.0 } else { 42.0 }), None);
         }
-        totals(&bank)[0].missed
+        totals(&simulator)[0].missed
     };
     let all = 24.0 * 4.2;
     assert!(missed(true) < 0.1 * all && missed(false) > 0.9 * all, "{} {}", missed(true), missed(false));
@@ -98,14 +98,14 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let trace = Series::new(at(0), SignedDuration::from_secs(15), values);
     let policies = portfolio::reactive();
     let sums = |plainly| {
-        let mut bank = PolicySimulator::new(SimulatorSpec { plainly, max: 100, ..spec() }, policies.clone());
-        run(&mut bank, 0..days * DAY + 1, false);
-        selection::complete_days(bank.blocks(), DAY as u32)
+        let mut simulator = PolicySimulator::new(SimulatorSpec { plainly, max: 100, ..spec() }, policies.clone());
+        run(&mut simulator, 0..days * DAY + 1, false);
+        selection::complete_days(simulator.blocks(), DAY as u32)
     };
     let (plain, planner) = (sums(true), sums(false));
     let mut differ = 0;
     for (i, policy) in policies.iter().enumerate() {
-        let mut scene = Scene::new(Threshold::new(10.0).unwrap(), spec().lead);
+        let mut scene = Scenario::new(Threshold::new(10.0).unwrap(), spec().lead);
         scene.hpa.utilisation = policy.utilisation();
         scene.hpa.behavior.as_mut().unwrap().down.stabilization = Some(policy.scale_down_window());
         let hpa = replay(&trace, &[], &scene, Arm::Hpa);
@@ -121,13 +121,13 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
 
 #[test]
 fn a_gap_moves_nothing_and_counts_for_nothing() {
-    let mut bank = PolicySimulator::new(spec(), vec![UNTUNED]);
+    let mut simulator = PolicySimulator::new(spec(), vec![UNTUNED]);
     for slot in 0..=1440 {
         let seen = (!(400..1000).contains(&slot)).then_some(35.0);
-        bank.step(at(slot), seen, None);
-        bank.step(at(slot), seen.map(|_| f64::NAN), None);
+        simulator.step(at(slot), seen, None);
+        simulator.step(at(slot), seen.map(|_| f64::NAN), None);
     }
-    let block = bank.blocks().next().unwrap();
+    let block = simulator.blocks().next().unwrap();
     assert_eq!(block.slots, 840);
     assert!((block.demand - 3.5 * 3.5).abs() < 1e-9 && (block.sums[0].gpu_hours - 3.5 * 4.0).abs() < 0.1, "{block:?}");
 }
@@ -144,13 +144,13 @@ fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing
     };
     let mut policies = portfolio::reactive();
     policies.push(forecast);
-    let mut bank = PolicySimulator::new(spec(), policies);
-    run(&mut bank, 0..3 * DAY + 1, true);
-    let totals = totals(&bank);
+    let mut simulator = PolicySimulator::new(spec(), policies);
+    run(&mut simulator, 0..3 * DAY + 1, true);
+    let totals = totals(&simulator);
     let (ours, theirs) = totals.split_last().unwrap();
-    let demand: f64 = bank.blocks().map(|block| block.demand).sum();
+    let demand: f64 = simulator.blocks().map(|block| block.demand).sum();
     assert!(ours.missed < 0.001 * demand, "{ours:?} of {demand}");
-    for (policy, sums) in bank.portfolio().iter().zip(theirs) {
+    for (policy, sums) in simulator.portfolio().iter().zip(theirs) {
         assert!(sums.missed > 1.0 || sums.gpu_hours > 1.2 * ours.gpu_hours, "{policy:?} {sums:?} {ours:?}");
     }
 }
@@ -162,8 +162,8 @@ fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
     let mut free = PolicySimulator::new(spec(), vec![quick, slow]);
     let mut bound =
         PolicySimulator::new(SimulatorSpec { hpa_window: SignedDuration::from_secs(900), ..spec() }, vec![quick, slow]);
-    for bank in [&mut free, &mut bound] {
-        run(bank, 0..DAY + 1, false);
+    for simulator in [&mut free, &mut bound] {
+        run(simulator, 0..DAY + 1, false);
     }
     let (free, bound) = (totals(&free), totals(&bound));
     assert!(free[0].gpu_hours < free[1].gpu_hours);
@@ -172,15 +172,15 @@ fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
 
 #[test]
 fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
-    let mut bank = PolicySimulator::new(spec(), portfolio::reactive());
-    run(&mut bank, 0..1440 * 3 + 1, false);
-    let kept: Vec<Block> = bank.blocks().cloned().collect();
+    let mut simulator = PolicySimulator::new(spec(), portfolio::reactive());
+    run(&mut simulator, 0..1440 * 3 + 1, false);
+    let kept: Vec<Block> = simulator.blocks().cloned().collect();
     let mut again = PolicySimulator::new(spec(), portfolio::reactive());
-    let odd = Block { sums: vec![Sums::default(); 3], ..kept[0].clone() };
+    let odd = Block { sums: vec![Costs::default(); 3], ..kept[0].clone() };
     again.restore(kept.iter().cloned().chain([odd]));
     assert_eq!(again.blocks().cloned().collect::<Vec<_>>(), kept);
-    assert_eq!(again.totals(), totals(&bank));
-    assert_eq!(bank.totals(), totals(&bank));
+    assert_eq!(again.totals(), totals(&simulator));
+    assert_eq!(simulator.totals(), totals(&simulator));
     let many = (0..2 * KEPT).map(|i| Block { start: at(1440 * i), ..kept[0].clone() });
     again.restore(many);
     // What is not kept any more still counts.
@@ -189,7 +189,7 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
     assert_eq!((again.blocks().count(), again.blocks().next().map(|block| block.start)), (KEPT, Some(at(1440 * KEPT))));
 }
 
-/// The bank's looks are shared and kept; asking the forecast anew at every slot gives the same.
+/// The simulator's looks are shared and kept; asking the forecast anew at every slot gives the same.
 #[test]
 fn a_look_that_is_kept_is_the_look_that_would_be_made() {
     let policies = portfolio::forecasting();
@@ -213,8 +213,8 @@ fn a_look_that_is_kept_is_the_look_that_would_be_made() {
 fn stitched_sums_are_the_closed_loop() {
     let mut policies = portfolio::reactive();
     policies.extend(portfolio::forecasting());
-    let mut bank = PolicySimulator::new(spec(), policies);
-    let mut eyes = bank.clone();
+    let mut simulator = PolicySimulator::new(spec(), policies);
+    let mut eyes = simulator.clone();
     let mut switched: Option<PolicyState> = None;
     let mut chosen: Vec<usize> = Vec::new();
     let mut forecast = None;
@@ -222,36 +222,36 @@ fn stitched_sums_are_the_closed_loop() {
         if slot % 20 == 0 {
             forecast = Some(clairvoyant(slot));
         }
-        bank.step(at(slot), Some(demand(slot)), forecast.as_ref());
+        simulator.step(at(slot), Some(demand(slot)), forecast.as_ref());
         if slot % DAY == 0 {
             // The forecast takes turns with the best reactive policy: switches that matter.
-            let wish = SelectionCriteria {
+            let criteria = SelectionCriteria {
                 objective: Objective::Cost,
                 cost_ratio: 10.0 + (slot / DAY) as f64,
                 lead: spec().lead,
                 forecast_available: (slot / DAY).is_multiple_of(2),
             };
             let choice = selection::select(
-                bank.portfolio(),
-                &selection::complete_days(bank.blocks(), DAY as u32),
-                bank.totals(),
-                &wish,
+                simulator.portfolio(),
+                &selection::complete_days(simulator.blocks(), DAY as u32),
+                simulator.totals(),
+                &criteria,
             )
             .policy;
-            chosen.push(bank.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
+            chosen.push(simulator.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
         }
         let i = chosen[slot / DAY];
-        let twin = switched.get_or_insert_with(|| PolicyState::new(&bank.world, whole(demand(slot) / 10.0)));
+        let state = switched.get_or_insert_with(|| PolicyState::new(&simulator.params, whole(demand(slot) / 10.0)));
         let seen = eyes.slot(at(slot), demand(slot) / 10.0);
-        twin.step(&bank.world, &bank.rules[i], &seen, bank.ahead[i]);
+        state.step(&simulator.params, &simulator.rules[i], &seen, simulator.ahead[i]);
     }
-    bank.step(at(21 * DAY), None, None);
-    let mut stitched = Sums::default();
-    for (i, block) in bank.blocks().enumerate() {
+    simulator.step(at(21 * DAY), None, None);
+    let mut stitched = Costs::default();
+    for (i, block) in simulator.blocks().enumerate() {
         stitched += block.sums[chosen[i / 4]];
     }
     assert!(chosen.windows(2).filter(|pair| pair[0] != pair[1]).count() > 10, "{chosen:?}");
-    let closed = switched.unwrap().take_sums(&bank.world);
+    let closed = switched.unwrap().take_sums(&simulator.params);
     for ratio in [0.0, 10.0, 100.0] {
         let off = closed.total_cost(ratio) / stitched.total_cost(ratio);
         assert!((0.999..1.001).contains(&off), "{ratio}: {off} {closed:?} {stitched:?}");
@@ -271,15 +271,15 @@ proptest! {
         let spec = SimulatorSpec { min, idle, max, cold_start, ..SimulatorSpec::new(threshold, lead) };
         let mut policies = portfolio::reactive();
         policies.extend(portfolio::forecasting());
-        let mut bank = PolicySimulator::new(spec, policies);
+        let mut simulator = PolicySimulator::new(spec, policies);
         let forecast = clairvoyant(1000);
         for (slot, demand) in slots {
-            bank.step(at(slot), demand, (slot > 2000).then_some(&forecast));
+            simulator.step(at(slot), demand, (slot > 2000).then_some(&forecast));
         }
-        bank.step(at(10_000), None, None);
-        for block in bank.blocks() {
+        simulator.step(at(10_000), None, None);
+        for block in simulator.blocks() {
             for sums in &block.sums {
-                let Sums { gpu_hours, missed, queued } = *sums;
+                let Costs { gpu_hours, missed, queued } = *sums;
                 prop_assert!(gpu_hours.is_finite() && missed.is_finite() && queued.is_finite());
                 prop_assert!(missed >= 0.0 && queued >= 0.0);
                 let hours = f64::from(block.slots) * 15.0 / 3600.0;
@@ -294,12 +294,12 @@ proptest! {
 #[test]
 fn one_bad_minute_moves_no_sums() {
     let sums = |bad: std::ops::Range<usize>| {
-        let mut bank = PolicySimulator::new(spec(), portfolio::reactive());
+        let mut simulator = PolicySimulator::new(spec(), portfolio::reactive());
         for slot in 0..=2 * DAY {
             let demand = if bad.contains(&slot) { 20_000.0 } else { demand(slot) };
-            bank.step(at(slot), Some(demand), None);
+            simulator.step(at(slot), Some(demand), None);
         }
-        totals(&bank)
+        totals(&simulator)
     };
     let clean = sums(0..0);
     for (bad, clean) in sums(DAY..DAY + 4).iter().zip(&clean) {

@@ -1,12 +1,12 @@
 //! An explanation as people read it: the answer, why, what each part asked for, what changed.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use prewarm_forecaster::Reason;
 
 use super::words::{age, number, percentile, span};
 use super::{fleet, learnt};
+use crate::cli::columns::{Align, aligned};
 use crate::dashboard::api::{Decision, Explanation, SourceTrouble, Trigger};
 
 /// The story of every trigger.
@@ -84,30 +84,35 @@ fn because(latest: &Decision, trigger: &Trigger, now: Timestamp) -> String {
     let no_demand = no_demand(trigger.source_trouble.as_ref());
     let parts = &latest.parts;
     let within = span(parts.lead_seconds);
-    let why = match latest.reason.as_str() {
-        "live" => "Live demand prevails.".to_owned(),
-        "panic" => "Live demand has jumped to at least twice its level: the last seconds count.".to_owned(),
-        "backlog" => "What is waiting prevails.".to_owned(),
-        "forecast" => {
+    let why = match Reason::named(&latest.reason) {
+        Some(Reason::Live) => "Live demand prevails.".to_owned(),
+        Some(Reason::Panic) => "Live demand has jumped to at least twice its level: the last seconds count.".to_owned(),
+        Some(Reason::Backlog) => "What is waiting prevails.".to_owned(),
+        Some(Reason::Forecast) => {
             let (forecast, quantile) = (parts.forecast.unwrap_or_default(), percentile(parts.forecast_quantile));
             format!("The forecast prevails: demand may reach {} ({quantile}) within {within}.", number(forecast))
         }
-        "floor" => format!("A window's floor prevails: {} to be Ready within {within}.", count(parts.floor_replicas)),
-        "ceiling" => format!("A window's ceiling cuts it: at most {} now.", optional(parts.ceiling_replicas)),
-        "hold" => "Demand has gone; replicas are held for a while.".to_owned(),
-        "keep_warm" => {
+        Some(Reason::Floor) => {
+            format!("A window's floor prevails: {} to be Ready within {within}.", count(parts.floor_replicas))
+        }
+        Some(Reason::Ceiling) => {
+            format!("A window's ceiling cuts it: at most {} now.", optional(parts.ceiling_replicas))
+        }
+        Some(Reason::Hold) => "Demand has gone; replicas are held for a while.".to_owned(),
+        Some(Reason::KeepWarm) => {
             let keep = policy.map(|policy| format!(" less than {} ago", span(policy.keep_warm_seconds)));
             format!("The last arrival was{}: one replica stays warm.", keep.unwrap_or_else(|| " recent".to_owned()))
         }
-        "never_zero" => "There is no demand, and zero is not allowed here: one replica stays.".to_owned(),
-        "idle" => format!("There is no demand, and none is expected within {within}."),
-        "last_good" => format!("{no_demand}: the last good value is repeated."),
-        "unavailable" if no_demand == DOWN => "The source has been down for too long.".to_owned(),
-        "unavailable" => format!("{no_demand}, and has not for too long."),
-        "asleep" => "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned(),
-        "no_data" if trigger.source_trouble.is_some() => format!("{no_demand}."),
-        "no_data" => "Does the query give a value? Try it on the source.".to_owned(),
-        other => format!("Reason: {other}."),
+        Some(Reason::NeverZero) => "There is no demand, and zero is not allowed here: one replica stays.".to_owned(),
+        Some(Reason::Idle) => format!("There is no demand, and none is expected within {within}."),
+        Some(Reason::LastGood) => format!("{no_demand}: the last good value is repeated."),
+        Some(Reason::Unavailable) if no_demand == DOWN => "The source has been down for too long.".to_owned(),
+        Some(Reason::Unavailable) => format!("{no_demand}, and has not for too long."),
+        Some(Reason::ScaledToZero) => "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned(),
+        Some(Reason::NoData) if trigger.source_trouble.is_some() => format!("{no_demand}."),
+        Some(Reason::NoData) => "Does the query give a value? Try it on the source.".to_owned(),
+        // A newer server's.
+        None => format!("Reason: {}.", latest.reason),
     };
     let state = match latest.state.as_str() {
         "reactive" => match (parts.forecast, policy.map(|policy| policy.mode.as_str())) {
@@ -179,12 +184,12 @@ fn parts(latest: &Decision, threshold: f64) -> String {
     let row = |of: &str, demand: String, replicas: String, note: String| {
         let prevailed = of == latest.reason || matches!((of, latest.reason.as_str()), ("live", "panic" | "last_good"));
         let mark = if prevailed { "▸" } else { " " };
-        [format!("{mark} {of}"), demand, replicas, note]
+        vec![format!("{mark} {of}"), demand, replicas, note]
     };
     let observed = parts
         .observed
         .map_or("the newest sample is missing".to_owned(), |seen| format!("newest sample {}", number(seen)));
-    let mut rows = vec![["  part", "demand", "replicas", ""].map(str::to_owned)];
+    let mut rows = vec![["  part", "demand", "replicas", ""].map(str::to_owned).to_vec()];
     let live = parts.live.map_or(NONE.to_owned(), number);
     rows.push(row("live", live, parts.live.map_or(NONE.to_owned(), ceil), observed));
     if parts.latency_factor > 1.0 {
@@ -210,7 +215,7 @@ fn parts(latest: &Decision, threshold: f64) -> String {
     rows.push(row("floor", NONE.to_owned(), parts.floor_replicas.to_string(), within));
     rows.push(row("hold", NONE.to_owned(), parts.hold_replicas.to_string(), String::new()));
     rows.push(row("ceiling", NONE.to_owned(), optional(parts.ceiling_replicas), "windows, now".to_owned()));
-    table(&rows, [Align::Left, Align::Right, Align::Right, Align::Left])
+    aligned(&rows, &[Align::Left, Align::Right, Align::Right])
 }
 
 /// The last changes, oldest first, in the zone of the windows.
@@ -219,12 +224,12 @@ fn transitions(trigger: &Trigger, now: Timestamp) -> String {
     let zone = named.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
     let title = format!("  changed ({})", zone.iana_name().unwrap_or("UTC"));
     let head = [&title, "replicas", "active", "reason", "state", "live", "forecast", "value"];
-    let mut rows = vec![head.map(str::to_owned)];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     for past in &trigger.transitions {
         let told = past.answer == "value";
         let at = past.at.to_zoned(zone.clone());
         let day = if now.duration_since(past.at).as_hours() < 12 { "%H:%M:%S" } else { "%b %d %H:%M:%S" };
-        rows.push([
+        rows.push(vec![
             format!("  {}", at.strftime(day)),
             if told { past.desired_replicas.to_string() } else { "hold".to_owned() },
             if told { yes_no(past.active).to_owned() } else { NONE.to_owned() },
@@ -236,34 +241,7 @@ fn transitions(trigger: &Trigger, now: Timestamp) -> String {
         ]);
     }
     use Align::{Left, Right};
-    table(&rows, [Left, Right, Left, Left, Left, Right, Right, Right])
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Align {
-    Left,
-    Right,
-}
-
-/// Columns as wide as their widest cell, two spaces between; a last column on the left is not padded.
-fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, align)) in row.iter().zip(align).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            let width = width(column).unwrap_or_default();
-            // Writing to a string cannot fail.
-            let _ = match align {
-                Align::Left => write!(line, "{gap}{cell:<width$}"),
-                Align::Right => write!(line, "{gap}{cell:>width$}"),
-            };
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    aligned(&rows, &[Left, Right, Left, Left, Left, Right, Right, Right])
 }
 
 fn paragraph(story: &mut String, text: &str) {

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::dashboard::api::SourceTrouble;
 use crate::dashboard::{self, scenes};
 
 /// The API of a real server, over HTTP.
@@ -36,6 +37,29 @@ async fn a_forecast_that_prevails() {
 #[tokio::test]
 async fn a_source_that_is_down_for_long() {
     insta::assert_snapshot!(story_of("blind").await);
+}
+
+#[tokio::test]
+async fn what_a_source_says_is_told_in_its_words() {
+    let (server, _serving) = served().await;
+    let mut told: Explanation = serde_json::from_str(&fetch(&about(&server, "blind")).await.unwrap()).unwrap();
+    let since = told.now - jiff::SignedDuration::from_mins(5);
+    for (kind, message, meaning) in [
+        (
+            "bad_query",
+            "default refused the query: 400, parse error in sum(up",
+            "does not answer the query with a number",
+        ),
+        ("partial", "default could read only a part of its data: EOF in sum(up)", "does not read all of its data"),
+        ("unauthorized", "default refused our credentials (HTTP 401): no org id", "does not take our credentials"),
+        ("missing", "the demand query returns nothing: sum(up)", "does not return anything"),
+    ] {
+        let trouble = SourceTrouble { kind: kind.to_owned(), message: message.to_owned(), since };
+        told.triggers[0].source_trouble = Some(trouble);
+        let story = story::tell(&told);
+        assert!(story.contains(&format!("source   {message}, for 5 min")), "{story}");
+        assert!(story.contains(meaning) && !story.contains("is down"), "{story}");
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::duration;
-use crate::metadata::Rules;
 use crate::metadata::windows::policies;
+use crate::metadata::{Rules, zone};
 use server::Server;
 
 /// Where the history is, and by which calendar its days are read.
@@ -59,12 +59,10 @@ impl Source {
 
     /// Zone, windows and holidays; UTC where none is named.
     pub(crate) fn calendar(&self) -> anyhow::Result<Calendar> {
-        let named = |name: &str| {
-            TimeZone::get(name).with_context(|| {
-                format!("--timezone {name}: no zone of the IANA database; write it like Europe/Berlin")
-            })
+        let zone = match &self.timezone {
+            Some(name) => Some(zone::parse(name).map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?),
+            None => None,
         };
-        let zone = self.timezone.as_deref().map(named).transpose()?;
         let Some(path) = &self.policy else {
             return Ok(Calendar::empty(zone.unwrap_or(TimeZone::UTC)));
         };

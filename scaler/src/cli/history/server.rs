@@ -1,6 +1,6 @@
 //! Which Prometheus is read, and with what: given on the command line, or a source of the server's configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
@@ -80,7 +80,7 @@ impl Server {
         Ok((name, source))
     }
 
-    fn configured(&self, file: &PathBuf) -> anyhow::Result<(String, SourceConfig)> {
+    fn configured(&self, file: &Path) -> anyhow::Result<(String, SourceConfig)> {
         let config = Config::load(Some(file), config::environment()).context("--config")?;
         let Some(source) = config.sources.get(&self.source) else {
             let known: Vec<&str> = config.sources.keys().map(String::as_str).collect();

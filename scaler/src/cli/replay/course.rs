@@ -24,7 +24,7 @@ pub(crate) fn course(
     let first = timeline(*arms.first()?)?;
     let demand = bucketed(first, |moment| moment.demand.map_or(f64::NAN, |demand| demand / threshold), f64::max)?;
     let ready = |moment: &Moment| f64::from(moment.ready);
-    let track = |arm: &Arm| Some(Track { name: arm.name(), ready: bucketed(timeline(*arm)?, ready, f64::min)? });
+    let track = |arm: &Arm| Some(Track { name: *arm, ready: bucketed(timeline(*arm)?, ready, f64::min)? });
     Some(Course { demand, tracks: arms.iter().filter_map(track).collect(), zone: zone.clone() })
 }
 

@@ -1,10 +1,11 @@
 //! A result written down by hand, for the tests of what is made of it.
 
 use jiff::civil::date;
+use prewarm_forecaster::replay::{self, Advice};
 
 use super::summary::{Arm, Assumptions, Day, EqualCost, Point, StartUp, Summary, Tuned, Verdict};
 
-fn arm(name: &'static str, gpu_hours: f64, missed_share: f64) -> Arm {
+fn arm(name: replay::Arm, gpu_hours: f64, missed_share: f64) -> Arm {
     let missed = missed_share * 2000.0;
     let day = |i: i64| {
         let shape = 1.0 + 0.2 * ((i * 5 % 7) as f64 - 3.0) * missed_share * 10.0;
@@ -31,14 +32,14 @@ fn arm(name: &'static str, gpu_hours: f64, missed_share: f64) -> Arm {
 /// Three weeks, eight arms.
 pub(crate) fn summary() -> Summary {
     let arms = [
-        ("hpa", 2430.0, 0.025),
-        ("reactive-tuned", 2800.0, 0.008),
-        ("yesterday", 2750.0, 0.009),
-        ("cron", 3120.0, 0.004),
-        ("knative", 2620.0, 0.02),
-        ("aws", 2900.0, 0.018),
-        ("prewarm", 2510.0, 0.003),
-        ("oracle", 2010.0, 0.0),
+        (replay::Arm::Hpa, 2430.0, 0.025),
+        (replay::Arm::ReactiveTuned, 2800.0, 0.008),
+        (replay::Arm::Yesterday, 2750.0, 0.009),
+        (replay::Arm::Cron, 3120.0, 0.004),
+        (replay::Arm::Knative, 2620.0, 0.02),
+        (replay::Arm::Aws, 2900.0, 0.018),
+        (replay::Arm::Prewarm, 2510.0, 0.003),
+        (replay::Arm::Oracle, 2010.0, 0.0),
     ];
     Summary {
         title: "chat <production>".to_owned(),
@@ -65,7 +66,7 @@ pub(crate) fn summary() -> Summary {
         conclusion: Verdict {
             headline: "Prewarm would have cut waiting requests from 2.5 % to 0.3 %, for 3 % more GPU-hours than the plain HPA.".to_owned(),
             sentences: vec!["Against the best settings that only react it saves 12 % of the total cost.".to_owned()],
-            advice: "use-prewarm",
+            advice: Advice::UsePrewarm,
         },
         tuned: Tuned { utilisation: 0.6, scale_down_seconds: 900 },
     }

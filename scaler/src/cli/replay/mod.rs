@@ -77,7 +77,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
         equal_cost: arms
             .iter()
-            .find(|arm| arm.name == "prewarm")
+            .find(|arm| arm.name == Arm::Prewarm)
             .and_then(|arm| EqualCost::at(&frontier, arm.gpu_hours)),
         frontier,
         conclusion: words::verdict(&conclusion, &arms, &assumptions),

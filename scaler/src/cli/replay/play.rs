@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use prewarm_forecaster::forecast::Spec;
-use prewarm_forecaster::replay::{Arm, History, Outcome, Scene, lead_span, replay, tighten_oracle, work};
+use prewarm_forecaster::replay::{Arm, History, Outcome, Scenario, lead_span, replay, tighten_oracle, work};
 use prewarm_forecaster::tuning::horizon;
 use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
@@ -30,7 +30,7 @@ enum Done {
 
 /// All arms, and the plain HPA at other utilisations, on all cores: first the forecasts, which take longest; who
 /// is done with the last of them goes on with the arm that lives by them.
-pub(crate) fn play(history: &Series, scene: &Scene) -> Played {
+pub(crate) fn play(history: &Series, scene: &Scenario) -> Played {
     let buckets = History::new(history).buckets(scene.threshold);
     let leads = horizon::leads(buckets.step(), lead_span(scene), horizon::EXACT, None);
     let spec = Spec { leads, quantiles: horizon::QUANTILES.to_vec(), calendar: scene.calendar.clone() };
@@ -77,12 +77,12 @@ fn issued(rolling: &Rolling<'_>, shares: &[Walked]) -> Vec<Forecast> {
     rolling.join(shares, |_, forecast| forecast).0.into_iter().flatten().collect()
 }
 
-fn arm(history: &Series, forecasts: &[Forecast], scene: &Scene, arm: Arm) -> Done {
+fn arm(history: &Series, forecasts: &[Forecast], scene: &Scenario, arm: Arm) -> Done {
     Done::Arm(arm, Box::new(replay(history, forecasts, scene, arm)))
 }
 
-fn point(history: &Series, scene: &Scene, utilisation: f64) -> Point {
-    let mut other = Scene { timeline: false, ..scene.clone() };
+fn point(history: &Series, scene: &Scenario, utilisation: f64) -> Point {
+    let mut other = Scenario { timeline: false, ..scene.clone() };
     other.hpa.utilisation = utilisation;
     let outcome = replay(history, &[], &other, Arm::Hpa);
     Point { utilisation, gpu_hours: outcome.gpu_hours, missed_share: outcome.miss_share }

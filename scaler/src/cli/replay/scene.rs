@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::Scene as Assumed;
-use prewarm_forecaster::replay::scene::{ColdStart, Slots};
+use prewarm_forecaster::replay::Scenario as Assumed;
+use prewarm_forecaster::replay::scenario::{ColdStart, Slots};
 use prewarm_forecaster::{Calendar, Series};
 
 use super::summary::{Assumptions, StartUp};

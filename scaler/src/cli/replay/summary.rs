@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::replay::{self, DaySum, Outcome};
-use serde::Serialize;
+use prewarm_forecaster::replay::{self, Advice, DaySum, Outcome};
+use serde::{Serialize, Serializer};
 
 use crate::cli::history::written;
 
@@ -81,8 +81,9 @@ pub(crate) struct StartUp {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Arm {
-    /// As in `--timeline`.
-    pub(crate) name: &'static str,
+    /// Which; in JSON its name, as in `--timeline`.
+    #[serde(serialize_with = "arm_name")]
+    pub(crate) name: replay::Arm,
     /// GPU-hours + cost ratio × missed replica-hours.
     pub(crate) total_cost: f64,
     /// From scheduled to gone.
@@ -158,8 +159,9 @@ impl EqualCost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
-    /// use-prewarm, tune-hpa or keep-hpa.
-    pub(crate) advice: &'static str,
+    /// What to do; in JSON use-prewarm, tune-hpa or keep-hpa.
+    #[serde(serialize_with = "advice_name")]
+    pub(crate) advice: Advice,
     /// One sentence.
     pub(crate) headline: String,
     /// What stands behind it.
@@ -194,7 +196,7 @@ impl Summary {
         let figures = |(arm, outcome): &(replay::Arm, Outcome)| {
             let total_cost = outcome.total_cost(assumed.cost_ratio);
             Arm {
-                name: arm.name(),
+                name: *arm,
                 total_cost,
                 gpu_hours: outcome.gpu_hours,
                 missed_replica_hours: outcome.missed_replica_hours,
@@ -211,9 +213,9 @@ impl Summary {
         outcomes.iter().map(figures).collect()
     }
 
-    /// The arm of this name.
-    pub(crate) fn arm(&self, name: &str) -> Option<&Arm> {
-        self.arms.iter().find(|arm| arm.name == name)
+    /// What this way to scale would have done.
+    pub(crate) fn arm(&self, of: replay::Arm) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.name == of)
     }
 }
 
@@ -223,29 +225,36 @@ fn ratio(cost: f64, of: f64) -> f64 {
 }
 
 /// What an arm is called in a sentence.
-pub(crate) fn label(name: &str) -> &str {
-    match name {
-        "hpa" => "plain HPA",
-        "reactive-tuned" => "tuned HPA",
-        "yesterday" => "same time yesterday",
-        "cron" => "cron schedule",
-        "knative" => "Knative",
-        "aws" => "AWS predictive",
-        "prewarm" => "Prewarm",
-        "oracle" => "perfect foresight",
-        other => other,
+pub(crate) fn label(arm: replay::Arm) -> &'static str {
+    match arm {
+        replay::Arm::Hpa => "plain HPA",
+        replay::Arm::ReactiveTuned => "tuned HPA",
+        replay::Arm::Yesterday => "same time yesterday",
+        replay::Arm::Cron => "cron schedule",
+        replay::Arm::Knative => "Knative",
+        replay::Arm::Aws => "AWS predictive",
+        replay::Arm::Prewarm => "Prewarm",
+        replay::Arm::Oracle => "perfect foresight",
     }
 }
 
 /// The class of an arm's colour: the few that matter have one of their own.
-pub(crate) fn colour(name: &str) -> &'static str {
-    match name {
-        "hpa" => "hpa",
-        "reactive-tuned" => "reactive",
-        "prewarm" => "prewarm",
-        "oracle" => "oracle",
-        _ => "other",
+pub(crate) fn colour(arm: replay::Arm) -> &'static str {
+    match arm {
+        replay::Arm::Hpa => "hpa",
+        replay::Arm::ReactiveTuned => "reactive",
+        replay::Arm::Prewarm => "prewarm",
+        replay::Arm::Oracle => "oracle",
+        replay::Arm::Yesterday | replay::Arm::Cron | replay::Arm::Knative | replay::Arm::Aws => "other",
     }
+}
+
+fn arm_name<S: Serializer>(arm: &replay::Arm, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(arm.name())
+}
+
+fn advice_name<S: Serializer>(advice: &Advice, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(advice.as_str())
 }
 
 #[cfg(test)]

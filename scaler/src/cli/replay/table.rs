@@ -43,7 +43,7 @@ pub(crate) fn table(summary: &Summary) -> String {
     ];
     for arm in &summary.arms {
         lines.push(vec![
-            arm.name.to_owned(),
+            arm.name.to_string(),
             figure(arm.total_cost),
             format!("{:.2} ×", arm.cost_to_hpa),
             format!("{:.2} ×", arm.cost_to_oracle),
@@ -106,7 +106,7 @@ pub(crate) fn csv(summary: &Summary) -> anyhow::Result<String> {
     ])?;
     for arm in &summary.arms {
         writer.write_record([
-            arm.name.to_owned(),
+            arm.name.to_string(),
             arm.total_cost.to_string(),
             arm.gpu_hours.to_string(),
             arm.missed_replica_hours.to_string(),

@@ -1,15 +1,16 @@
 //! The conclusion in plain words.
 
 use jiff::SignedDuration;
-use prewarm_forecaster::replay::{Advice, Conclusion};
+use prewarm_forecaster::replay::{self, Advice, Conclusion};
 
 use super::summary::{Arm, Assumptions, Verdict};
 use crate::cli::history::written;
 
 /// What a person should take away. `arms` hold `hpa`, `reactive-tuned` and `prewarm`.
 pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptions) -> Verdict {
-    let of = |name: &str| arms.iter().find(|arm| arm.name == name);
-    let (hpa, tuned, prewarm) = (of("hpa"), of("reactive-tuned"), of("prewarm"));
+    let of = |way| arms.iter().find(|arm| arm.name == way);
+    let (hpa, tuned) = (of(replay::Arm::Hpa), of(replay::Arm::ReactiveTuned));
+    let prewarm = of(replay::Arm::Prewarm);
     let settings = format!(
         "{:.0} % utilisation and a scale-down window of {}",
         conclusion.settings.utilisation * 100.0,
@@ -34,9 +35,8 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
         conclusion.days,
         cost(conclusion.gain)
     );
-    let (advice, headline, mut sentences) = match conclusion.advice {
+    let (headline, mut sentences) = match conclusion.advice {
         Advice::UsePrewarm => (
-            "use-prewarm",
             format!(
                 "Prewarm would have cost {} less than the plain HPA, and {} less than the best settings that only react.",
                 less(conclusion.prewarm, conclusion.hpa),
@@ -45,7 +45,6 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
             vec![compared("Prewarm", prewarm), days],
         ),
         Advice::TuneHpa => (
-            "tune-hpa",
             format!(
                 "Keep the plain HPA, with other settings: {settings} would have cost {} less. A forecast adds nothing worth \
                  having here.",
@@ -54,26 +53,25 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
             vec![compared("these settings", tuned), days],
         ),
         Advice::KeepHpa => (
-            "keep-hpa",
             "Keep the plain HPA as it is: neither other settings nor a forecast would have cost noticeably less."
                 .to_owned(),
             vec![compared("Prewarm", prewarm), days],
         ),
     };
     sentences.extend(prewarm.and_then(|prewarm| cheaper_still(arms, prewarm)));
-    Verdict { advice, headline, sentences }
+    Verdict { advice: conclusion.advice, headline, sentences }
 }
 
 /// Says so where another way that people can have was noticeably cheaper than Prewarm.
 fn cheaper_still(arms: &[Arm], prewarm: &Arm) -> Option<String> {
-    const OTHERS: [(&str, &str); 4] = [
-        ("yesterday", "an HPA that also asks for what yesterday needed"),
-        ("cron", "a KEDA cron schedule made from it"),
-        ("knative", "Knative's windows"),
-        ("aws", "an hourly schedule as AWS predicts one"),
+    const OTHERS: [(replay::Arm, &str); 4] = [
+        (replay::Arm::Yesterday, "an HPA that also asks for what yesterday needed"),
+        (replay::Arm::Cron, "a KEDA cron schedule made from it"),
+        (replay::Arm::Knative, "Knative's windows"),
+        (replay::Arm::Aws, "an hourly schedule as AWS predicts one"),
     ];
     const NOTICEABLE: f64 = 0.98;
-    let of = |(name, words): (&str, &'static str)| Some((arms.iter().find(|arm| arm.name == name)?.total_cost, words));
+    let of = |(way, words)| Some((arms.iter().find(|arm| arm.name == way)?.total_cost, words));
     let (cost, words) = OTHERS.into_iter().filter_map(of).min_by(|a, b| a.0.total_cmp(&b.0))?;
     let share = 1.0 - cost / prewarm.total_cost;
     (cost < NOTICEABLE * prewarm.total_cost)
@@ -121,16 +119,16 @@ mod tests {
         };
         let summary = summary();
         let verdict = verdict(&conclusion, &summary.arms, &summary.assumptions);
-        format!("{}: {}\n{}\n", verdict.advice, verdict.headline, verdict.sentences.join("\n"))
+        format!("{}: {}\n{}\n", verdict.advice.as_str(), verdict.headline, verdict.sentences.join("\n"))
     }
 
     #[test]
     fn who_was_cheaper_is_named() {
         let mut summary = summary();
-        let prewarm = summary.arms.iter().find(|arm| arm.name == "prewarm").unwrap().clone();
-        summary.arms.retain(|arm| ["hpa", "prewarm"].contains(&arm.name));
+        let prewarm = summary.arms.iter().find(|arm| arm.name == replay::Arm::Prewarm).unwrap().clone();
+        summary.arms.retain(|arm| [replay::Arm::Hpa, replay::Arm::Prewarm].contains(&arm.name));
         assert_eq!(cheaper_still(&summary.arms, &prewarm), None);
-        let cron = Arm { name: "cron", total_cost: prewarm.total_cost * 0.9, ..prewarm.clone() };
+        let cron = Arm { name: replay::Arm::Cron, total_cost: prewarm.total_cost * 0.9, ..prewarm.clone() };
         summary.arms.push(cron);
         let said = cheaper_still(&summary.arms, &prewarm).unwrap();
         assert!(said.contains("cron schedule") && said.contains("10 % less"), "{said}");

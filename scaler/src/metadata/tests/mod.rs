@@ -31,7 +31,6 @@ fn rules() -> Rules {
         allow: Allow { server_addresses: vec!["http://*.models.svc:*".parse().unwrap()] },
         sources: Some(BTreeMap::from([
             ("default".to_owned(), source(SourceKind::Prometheus, &[])),
-            ("keda".to_owned(), source(SourceKind::Keda, &[])),
             ("pods".to_owned(), source(SourceKind::Exposition, &[])),
             ("payroll".to_owned(), source(SourceKind::Prometheus, &["finance"])),
         ])),
@@ -172,8 +171,10 @@ fn addresses_and_sources() {
         at(&[("serverAddress", "http://llama.models.svc:8000/metrics")]),
         SourceRef::Address("http://llama.models.svc:8000/metrics".parse().unwrap())
     );
-    let through_keda = parsed(&map(&[("triggerName", "rabbitmq-jobs"), ("threshold", "4")])).trigger.unwrap();
-    assert_eq!(through_keda.source.unwrap().at, SourceRef::Named("keda".into()));
+    // The spec stands, so that the HPA does not lose its metric over it.
+    let through_keda = parsed(&map(&[("triggerName", "rabbitmq-jobs"), ("threshold", "4")]));
+    assert!(through_keda.spec.is_ok());
+    assert_snapshot!(through_keda.trigger.unwrap_err()[0], @"triggerName: other triggers cannot be read through KEDA yet: give query or preset");
 
     assert_snapshot!(complaint("source", "defualt"), @r#"source: the server's configuration has no source "defualt"; did you mean "default"?"#);
     assert_snapshot!(complaint("source", "x"), @r#"source: the server's configuration has no source "x"; add it there as sources.NAME, or name another source"#);
@@ -181,7 +182,6 @@ fn addresses_and_sources() {
     assert_snapshot!(complaint("source", "payrol"), @r#"source: the server's configuration has no source "payrol"; add it there as sources.NAME, or name another source"#);
     assert_snapshot!(complaint("source", "payroll"), @r#"source: namespace "models" may not use source "payroll": whoever runs the server decides by the source's key namespaces"#);
     assert!(parse("finance", "x", &with(QUERY_4, &[("source", "payroll")]), &rules()).trigger.is_ok());
-    assert_snapshot!(complaint("source", "keda"), @r#"source: "keda" reads triggerName only"#);
     assert_snapshot!(complaint("serverAddress", "http://prometheus:9090"), @r#"serverAddress: "http://prometheus:9090" is not permitted: its host is not among those permitted by allow.serverAddresses in the server's configuration; add it there, or name a source"#);
 
     let nothing_configured = Rules { sources: Some(BTreeMap::new()), ..Rules::default() };
@@ -191,9 +191,9 @@ fn addresses_and_sources() {
 
 #[test]
 fn demand_is_exactly_one() {
-    assert_snapshot!(complaints(&map(&[("threshold", "4")])), @"query: is missing: give one of query, preset and triggerName, or windows alone");
+    assert_snapshot!(complaints(&map(&[("threshold", "4")])), @"query: is missing: give one of query and preset, or windows alone");
     assert_snapshot!(complaints(&map(&[("query", "q"), ("thresholdFromEnv", "hunter2")])), @"threshold: is missing: say how much demand one replica sustains: a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does (thresholdFromEnv is not read)");
-    assert_snapshot!(complaint("triggerName", "other"), @"triggerName: cannot stand beside query: give one of query, preset and triggerName");
+    assert_snapshot!(complaint("triggerName", "other"), @"triggerName: other triggers cannot be read through KEDA yet: give query or preset");
     assert_snapshot!(complaint("selector", r#"a="b""#), @"selector: goes with a preset; put the matchers of a query into the query itself");
     assert_snapshot!(complaints(&map(&[("preset", "vllm")])), @r#"
     selector: is missing: say which series the preset is to read, like namespace="llm",model_name="llama"
@@ -290,7 +290,7 @@ fn windows_alone_need_neither_demand_nor_threshold() {
     let spec = parsed.spec.unwrap();
     assert_eq!((spec.name.as_str(), spec.threshold.get()), ("prewarm-windows", 1.0));
     assert_eq!(parsed.trigger.unwrap().source, None);
-    assert_snapshot!(complaints(&map(&[("policyRef", "business-hours"), ("backlogQuery", "b")])), @"backlogQuery: needs a demand: give one of query, preset and triggerName");
+    assert_snapshot!(complaints(&map(&[("policyRef", "business-hours"), ("backlogQuery", "b")])), @"backlogQuery: needs a demand: give one of query and preset");
 }
 
 /// C02: KEDA's own keys and unknown ones are accepted; KEDA's without a warning.

@@ -26,6 +26,7 @@ use super::selector::{self, Operator, Selector};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
     promql: String,
+    selected_by: Vec<String>,
     caveat: Option<Caution>,
 }
 
@@ -33,6 +34,11 @@ impl Expression {
     /// The expression as PromQL, selector included.
     pub fn promql(&self) -> &str {
         &self.promql
+    }
+
+    /// Labels that the selector names: the others are the preset's own.
+    pub fn selected_by(&self) -> &[String] {
+        &self.selected_by
     }
 
     /// When the expression does not tell the truth, if there is such a case.
@@ -93,7 +99,8 @@ pub fn find(name: &str, selector: &Selector) -> Result<PresetSignals, String> {
     let names = |label: &str| selector.matchers().iter().any(|matcher| matcher.label == label);
     let render = |promql: &str| {
         let promql = preset.narrowed(promql, selector)?;
-        Ok::<_, String>(Expression { promql, caveat: None })
+        let selected_by = selector.matchers().iter().map(|matcher| matcher.label.clone()).collect();
+        Ok::<_, String>(Expression { promql, selected_by, caveat: None })
     };
     let open = preset.unnamed.as_ref().filter(|unnamed| !names(unnamed.label));
     let mut demand = render(open.map_or(preset.demand, |unnamed| unnamed.demand))?;

@@ -89,13 +89,13 @@ impl ExpositionSource {
     fn number(&self, query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Result<Option<f64>, SourceError> {
         let source_name = self.scraper.name().to_owned();
         match evaluate(plan, window, at).into_vector().as_slice() {
-            [] => match unmatchable(plan, window, at) {
+            [] => match unmatchable(query, plan, window, at) {
                 Some(cause) => Err(SourceError::Unmatchable { source_name, cause }),
                 None => Ok(None),
             },
             [(_, value)] => Ok(observed(*value)),
             series => {
-                let promql = query.promql().unwrap_or_default();
+                let promql = query.promql();
                 let cause = format!("{} in {}", several(series.len()), shorten(promql));
                 Err(SourceError::NotOneNumber { source_name, cause })
             }
@@ -103,9 +103,7 @@ impl ExpositionSource {
     }
 
     fn plan(&self, query: &Query) -> Result<Arc<Plan>, SourceError> {
-        let Some(promql) = query.promql() else {
-            return Err(self.unsupported("read another trigger; that comes later"));
-        };
+        let promql = query.promql();
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS && !plans.contains_key(promql) {
             plans.clear();
@@ -124,11 +122,12 @@ impl ExpositionSource {
 
 /// Why a plan that came to nothing always will, if so: series of its metric were scraped, and none of them has a label by
 /// which the plan selects. `namespace`, `pod` and `job` are added by a Prometheus; a page does not have them.
-fn unmatchable(plan: &Plan, window: &Window, at: Timestamp) -> Option<String> {
+fn unmatchable(query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Option<String> {
     plan.series().into_iter().find_map(|series| {
         let scraped: Vec<&Labels> = window.scraped(&series.metric, at).collect();
         let has = |label: &str| scraped.iter().any(|labels| labels.iter().any(|(known, _)| known == label));
-        let lacking = series.matchers.iter().find(|matcher| !matcher.is_match("") && !has(&matcher.name))?;
+        let mut named = series.matchers.iter().filter(|matcher| query.names(&matcher.name));
+        let lacking = named.find(|matcher| !matcher.is_match("") && !has(&matcher.name))?;
         let labels = scraped.first()?.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>().join(", ");
         Some(format!(
             "no series of {} has a label {} where it is scraped directly (it has {labels}; what a Prometheus adds, as \

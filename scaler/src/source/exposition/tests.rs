@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::*;
 use crate::config::SourceKind;
+use crate::signal::preset;
+use crate::signal::selector::Selector;
 
 /// One endpoint: what it says, and how often it was asked.
 #[derive(Debug, Default)]
@@ -179,6 +181,19 @@ async fn a_selector_that_no_page_can_match_is_told_apart_from_no_demand() {
     assert_eq!(demand(&source, r#"sum(x{namespace=""})"#, 0).await, Ok(Some(1.0)));
     assert_eq!(demand(&source, r#"sum(nothing{namespace="llm"})"#, 0).await, Ok(None), "a metric may come");
     assert_eq!(demand(&source, r#"sum(x{namespace="llm"}) or sum(y)"#, 0).await, Ok(Some(2.0)));
+
+    let (_, url) =
+        endpoint("sglang:num_running_reqs{model_name=\"a\"} 1\nsglang:num_queue_reqs{model_name=\"a\"} 2").await;
+    let source = super::tests::source(&[&url]);
+    let preset = async |selector: &str| {
+        let found = preset::find("sglang", &Selector::parse(selector).unwrap()).unwrap();
+        let signals = Signals { demand: Query::Preset(found.demand), backlog: None, latency: None };
+        source.sample(&signals, slot(0)).await.map(|sample| sample.demand)
+    };
+    assert_eq!(preset(r#"model_name="a""#).await, Ok(Some(3.0)));
+    assert_eq!(preset(r#"model_name="b""#).await, Ok(None), "labels of the preset's own are nobody's mistake");
+    let told = preset(r#"namespace="llm",model_name="a""#).await.unwrap_err().to_string();
+    assert!(told.ends_with("leave namespace out of the selector"), "{told}");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl PrometheusSource {
     }
 
     async fn value(&self, query: &Query, at: Timestamp) -> Result<Option<f64>, SourceError> {
-        let promql = self.promql(query)?;
+        let promql = query.promql();
         let question = Question {
             url: &self.instant,
             promql,
@@ -112,7 +112,7 @@ impl PrometheusSource {
         if to.duration_since(from).as_millis() / step.as_millis() >= MAX_POINTS {
             return Err(self.unsupported("read more than 11,000 points at once"));
         }
-        let promql = self.promql(query)?;
+        let promql = query.promql();
         let form = vec![
             ("query", promql.to_owned()),
             ("start", seconds(from.as_millisecond())),
@@ -209,10 +209,6 @@ impl PrometheusSource {
         let value: f64 =
             text.parse().map_err(|_| self.http.garbage(format!("\"{}\" is not a number", shorten(text))))?;
         Ok(observed(value))
-    }
-
-    fn promql<'a>(&self, query: &'a Query) -> Result<&'a str, SourceError> {
-        query.promql().ok_or_else(|| self.unsupported("read another trigger; that comes later"))
     }
 
     fn not_one(&self, cause: &str, promql: &str) -> SourceError {

@@ -3,7 +3,7 @@
 //! by block.
 
 use jiff::Timestamp;
-use prewarm_forecaster::decide::choice::Sums;
+use prewarm_forecaster::decide::selection::Costs;
 use prewarm_forecaster::tuning::simulator::Block;
 
 use super::super::day::{DayError, column, sealed, section, unsealed};
@@ -28,7 +28,7 @@ fn pack_day(day: i64, blocks: &[&Block], fingerprint: u64) -> Result<Note, NoteE
     section(&mut data, &blocks.iter().map(|block| block.slots).collect::<Vec<_>>())?;
     section(&mut data, &blocks.iter().map(|block| block.foreseen).collect::<Vec<_>>())?;
     section(&mut data, &blocks.iter().map(|block| block.demand).collect::<Vec<_>>())?;
-    for part in [|sums: &Sums| sums.gpu_hours, |sums: &Sums| sums.missed, |sums: &Sums| sums.queued] {
+    for part in [|sums: &Costs| sums.gpu_hours, |sums: &Costs| sums.missed, |sums: &Costs| sums.queued] {
         // Single precision: sums of noise need no more.
         let all: Vec<f32> =
             blocks.iter().flat_map(|block| block.sums[..policies].iter().map(move |sums| part(sums) as f32)).collect();
@@ -58,7 +58,7 @@ pub fn unpack_blocks(note: &Note, fingerprint: u64) -> Result<Vec<Block>, NoteEr
         let mut next = || column(&mut rest, n * policies)?.ok_or(DayError::Shape);
         [next()?, next()?, next()?]
     };
-    let sums = |i: usize| Sums {
+    let sums = |i: usize| Costs {
         gpu_hours: f64::from(gpu_hours[i]),
         missed: f64::from(missed[i]),
         queued: f64::from(queued[i]),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn block(hour: i64) -> Block {
-        let sums = (0..69).map(|i| Sums { gpu_hours: f64::from(i) * 1.5, missed: f64::from(i % 3), queued: 0.25 });
+        let sums = (0..69).map(|i| Costs { gpu_hours: f64::from(i) * 1.5, missed: f64::from(i % 3), queued: 0.25 });
         Block { start: instant(hour * 3600), slots: 1440, foreseen: 1000, demand: hour as f64, sums: sums.collect() }
     }
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::tactics::{choice, minutes, reactive};
 use super::*;
-use crate::decide::choice::ShadowPolicy;
 use crate::decide::planner::checkpoint::Checkpoint;
+use crate::decide::selection::ShadowPolicy;
 
 const SLOT: i64 = 15;
 
@@ -15,7 +15,7 @@ fn successor(of: &Planner, checkpoint: &Checkpoint) -> Planner {
     planner.set_gate(of.gate);
     planner.learn_start_ups(of.start_ups.clone());
     of.forecast.iter().for_each(|forecast| planner.install(forecast.clone()));
-    of.choice.iter().for_each(|choice| planner.install_choice(choice.clone()));
+    of.selection.iter().for_each(|choice| planner.install_selection(choice.clone()));
     planner.restore(checkpoint);
     planner
 }
@@ -63,7 +63,7 @@ proptest! {
         let mut whole = Planner::new(Arc::new(policy), Rhythm::default());
         whole.install(forecast(28_000, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
-            whole.install_choice(choice(policy, reactive(0.8, minutes(10))));
+            whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
         }
         let cut = cut.min(seen.len() - 1);
         let slot = |i: usize| at(28_000 + SLOT * i as i64);
@@ -89,7 +89,7 @@ proptest! {
         let mut whole = Planner::new(Arc::new(policy()), Rhythm::default());
         whole.install(forecast(0, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
-            whole.install_choice(choice(policy, reactive(0.8, minutes(10))));
+            whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
         }
         let mut last = None;
         for (i, observation) in seen.iter().enumerate() {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::control::average_value::replicas;
 use crate::control::quantity::MAX_REPLICAS;
-use crate::decide::choice::{Choice, ShadowPolicy, Why};
+use crate::decide::selection::{Selection, SelectionReason, ShadowPolicy};
 use crate::decide::{Check, Earlier, Verdict};
 use crate::series::Minute;
 
@@ -117,6 +117,11 @@ fn the_first_sample_of_all_is_judged_by_what_runs_and_else_waits() {
         line.tick(15, unknown);
         assert!(line.1.decision.metric_value >= 100.0, "{:?}", line.1);
     }
+    // An empty history says nothing of it either.
+    let mut line = Timeline::unseen(policy());
+    line.0.warm(at(5), &[]);
+    line.tick(0, demand(100.0));
+    assert_eq!(line.1.answer, Answer::NoData);
     // The slot before, asked for after the fact, confirms it at once.
     let mut line = Timeline::unseen(policy());
     line.0.witness(at(-15), &demand(90.0));
@@ -184,7 +189,7 @@ fn what_may_run_bounds_what_is_held_and_nothing_asks_for_more_than_a_cluster_hol
 fn what_is_held_is_not_kept_by_a_scale_down_window() {
     let hour = ShadowPolicy::Reactive { utilisation: 0.5, scale_down_window: SignedDuration::from_hours(1) };
     let mut line = Timeline::unseen(policy());
-    line.0.install_choice(Arc::new(Choice::untried(hour, hour, Why::ReactiveBest, 30.0)));
+    line.0.install_selection(Arc::new(Selection::untried(hour, hour, SelectionReason::ReactiveBest, 30.0)));
     line.hold(0, 600, demand(10.0));
     line.tick(615, demand(1e12));
     assert_eq!(line.1.decision.desired_replicas, 8, "four times the two of before");
@@ -218,7 +223,7 @@ proptest! {
         let chosen = ShadowPolicy::Reactive { utilisation, scale_down_window: SignedDuration::from_mins(10) };
         let calendar = office(floor, None, None);
         let mut line = Timeline::unseen(Policy { latency_target: Some(1.0), calendar, ..policy() });
-        line.0.install_choice(Arc::new(Choice::untried(chosen, chosen, Why::ReactiveBest, 30.0)));
+        line.0.install_selection(Arc::new(Selection::untried(chosen, chosen, SelectionReason::ReactiveBest, 30.0)));
         let seen = |(demand, backlog, latency)| Observation { demand, backlog, latency, ..NOTHING };
         let all = before.iter().copied().map(seen).chain([bad]).chain(after.iter().copied().map(seen));
         // What a slot needs at the most, as it is answered; latency may lift demand by a half.

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Quantile;
+use crate::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 
 pub(super) fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
@@ -29,9 +29,9 @@ fn ahead() -> ShadowPolicy {
     }
 }
 
-pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Choice> {
-    let why = if policy.forecasts() { Why::Earned } else { Why::ReactiveBest };
-    Arc::new(Choice {
+pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Selection> {
+    let why = if policy.forecasts() { SelectionReason::Earned } else { SelectionReason::ReactiveBest };
+    Arc::new(Selection {
         policy,
         best_reactive,
         why,
@@ -39,17 +39,17 @@ pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<C
         days_won: 6,
         gain: 1.0,
         gain_interval: (0.5, 1.5),
-        expected: Sums::default(),
-        expected_reactive: Sums::default(),
+        expected: Costs::default(),
+        expected_reactive: Costs::default(),
         cost_ratio: 30.0,
     })
 }
 
 /// 40 is expected from minute 10 to minute 20.
-fn expecting(policy: Policy, chosen: &Arc<Choice>) -> Timeline {
+fn expecting(policy: Policy, chosen: &Arc<Selection>) -> Timeline {
     let mut line = Timeline::new(policy);
     line.0.install(forecast(0, 600, 1200, 40.0));
-    line.0.install_choice(chosen.clone());
+    line.0.install_selection(chosen.clone());
     line
 }
 
@@ -80,7 +80,7 @@ fn a_forecasting_choice_uses_its_own_quantile_and_utilisations() {
 fn where_the_forecast_is_missing_the_best_reactive_policy_acts() {
     let best = reactive(0.5, minutes(5));
     let mut line = Timeline::new(policy());
-    line.0.install_choice(choice(ahead(), best));
+    line.0.install_selection(choice(ahead(), best));
     line.hold(0, 60, demand(20.0));
     line.check(40.0, true, Reason::Live);
     assert_eq!(line.1.decision.parts.policy, Some(best));
@@ -150,7 +150,7 @@ fn a_queue_has_the_headroom_of_demand_and_no_less_than_it_was_given() {
 fn a_floor_is_not_kept_beyond_its_window() {
     let chosen = reactive(1.0, minutes(60));
     let mut line = Timeline::new(Policy { calendar: office(Some(6), None, None), ..policy() });
-    line.0.install_choice(choice(chosen, chosen));
+    line.0.install_selection(choice(chosen, chosen));
     line.hold(18 * 3600 - 600, 18 * 3600, demand(15.0));
     line.check(15.0, true, Reason::Live);
 }

@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::control::keda::ScaledObject;
-use crate::decide::choice::{Choice, ShadowPolicy, Sums, Why};
 use crate::decide::policy::Threshold;
+use crate::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use crate::forecast::{Ensemble, Spec};
-use crate::replay::scene::Service;
-use crate::replay::{Arm, History, Outcome, Scene, lead_span, replay, replay_prewarm};
+use crate::replay::scenario::Service;
+use crate::replay::{Arm, History, Outcome, Scenario, lead_span, replay, replay_prewarm};
 use crate::series::Series;
 use crate::tuning::model::RefitSchedule;
 use crate::tuning::simulator::{PolicySimulator, SimulatorSpec};
@@ -32,11 +32,11 @@ fn trace(days: i64, demand: impl Fn(i64) -> f64) -> Series {
 }
 
 /// Three weeks, of which the last counts.
-fn scene(trace: &Series, cold_start: i64, keda: ScaledObject) -> Scene {
-    Scene {
+fn scene(trace: &Series, cold_start: i64, keda: ScaledObject) -> Scenario {
+    Scenario {
         keda,
         counted_from: Some(trace.end() - SignedDuration::from_hours(7 * 24)),
-        ..Scene::new(Threshold::new(10.0).unwrap(), SignedDuration::from_secs(cold_start))
+        ..Scenario::new(Threshold::new(10.0).unwrap(), SignedDuration::from_secs(cold_start))
     }
 }
 
@@ -56,7 +56,7 @@ fn forecasts(trace: &Series, lead: SignedDuration) -> Vec<Forecast> {
     trace.values().iter().filter_map(issue).collect()
 }
 
-fn cost(outcome: &Outcome, scene: &Scene) -> f64 {
+fn cost(outcome: &Outcome, scene: &Scenario) -> f64 {
     outcome.total_cost(scene.cost_ratio)
 }
 
@@ -71,7 +71,7 @@ fn shadow_policies_live_in_the_scene() {
         ..ScaledObject::default()
     };
     for (shows_queue, idle) in [(true, None), (false, Some(0))] {
-        let scene = Scene { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
+        let scene = Scenario { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
         let policy = scene.policy();
         let simulator = scene.simulation_inputs(&policy, BUCKET).simulator(&policy);
         let SimulatorSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } = simulator.spec().clone();
@@ -90,7 +90,7 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     let trace = trace(21, spikes);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(60));
     for ratio in [10.0, 30.0, 100.0] {
-        let scene = Scene { cost_ratio: ratio, ..scene(&trace, 60, ScaledObject::default()) };
+        let scene = Scenario { cost_ratio: ratio, ..scene(&trace, 60, ScaledObject::default()) };
         let of = |arm| cost(&replay(&trace, &forecasts, &scene, arm), &scene);
         let (prewarm, tuned) = (of(Arm::Prewarm), of(Arm::ReactiveTuned));
         assert!(prewarm <= 1.02 * tuned, "{ratio}: {prewarm} {tuned}");
@@ -108,7 +108,7 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
     let minutes = (0..3 * 1440 + 400).map(|minute: i64| wave((minute + 203).div_euclid(5))).collect();
     let start = Timestamp::from_second(203 * 60).unwrap();
     let trace = Series::new(start, SignedDuration::from_mins(1), minutes);
-    let scene = Scene { timeline: true, counted_from: None, ..scene(&trace, 600, ScaledObject::default()) };
+    let scene = Scenario { timeline: true, counted_from: None, ..scene(&trace, 600, ScaledObject::default()) };
 
     let buckets = History::new(&trace).buckets(scene.threshold);
     let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());
@@ -123,7 +123,7 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
         issued.extend(ensemble.forecast().ok());
     }
     let (beforehand, own) = (replay(&trace, &issued, &scene, Arm::Prewarm), replay_prewarm(&trace, &scene));
-    assert!(own.selections.iter().any(|selected| selected.choice.policy.forecasts()), "{:?}", own.selections);
+    assert!(own.selections.iter().any(|selected| selected.selection.policy.forecasts()), "{:?}", own.selections);
     assert!(own.timeline.iter().any(|moment| moment.forecast.is_some()));
     assert_eq!(beforehand, own);
 }
@@ -135,7 +135,7 @@ fn yesterday(trace: &Series) -> Vec<Forecast> {
         let row = |h: usize| [0.5, 0.9, 0.99].map(|q| trace.values()[i - day + h] * (0.7 + 0.6 * q)).to_vec();
         Forecast::new(trace.instant(i), BUCKET, vec![0.5, 0.9, 0.99], (0..18).map(row).collect())
     };
-    (day..trace.values().len() - 18).map(issue).collect()
+    (day..=trace.values().len()).map(issue).collect()
 }
 
 /// The bank's figures are what the choice is made by: they must be the ones that the planner's choice then comes to, with
@@ -160,7 +160,7 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
     for (cold_start, shows_queue) in [(60, true), (600, true), (60, false), (600, false)] {
         let scene = scene(&trace, cold_start, ScaledObject::default());
         let from = trace.start() + SignedDuration::from_hours(48);
-        let scene = Scene { counted_from: Some(from), shows_queue, ..scene };
+        let scene = Scenario { counted_from: Some(from), shows_queue, ..scene };
         let spec = SimulatorSpec {
             max: scene.keda.max,
             sees_queue: shows_queue,
@@ -179,12 +179,12 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         // A queue that nobody answers hangs on every replica that tolerance keeps or not.
         let near = if shows_queue { 0.05 } else { 0.1 };
         for (i, policy) in policies.iter().enumerate() {
-            let mut told = Sums::default();
+            let mut told = Costs::default();
             bank.blocks().skip(8).for_each(|block| told += block.sums[i]);
             let best_reactive = if policy.forecasts() { policies[0] } else { *policy };
-            let choice = Choice::untried(*policy, best_reactive, Why::Earned, 30.0);
+            let choice = Selection::untried(*policy, best_reactive, SelectionReason::Earned, 30.0);
             let service = Service { selection: Some(choice), ..Service::default() };
-            let came = replay(&trace, &forecasts, &Scene { service, ..scene.clone() }, Arm::Prewarm);
+            let came = replay(&trace, &forecasts, &Scenario { service, ..scene.clone() }, Arm::Prewarm);
             let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
             assert!(
                 (0.98..1.02).contains(&off.0) && (off.1 - 1.0).abs() < near,

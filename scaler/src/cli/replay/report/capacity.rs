@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use prewarm_forecaster::Series;
+use prewarm_forecaster::replay::Arm;
 
 use super::Width;
 use crate::cli::plot::{Frame, Key, Linear, Mark, Times, band, steps};
@@ -13,7 +14,7 @@ use crate::cli::replay::summary::{colour, label};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Track {
     /// The arm.
-    pub(crate) name: &'static str,
+    pub(crate) name: Arm,
     /// Replicas that are Ready; the fewest of each step.
     pub(crate) ready: Series,
 }
@@ -45,12 +46,12 @@ pub(crate) fn panels(
             @let frame = frame(i);
             @let at = |at: &Timestamp| frame.x(x.place(*at));
             @let high = |value: f64| frame.y(y.place(value));
-            text.heading x=(frame.left) y=(frame.top - 30.0) { (label(name)) }
+            text.heading x=(frame.left) y=(frame.top - 30.0) { (label(*name)) }
             (frame.axes(&x, &format!("time ({})", x.zone()), &y, "replicas"))
             path.area d=(band(stairs(moments, |demand, _| (0.0, demand)).map(|(t, low, top)| (at(&t), high(low), high(top))))) {}
             path.miss d=(band(stairs(moments, |demand, ready| if demand > ready { (ready, demand) } else { (f64::NAN, f64::NAN) })
                 .map(|(t, low, top)| (at(&t), finite(low, high), finite(top, high))))) {}
-            path class=(colour(name)) d=(steps(moments.iter().map(|(t, _, ready)| (at(t), finite(*ready, high))))) {}
+            path class=(colour(*name)) d=(steps(moments.iter().map(|(t, _, ready)| (at(t), finite(*ready, high))))) {}
         }
     };
     (46.0 + tracks.len() as f64 * PANEL, content)

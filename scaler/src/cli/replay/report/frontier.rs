@@ -1,6 +1,7 @@
 //! Cost against misses: down and to the left is better.
 
 use maud::{Markup, html};
+use prewarm_forecaster::replay::Arm;
 
 use super::Width;
 use crate::cli::plot::{Frame, Key, Linear, Mark, line};
@@ -33,7 +34,7 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
             |at: f64| taken.iter().any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a);
         let on_dot = |at: f64| {
             let near =
-                |(_, x, y): &(&str, f64, f64)| (y + 4.0 - at).abs() < 13.0 && from < x + 8.0 && from + wide > x - 8.0;
+                |(_, x, y): &(Arm, f64, f64)| (y + 4.0 - at).abs() < 13.0 && from < x + 8.0 && from + wide > x - 8.0;
             places.iter().any(near)
         };
         while (on_words(at) || on_dot(at)) && at > 12.0 {
@@ -55,8 +56,8 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         path.hpa.dotted d=(line(curve.iter().copied())) {}
         (frame.axes(&x, "GPU-hours", &y, "demand that waits too long, %"))
         @for (name, dot_x, dot_y, text_x, text_y) in &placed {
-            circle class=(colour(name)) cx=(dot_x) cy=(dot_y) r="6" {}
-            text x=((text_x * 10.0).round() / 10.0) y=((text_y * 10.0).round() / 10.0) { (label(name)) }
+            circle class=(colour(*name)) cx=(dot_x) cy=(dot_y) r="6" {}
+            text x=((text_x * 10.0).round() / 10.0) y=((text_y * 10.0).round() / 10.0) { (label(*name)) }
         }
     };
     (398.0, content)

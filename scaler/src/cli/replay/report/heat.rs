@@ -43,7 +43,7 @@ pub(crate) fn maps(demand: &Series, tracks: &[&Track], zone: &TimeZone, width: W
     let content = html! {
         @for (i, (name, hours)) in all.iter().enumerate() {
             @let top = i as f64 * map_height + 34.0;
-            text.heading x=(left) y=(round(top - 14.0)) { (label(name)) }
+            text.heading x=(left) y=(round(top - 14.0)) { (label(*name)) }
             @for (day, hours) in hours.chunks(24).enumerate() {
                 text.small x=(left - 8.0) y=(round(top + (day as f64 + 0.5) * down + 4.0)) text-anchor="end" { (days[day % 7]) }
                 @for (hour, value) in hours.iter().enumerate() {

@@ -9,7 +9,7 @@ mod settings;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use prewarm_forecaster::Series;
+use prewarm_forecaster::{Series, replay};
 
 use super::summary::{Arm, Summary, label};
 use crate::cli::history::written;
@@ -47,8 +47,8 @@ pub(crate) struct Course {
 
 /// The page.
 pub(crate) fn page(summary: &Summary, course: &Course) -> String {
-    let track = |name: &str| course.tracks.iter().find(|track| track.name == name);
-    let shown: Vec<&Track> = ["prewarm", "hpa"].into_iter().filter_map(track).collect();
+    let track = |arm| course.tracks.iter().find(|track| track.name == arm);
+    let shown: Vec<&Track> = [replay::Arm::Prewarm, replay::Arm::Hpa].into_iter().filter_map(track).collect();
     let body = html! {
         (lead(summary))
         (cards(summary))
@@ -63,7 +63,7 @@ pub(crate) fn page(summary: &Summary, course: &Course) -> String {
         (section("Cost against waiting", "Each dot is a way to scale. Left is cheaper, down is better served; below the dotted line nobody gets with the plain HPA alone.", |width| frontier::plot(summary, width)))
         (section("When it hurts", "Replicas that are missing, by hour of the week: the redder, the more.",
             |width| heat::maps(&course.demand, &shown, &course.zone, width)))
-        @if let (Some(ours), Some(theirs)) = (summary.arm("prewarm"), summary.arm("reactive-tuned")) {
+        @if let (Some(ours), Some(theirs)) = (summary.arm(replay::Arm::Prewarm), summary.arm(replay::Arm::ReactiveTuned)) {
             @let (won, all) = days::won(ours, theirs);
             (section("Day by day", &format!("Prewarm was cheaper on {won} of {all} days than the best settings that only react."),
                 |width| days::bars(ours, theirs, width)))
@@ -105,7 +105,9 @@ fn unbroken(words: &str) -> String {
 
 /// The four figures that count, Prewarm's beside the plain HPA's.
 fn cards(summary: &Summary) -> Markup {
-    let (Some(ours), Some(hpa)) = (summary.arm("prewarm"), summary.arm("hpa")) else { return html! {} };
+    let (Some(ours), Some(hpa)) = (summary.arm(replay::Arm::Prewarm), summary.arm(replay::Arm::Hpa)) else {
+        return html! {};
+    };
     let cards = [
         ("GPU-hours", figure(ours.gpu_hours), figure(hpa.gpu_hours)),
         ("demand that waited", share(ours.missed_share), share(hpa.missed_share)),
@@ -144,7 +146,7 @@ fn table(summary: &Summary) -> Markup {
     let limit = written(SignedDuration::from_secs(summary.assumptions.wait_limit_seconds as i64));
     let row = |arm: &Arm| {
         html! {
-            tr.ours[arm.name == "prewarm"] {
+            tr.ours[arm.name == replay::Arm::Prewarm] {
                 th scope="row" { (label(arm.name)) }
                 td { (figure(arm.total_cost)) }
                 td { (format!("{:.2} ×", arm.cost_to_hpa)) }
@@ -228,7 +230,7 @@ fn total(demand: &Series, from: Timestamp, to: Timestamp) -> f64 {
 
 /// The local day on which the plain HPA missed most; `None` if it never missed.
 fn worst_day(summary: &Summary, course: &Course) -> Option<(Timestamp, Timestamp)> {
-    let days = &summary.arm("hpa")?.days;
+    let days = &summary.arm(replay::Arm::Hpa)?.days;
     let worst = days.iter().max_by(|a, b| a.missed_replica_hours.total_cmp(&b.missed_replica_hours))?;
     let at = |day: jiff::civil::Date| Some(day.to_zoned(course.zone.clone()).ok()?.timestamp());
     (worst.missed_replica_hours > 0.0).then_some((at(worst.date)?, at(worst.date.tomorrow().ok()?)?))

@@ -3,6 +3,7 @@
 use crate::cli::history::written;
 use crate::cli::replay::summary::Summary;
 use jiff::SignedDuration;
+use prewarm_forecaster::replay::Advice;
 
 /// A ScaledObject with the tuned reactive behaviour, and Prewarm as its trigger where that earns its place.
 pub(crate) fn yaml(summary: &Summary) -> String {
@@ -11,7 +12,7 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     // A block: whatever the query is made of, it is text.
     let query = summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
     let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
-    let prewarm = summary.conclusion.advice == "use-prewarm";
+    let prewarm = summary.conclusion.advice == Advice::UsePrewarm;
     // Prewarm decides itself when to let go, as it did in the replay.
     let window = if prewarm { 0 } else { tuned.scale_down_seconds };
     let trigger = if prewarm {

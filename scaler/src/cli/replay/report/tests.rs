@@ -1,5 +1,6 @@
 use super::super::example::summary;
 use super::*;
+use prewarm_forecaster::replay::Advice;
 use serde_json::json;
 
 /// Three weeks of working days; each arm follows the demand in its own way.
@@ -17,7 +18,7 @@ fn course() -> Course {
         (0..21 * 288).map(|i| (level((i + ahead).max(0)) * headroom).ceil()).collect::<Vec<_>>()
     };
     let track = |name, ahead, headroom| Track { name, ready: Series::new(start, step, ready(ahead, headroom)) };
-    let tracks = vec![track("hpa", -6, 1.05), track("prewarm", 2, 1.15)];
+    let tracks = vec![track(replay::Arm::Hpa, -6, 1.05), track(replay::Arm::Prewarm, 2, 1.15)];
     Course { demand: Series::new(start, step, demand), tracks, zone: TimeZone::get("Europe/Berlin").unwrap() }
 }
 
@@ -91,7 +92,7 @@ fn the_week_is_a_whole_one_and_the_day_the_hardest() {
     let (from, to) = typical_week(&course).unwrap();
     assert_eq!(from.to_zoned(course.zone.clone()).strftime("%a %H:%M").to_string(), "Mon 00:00");
     assert_eq!(to.duration_since(from), SignedDuration::from_hours(7 * 24));
-    let hpa = summary.arm("hpa").unwrap();
+    let hpa = summary.arm(replay::Arm::Hpa).unwrap();
     let most = hpa.days.iter().map(|day| day.missed_replica_hours).fold(0.0, f64::max);
     let (from, to) = worst_day(&summary, &course).unwrap();
     let date = from.to_zoned(course.zone.clone()).date();
@@ -103,7 +104,7 @@ fn the_week_is_a_whole_one_and_the_day_the_hardest() {
 fn settings_are_yaml_that_our_own_check_takes() {
     let mut summary = summary();
     for use_prewarm in [true, false] {
-        summary.conclusion.advice = if use_prewarm { "use-prewarm" } else { "tune-hpa" };
+        summary.conclusion.advice = if use_prewarm { Advice::UsePrewarm } else { Advice::TuneHpa };
         let text = settings::yaml(&summary);
         let tree: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         let trigger = &tree["spec"]["triggers"][0];

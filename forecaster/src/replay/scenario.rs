@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use crate::calendar::Calendar;
 use crate::control::hpa::Hpa;
 use crate::control::keda::ScaledObject;
-use crate::decide::choice::Choice;
 use crate::decide::policy::{Objective, Policy, ScaleToZero, Threshold};
 use crate::decide::rhythm::Rhythm;
+use crate::decide::selection::Selection;
 pub use crate::tuning::cold_start::ColdStart;
 use crate::tuning::inputs::{LearnedColdStart, ReplicaLimits, SimulationInputs};
 
@@ -19,7 +19,7 @@ pub const STEP: SignedDuration = SignedDuration::from_secs(15);
 
 /// What a replay assumes.
 #[derive(Debug, Clone)]
-pub struct Scene {
+pub struct Scenario {
     /// Demand that one replica carries, in the demand's own unit.
     pub threshold: Threshold,
     /// From asked for to Ready.
@@ -57,7 +57,7 @@ pub struct Scene {
     pub meter: Meter,
 }
 
-impl Scene {
+impl Scenario {
     /// Defaults for a threshold and a constant cold start: UTC, one replica at least, KEDA's and Kubernetes' defaults,
     /// ρ = 30, limit 15 s.
     pub fn new(threshold: Threshold, cold_start: SignedDuration) -> Self {
@@ -91,7 +91,7 @@ impl Scene {
 }
 
 /// The service behind the Prewarm arm.
-impl Scene {
+impl Scenario {
     /// What the workload's metadata would say.
     pub(super) fn policy(&self) -> Policy {
         // Zero is reached where KEDA may take the last replica.
@@ -143,7 +143,7 @@ pub struct Service {
     /// It is told what is Ready and what is starting.
     pub sees_replicas: bool,
     /// In force all the time, instead of what the model would select.
-    pub selection: Option<Choice>,
+    pub selection: Option<Selection>,
 }
 
 impl Default for Service {

@@ -60,7 +60,7 @@ impl ShadowPolicy {
 
 /// What a policy cost and missed over some time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sums {
+pub struct Costs {
     /// Hours of replicas ready or starting.
     pub gpu_hours: f64,
     /// Work that waited longer than the limit, in replica-hours.
@@ -69,14 +69,14 @@ pub struct Sums {
     pub queued: f64,
 }
 
-impl Sums {
+impl Costs {
     /// GPU-hours + ρ × missed replica-hours.
     pub fn total_cost(&self, cost_ratio: f64) -> f64 {
         self.gpu_hours + cost_ratio * self.missed
     }
 }
 
-impl std::ops::AddAssign for Sums {
+impl std::ops::AddAssign for Costs {
     fn add_assign(&mut self, more: Self) {
         self.gpu_hours += more.gpu_hours;
         self.missed += more.missed;
@@ -87,7 +87,7 @@ impl std::ops::AddAssign for Sums {
 /// Why a policy was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Why {
+pub enum SelectionReason {
     /// No complete day yet: what was best for others with such a lead and cost ratio.
     Learnt,
     /// No complete day and no forecast yet: 80 % and 300 s.
@@ -104,13 +104,13 @@ pub enum Why {
 
 /// The policy that may act, and what speaks for it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
+pub struct Selection {
     /// The policy that acts.
     pub policy: ShadowPolicy,
     /// The best of the reactive ones: what acts where the forecast cannot.
     pub best_reactive: ShadowPolicy,
     /// Why.
-    pub why: Why,
+    pub why: SelectionReason,
     /// Complete days that it rests on.
     pub days: u32,
     /// Days on which the policy cost less than the best reactive one.
@@ -120,16 +120,16 @@ pub struct Choice {
     /// 60 % confidence interval of the mean gain: with 80 % certainty it is more than the lower end.
     pub gain_interval: (f64, f64),
     /// Mean day of the policy.
-    pub expected: Sums,
+    pub expected: Costs,
     /// Mean day of the best reactive one.
-    pub expected_reactive: Sums,
+    pub expected_reactive: Costs,
     /// The cost ratio that it was chosen for: the user's, or the one that meets the target.
     pub cost_ratio: f64,
 }
 
-impl Choice {
+impl Selection {
     /// A choice that no day speaks for or against.
-    pub fn untried(policy: ShadowPolicy, best_reactive: ShadowPolicy, why: Why, cost_ratio: f64) -> Self {
+    pub fn untried(policy: ShadowPolicy, best_reactive: ShadowPolicy, why: SelectionReason, cost_ratio: f64) -> Self {
         Self {
             policy,
             best_reactive,
@@ -138,8 +138,8 @@ impl Choice {
             days_won: 0,
             gain: 0.0,
             gain_interval: (0.0, 0.0),
-            expected: Sums::default(),
-            expected_reactive: Sums::default(),
+            expected: Costs::default(),
+            expected_reactive: Costs::default(),
             cost_ratio,
         }
     }
