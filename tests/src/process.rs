@@ -37,9 +37,24 @@ impl Daemon {
         let _ = kill_process(self.pid(), signal);
     }
 
-    /// Freezes it: the kernel still accepts connections, nobody answers.
+    /// Freezes it: the kernel still accepts connections, nobody answers. Returns when every thread
+    /// has stopped: on a busy machine one of them may go on for a moment.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let until = Instant::now() + Duration::from_secs(5);
+        while !self.is_frozen() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether every thread is stopped (`T` in `/proc/PID/task/TID/stat`, proc(5)).
+    fn is_frozen(&self) -> bool {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let Ok(mut tasks) = std::fs::read_dir(tasks) else { return true };
+        tasks.all(|task| {
+            let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
+            stat.map_or(true, |stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+        })
     }
 
     /// Lets a frozen one go on.

@@ -127,8 +127,10 @@ impl Planner {
 
         let bridge = self.rhythm.slot * BRIDGED_SLOTS;
         let limit = self.reference(observation.replicas).limit();
-        // What was seen waiting counts on while nothing newer is known of it.
-        let waiting = match (observation.backlog, self.backlog) {
+        // What was seen waiting counts on while nothing newer is known of it: what is no number of
+        // items says nothing new.
+        let newer = observation.backlog.filter(|items| items.is_finite() && *items >= 0.0);
+        let waiting = match (newer, self.backlog) {
             (None, Some((at, items))) if self.repeatable(now, at) => items * self.demand_per_item(),
             _ => 0.0,
         };
