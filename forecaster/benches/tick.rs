@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::calendar::{Days, HolidayRule};
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::decide::rhythm::Rhythm;
-use prewarm_forecaster::{Calendar, Model, Observation, Planner, Policy, Series, Window};
+use prewarm_forecaster::{Calendar, Observation, Planner, Policy, SeasonalNaive, Series, Window};
 
 fn main() {
     divan::main();
@@ -42,7 +42,7 @@ fn tick(bencher: Bencher<'_, '_>) {
     let policy = Policy::new(Threshold::new(4.0).expect("in range"), calendar);
     let history = history();
     let mut planner = Planner::new(Arc::new(policy), Rhythm::default());
-    let fitted = Model::SeasonalNaive.fit(&history, &zone()).expect("four weeks are enough");
+    let fitted = SeasonalNaive::fit(&history, &zone()).expect("four weeks are enough");
     planner.install(fitted.forecast(300, &[0.5, 0.9, 0.95, 0.99]));
     let mut now = history.end();
     bencher.bench_local(|| {
@@ -56,7 +56,7 @@ fn tick(bencher: Bencher<'_, '_>) {
 fn fit_and_forecast(bencher: Bencher<'_, '_>) {
     let (history, zone) = (history(), zone());
     bencher.bench_local(|| {
-        let fitted = Model::SeasonalNaive.fit(black_box(&history), &zone).expect("four weeks are enough");
+        let fitted = SeasonalNaive::fit(black_box(&history), &zone).expect("four weeks are enough");
         fitted.forecast(300, &[0.5, 0.9, 0.95, 0.99])
     });
 }

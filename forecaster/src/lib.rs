@@ -24,12 +24,12 @@
 //! use std::sync::Arc;
 //! use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 //! use prewarm_forecaster::decide::{Answer, policy::Threshold, rhythm::Rhythm};
-//! use prewarm_forecaster::{Calendar, Model, Observation, Planner, Policy, Series};
+//! use prewarm_forecaster::{Calendar, Observation, Planner, Policy, SeasonalNaive, Series};
 //!
 //! // Two days of minutes with a burst at the 600th minute of each.
 //! let values = (0..2880).map(|i| if (600..700).contains(&(i % 1440)) { 40.0 } else { 0.0 }).collect();
 //! let history = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), values);
-//! let forecast = Model::SeasonalNaive.fit(&history, &TimeZone::UTC)?.forecast(1440, &[0.5, 0.9, 0.99]);
+//! let forecast = SeasonalNaive::fit(&history, &TimeZone::UTC)?.forecast(1440, &[0.5, 0.9, 0.99]);
 //!
 //! // One replica carries 10; a replica takes three minutes to start.
 //! let policy = Policy::new(Threshold::new(10.0)?, Calendar::empty(TimeZone::UTC));
@@ -55,6 +55,6 @@ pub use calendar::{Bounds, Calendar, Window};
 pub use decide::planner::{Observation, Planner, Replicas};
 pub use decide::policy::Policy;
 pub use decide::{Answer, Decision, Parts, Reason, Recommendation, State};
-pub use forecast::model::{Fitted, Model};
+pub use forecast::baseline::SeasonalNaive;
 pub use forecast::{Ensemble, Forecast, NoForecast, Spec};
 pub use series::{Minute, Series};

@@ -1,14 +1,15 @@
 //! Forecasts of demand: quantiles over a horizon.
 
-pub mod backtest;
+pub mod accuracy;
+pub mod baseline;
 pub mod ensemble;
-pub mod model;
 mod no_forecast;
 mod season;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use ensemble::{Ensemble, Exact, MAX_LEAD_BUCKETS, NoForecast, Report, Spec};
+pub use ensemble::{Ensemble, Exact, Report, Spec};
+pub use no_forecast::{MAX_LEAD_BUCKETS, NoForecast};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,4 @@
-//! Local time of buckets: time of day, weekday, holidays, events, and the bucket of the same local time days ago.
+//! LocalRegression time of buckets: time of day, weekday, holidays, events, and the bucket of the same local time days ago.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 pub(super) struct Place {
     /// Seconds that local time is ahead of UTC.
     pub offset: i32,
-    /// Local bucket of the day, `0..per_day`.
+    /// LocalRegression bucket of the day, `0..per_day`.
     pub slot: u32,
     /// Day of the week, Monday = 0; holidays count as Sundays.
     pub weekday: u8,
@@ -36,7 +36,7 @@ pub(super) struct Season {
     start: Timestamp,
     step_s: i64,
     calendar: Calendar,
-    /// Local seconds from which and up to which one-off events last.
+    /// LocalRegression seconds from which and up to which one-off events last.
     events: Vec<(i64, i64, u16)>,
     /// Buckets of a day, ≥ 1.
     pub per_day: usize,

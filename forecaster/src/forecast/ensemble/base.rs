@@ -2,10 +2,11 @@
 //! size of error to expect. Every row is as it was issued; only the rows before the first fit are the first fit's.
 
 use super::column::Column;
-use super::lanes::Processor;
-use super::mixture::{Costs, Mixture, SOURCES};
+use super::features::Features;
+use super::mixture::{Mixture, SOURCES, Sums};
+use super::profile::Profile;
 use super::ridge::{Design, FEATURES, Normal, Ridge};
-use super::track::{Profile, Track};
+use super::simd::Processor;
 use crate::forecast::season::Season;
 
 /// Half-life of rows in a fit, in days.
@@ -70,15 +71,15 @@ impl Base {
         Some([self.smoothers.get(t)?, self.ridge.get(t)?, self.season.get(t)?, z])
     }
 
-    /// After the track's newest bucket: a row from the smoothers' forecast.
-    pub(super) fn push(&mut self, smoothers: f32, track: &Track, profile: &Profile, season: &Season) {
-        let Some(t) = track.len().checked_sub(1) else { return };
+    /// After the features's newest bucket: a row from the smoothers' forecast.
+    pub(super) fn push(&mut self, smoothers: f32, features: &Features, profile: &Profile, season: &Season) {
+        let Some(t) = features.len().checked_sub(1) else { return };
         self.smoothers.push(smoothers);
-        let (ridge, anchor, size) = self.rows(t, track, profile, season);
+        let (ridge, anchor, size) = self.rows(t, features, profile, season);
         self.ridge.push(ridge);
         self.season.push(anchor);
         self.size.push(size);
-        let z = track.z.get(t).unwrap_or(0.0);
+        let z = features.z.get(t).unwrap_or(0.0);
         self.mixed.push(self.mixture.of([smoothers, ridge, anchor, z]));
         let keep = self.window + self.lead + 1;
         for column in [&mut self.smoothers, &mut self.ridge, &mut self.season, &mut self.size, &mut self.mixed] {
@@ -86,16 +87,16 @@ impl Base {
         }
     }
 
-    fn rows(&self, t: usize, track: &Track, profile: &Profile, season: &Season) -> (f32, f32, f32) {
-        let z = track.z.get(t).unwrap_or(0.0);
+    fn rows(&self, t: usize, features: &Features, profile: &Profile, season: &Season) -> (f32, f32, f32) {
+        let z = features.z.get(t).unwrap_or(0.0);
         let anchor = |carry: [f32; 2]| {
             let (ahead, here) = (profile.both.get(t + self.lead)?, profile.both.get(t)?);
-            let said = ahead + carry[0] * (track.mean3.get(t)? - here) + carry[1] * (z - here);
-            said.is_finite().then_some(said)
+            let forecast = ahead + carry[0] * (features.mean3.get(t)? - here) + carry[1] * (z - here);
+            forecast.is_finite().then_some(forecast)
         };
         match &self.fit {
             Some(fit) => {
-                let row = self.features(t, track, profile, season);
+                let row = self.inputs(t, features, profile, season);
                 let size = fit.size.predict(&row).max(fit.least_size);
                 let ridge = (z + fit.change.predict(&row)).clamp(fit.bounds.0, fit.bounds.1);
                 (ridge, anchor(fit.carry).unwrap_or(z), size.ln())
@@ -105,18 +106,18 @@ impl Base {
     }
 
     /// Fits on the last window. The first fit also writes the rows before it.
-    pub(super) fn refit(&mut self, processor: Processor, track: &Track, profile: &Profile, season: &Season) {
-        let end = track.len();
+    pub(super) fn refit(&mut self, processor: Processor, features: &Features, profile: &Profile, season: &Season) {
+        let end = features.len();
         let from = end.saturating_sub(self.window + self.lead).max(self.smoothers.first());
         let half_life = HALF_LIFE_DAYS * season.per_day as f64;
         let mut design = Design::default();
         let (mut changes, mut origins) = (Vec::new(), Vec::new());
         for s in from..end.saturating_sub(self.lead) {
-            let (Some(z), Some(target)) = (track.z.get(s), track.z.get(s + self.lead)) else { continue };
-            if track.gap.get(s) != Some(0.0) || track.gap.get(s + self.lead) != Some(0.0) {
+            let (Some(z), Some(target)) = (features.z.get(s), features.z.get(s + self.lead)) else { continue };
+            if features.gap.get(s) != Some(0.0) || features.gap.get(s + self.lead) != Some(0.0) {
                 continue;
             }
-            design.rows.push(self.features(s, track, profile, season));
+            design.rows.push(self.inputs(s, features, profile, season));
             design.weights.push(0.5f64.powf((end - s) as f64 / half_life) as f32);
             changes.push(target - z);
             origins.push(s);
@@ -131,11 +132,11 @@ impl Base {
             .collect();
         let size = normal.solve(&design, &missed, LAMBDA_SCALE);
         let least_size = 0.25 * missed.iter().sum::<f32>() / missed.len() as f32 + 1e-4;
-        let mut levels: Vec<f32> = origins.iter().filter_map(|s| track.z.get(s + self.lead)).collect();
+        let mut levels: Vec<f32> = origins.iter().filter_map(|s| features.z.get(s + self.lead)).collect();
         levels.sort_unstable_by(f32::total_cmp);
         let high = levels[((levels.len() - 1) as f64 * 0.999) as usize];
         let fit = Fit {
-            carry: self.carry(&origins, &design.weights, track, profile),
+            carry: self.carry(&origins, &design.weights, features, profile),
             change,
             size,
             least_size,
@@ -149,35 +150,35 @@ impl Base {
             self.season = Column::from(from);
             self.size = Column::from(from);
             for t in from..to {
-                let (ridge, anchor, size) = self.rows(t, track, profile, season);
+                let (ridge, anchor, size) = self.rows(t, features, profile, season);
                 self.ridge.push(ridge);
                 self.season.push(anchor);
                 self.size.push(size);
-                let z = track.z.get(t).unwrap_or(0.0);
+                let z = features.z.get(t).unwrap_or(0.0);
                 self.mixed.push(self.mixture.of([self.smoothers.get(t).unwrap_or(z), ridge, anchor, z]));
             }
             return;
         }
         // The rows are forecasts as issued only from the second fit on.
-        let mut sums = Costs::default();
+        let mut sums = Sums::default();
         for s in origins {
-            let (Some(z), Some(came)) = (track.z.get(s), track.z.get(s + self.lead)) else { continue };
-            if let (Some(said), Some(size)) = (self.sources(s, z), self.size.get(s)) {
+            let (Some(z), Some(came)) = (features.z.get(s), features.z.get(s + self.lead)) else { continue };
+            if let (Some(forecast), Some(size)) = (self.sources(s, z), self.size.get(s)) {
                 let age = (end - s) as f64 / (MIXTURE_DAYS * season.per_day as f64);
-                sums.add(said, came, size.exp(), 0.5f64.powf(age));
+                sums.add(forecast, came, size.exp(), 0.5f64.powf(age));
             }
         }
         self.mixture = sums.solve();
     }
 
     /// Least squares of what came on the season and its last deviations, two unknowns.
-    fn carry(&self, origins: &[usize], weights: &[f32], track: &Track, profile: &Profile) -> [f32; 2] {
+    fn carry(&self, origins: &[usize], weights: &[f32], features: &Features, profile: &Profile) -> [f32; 2] {
         let (mut aa, mut ab, mut bb, mut ay, mut by, mut all) = (0.0f64, 0.0, 0.0, 0.0, 0.0, 0.0);
         for (s, w) in origins.iter().zip(weights) {
             let row = || {
                 let here = profile.both.get(*s)?;
-                let (a, b) = (track.mean3.get(*s)? - here, track.z.get(*s)? - here);
-                let y = track.z.get(s + self.lead)? - profile.both.get(s + self.lead)?;
+                let (a, b) = (features.mean3.get(*s)? - here, features.z.get(*s)? - here);
+                let y = features.z.get(s + self.lead)? - profile.both.get(s + self.lead)?;
                 (a + y).is_finite().then_some((f64::from(a), f64::from(b), f64::from(y)))
             };
             if let Some((a, b, y)) = row() {
@@ -196,38 +197,38 @@ impl Base {
     }
 
     /// What the ridge sees of bucket `t`: the last changes, levels, yesterday and last week, the calendar at the target.
-    fn features(&self, t: usize, track: &Track, profile: &Profile, season: &Season) -> [f32; FEATURES] {
+    fn inputs(&self, t: usize, features: &Features, profile: &Profile, season: &Season) -> [f32; FEATURES] {
         let g = t + self.lead;
-        let lag = |k: usize| track.z.get(t.saturating_sub(k)).unwrap_or(0.0);
+        let lag = |k: usize| features.z.get(t.saturating_sub(k)).unwrap_or(0.0);
         let (z, z1, z2, z3) = (lag(0), lag(1), lag(2), lag(3));
         let at = |column: &Column<f32>, i: usize| column.get(i).filter(|x| x.is_finite());
         let of = |column: &Column<f32>| at(column, t).unwrap_or(z) - z;
-        let level = at(&track.slow, t).unwrap_or(z);
+        let level = at(&features.slow, t).unwrap_or(z);
         let (day, day_g) = (at(&profile.day, t).unwrap_or(level), at(&profile.day, g).unwrap_or(level));
         let (week, week_g) = (at(&profile.week, t).unwrap_or(day), at(&profile.week, g).unwrap_or(day_g));
-        let here = track.places.get(g);
+        let here = features.places.get(g);
         let first = profile.first_day();
         let back = |i: usize, days: usize| {
-            let then = track.places.get(i.checked_sub(days * season.per_day)?)?;
-            let j = season.back(i, days, track.places.get(i)?.offset, then.offset)?;
-            (j + usize::from(track.smoothed()) <= t).then_some(j)
+            let then = features.places.get(i.checked_sub(days * season.per_day)?)?;
+            let j = season.back(i, days, features.places.get(i)?.offset, then.offset)?;
+            (j + usize::from(features.smoothed()) <= t).then_some(j)
         };
         let week_days = 7 * first.div_ceil(7);
         let (yesterday, last_week) = (back(g, first), back(g, week_days));
-        let smooth = |i: Option<usize>| track.smooth.get(i?);
-        let change = |i: Option<usize>, days: usize| Some(track.z.get(i?)? - track.z.get(back(t, days)?)?);
+        let smooth = |i: Option<usize>| features.smooth.get(i?);
+        let change = |i: Option<usize>, days: usize| Some(features.z.get(i?)? - features.z.get(back(t, days)?)?);
         let mut row = [0.0; FEATURES];
         let levels = [
             z - z1,
             z1 - z2,
             z2 - z3,
-            of(&track.mean3),
-            of(&track.mean_hour),
-            of(&track.mean_3h),
-            of(&track.fast),
-            of(&track.slow),
-            of(&track.max_hour),
-            at(&track.zeros, t).unwrap_or(0.0),
+            of(&features.mean3),
+            of(&features.mean_hour),
+            of(&features.mean_3h),
+            of(&features.fast),
+            of(&features.slow),
+            of(&features.max_hour),
+            at(&features.zeros, t).unwrap_or(0.0),
             day - z,
             week - z,
             day_g - day,
@@ -241,7 +242,7 @@ impl Base {
         ];
         row[..levels.len()].copy_from_slice(&levels);
         let Some(place) = here else { return row };
-        let (sine, cosine) = (track.sine.get(g).unwrap_or(0.0), track.cosine.get(g).unwrap_or(1.0));
+        let (sine, cosine) = (features.sine.get(g).unwrap_or(0.0), features.cosine.get(g).unwrap_or(1.0));
         let day_terms: [f32; 8] = harmonics(sine, cosine);
         let weekend = if place.weekday >= 5 { 1.0 } else { 0.0 };
         let turn = (f32::from(place.weekday) + place.slot as f32 / season.per_day as f32) / 7.0;

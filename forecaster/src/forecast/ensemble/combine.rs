@@ -2,7 +2,7 @@
 //! second-order steps (BOA, Wintenberger 2017), the other by discounted loss, sharply (exponential weights, Vovk 1990).
 
 use super::predictions::Label;
-use crate::forecast::backtest::pinball;
+use crate::forecast::accuracy::pinball;
 
 /// Half-life of regrets in days.
 const REGRET_DAYS: f64 = 10.0;
@@ -66,19 +66,26 @@ impl Combination {
         &self.weights
     }
 
-    /// Combines what the members say.
-    pub(super) fn combine(&self, said: impl Iterator<Item = f64>) -> f64 {
-        said.zip(&self.weights).map(|(f, w)| f * w).sum()
+    /// Combines predictions, one of each member.
+    pub(super) fn combine(&self, predictions: impl Iterator<Item = f64>) -> f64 {
+        predictions.zip(&self.weights).map(|(f, w)| f * w).sum()
     }
 
-    /// Learns from `y`, which came where the members said `said` and the combination `combined`; `mean` is demand's. It
+    /// Learns from `y`, which came where `predictions` were made and combined to `combined`; `mean` is demand's. It
     /// counts for so many.
-    pub(super) fn learn(&mut self, y: f64, said: impl Iterator<Item = f64>, combined: f64, mean: f64, counts: i32) {
+    pub(super) fn learn(
+        &mut self,
+        y: f64,
+        predictions: impl Iterator<Item = f64>,
+        combined: f64,
+        mean: f64,
+        counts: i32,
+    ) {
         let slope = (if y < combined { 1.0 } else { 0.0 }) - self.q;
         let slope = if y == combined { 0.0 } else { slope };
         let n = (self.members.len() as f64).ln();
         let (keep, keep_loss, times) = (self.keep.powi(counts), self.keep_loss.powi(counts), f64::from(counts));
-        for (member, f) in self.members.iter_mut().zip(said) {
+        for (member, f) in self.members.iter_mut().zip(predictions) {
             let l = slope * (f - combined) / mean;
             member.loss = keep_loss * member.loss + times * pinball(self.q, y, f);
             member.variance = keep * member.variance + times * l * l;
@@ -109,8 +116,8 @@ impl Combination {
         let [regrets, losses] = [0, 1].map(|rule: usize| self.members.iter().map(|m| m.worth[rule]).sum::<f64>());
         let young = (YOUNG as f64 / self.scored as f64 - 0.02).max(0.0);
         for ((weight, member), prior) in self.weights.iter_mut().zip(&self.members).zip(&self.priors) {
-            let learnt = 0.5 * (member.worth[0] / regrets + member.worth[1] / losses);
-            *weight = young * prior + (1.0 - young) * learnt;
+            let learned = 0.5 * (member.worth[0] / regrets + member.worth[1] / losses);
+            *weight = young * prior + (1.0 - young) * learned;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Moments around the same time of day, with their distances along what leads share.
+//! Neighbors around the same time of day, with their distances along what leads share.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::past::{Known, Past};
 /// Hours around the same time of day.
 const HOURS: usize = 2;
 
-/// Moments around the same time of day: their squared distances from now along what leads share.
+/// Neighbors around the same time of day: their squared distances from now along what leads share.
 #[derive(Debug, Default)]
 pub(super) struct Hours {
     of: Option<(usize, usize)>,
@@ -19,25 +19,25 @@ pub(super) struct Hours {
 impl Hours {
     /// By the distance of levels from the season, the level itself and the time of day. Does nothing if that was done.
     pub(super) fn measure(&mut self, past: &Past<'_>, known: &mut Known) -> Option<()> {
-        let (season, track, t) = (past.view.season, past.view.track, past.t);
+        let (season, features, t) = (past.view.season, past.view.features, past.t);
         let (profile, start) = (past.view.profile, past.rows.start);
         if self.of.replace((start, profile.reach)) == Some((start, profile.reach)) {
             return Some(());
         }
         self.days.clear();
         self.distances.clear();
-        let offset = track.places.get(t)?.offset;
+        let offset = features.places.get(t)?.offset;
         let around = HOURS * season.buckets(3600);
         let here = profile.both.get(t).filter(|z| z.is_finite());
         // Stands for a season that was not known.
         let unknown = if here.is_some() { f32::NAN } else { 0.0 };
         let off = |z: f32| z - here.unwrap_or(0.0);
-        let columns = [&track.z, &track.mean3, &track.mean_3h];
+        let columns = [&features.z, &features.mean3, &features.mean_3h];
         let [z, mean3, mean_3h] = columns.map(|column| column.get(t).map(off));
         let now = [z?, mean3?, mean_3h?];
         let known = past.known((0.2, 0.5), known)?;
         for days in 0..=(t - start) / season.per_day + 1 {
-            let then = t.checked_sub(days * season.per_day).and_then(|i| track.places.get(i));
+            let then = t.checked_sub(days * season.per_day).and_then(|i| features.places.get(i));
             let Some(center) = season.back(t, days, offset, then.map_or(offset, |place| place.offset)) else { break };
             let rows = center.saturating_sub(around).max(start)..(center + around + 1).min(t + 1);
             if rows.is_empty() {

@@ -3,13 +3,14 @@
 use super::base::Base;
 use super::column::Column;
 use super::combine::Combination;
-use super::lanes::Processor;
+use super::features::Features;
 use super::member::Members;
 use super::past::{Scratch, View};
 use super::predictions::Layout;
+use super::profile::Profile;
 use super::report::{LeadReport, Weights};
-use super::smooth::{Bank, Horizon};
-use super::track::{Profile, Track};
+use super::simd::Processor;
+use super::smoothers::{Horizon, SmootherBank};
 use crate::forecast::season::Season;
 
 /// Half-life of the smoothers' errors, in days.
@@ -17,7 +18,7 @@ const SMOOTHERS_DAYS: f64 = 2.0;
 /// Half-life of what is reported, in days.
 const REPORT_DAYS: f64 = 7.0;
 /// No forecast exceeds this multiple of the largest value ever seen, plus one unit: within a lead demand rarely grows
-/// beyond, and what regresses among neighbours of a step extrapolates it. (1.5 costs .1 % over all buckets of 14 real
+/// beyond, and what regresses among neighbors of a step extrapolates it. (1.5 costs .1 % over all buckets of 14 real
 /// series, .5 % at the 99th percentile; 1.0 gains a little more there and loses where demand grows.)
 const CAP: f64 = 1.1;
 
@@ -46,9 +47,9 @@ struct Score {
 
 /// What all leads share.
 pub(super) struct Shared<'a> {
-    pub track: &'a Track,
+    pub features: &'a Features,
     pub profile: &'a Profile,
-    pub bank: &'a Bank,
+    pub bank: &'a SmootherBank,
     pub season: &'a Season,
     pub quantiles: &'a [f32],
     pub largest: f64,
@@ -57,12 +58,12 @@ pub(super) struct Shared<'a> {
 }
 
 /// The most that is forecast after `largest`, in demand's unit.
-pub(super) fn most(largest: f64, track: &Track) -> f64 {
-    CAP * largest + track.unit
+pub(super) fn most(largest: f64, features: &Features) -> f64 {
+    CAP * largest + features.unit
 }
 
 impl Lead {
-    pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &Bank, season: &Season) -> Self {
+    pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &SmootherBank, season: &Season) -> Self {
         let per_day = season.per_day;
         let members = Members::new(window, per_day);
         let layout = Layout::new(members.labels(), quantiles.len());
@@ -86,7 +87,7 @@ impl Lead {
         }
     }
 
-    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What was said of it counts
+    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What was forecast of it counts
     /// for so many buckets.
     pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64, counts: i32) {
         self.horizon.learn(t, z);
@@ -106,24 +107,24 @@ impl Lead {
             let (covered, pinball) = (&mut self.score.covered[i], &mut self.score.pinball[i]);
             let q = combination.q();
             *covered = keep * *covered + if y <= f + 1e-9 { times } else { 0.0 };
-            *pinball = keep * *pinball + times * crate::forecast::backtest::pinball(q, y, f);
+            *pinball = keep * *pinball + times * crate::forecast::accuracy::pinball(q, y, f);
         }
     }
 
     /// After the newest bucket: forecasts the bucket `steps` ahead.
-    pub(super) fn issue(&mut self, shared: &Shared<'_>, scratch: &mut Scratch, speaks: bool) {
-        let Shared { track, profile, season, .. } = shared;
-        let Some(t) = track.len().checked_sub(1) else { return };
+    pub(super) fn issue(&mut self, shared: &Shared<'_>, scratch: &mut Scratch, scored: bool) {
+        let Shared { features, profile, season, .. } = shared;
+        let Some(t) = features.len().checked_sub(1) else { return };
         let g = t + self.steps;
-        let Some(place) = track.places.get(g) else { return };
+        let Some(place) = features.places.get(g) else { return };
         let baselines = profile.baselines(g);
         let week = usize::from(place.weekday) * season.per_day + place.slot as usize;
         let smoothers = self.horizon.forecast(shared.bank, &baselines, place.slot as usize, week);
-        self.base.push(smoothers, track, profile, season);
+        self.base.push(smoothers, features, profile, season);
         let mut row = std::mem::take(&mut self.row);
         row.clear();
         let view = View {
-            track,
+            features,
             profile,
             base: &self.base,
             season,
@@ -133,10 +134,10 @@ impl Lead {
         };
         let width = self.layout.width();
         let mut predictions = self.layout.start(&mut row);
-        if speaks && self.members.predict(&view, scratch, &mut predictions).is_some() {
-            let cap = most(shared.largest, track);
+        if scored && self.members.predict(&view, scratch, &mut predictions).is_some() {
+            let cap = most(shared.largest, features);
             for value in &mut row {
-                *value = track.level(*value).clamp(0.0, cap) as f32;
+                *value = features.level(*value).clamp(0.0, cap) as f32;
             }
             let n = self.combinations.len();
             row.chunks_exact_mut(n).for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
@@ -155,7 +156,7 @@ impl Lead {
     }
 
     pub(super) fn refit(&mut self, shared: &Shared<'_>) {
-        self.base.refit(shared.processor, shared.track, shared.profile, shared.season);
+        self.base.refit(shared.processor, shared.features, shared.profile, shared.season);
     }
 
     /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while too young.
@@ -180,8 +181,8 @@ impl Lead {
         let scored = self.score.weight.is_finite() && score.into_iter().all(|sum| sum.is_finite());
         let row = self.newest_row();
         let issued = row.iter().all(|value| value.is_finite()) || row.iter().all(|value| value.is_nan());
-        let learnt = self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
-        scored && issued && learnt && self.base.is_finite()
+        let learned = self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
+        scored && issued && learned && self.base.is_finite()
     }
 
     pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadReport {

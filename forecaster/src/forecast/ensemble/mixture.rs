@@ -17,7 +17,7 @@ pub(super) struct Mixture([f32; SOURCES]);
 
 /// Sums over past bucket from which a mixture is solved.
 #[derive(Debug, Default)]
-pub(super) struct Costs {
+pub(super) struct Sums {
     gram: [[f64; SOURCES]; SOURCES],
     right: [f64; SOURCES],
 }
@@ -29,17 +29,17 @@ impl Default for Mixture {
 }
 
 impl Mixture {
-    pub(super) fn of(&self, said: [f32; SOURCES]) -> f32 {
-        self.0.iter().zip(said).map(|(weight, z)| weight * z).sum()
+    pub(super) fn of(&self, forecasts: [f32; SOURCES]) -> f32 {
+        self.0.iter().zip(forecasts).map(|(weight, z)| weight * z).sum()
     }
 }
 
-impl Costs {
-    /// One bucket: what the sources said, what came, the size of error expected then, its weight.
-    pub(super) fn add(&mut self, said: [f32; SOURCES], came: f32, size: f32, weight: f64) {
-        let average = Mixture::default().of(said);
+impl Sums {
+    /// One bucket: what the sources forecast, what came, the size of error expected then, its weight.
+    pub(super) fn add(&mut self, forecasts: [f32; SOURCES], came: f32, size: f32, weight: f64) {
+        let average = Mixture::default().of(forecasts);
         let size = size.max(1e-4);
-        let apart = said.map(|z| f64::from((z - average) / size));
+        let apart = forecasts.map(|z| f64::from((z - average) / size));
         let miss = f64::from(((came - average) / size).clamp(-LARGEST, LARGEST));
         for (i, a) in apart.iter().enumerate() {
             for (sum, b) in self.gram[i].iter_mut().zip(&apart) {
@@ -66,13 +66,13 @@ mod tests {
 
     #[test]
     fn the_source_that_is_right_gets_the_weight_and_without_evidence_the_average_stays() {
-        let mut sums = Costs::default();
+        let mut sums = Sums::default();
         for i in 0..200 {
-            let said = [(i % 7) as f32, (i % 5) as f32, (i % 3) as f32, (i % 11) as f32];
-            sums.add(said, said[2], 4.0, 1.0);
+            let forecasts = [(i % 7) as f32, (i % 5) as f32, (i % 3) as f32, (i % 11) as f32];
+            sums.add(forecasts, forecasts[2], 4.0, 1.0);
         }
-        let said = [1.0, 2.0, 9.0, 4.0];
-        assert!((sums.solve().of(said) - 9.0).abs() < 1.0);
-        assert!((Costs::default().solve().of(said) - 1.5).abs() < 1e-6);
+        let forecasts = [1.0, 2.0, 9.0, 4.0];
+        assert!((sums.solve().of(forecasts) - 9.0).abs() < 1.0);
+        assert!((Sums::default().solve().of(forecasts) - 1.5).abs() < 1e-6);
     }
 }

@@ -1,37 +1,38 @@
 //! Many forecasters of one series, weighted by what they have missed by: incremental, from hours of history to months.
 
-mod analog;
 mod base;
 mod column;
 mod combine;
+mod features;
 mod grid;
 mod hours;
-mod judging;
-mod lanes;
+mod knn;
 mod lead;
-mod local;
+mod local_regression;
 mod member;
 mod mixture;
-mod nearest;
+mod neighbors;
 mod past;
 mod predictions;
+mod profile;
 mod quantile;
 mod regression;
 mod report;
 mod ridge;
-mod smooth;
+mod schedule;
+mod simd;
+mod smoothers;
 mod state;
-mod track;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use report::{LeadReport, Report, Weights};
 
-use super::Forecast;
+use super::{Forecast, MAX_LEAD_BUCKETS, NoForecast};
 use crate::calendar::Calendar;
 use column::Column;
-use judging::Judging;
 use past::ENOUGH;
+use schedule::ScoringSchedule;
 use state::{Share, State};
 
 /// What to forecast.
@@ -45,65 +46,6 @@ pub struct Spec {
     pub quantiles: Vec<f64>,
     /// Zone in which seasons are read, holidays, one-off events.
     pub calendar: Calendar,
-}
-
-/// No lead is longer than so many buckets.
-pub const MAX_LEAD_BUCKETS: usize = 3000;
-
-/// Why there is no forecast.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum NoForecast {
-    /// Too little was observed yet.
-    #[error("{observed} buckets were observed, a forecast needs {needed}")]
-    TooYoung {
-        /// Observed since the start.
-        observed: usize,
-        /// Needed at the lead, where none of them is a gap.
-        needed: usize,
-    },
-    /// Enough was observed, but with too many gaps between.
-    #[error("{pairs} pairs of observed buckets lie {lead:#} apart, a forecast needs {needed}")]
-    TooSparse {
-        /// Pairs among the buckets that are looked at (weeks to months of them, by their length).
-        pairs: usize,
-        /// Needed.
-        needed: usize,
-        /// The lead.
-        lead: SignedDuration,
-    },
-    /// Nothing was observed for more than a day.
-    #[error("nothing was observed for {gap:#}, a forecast needs a value of the last day")]
-    Stale {
-        /// How long.
-        gap: SignedDuration,
-    },
-    /// For more than a day demand was cut off by a limit ([`Ensemble::push_saturated`]) wherever it
-    /// was observed at all.
-    #[error("demand was cut off by its limit for {gap:#}, a forecast needs a value of the last day that was not")]
-    CutOff {
-        /// How long.
-        gap: SignedDuration,
-    },
-    /// The caller has asked for none after this bucket: [`Ensemble::judging_from`],
-    /// [`Ensemble::judging_every`], or a [`share`](Ensemble::share) without leads that was given
-    /// nobody else's.
-    #[error("no forecast was asked for after this bucket")]
-    NotIssued,
-    /// The lead is longer than [`MAX_LEAD_BUCKETS`].
-    #[error("a lead of {lead:#} is more than {MAX_LEAD_BUCKETS} buckets ahead")]
-    TooFar {
-        /// The lead.
-        lead: SignedDuration,
-    },
-    /// No lead or no quantile is asked for.
-    #[error("no lead or no quantile is asked for")]
-    NothingAsked,
-    /// An origin before the first bucket of the history or after its last.
-    #[error("the history does not cover the origin {origin}")]
-    Outside {
-        /// The origin.
-        origin: Timestamp,
-    },
 }
 
 /// What an ensemble says at its own leads, for another one to make a whole forecast of: [`Ensemble::forecast_with`].
@@ -138,7 +80,7 @@ pub struct Ensemble {
     observed: usize,
     sum: f64,
     by_caller: bool,
-    judging: Judging,
+    schedule: ScoringSchedule,
     check_unit: usize,
     /// Rows of the state after which the next fit is due.
     next_fit: usize,
@@ -146,7 +88,7 @@ pub struct Ensemble {
 
 impl Ensemble {
     /// An ensemble that has seen nothing yet; the first bucket pushed starts at `start`, each lasts `step` (whole
-    /// seconds; seasons are learnt where it divides a day).
+    /// seconds; seasons are learned where it divides a day).
     pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
         let share = Share::ALL;
@@ -161,7 +103,7 @@ impl Ensemble {
             observed: 0,
             sum: 0.0,
             by_caller: false,
-            judging: Judging::default(),
+            schedule: ScoringSchedule::default(),
             check_unit: 1,
             next_fit: 0,
         };
@@ -178,7 +120,7 @@ impl Ensemble {
     /// Members speak and are judged from this bucket on only, so that there is no forecast before it. What lies weeks before
     /// the first forecast that is wanted need not be judged, and that is most of the work.
     pub fn judging_from(mut self, bucket: usize) -> Self {
-        self.judging.from = bucket;
+        self.schedule.from = bucket;
         self
     }
 
@@ -187,7 +129,7 @@ impl Ensemble {
     /// falls by nearly as much. On 14 real traces, one in 5 but for the last three days costs .02 % of the weighted
     /// quantile loss of what follows; but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
     pub fn judging_every(mut self, every: usize, until: usize) -> Self {
-        (self.judging.every, self.judging.until) = (every.max(1), until);
+        (self.schedule.every, self.schedule.until) = (every.max(1), until);
         self
     }
 
@@ -207,7 +149,7 @@ impl Ensemble {
         self.take(value as f32);
     }
 
-    /// The next bucket where demand was cut off by a limit: at least `value`. It is not learnt as a trough.
+    /// The next bucket where demand was cut off by a limit: at least `value`. It is not learned as a trough.
     pub fn push_saturated(&mut self, value: f64) {
         let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
         self.take(-value as f32);
@@ -230,11 +172,11 @@ impl Ensemble {
             };
             self.begin_anew_if(UNIT_OFF);
         }
-        self.state.push(value, &self.judging);
+        self.state.push(value, &self.schedule);
         if !self.by_caller && self.due() {
             self.refit();
         }
-        self.state.issue(self.judging.speaks(self.state.len() - 1));
+        self.state.issue(self.schedule.is_scored(self.state.len() - 1));
         debug_assert!(self.state.is_finite(), "bucket {} left what is no number", self.raw.end() - 1);
     }
 
@@ -250,15 +192,15 @@ impl Ensemble {
         let processor = self.state.processor;
         self.state = State::new(self.instant(first), self.step, &self.spec, self.share, unit);
         self.state.processor = processor;
-        self.judging.first = first;
+        self.schedule.first = first;
         self.next_fit = self.after(0);
         let kept = self.raw.rows(first..end).to_vec();
         for (row, value) in kept.into_iter().enumerate() {
-            self.state.push(value, &self.judging);
+            self.state.push(value, &self.schedule);
             if self.due() {
                 self.refit();
             }
-            self.state.issue(self.judging.speaks(row));
+            self.state.issue(self.schedule.is_scored(row));
         }
     }
 
@@ -345,7 +287,7 @@ impl Ensemble {
             Some(NoForecast::TooYoung { observed: self.observed, needed })
         } else if pairs < ENOUGH {
             Some(NoForecast::TooSparse { pairs, needed: ENOUGH, lead })
-        } else if !self.judging.speaks(self.state.len().saturating_sub(1)) {
+        } else if !self.schedule.is_scored(self.state.len().saturating_sub(1)) {
             Some(NoForecast::NotIssued)
         } else {
             None
@@ -391,6 +333,8 @@ const WILD: f64 = 50.0;
 /// A unit that is off by less does no harm.
 const UNIT_OFF: f64 = 1.5;
 
+#[cfg(test)]
+mod calendar_tests;
 #[cfg(test)]
 mod never_silent;
 #[cfg(test)]

@@ -122,7 +122,7 @@ fn demand_that_doubles_once_is_forecast_for_months() {
         let level = if i < 30 * 288 { 10.0 } else { 20.0 };
         watched.push(level * (1.2 - turn.cos()) + chance(i));
     }
-    assert!(watched.ensemble.raw.first() > 0 && watched.ensemble.judging.first > 0);
+    assert!(watched.ensemble.raw.first() > 0 && watched.ensemble.schedule.first > 0);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn two_years_of_six_hours_are_forecast_however_often_levels_change() {
         let level = 10f64.powi((chance(i / 400) * 5.0) as i32);
         watched.push(level * (1.0 + chance(i)));
     }
-    assert!(watched.ensemble.judging.first > 0);
+    assert!(watched.ensemble.schedule.first > 0);
 }
 
 #[test]

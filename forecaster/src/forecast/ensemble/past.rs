@@ -3,15 +3,16 @@
 
 use std::ops::Range;
 
-use super::analog::{self, Common, Fading, Key, Keys, Limit};
 use super::base::Base;
 use super::column::Column;
+use super::features::Features;
 use super::hours::Hours;
-use super::lanes::Processor;
-use super::local::Local;
-use super::nearest::{Moments, Nearest};
+use super::knn::{self, Common, Fading, Key, Keys, Limit};
+use super::local_regression::LocalRegression;
+use super::neighbors::{Nearest, Neighbors};
+use super::profile::Profile;
 use super::quantile::Reader;
-use super::track::{Profile, Track};
+use super::simd::Processor;
 use crate::forecast::season::Season;
 
 /// With fewer pairs of observed buckets a lead apart nothing is predicted. With fewer neighbors in its
@@ -20,15 +21,15 @@ pub(super) const ENOUGH: usize = 20;
 
 /// Rows that are searched for moments like the newest: those of the last `window` for which it is
 /// known what came `lead` buckets later.
-pub(super) fn searched(track: &Track, window: usize, lead: usize) -> Range<usize> {
-    let end = track.len();
-    let from = end.saturating_sub(window).max(track.z.first());
+pub(super) fn searched(features: &Features, window: usize, lead: usize) -> Range<usize> {
+    let end = features.len();
+    let from = end.saturating_sub(window).max(features.z.first());
     from..end.saturating_sub(lead).max(from)
 }
 
 /// Everything a lead's members look at.
 pub(super) struct View<'a> {
-    pub track: &'a Track,
+    pub features: &'a Features,
     pub profile: &'a Profile,
     pub base: &'a Base,
     pub season: &'a Season,
@@ -57,15 +58,15 @@ pub(super) struct Scratch {
     pub known: Known,
     pub hours: Hours,
     /// What a search has found.
-    pub found: Moments,
+    pub found: Neighbors,
     /// The nearest of those, which are read.
     pub nearest: Nearest,
     /// The nearest by forecast.
-    pub by_forecast: Moments,
+    pub by_forecast: Neighbors,
     pub weights: Vec<f32>,
     pub values: Vec<f32>,
     pub ridges: Vec<f32>,
-    pub local: Local,
+    pub local: LocalRegression,
     pub reader: Reader,
 }
 
@@ -104,34 +105,30 @@ impl Past<'_> {
 
     /// A key that says nothing.
     pub(super) fn nothing(&self) -> Option<Key<'_>> {
-        self.key(&self.view.track.z, 0.0)
+        self.key(&self.view.features.z, 0.0)
     }
 
     /// Whether there are gaps among the rows up to now.
     pub(super) fn gappy(&self) -> bool {
-        self.view.track.last_gap.is_some_and(|gap| gap >= self.rows.start)
+        self.view.features.last_gap.is_some_and(|gap| gap >= self.rows.start)
     }
 
     /// What is known of the distances of rows up to now, by weights of the time of day and of the
     /// level; gaps are infinitely far.
-    pub(super) fn known<'a>(
-        &'a self,
-        (clock, level): (f32, f32),
-        known: &'a mut Known,
-    ) -> Option<[analog::Known<'a>; 3]> {
-        let (track, rows) = (self.view.track, self.rows.start..self.t + 1);
+    pub(super) fn known<'a>(&'a self, (clock, level): (f32, f32), known: &'a mut Known) -> Option<[knn::Known<'a>; 3]> {
+        let (features, rows) = (self.view.features, self.rows.start..self.t + 1);
         if known.from.is_none_or(|from| from > rows.start) {
             known.from = Some(rows.start);
-            let (sine, cosine, z) = (track.sine.get(self.t)?, track.cosine.get(self.t)?, track.z.get(self.t)?);
-            let angles = track.sine.rows(rows.clone()).iter().zip(track.cosine.rows(rows.clone()));
+            let (sine, cosine, z) = (features.sine.get(self.t)?, features.cosine.get(self.t)?, features.z.get(self.t)?);
+            let angles = features.sine.rows(rows.clone()).iter().zip(features.cosine.rows(rows.clone()));
             known.clock.clear();
             known.clock.extend(angles.map(|(s, c)| (s - sine) * (s - sine) + (c - cosine) * (c - cosine)));
             known.level.clear();
-            known.level.extend(track.z.rows(rows.clone()).iter().map(|x| (x - z) * (x - z)));
+            known.level.extend(features.z.rows(rows.clone()).iter().map(|x| (x - z) * (x - z)));
         }
         let skipped = rows.start - known.from.unwrap_or(0);
         let of = |column: &'a [f32], scale: f32| Some((column.get(skipped..)?, scale * scale));
-        let gap = self.gappy().then(|| (track.gap.rows(rows), 1.0));
+        let gap = self.gappy().then(|| (features.gap.rows(rows), 1.0));
         Some([of(&known.clock, clock).filter(|_| clock > 0.0), of(&known.level, level), gap])
     }
 
@@ -164,7 +161,7 @@ impl Past<'_> {
         scratch: &mut Scratch,
     ) {
         let ahead = self.rows.start + self.view.lead..self.rows.end + self.view.lead;
-        let gap = self.gappy().then(|| self.view.track.gap.rows(ahead));
+        let gap = self.gappy().then(|| self.view.features.gap.rows(ahead));
         let Scratch { processor, spaces, found, nearest, .. } = scratch;
         let Some(common) = spaces.get_mut(self.space) else { return };
         let guess = common.guess(*limit);
@@ -197,9 +194,9 @@ impl Past<'_> {
     /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
     pub(super) fn read(&self, k: usize, base: Option<&Column<f32>>, scratch: &mut Scratch, out: &mut Vec<f32>) {
         let Scratch { processor, nearest, weights, values, reader, .. } = scratch;
-        let (Moments { buckets, distances }, farthest) = nearest.of(*processor, k);
+        let (Neighbors { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
-        let came = rows(&self.view.track.z, self.view.lead);
+        let came = rows(&self.view.features.z, self.view.lead);
         values.clear();
         if let Some(base) = base {
             let (now, then) = (base.get(self.t).unwrap_or(0.0), rows(base, 0));

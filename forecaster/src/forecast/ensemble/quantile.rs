@@ -4,7 +4,7 @@ mod many;
 
 use fearless_simd::dispatch;
 
-use super::lanes::Processor;
+use super::simd::Processor;
 use many::Many;
 
 /// So many values are sorted.

@@ -3,8 +3,8 @@
 use fearless_simd::dispatch;
 
 use super::column::Column;
-use super::local::{self, Local};
-use super::nearest::Moments;
+use super::local_regression::{self, LocalRegression};
+use super::neighbors::Neighbors;
 use super::past::{Past, Scratch, View};
 
 /// Columns that are read at a time.
@@ -14,7 +14,7 @@ impl Past<'_> {
     /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
     pub(super) fn regress(&self, k: usize, scratch: &mut Scratch, out: &mut Vec<f32>) -> Option<()> {
         let Scratch { processor, nearest, weights, values, ridges, local, reader, .. } = scratch;
-        let (Moments { buckets, distances }, farthest) = nearest.of(*processor, k);
+        let (Neighbors { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
         let now = self.levels(self.t)?;
         self.gather(buckets, local, values, ridges);
@@ -29,20 +29,22 @@ impl Past<'_> {
     }
 
     /// Reads at some buckets what they differ from now by, as it was then.
-    fn gather(&self, buckets: &[u32], local: &mut Local, middles: &mut Vec<f32>, ridge: &mut Vec<f32>) {
-        let View { track, base, profile, lead, .. } = self.view;
-        let Local { off: [_, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, .. } = local;
+    fn gather(&self, buckets: &[u32], local: &mut LocalRegression, middles: &mut Vec<f32>, ridge: &mut Vec<f32>) {
+        let View { features, base, profile, lead, .. } = self.view;
+        let LocalRegression {
+            off: [_, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, ..
+        } = local;
         let point = [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
         gather(point, buckets, [middles, smoothers, ridge, season]);
-        let levels = [&base.size, &track.z, &track.mean3, &track.mean_hour].map(|column| (column, 0));
+        let levels = [&base.size, &features.z, &features.mean3, &features.mean_hour].map(|column| (column, 0));
         gather(levels, buckets, [size, z, mean3, mean_hour]);
-        let others = [(&track.max_hour, 0), (&track.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
+        let others = [(&features.max_hour, 0), (&features.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
         gather(others, buckets, [max_hour, missed, day, week]);
     }
 
-    /// What a regression among neighbours corrects for: the forecast, and how far levels and seasons were from it.
-    fn levels(&self, s: usize) -> Option<[f32; local::COUNT]> {
-        let View { track, base, profile, .. } = self.view;
+    /// What a regression among neighbors corrects for: the forecast, and how far levels and seasons were from it.
+    fn levels(&self, s: usize) -> Option<[f32; local_regression::COUNT]> {
+        let View { features, base, profile, .. } = self.view;
         let middle = base.mixed.get(s)?;
         let ahead = s + self.view.lead;
         let season = |column: &Column<f32>| column.get(ahead).filter(|z| z.is_finite()).map_or(0.0, |z| z - middle);
@@ -50,10 +52,10 @@ impl Past<'_> {
             middle,
             base.smoothers.get(s)? - base.ridge.get(s)?,
             base.season.get(s)? - middle,
-            track.z.get(s)? - middle,
-            track.mean3.get(s)? - middle,
-            track.mean_hour.get(s)? - middle,
-            track.max_hour.get(s)? - middle,
+            features.z.get(s)? - middle,
+            features.mean3.get(s)? - middle,
+            features.mean_hour.get(s)? - middle,
+            features.max_hour.get(s)? - middle,
             season(&profile.day),
             season(&profile.week),
             base.size.get(s)?,
@@ -63,9 +65,12 @@ impl Past<'_> {
 
 /// From what was gathered to how it differs from `now`; what came, from what was forecast.
 #[inline(always)]
-fn differ(now: [f32; local::COUNT], middles: &[f32], ridge: &[f32], local: &mut Local) {
-    let Local { off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, .. } =
-        local;
+fn differ(now: [f32; local_regression::COUNT], middles: &[f32], ridge: &[f32], local: &mut LocalRegression) {
+    let LocalRegression {
+        off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size],
+        missed,
+        ..
+    } = local;
     forecast.clear();
     forecast.extend(middles.iter().map(|middle| middle - now[0]));
     smoothers.iter_mut().zip(ridge).for_each(|(smoother, ridge)| *smoother -= *ridge + now[1]);
@@ -79,7 +84,7 @@ fn differ(now: [f32; local::COUNT], middles: &[f32], ridge: &[f32], local: &mut 
             *level = if level.is_finite() { apart } else { -now };
         });
     }
-    size.iter_mut().for_each(|size| *size -= now[local::COUNT - 1]);
+    size.iter_mut().for_each(|size| *size -= now[local_regression::COUNT - 1]);
     missed.iter_mut().zip(middles).for_each(|(came, middle)| *came -= middle);
 }
 

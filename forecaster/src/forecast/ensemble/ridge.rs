@@ -5,11 +5,11 @@
 use fearless_simd::dispatch;
 use nalgebra::{Cholesky, SMatrix, SVector};
 
-use super::lanes::Processor;
+use super::simd::Processor;
 
 /// Columns of a design, without the constant.
 pub(super) const FEATURES: usize = 43;
-/// Standardised inputs count up to this.
+/// Standardized inputs count up to this.
 const CLIP: f32 = 6.0;
 /// Rows that are summed in 32 bits before they go into the sums of 64.
 const BLOCK: usize = 64;
@@ -34,7 +34,7 @@ pub(super) struct Design {
 }
 
 impl Normal {
-    /// Standardises the rows in place and sums them up. `None` without rows.
+    /// Standardizes the rows in place and sums them up. `None` without rows.
     pub(super) fn new(processor: Processor, design: &mut Design) -> Option<Self> {
         dispatch!(processor.level(), _ => Self::sum_up(design))
     }
@@ -62,7 +62,7 @@ impl Normal {
             *scale = if deviation > 1e-6 { 1.0 / deviation } else { 0.0 };
         }
         for row in &mut design.rows {
-            standardise(row, &mean, &scale);
+            standardize(row, &mean, &scale);
         }
         let mut gram = Gram::zeros();
         for (rows, weights) in design.rows.chunks(BLOCK).zip(design.weights.chunks(BLOCK)) {
@@ -94,7 +94,7 @@ impl Normal {
         let mut gram = self.gram;
         gram += Gram::from_diagonal_element(lambda * self.weight);
         let mut x = SVector::from(right);
-        // What rounding has made singular is lifted; without a factor nothing is said but the mean.
+        // What rounding has made singular is lifted; without a factor nothing is predicted but the mean.
         match Cholesky::new_with_substitute(gram, 1e-12) {
             Some(factor) => factor.solve_mut(&mut x),
             None => x.fill(0.0),
@@ -108,7 +108,7 @@ impl Normal {
     }
 }
 
-fn standardise(row: &mut [f32; FEATURES], mean: &[f32; FEATURES], scale: &[f32; FEATURES]) {
+fn standardize(row: &mut [f32; FEATURES], mean: &[f32; FEATURES], scale: &[f32; FEATURES]) {
     for ((x, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
         *x = ((*x - mean) * scale).clamp(-CLIP, CLIP);
     }
@@ -127,7 +127,7 @@ impl Ridge {
     /// What it says of a row as it was observed.
     pub(super) fn predict(&self, row: &[f32; FEATURES]) -> f32 {
         let mut row = *row;
-        standardise(&mut row, &self.mean, &self.scale);
+        standardize(&mut row, &self.mean, &self.scale);
         self.predict_standard(&row)
     }
 

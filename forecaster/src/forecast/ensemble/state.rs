@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::judging::Judging;
-use super::lanes::Processor;
+use super::features::Features;
 use super::lead::{self, Lead, Shared};
 use super::past::{ENOUGH, Scratch, searched};
-use super::smooth::{BASELINES, Bank};
-use super::track::{Profile, Track};
+use super::profile::Profile;
+use super::schedule::ScoringSchedule;
+use super::simd::Processor;
+use super::smoothers::{BASELINES, SmootherBank};
 use super::{MAX_LEAD_BUCKETS, Report, Spec, grid};
 use crate::forecast::season::{Kind, Season};
 
@@ -26,10 +27,10 @@ impl Share {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     season: Season,
-    track: Track,
+    features: Features,
     /// For leads below a day, and, where there are longer ones, for those.
     profiles: Vec<Profile>,
-    bank: Bank,
+    bank: SmootherBank,
     leads: Vec<Lead>,
     quantiles: Vec<f32>,
     window: usize,
@@ -55,19 +56,19 @@ impl State {
         let longest = steps.iter().copied().max().unwrap_or(1);
         let window = window(step_s) * season.per_day / 24;
         let window = window.clamp(64, MOST_ROWS);
-        let track = Track::new(&season, unit, window + 8 * season.per_day + longest, longest);
-        let day = season.per_day - usize::from(track.smoothed()).min(season.per_day - 1);
+        let features = Features::new(&season, unit, window + 8 * season.per_day + longest, longest);
+        let day = season.per_day - usize::from(features.smoothed()).min(season.per_day - 1);
         let short = steps.iter().copied().filter(|steps| *steps <= day).max();
         let reaches = [short, (longest > day).then_some(longest)];
-        let profiles = reaches.into_iter().flatten().map(|reach| Profile::new(reach, &track, &season)).collect();
-        let bank = Bank::new(season.per_day);
+        let profiles = reaches.into_iter().flatten().map(|reach| Profile::new(reach, &features, &season)).collect();
+        let bank = SmootherBank::new(season.per_day);
         let lead = |steps: &usize| Lead::new(*steps, window, &spec.quantiles, &bank, &season);
         // Without a quantile nothing can be asked of a lead.
         let all = if spec.quantiles.is_empty() { &[][..] } else { &steps[..] };
         let leads = all.iter().skip(share.n).step_by(share.of).map(lead).collect();
         Self {
             season,
-            track,
+            features,
             profiles,
             bank,
             leads,
@@ -86,8 +87,8 @@ impl State {
     }
 
     /// The next bucket; NaN = gap, negative = cut off there. [`Self::issue`] follows.
-    pub(super) fn push(&mut self, value: f32, judging: &Judging) {
-        let t = self.track.len();
+    pub(super) fn push(&mut self, value: f32, schedule: &ScoringSchedule) {
+        let t = self.features.len();
         let seen = value >= 0.0;
         let season = self.profiles.first().and_then(|profile| profile.both.get(t)).filter(|z| z.is_finite());
         let z = if seen {
@@ -95,17 +96,17 @@ impl State {
             (self.unobserved, self.saturated) = (0, 0);
             self.observed += 1;
             self.sum += y;
-            self.track.log(y)
+            self.features.log(y)
         } else {
             self.unobserved += 1;
             self.saturated += usize::from(value < 0.0);
             let hours = self.unobserved as f32 / self.season.buckets(3 * 3600) as f32;
-            let last = t.checked_sub(1).and_then(|i| self.track.mean3.get(i)).unwrap_or(0.0);
+            let last = t.checked_sub(1).and_then(|i| self.features.mean3.get(i)).unwrap_or(0.0);
             let filled = season.map_or(last, |season| (season + self.deviation * (-hours).exp2()).max(0.0));
-            if value < 0.0 { self.track.log(f64::from(-value)).max(filled) } else { filled }
+            if value < 0.0 { self.features.log(f64::from(-value)).max(filled) } else { filled }
         };
-        let learnt = seen && self.doubt.believes(t, z, self.season.per_day);
-        if learnt {
+        let learned = seen && self.doubt.believes(t, z, self.season.per_day);
+        if learned {
             // A lone bucket that is not believed bounds no forecast either.
             self.largest = self.largest.max(f64::from(value));
         }
@@ -119,7 +120,7 @@ impl State {
             let mean = self.sum / self.observed as f64;
             let mean = if mean > 0.0 { mean } else { 1.0 };
             for lead in &mut self.leads {
-                lead.learn(t, f64::from(value), z, mean, judging.counts(t.saturating_sub(lead.steps)));
+                lead.learn(t, f64::from(value), z, mean, schedule.weight(t.saturating_sub(lead.steps)));
             }
         }
         let baselines = self.profiles.first().map_or([0.0; BASELINES], |profile| profile.baselines(t));
@@ -127,20 +128,20 @@ impl State {
         {
             (1..BASELINES).for_each(|baseline| self.bank.renew(baseline));
         }
-        if let Some(place) = self.track.places.get(t) {
+        if let Some(place) = self.features.places.get(t) {
             let week = usize::from(place.weekday) * self.season.per_day + place.slot as usize;
             let ordinary = !matches!(place.kind, Kind::Event(_));
-            self.bank.push(learnt.then_some(z), &baselines, place.slot as usize, week, ordinary);
+            self.bank.push(learned.then_some(z), &baselines, place.slot as usize, week, ordinary);
         }
-        self.track.push(&self.season, z, learnt);
+        self.features.push(&self.season, z, learned);
         for profile in &mut self.profiles {
-            profile.extend(&self.track, &self.season);
+            profile.extend(&self.features, &self.season);
         }
     }
 
     /// Forecasts from the newest bucket, at every lead.
-    pub(super) fn issue(&mut self, speaks: bool) {
-        self.each(|lead, shared, scratch| lead.issue(shared, scratch, speaks));
+    pub(super) fn issue(&mut self, scored: bool) {
+        self.each(|lead, shared, scratch| lead.issue(shared, scratch, scored));
     }
 
     /// Fits what is fitted, at every lead.
@@ -154,7 +155,7 @@ impl State {
             let profile = self.profiles.iter().find(|profile| profile.reach >= lead.steps);
             let Some(profile) = profile else { continue };
             let shared = Shared {
-                track: &self.track,
+                features: &self.features,
                 profile,
                 bank: &self.bank,
                 season: &self.season,
@@ -176,7 +177,7 @@ impl State {
 
     /// Rows of quantiles for every bucket up to the longest lead, `others` among them; `None` while too young for any.
     pub(super) fn grid<'a>(&'a self, others: impl Iterator<Item = (usize, &'a [f32])>) -> Option<Vec<Vec<f64>>> {
-        let t = self.track.len().checked_sub(1)?;
+        let t = self.features.len().checked_sub(1)?;
         let mut known = self.exact();
         known.extend(others);
         known.sort_by_key(|(steps, _)| *steps);
@@ -188,8 +189,8 @@ impl State {
             let profile = self.profiles.iter().find(|profile| profile.reach >= h)?;
             profile.both.get(t + h).filter(|z| z.is_finite())
         };
-        let cap = lead::most(self.largest, &self.track);
-        Some(grid::between(&known, self.track.z.get(t)?, self.longest, cap, &self.track, season))
+        let cap = lead::most(self.largest, &self.features);
+        Some(grid::between(&known, self.features.z.get(t)?, self.longest, cap, &self.features, season))
     }
 
     pub(super) fn report(&self, spec: &Spec, share: Share) -> Report {
@@ -205,7 +206,7 @@ impl State {
 
     /// Buckets pushed.
     pub(super) fn len(&self) -> usize {
-        self.track.len()
+        self.features.len()
     }
 
     pub(super) fn per_day(&self) -> usize {
@@ -213,7 +214,7 @@ impl State {
     }
 
     pub(super) fn unit(&self) -> f64 {
-        self.track.unit
+        self.features.unit
     }
 
     /// Buckets since the last one that was observed.
@@ -228,20 +229,20 @@ impl State {
 
     /// Buckets that are kept.
     pub(super) fn kept(&self) -> usize {
-        self.track.kept()
+        self.features.kept()
     }
 
     /// Pairs of observed buckets `steps` apart among those that members look at; counts to
     /// [`ENOUGH`] at most.
     pub(super) fn pairs(&self, steps: usize) -> usize {
-        let rows = searched(&self.track, self.window, steps);
-        self.track.pairs(rows, steps, ENOUGH)
+        let rows = searched(&self.features, self.window, steps);
+        self.features.pairs(rows, steps, ENOUGH)
     }
 
     /// Whether all that decays, and so would never forget what is no number, is finite.
     pub(super) fn is_finite(&self) -> bool {
         let sums = self.sum.is_finite() && self.largest.is_finite() && self.deviation.is_finite();
-        let shared = self.track.is_finite() && self.bank.is_finite() && self.doubt.highest.is_finite();
+        let shared = self.features.is_finite() && self.bank.is_finite() && self.doubt.highest.is_finite();
         // A profile may be unknown (NaN), but it is never infinite.
         let profiles = self.profiles.iter().all(|profile| !profile.is_infinite());
         sums && shared && profiles && self.leads.iter().all(Lead::is_finite)
@@ -250,14 +251,14 @@ impl State {
     pub(super) fn bytes(&self) -> usize {
         let leads: usize = self.leads.iter().map(Lead::bytes).sum();
         let profiles: usize = self.profiles.iter().map(Profile::bytes).sum();
-        leads + profiles + self.track.bytes() + self.bank.bytes()
+        leads + profiles + self.features.bytes() + self.bank.bytes()
     }
 }
 
 /// Doubts buckets far above all before them: a single one may be a bad sample.
 #[derive(Debug, Clone, Default)]
 struct Doubt {
-    /// Highest demand in log space that was learnt from.
+    /// Highest demand in log space that was learned from.
     highest: f32,
     /// The last bucket that was far above it, and its demand in log space.
     far: Option<(usize, f32)>,
@@ -266,21 +267,21 @@ struct Doubt {
 }
 
 impl Doubt {
-    /// Whether bucket `t` with demand `z` in log space is learnt from. All of the first day is. Of
+    /// Whether bucket `t` with demand `z` in log space is learned from. All of the first day is. Of
     /// what lies far above it, the second bucket in a row is, and so is one that comes within a week
     /// of another about as high: demand may come in bursts of one bucket.
     fn believes(&mut self, t: usize, z: f32, per_day: usize) -> bool {
         let far = t > per_day && z > self.highest + FAR;
         let again = self.far.is_some_and(|(then, before)| t - then <= 7 * per_day && z <= before + FAR);
-        let learnt = !far || self.was_far || again;
+        let learned = !far || self.was_far || again;
         self.was_far = far;
         if far {
             self.far = Some((t, z));
         }
-        if learnt {
+        if learned {
             self.highest = self.highest.max(z);
         }
-        learnt
+        learned
     }
 
     /// A bucket was not observed: the next one is no second one in a row.

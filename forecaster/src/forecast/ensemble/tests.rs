@@ -1,17 +1,16 @@
 //! The ensemble on generated demand: leaks, determinism, scale, shifts, gaps, outliers, short histories.
 
-use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::forecast::backtest;
+use crate::forecast::accuracy;
 use crate::series::Series;
 
-const STEP: SignedDuration = SignedDuration::from_mins(30);
+pub(super) const STEP: SignedDuration = SignedDuration::from_mins(30);
 pub(super) const DAY: usize = 48;
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 
-fn spec() -> Spec {
+pub(super) fn spec() -> Spec {
     let leads = [30, 60, 24 * 60].map(SignedDuration::from_mins).to_vec();
     Spec { leads, quantiles: QUANTILES.to_vec(), calendar: Calendar::empty(TimeZone::UTC) }
 }
@@ -70,9 +69,15 @@ fn is_sane(forecast: &Forecast, cap: f64) -> bool {
 fn what_comes_after_an_origin_leaves_every_forecast_as_it_was() {
     let values: Vec<f64> = (0..10 * DAY).map(wave).collect();
     let issued = |values: Vec<f64>, origins: &[usize]| {
-        let history = Series::new(Timestamp::UNIX_EPOCH, STEP, values);
-        let at: Vec<Timestamp> = origins.iter().map(|i| history.instant(*i)).collect();
-        backtest::rolling(&history, &spec(), &at).into_iter().map(|it| bits(&it.unwrap())).collect::<Vec<_>>()
+        let mut ensemble = fed([]);
+        let mut forecasts = Vec::new();
+        for (i, value) in values.into_iter().enumerate() {
+            ensemble.push(value);
+            if origins.contains(&i) {
+                forecasts.push(bits(&ensemble.forecast().unwrap()));
+            }
+        }
+        forecasts
     };
     let origins: Vec<usize> = (4 * DAY..9 * DAY).step_by(17).collect();
     let clean = issued(values.clone(), &origins);
@@ -299,74 +304,6 @@ fn odd_series_have_sane_forecasts_or_none() {
     assert_eq!(nothing.forecast(), Err(NoForecast::NothingAsked));
 }
 
-#[test]
-fn nine_o_clock_stays_nine_o_clock_when_clocks_change_and_holidays_are_sundays() {
-    #[expect(clippy::disallowed_methods, reason = "tests look zones up")]
-    let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let holiday = date(2026, 10, 28);
-    let office = |at: Timestamp| {
-        let local = zone.to_datetime(at);
-        let works = local.date() != holiday && local.date().weekday().to_monday_zero_offset() < 5;
-        if works && (9..17).contains(&local.hour()) { 100.0 } else { 5.0 }
-    };
-    let instant = |day: i8, hour: i8, minute: i8| {
-        date(2026, 10, day).at(hour, minute, 0, 0).to_zoned(zone.clone()).unwrap().timestamp()
-    };
-    let start = instant(1, 0, 0);
-    let median = |until: Timestamp| {
-        let calendar = Calendar::new(zone.clone(), Vec::new(), vec![holiday]);
-        let mut ensemble = Ensemble::new(start, STEP, Spec { calendar, ..spec() });
-        let mut at = start;
-        while at < until {
-            ensemble.push(office(at));
-            at += STEP;
-        }
-        [0, 1].map(|h: usize| ensemble.forecast().unwrap().values()[h][0])
-    };
-    // Clocks go back on Sunday the 25th. Monday the 26th: half past eight is quiet, nine is not.
-    let [quiet, busy] = median(instant(26, 8, 30));
-    assert!(quiet < 20.0 && busy > 60.0, "{quiet} {busy}");
-    // So is a Wednesday, unless it is a holiday.
-    let [_, holiday] = median(instant(28, 8, 30));
-    assert!(holiday < 0.5 * busy, "{holiday} {busy}");
-}
-
-#[test]
-fn the_last_event_of_a_name_says_what_the_next_brings_and_ordinary_days_do_not_learn_it() {
-    let at = |day: i8| date(1970, 1, day);
-    let launch = crate::calendar::Window {
-        name: "launch".to_owned(),
-        days: crate::calendar::Days {
-            weekdays: [false; 7],
-            dates: [4, 8, 14].map(at).to_vec(),
-            holidays: crate::calendar::HolidayRule::default(),
-        },
-        from: jiff::civil::time(12, 0, 0, 0),
-        to: jiff::civil::time(15, 0, 0, 0),
-        min_replicas: None,
-        max_replicas: None,
-        scale_to_zero: None,
-    };
-    let demand = |i: usize| {
-        let event = [4, 8].contains(&(i / DAY + 1)) && (24..30).contains(&(i % DAY));
-        if event { 6.0 * wave(i) } else { wave(i) }
-    };
-    // The forecast of noon, issued at half past eleven.
-    let noon = |windows: Vec<_>, day: usize| {
-        let calendar = Calendar::new(TimeZone::UTC, windows, Vec::new());
-        let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { calendar, ..spec() });
-        (0..(day - 1) * DAY + 23).for_each(|i| ensemble.push(demand(i)));
-        ensemble.forecast().unwrap().values()[1][0]
-    };
-    let named = || vec![launch.clone()];
-    let (told, untold) = (noon(named(), 14), noon(Vec::new(), 14));
-    assert!(told > 1.5 * untold, "the third launch: {told} {untold}");
-    let (told, untold) = (noon(named(), 9), noon(Vec::new(), 9));
-    assert!((told - 180.0).abs() < 30.0 && told < 1.02 * untold, "the day after the second: {told} {untold}");
-    let first = noon(named(), 4);
-    assert!((first - 180.0).abs() < 40.0, "the first one: {first}");
-}
-
 /// Demand that doubles or halves every few days, around noon peaks.
 pub(super) fn stairs(i: usize) -> f64 {
     wave(i) * 2f64.powi((chance(i / (3 * DAY) + 77) * 4.0) as i32)
@@ -394,7 +331,7 @@ fn no_kind_of_demand_is_far_from_its_best_member_and_over_all_kinds_few_members_
             let whole = ensemble.forecast().unwrap().values()[0].clone();
             let members = ensemble.members().remove(0).into_iter().map(|(_, said)| said);
             let loss =
-                |said: Vec<f64>| QUANTILES.iter().zip(said).map(|(q, f)| backtest::pinball(*q, *came, f)).sum::<f64>();
+                |said: Vec<f64>| QUANTILES.iter().zip(said).map(|(q, f)| accuracy::pinball(*q, *came, f)).sum::<f64>();
             let row: Vec<f64> = std::iter::once(whole).chain(members).map(loss).collect();
             losses.resize(row.len(), 0.0);
             losses.iter_mut().zip(row).for_each(|(sum, loss)| *sum += loss);
@@ -404,7 +341,7 @@ fn no_kind_of_demand_is_far_from_its_best_member_and_over_all_kinds_few_members_
         total.resize(losses.len(), 0.0);
         total.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += (loss / best).ln());
     }
-    // One that regresses among neighbours is a little better on these; which one that is nobody knows beforehand.
+    // One that regresses among neighbors is a little better on these; which one that is nobody knows beforehand.
     let better = total[1..].iter().filter(|member| **member < total[0]).count();
     let best = total[1..].iter().copied().fold(f64::INFINITY, f64::min);
     assert!(better <= 4 && total[0] - best < 0.02 * kinds.len() as f64, "{total:?}");

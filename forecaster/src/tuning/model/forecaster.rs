@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::refit_schedule::{RefitSchedule, two_days};
-use crate::forecast::model::Model;
+use crate::forecast::baseline::SeasonalNaive;
 use crate::forecast::{Ensemble, Forecast, NoForecast, Report};
 use crate::series::Series;
 use crate::tuning::horizon::QUANTILES;
@@ -108,7 +108,7 @@ impl Forecaster {
     /// What came at the same time a day or a week ago; `None` while too little was seen even for that.
     pub(super) fn naive(&self) -> Option<Forecast> {
         let series = Series::new(self.start, self.bucket, self.values.clone());
-        let fitted = Model::SeasonalNaive.fit(&series, &self.zone).ok()?;
+        let fitted = SeasonalNaive::fit(&series, &self.zone).ok()?;
         let buckets = NAIVE_HORIZON.as_secs() / self.bucket.as_secs().max(1);
         let horizon = usize::try_from(buckets).unwrap_or(1).max(1);
         Some(in_single_precision(fitted.forecast(horizon, &QUANTILES)))

@@ -1,19 +1,19 @@
-//! `--evaluate`: the forecasts as they would have been issued over the last third of the history, against yardsticks.
+//! `--evaluate`: the forecasts as they would have been issued over the last third of the history, against baselines.
 
 use std::fmt::Write as _;
 
 use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use prewarm_forecaster::forecast::accuracy::{Accuracy, Scores, naive_error};
 use prewarm_forecaster::forecast::ensemble::LeadReport;
 use prewarm_forecaster::{Calendar, Series};
 use serde::Serialize;
 
 use super::answer::{Answer, answers};
+use super::baseline::Baseline;
 use super::request::Request;
-use super::score::{Measures, Tally, naive_error};
 use super::table::{heading, local};
-use super::yardstick::Yardstick;
 use crate::cli::columns::{Align, aligned};
 use crate::cli::history::written;
 
@@ -48,8 +48,18 @@ struct Member {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Judged {
     name: &'static str,
-    #[serde(flatten)]
-    measures: Measures,
+    /// See [`Scores`], as are the others.
+    wql: Option<f64>,
+    mase: Option<f64>,
+    coverage: Vec<f64>,
+    rows: u32,
+}
+
+impl Judged {
+    fn new(name: &'static str, scores: Scores) -> Self {
+        let Scores { wql, mase, coverage, rows } = scores;
+        Self { name, wql, mase, coverage, rows }
+    }
 }
 
 /// Judges forecasts at the leads and quantiles (the median is added) on the last third of the history.
@@ -76,7 +86,7 @@ pub(crate) fn evaluate(series: &Series, mut request: Request, calendar: Calendar
         Some(AtLead { members, ..judge(series, &request, &answers, i, per_day, naive)? })
     };
     let leads: Vec<AtLead> = (0..request.leads.len()).filter_map(at_lead).collect();
-    if leads.iter().all(|lead| lead.forecasters.iter().all(|judged| judged.measures.rows == 0)) {
+    if leads.iter().all(|lead| lead.forecasters.iter().all(|judged| judged.rows == 0)) {
         let reason = answers.iter().find_map(|answer| answer.outcome.as_ref().err().cloned());
         bail!("--evaluate: no row could be judged{}", reason.map_or_else(String::new, |reason| format!(": {reason}")));
     }
@@ -119,24 +129,24 @@ fn judge(
 ) -> Option<AtLead> {
     let (lead, quantiles) = (*request.leads.get(i)?, &request.quantiles);
     let steps = steps(request, series, i);
-    // Histories too short for a yardstick are judged without it.
-    let has = |yardstick: &Yardstick| {
-        let of = |origin: &usize| yardstick.forecast(series.values(), *origin, steps, per_day, quantiles);
+    // Histories too short for a baseline are judged without it.
+    let has = |baseline: &Baseline| {
+        let of = |origin: &usize| baseline.forecast(series.values(), *origin, steps, per_day, quantiles);
         request.origins.iter().any(|origin| of(origin).is_some())
     };
-    let yardsticks: Vec<_> = Yardstick::ALL.into_iter().filter(has).collect();
-    let mut tallies = vec![Tally::new(quantiles); yardsticks.len() + 1];
+    let baselines: Vec<_> = Baseline::ALL.into_iter().filter(has).collect();
+    let mut accuracies = vec![Accuracy::new(quantiles); baselines.len() + 1];
     for (answer, origin) in answers.iter().zip(&request.origins) {
         let Some(point) = answer.outcome.as_ref().ok().and_then(|issued| issued.points.get(i)) else { continue };
         let Some(came) = point.actual.filter(|_| point.is_known()) else { continue };
-        let of = |yardstick: &Yardstick| yardstick.forecast(series.values(), *origin, steps, per_day, quantiles);
-        let Some(simple) = yardsticks.iter().map(of).collect::<Option<Vec<_>>>() else { continue };
-        for (tally, values) in tallies.iter_mut().zip(std::iter::once(&point.values).chain(&simple)) {
-            tally.add(came, values);
+        let of = |baseline: &Baseline| baseline.forecast(series.values(), *origin, steps, per_day, quantiles);
+        let Some(simple) = baselines.iter().map(of).collect::<Option<Vec<_>>>() else { continue };
+        for (accuracy, values) in accuracies.iter_mut().zip(std::iter::once(&point.values).chain(&simple)) {
+            accuracy.add(came, values);
         }
     }
-    let names = std::iter::once("prewarm").chain(yardsticks.iter().map(|yardstick| yardstick.name()));
-    let judged = names.zip(&tallies).map(|(name, tally)| Judged { name, measures: tally.measures(naive) });
+    let names = std::iter::once("prewarm").chain(baselines.iter().map(|baseline| baseline.name()));
+    let judged = names.zip(&accuracies).map(|(name, accuracy)| Judged::new(name, accuracy.scores(naive)));
     Some(AtLead { lead_seconds: lead.as_secs(), forecasters: judged.collect(), members: Vec::new() })
 }
 
@@ -164,18 +174,18 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
     align.iter_mut().skip(1).take(1).for_each(|column| *column = Align::Left);
     let mut lines = vec![head];
     for lead in &evaluation.leads {
-        let ours = lead.forecasters.first().and_then(|judged| judged.measures.wql);
+        let ours = lead.forecasters.first().and_then(|judged| judged.wql);
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        for (n, Judged { name, measures }) in lead.forecasters.iter().enumerate() {
+        for (n, judged) in lead.forecasters.iter().enumerate() {
             let first =
                 if n == 0 { written(jiff::SignedDuration::from_secs(lead.lead_seconds)) } else { String::new() };
             let times =
-                measures.wql.zip(ours.filter(|ours| *ours > 0.0)).map(|(wql, ours)| format!("{:.2} ×", wql / ours));
+                judged.wql.zip(ours.filter(|ours| *ours > 0.0)).map(|(wql, ours)| format!("{:.2} ×", wql / ours));
             let times = if n == 0 { String::new() } else { or_dash(times) };
-            let mase = or_dash(measures.mase.map(|mase| format!("{mase:.3}")));
-            let mut line = vec![first, (*name).to_owned(), measures.rows.to_string()];
-            line.extend([or_dash(measures.wql.map(|wql| format!("{wql:.4}"))), times, mase]);
-            line.extend(measures.coverage.iter().map(|share| format!("{share:.3}")));
+            let mase = or_dash(judged.mase.map(|mase| format!("{mase:.3}")));
+            let mut line = vec![first, judged.name.to_owned(), judged.rows.to_string()];
+            line.extend([or_dash(judged.wql.map(|wql| format!("{wql:.4}"))), times, mase]);
+            line.extend(judged.coverage.iter().map(|share| format!("{share:.3}")));
             lines.push(line);
         }
     }

@@ -1,14 +1,13 @@
 //! `prewarm forecast`: quantiles of demand at given leads, each from what was known at its origin.
 
 mod answer;
+mod baseline;
 mod chart;
 mod evaluate;
 mod request;
-mod score;
 mod table;
 #[cfg(test)]
 mod tests;
-mod yardstick;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

@@ -98,7 +98,7 @@ fn one_origin_is_drawn_as_a_fan() {
     let known = draw(answer(20), 20);
     // The history up to the origin without its gap; then the anchor, and what came or was forecast over one hour.
     assert_eq!((points(&known, "demand"), points(&known, "demand came"), points(&known, "prewarm")), (20, 13, 13));
-    assert_eq!(known.matches("class=\"band\" fill-opacity").count(), 2, "one band between neighbouring quantiles");
+    assert_eq!(known.matches("class=\"band\" fill-opacity").count(), 2, "one band between neighboring quantiles");
     assert_eq!(known.matches("r=\"4\"").count(), 2, "a dot for each lead");
     let ahead = draw(answer(35), 35);
     assert!(!ahead.contains("what came"));

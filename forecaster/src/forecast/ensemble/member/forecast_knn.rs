@@ -1,6 +1,6 @@
 //! Neighbors by what was forecast of them.
 
-use super::super::analog::Limit;
+use super::super::knn::Limit;
 use super::super::past::{Past, Scratch};
 use super::{Label, Member, Predictions};
 
@@ -19,9 +19,9 @@ pub(super) struct ForecastKnn;
 /// Finds the nearest by forecast. It is done before any member predicts: others that find too few
 /// neighbors of their own take these.
 pub(super) fn search(past: &Past<'_>, limit: &mut Limit, scratch: &mut Scratch) -> Option<()> {
-    let (track, base) = (past.view.track, past.view.base);
+    let (features, base) = (past.view.features, past.view.base);
     let all = past.with_present();
-    let common = [all.key(&track.mean3, 0.5)?, all.key(&track.max_hour, 0.3)?];
+    let common = [all.key(&features.mean3, 0.5)?, all.key(&features.max_hour, 0.3)?];
     past.measure(0, common, None, (0.2, 0.5), scratch)?;
     let own = [
         past.key(&base.smoothers, 1.0)?,

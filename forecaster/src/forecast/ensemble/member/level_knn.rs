@@ -1,6 +1,6 @@
 //! Neighbors by their levels over the last hours and the season around the target.
 
-use super::super::analog::Limit;
+use super::super::knn::Limit;
 use super::super::past::{ENOUGH, Past, Scratch};
 use super::{Label, Member, Predictions};
 
@@ -31,7 +31,7 @@ impl Member for LevelKnn {
             self.search(past, false, scratch)?;
         }
         past.read(NEAREST, None, scratch, out.next(BY_LEVEL));
-        past.read(NEAREST, Some(&past.view.track.z), scratch, out.next(BY_CHANGE));
+        past.read(NEAREST, Some(&past.view.features.z), scratch, out.next(BY_CHANGE));
         past.regress(REGRESSED, scratch, out.next(BY_REGRESSION))
     }
 }
@@ -39,15 +39,15 @@ impl Member for LevelKnn {
 impl LevelKnn {
     /// Finds the nearest by levels, and by the season where it is known and `seasonal`.
     fn search(&mut self, past: &Past<'_>, seasonal: bool, scratch: &mut Scratch) -> Option<()> {
-        let (track, profile, h) = (past.view.track, past.view.profile, past.view.lead);
+        let (features, profile, h) = (past.view.features, past.view.profile, past.view.lead);
         let all = past.with_present();
         let here = if seasonal { all.shifted(&profile.both, 0, 0.7) } else { None };
         let kind = if seasonal { profile.reach } else { usize::MAX };
         let common = [
-            all.key(&track.mean3, 1.0)?,
-            all.key(&track.mean_hour, 1.0)?,
-            all.key(&track.mean_3h, 0.7)?,
-            all.key(&track.max_hour, 0.5)?,
+            all.key(&features.mean3, 1.0)?,
+            all.key(&features.mean_hour, 1.0)?,
+            all.key(&features.mean_3h, 0.7)?,
+            all.key(&features.max_hour, 0.5)?,
             here.or(all.nothing())?,
         ];
         past.measure(kind, common, None, (0.3, 1.0), scratch)?;

@@ -1,7 +1,7 @@
 //! Neighbors by their levels from now to a day back and the time since there was any demand: tells
 //! bursts and lulls apart that look alike for hours.
 
-use super::super::analog::Limit;
+use super::super::knn::Limit;
 use super::super::past::{Past, Scratch};
 use super::{Label, Member, Predictions};
 
@@ -21,15 +21,15 @@ impl Member for LongLevelKnn {
     }
 
     fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
-        let track = past.view.track;
+        let features = past.view.features;
         let all = past.with_present();
         let common = [
-            all.key(&track.mean3, 0.7)?,
-            all.key(&track.mean_hour, 1.0)?,
-            all.key(&track.mean_6h, 1.0)?,
-            all.key(&track.mean_day, 0.7)?,
-            all.key(&track.max_6h, 0.5)?,
-            all.key(&track.idle, 0.3)?,
+            all.key(&features.mean3, 0.7)?,
+            all.key(&features.mean_hour, 1.0)?,
+            all.key(&features.mean_6h, 1.0)?,
+            all.key(&features.mean_day, 0.7)?,
+            all.key(&features.max_6h, 0.5)?,
+            all.key(&features.idle, 0.3)?,
         ];
         past.measure(0, common, None, (0.2, 0.7), scratch)?;
         let own = [past.key(&past.view.base.mixed, 1.0)?];

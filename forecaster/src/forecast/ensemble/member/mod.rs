@@ -13,7 +13,7 @@ mod shape_knn;
 
 use std::fmt::Debug;
 
-use super::analog::{Fading, Limit};
+use super::knn::{Fading, Limit};
 use super::past::{ENOUGH, Past, Scratch, View, searched};
 use super::predictions::{Label, Predictions};
 
@@ -57,7 +57,7 @@ impl Clone for Box<dyn Member> {
     }
 }
 
-/// Half-life of a neighbour, in days.
+/// Half-life of a neighbor, in days.
 const HALF_LIFE_DAYS: f32 = 14.0;
 
 /// A lead's members and what they share.
@@ -87,10 +87,10 @@ impl Members {
     /// All predictions after the newest bucket; what is written is finite. `None` until there are
     /// [`ENOUGH`] pairs of observed buckets a lead apart to look at.
     pub(super) fn predict(&mut self, view: &View<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
-        let track = view.track;
-        let t = track.len().checked_sub(1)?;
-        let rows = searched(track, view.window, view.lead);
-        if track.pairs(rows.clone(), view.lead, ENOUGH) < ENOUGH {
+        let features = view.features;
+        let t = features.len().checked_sub(1)?;
+        let rows = searched(features, view.window, view.lead);
+        if features.pairs(rows.clone(), view.lead, ENOUGH) < ENOUGH {
             return None;
         }
         scratch.spaces.resize_with(self.members.len() + 1, Default::default);

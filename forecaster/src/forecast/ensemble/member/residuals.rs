@@ -1,6 +1,6 @@
 //! Past errors of the point forecasts relative to their expected size, and past changes.
 
-use super::super::analog::Fading;
+use super::super::knn::Fading;
 use super::super::past::{ENOUGH, Past, Scratch};
 use super::{Label, Member, Predictions};
 use crate::forecast::season::Season;
@@ -14,7 +14,7 @@ const OF_SEASON: Label = Label::new("errors of season");
 /// In the order of the sources of [`Residuals::predict`].
 const LABELS: [Label; 5] = [OF_MIXTURE, OF_LAST_VALUE, OF_SMOOTHERS, OF_RIDGE, OF_SEASON];
 
-/// Hours between two readings once there is as much history as they look at: nothing is learnt from one hour in a week,
+/// Hours between two readings once there is as much history as they look at: nothing is learned from one hour in a week,
 /// and reading every hour is a twentieth of all work.
 const HOURS: usize = 4;
 
@@ -40,7 +40,7 @@ impl Member for Residuals {
             self.read_at = Some(t);
         }
         let base = view.base;
-        let (size, z) = (base.size.get(t)?.exp(), view.track.z.get(t)?);
+        let (size, z) = (base.size.get(t)?.exp(), view.features.z.get(t)?);
         let sources = [
             (base.mixed.get(t)?, size),
             (z, 1.0),
@@ -58,10 +58,10 @@ impl Member for Residuals {
 impl Residuals {
     fn read(&mut self, past: &Past<'_>, scratch: &mut Scratch) {
         let (view, t) = (past.view, past.t);
-        let (track, base, h) = (view.track, view.base, view.lead);
+        let (features, base, h) = (view.features, view.base, view.lead);
         let span = span(view.season);
         let mut since = (t + 1).saturating_sub(span + h).max(past.rows.start);
-        if track.pairs(since..past.rows.end, h, ENOUGH) < ENOUGH {
+        if features.pairs(since..past.rows.end, h, ENOUGH) < ENOUGH {
             // After a long gap older errors are better than none.
             since = past.rows.start;
         }
@@ -71,18 +71,20 @@ impl Residuals {
         weights.clear();
         let rows = since..past.rows.end;
         let ahead = since + h..past.rows.end + h;
-        let gaps = track.gap.rows(rows.clone()).iter().zip(track.gap.rows(ahead.clone()));
+        let gaps = features.gap.rows(rows.clone()).iter().zip(features.gap.rows(ahead.clone()));
         let [mixed, smoothers, ridge, season, sizes] =
             [&base.mixed, &base.smoothers, &base.ridge, &base.season, &base.size]
                 .map(|column| column.rows(rows.clone()));
-        let came = track.z.rows(rows.clone()).iter().zip(track.z.rows(ahead));
-        let said = mixed.iter().zip(smoothers).zip(ridge).zip(season).zip(sizes);
-        for (s, ((gap, (z, y)), ((((mixed, smoothers), ridge), season), size))) in rows.zip(gaps.zip(came).zip(said)) {
+        let came = features.z.rows(rows.clone()).iter().zip(features.z.rows(ahead));
+        let forecasts = mixed.iter().zip(smoothers).zip(ridge).zip(season).zip(sizes);
+        for (s, ((gap, (z, y)), ((((mixed, smoothers), ridge), season), size))) in
+            rows.zip(gaps.zip(came).zip(forecasts))
+        {
             if gap != (&0.0, &0.0) {
                 continue;
             }
             let size = size.exp();
-            let relative = |said: f32| (y - said) / size;
+            let relative = |forecast: f32| (y - forecast) / size;
             let errors = [relative(*mixed), y - z, relative(*smoothers), relative(*ridge), relative(*season)];
             kinds.iter_mut().zip(errors).for_each(|(kind, error)| kind.push(error));
             weights.push(fading.after(t - s));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::nearest;
+use super::super::neighbors;
 use super::super::past::{ENOUGH, Past, Scratch};
 use super::{Label, Member, Predictions};
 
@@ -56,9 +56,9 @@ impl SameHourKnn {
             self.limit = f32::INFINITY;
             return Some(());
         }
-        let guess = nearest::unexpected(self.limit);
+        let guess = neighbors::unexpected(self.limit);
         let farthest = past.select(REGRESSED, guess, scratch);
-        self.limit = farthest.map_or(f32::INFINITY, nearest::expected);
+        self.limit = farthest.map_or(f32::INFINITY, neighbors::expected);
         Some(())
     }
 }
@@ -71,7 +71,7 @@ struct Now {
 
 impl Now {
     fn new(past: &Past<'_>) -> Option<Self> {
-        let weekend = past.view.track.weekend.get(past.t + past.view.lead)?;
+        let weekend = past.view.features.weekend.get(past.t + past.view.lead)?;
         Some(Self { forecast: past.view.base.mixed.get(past.t)?, weekend })
     }
 
@@ -99,16 +99,16 @@ impl Now {
     /// Squared distances of some rows, of which those that leads share are known; NaN or infinite for those that do not
     /// count.
     fn measure(&self, past: &Past<'_>, rows: Range<usize>, shared: &[f32], distances: &mut Vec<f32>) {
-        let (track, h) = (past.view.track, past.view.lead);
+        let (features, h) = (past.view.features, past.view.lead);
         let ahead = rows.start + h..rows.end + h;
-        let own = past.view.base.mixed.rows(rows).iter().zip(track.weekend.rows(ahead.clone()));
+        let own = past.view.base.mixed.rows(rows).iter().zip(features.weekend.rows(ahead.clone()));
         distances.clear();
         distances.extend(shared.iter().zip(own).map(|(shared, (forecast, weekend))| {
             let apart = [0.5 * (forecast - self.forecast), WEEKEND * (weekend - self.weekend)];
             shared + apart[0] * apart[0] + apart[1] * apart[1]
         }));
         if past.gappy() {
-            distances.iter_mut().zip(track.gap.rows(ahead)).for_each(|(sum, gap)| *sum += gap);
+            distances.iter_mut().zip(features.gap.rows(ahead)).for_each(|(sum, gap)| *sum += gap);
         }
     }
 }

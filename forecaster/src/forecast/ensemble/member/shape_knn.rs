@@ -1,6 +1,6 @@
 //! Neighbors by the shape of their last buckets, whatever their level.
 
-use super::super::analog::{Key, Limit};
+use super::super::knn::{Key, Limit};
 use super::super::past::{ENOUGH, Past, Scratch};
 use super::{Label, Member, Predictions};
 
@@ -22,7 +22,7 @@ impl Member for ShapeKnn {
     }
 
     fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
-        let z = &past.view.track.z;
+        let z = &past.view.features.z;
         let longest = LAGS[LAGS.len() - 1];
         let start = past.rows.start.max(z.first() + longest);
         let past = Past { rows: start..past.rows.end.max(start), ..*past };
@@ -41,7 +41,7 @@ impl Member for ShapeKnn {
 
 impl ShapeKnn {
     fn search(&mut self, past: &Past<'_>, scratch: &mut Scratch) -> Option<()> {
-        let (z, mixed) = (&past.view.track.z, &past.view.base.mixed);
+        let (z, mixed) = (&past.view.features.z, &past.view.base.mixed);
         let all = past.with_present();
         let now = z.get(past.t)?;
         let mut common = [all.key(z, 1.0)?; LAGS.len()];

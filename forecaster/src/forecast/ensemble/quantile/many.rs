@@ -4,7 +4,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16, i32x16, mask32x16, u8x64};
 
-use super::super::lanes::{LANES, highest, least, lowest, most, total};
+use super::super::simd::{LANES, highest, least, lowest, most, total};
 
 /// At most so many ranges of equal width from the least value to the largest.
 const RANGES: usize = 255;
@@ -233,7 +233,7 @@ impl Many {
         self.apart.resize(APART, [0; RANGES + 1]);
         let Some(apart) = self.apart.first_chunk_mut::<APART>() else { return };
         apart.iter_mut().for_each(|sums| sums[..count].fill(0));
-        // Most values lie in few ranges: neighbours are summed apart, so that one need not wait for the other.
+        // Most values lie in few ranges: neighbors are summed apart, so that one need not wait for the other.
         let ranges = self.ranges.as_flattened().as_chunks::<APART>().0;
         for (these, weights) in ranges.iter().zip(self.all.weights.as_chunks::<APART>().0) {
             for k in 0..APART {

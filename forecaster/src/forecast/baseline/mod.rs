@@ -1,33 +1,12 @@
-//! Forecasting models, one per file. `Model` is unfitted and cannot predict; `Fitted` can.
+//! Baselines: simple forecasts that serve while there is no better one. A fitted one owns what it needs.
 
-mod last_value;
 mod seasonal_naive;
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 
-use super::Forecast;
+pub use seasonal_naive::SeasonalNaive;
+
 use crate::series::Series;
-
-/// The closed set of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Model {
-    /// Demand stays as it is.
-    LastValue,
-    /// Demand is that of the same local time last week, else yesterday.
-    SeasonalNaive,
-}
-
-/// A fitted model: owns what it needs to predict.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Fitted {
-    /// See [`Model::LastValue`].
-    LastValue(last_value::LastValue),
-    /// See [`Model::SeasonalNaive`].
-    SeasonalNaive(Box<seasonal_naive::SeasonalNaive>),
-}
 
 /// Why a model could not be fitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -50,29 +29,6 @@ pub enum FitError {
         /// Needed.
         needed: usize,
     },
-}
-
-impl Model {
-    /// Fits on `history` (any step that divides a day; NaN = gap), seasons read in `zone`.
-    pub fn fit(self, history: &Series, zone: &TimeZone) -> Result<Fitted, FitError> {
-        match self {
-            Self::LastValue => last_value::LastValue::fit(history).map(Fitted::LastValue),
-            Self::SeasonalNaive => {
-                seasonal_naive::SeasonalNaive::fit(history, zone).map(|model| Fitted::SeasonalNaive(Box::new(model)))
-            }
-        }
-    }
-}
-
-impl Fitted {
-    /// Quantiles (ascending, within (0, 1)) of demand for the `horizon` buckets that follow the history. What cannot be
-    /// said is NaN; what is said is finite and within [0, 3 × the largest ever seen].
-    pub fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
-        match self {
-            Self::LastValue(model) => model.forecast(horizon, quantiles),
-            Self::SeasonalNaive(model) => model.forecast(horizon, quantiles),
-        }
-    }
 }
 
 /// No forecast exceeds this multiple of the largest value ever seen.

@@ -26,7 +26,7 @@ const OBSERVED: f64 = 0.5;
 /// Peaks may come so much earlier or later than in the season before.
 const SMEAR: SignedDuration = SignedDuration::from_mins(3);
 
-/// Errors are learnt from the last three weeks …
+/// Errors are learned from the last three weeks …
 const ERROR_SPAN: SignedDuration = SignedDuration::from_hours(21 * 24);
 
 /// … and lose half of their weight in one.
@@ -63,7 +63,8 @@ pub struct SeasonalNaive {
 }
 
 impl SeasonalNaive {
-    pub(super) fn fit(history: &Series, zone: &TimeZone) -> Result<Self, FitError> {
+    /// Fits on `history` (any step that divides a day; NaN = gap), seasons read in `zone`.
+    pub fn fit(history: &Series, zone: &TimeZone) -> Result<Self, FitError> {
         let have = history.end().duration_since(history.start());
         if have < NEEDED {
             return Err(FitError::TooShort { have, need: NEEDED });
@@ -86,7 +87,7 @@ impl SeasonalNaive {
         };
         let [busy, quiet] = model.learn();
         if busy.all.len() + quiet.all.len() == 0 {
-            // No bucket has both itself and its season: nothing could be said about any quantile.
+            // No bucket has both itself and its season: no quantile could be known.
             return Err(FitError::TooSparse { observed: observed.len(), buckets: history.values().len(), needed: day });
         }
         (model.busy, model.quiet) = (busy, quiet);
@@ -154,7 +155,9 @@ impl SeasonalNaive {
         }
     }
 
-    pub(super) fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
+    /// Quantiles (ascending, within (0, 1)) of demand for the `horizon` buckets that follow the history.
+    /// What cannot be forecast is NaN; all else is within [0, 3 × the largest ever seen].
+    pub fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
         let row = |h: usize| {
             let at = self.history.instant(self.history.values().len() + h);
             let Some((season, days)) = self.season(at) else { return vec![f64::NAN; quantiles.len()] };
@@ -185,7 +188,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::forecast::model::Model;
 
     fn berlin() -> TimeZone {
         #[expect(clippy::disallowed_methods, reason = "tests look zones up")]
@@ -208,7 +210,7 @@ mod tests {
     }
 
     fn median(series: &Series, horizon: usize) -> Vec<f64> {
-        let forecast = Model::SeasonalNaive.fit(series, &berlin()).unwrap().forecast(horizon, &[0.5]);
+        let forecast = SeasonalNaive::fit(series, &berlin()).unwrap().forecast(horizon, &[0.5]);
         forecast.values().iter().map(|row| row[0]).collect()
     }
 
@@ -230,7 +232,7 @@ mod tests {
     fn one_day_of_history_means_same_time_yesterday_and_less_is_too_little() {
         let forecast = median(&history(local(2026, 11, 25, 8), 2, office), 120);
         assert_eq!((forecast[30], forecast[90]), (5.0, 100.0));
-        let short = Model::SeasonalNaive.fit(&history(local(2026, 11, 25, 8), 1, office), &berlin());
+        let short = SeasonalNaive::fit(&history(local(2026, 11, 25, 8), 1, office), &berlin());
         assert!(matches!(short, Err(FitError::TooShort { .. })));
     }
 
@@ -262,7 +264,7 @@ mod tests {
         let end = local(2026, 11, 25, 8);
         let quantiles = [0.75, 0.9, 0.99];
         let series = history(end, 15, noisy);
-        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(1440, &quantiles);
+        let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(1440, &quantiles);
         let truth = history(end + SignedDuration::from_hours(24), 1, noisy);
         for (i, quantile) in quantiles.iter().enumerate() {
             let covered = forecast.values().iter().zip(truth.values()).filter(|(row, seen)| row[i] >= **seen).count();
@@ -276,7 +278,7 @@ mod tests {
         // Demand doubled after the first of three weeks: the second is as wrong as the third is right.
         let doubled = date(2026, 11, 11).at(8, 0, 0, 0);
         let series = history(local(2026, 11, 25, 8), 21, move |at| if at < doubled { 50.0 } else { 100.0 });
-        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.6, 0.9]);
+        let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.6, 0.9]);
         assert!(forecast.values().iter().all(|row| row[1] == 100.0 && row[2] > 150.0), "{:?}", forecast.values()[0]);
     }
 
@@ -285,7 +287,7 @@ mod tests {
         let end = local(2026, 11, 25, 8);
         let gap = date(2026, 11, 18).at(9, 0, 0, 0)..date(2026, 11, 18).at(11, 0, 0, 0);
         let series = history(end, 15, |at| if gap.contains(&at) { f64::NAN } else { office(at) });
-        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(240, &[0.5, 0.99]);
+        let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(240, &[0.5, 0.99]);
         // Ten o'clock stands on yesterday, which on Mondays is a Sunday; half past eleven stands on last Wednesday.
         assert_eq!([120, 210].map(|h| forecast.values()[h].clone()), [[100.0, 300.0], [100.0, 100.0]]);
     }
@@ -295,15 +297,14 @@ mod tests {
         let week = SignedDuration::from_hours(7 * 24);
         let series = history(local(2026, 11, 18, 8), 15, office);
         let shifted = Series::new(series.start() + week, series.step(), series.values().to_vec());
-        let of =
-            |series: &Series| Model::SeasonalNaive.fit(series, &berlin()).unwrap().forecast(2000, &[0.1, 0.5, 0.99]);
+        let of = |series: &Series| SeasonalNaive::fit(series, &berlin()).unwrap().forecast(2000, &[0.1, 0.5, 0.99]);
         assert_eq!(of(&series).values(), of(&shifted).values());
         assert_eq!(of(&shifted).origin(), of(&series).origin() + week);
     }
 
     #[test]
     fn a_season_looks_back_only() {
-        // A forecast begins where its history ends: the future cannot be seen. Nor is it seen when errors are learnt.
+        // A forecast begins where its history ends: the future cannot be seen. Nor is it seen when errors are learned.
         let end = local(2026, 11, 25, 8);
         let [calm, wild] = [1.0, 1e6].map(|times| {
             let series = history(end, 15, noisy);
@@ -332,7 +333,7 @@ mod tests {
         let end = local(2026, 11, 25, 8);
         let early = date(2026, 11, 23).at(23, 0, 0, 0);
         let gappy = move |at: DateTime| if at < early { 5.0 } else { f64::NAN };
-        let fitted = Model::SeasonalNaive.fit(&history(end, 2, gappy), &berlin());
+        let fitted = SeasonalNaive::fit(&history(end, 2, gappy), &berlin());
         assert!(matches!(fitted, Err(FitError::TooSparse { .. })), "{fitted:?}");
     }
 
@@ -348,7 +349,7 @@ mod tests {
     fn empty_nights_are_forecast_empty_at_every_quantile() {
         let empty = |at: DateTime| if office(at) > 5.0 { noisy(at) } else { 0.0 };
         let series = history(local(2026, 11, 25, 1), 15, empty);
-        let forecast = Model::SeasonalNaive.fit(&series, &berlin()).unwrap().forecast(300, &[0.5, 0.99]);
+        let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(300, &[0.5, 0.99]);
         assert!(forecast.values().iter().all(|row| *row == [0.0, 0.0]));
     }
 

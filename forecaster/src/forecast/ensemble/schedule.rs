@@ -1,8 +1,8 @@
-//! Which buckets members speak after, to be judged by what comes.
+//! After which buckets members predict, to be scored by what comes.
 
-/// After which buckets members speak.
+/// After which buckets members predict and are scored.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Judging {
+pub(super) struct ScoringSchedule {
     /// After none before this one. Like `until`, it counts from the first bucket pushed.
     pub from: usize,
     /// Before this one, after one in `every` (≥ 1).
@@ -12,21 +12,21 @@ pub(super) struct Judging {
     pub first: usize,
 }
 
-impl Default for Judging {
+impl Default for ScoringSchedule {
     fn default() -> Self {
         Self { from: 0, until: 0, every: 1, first: 0 }
     }
 }
 
-impl Judging {
-    /// Whether members speak after a row of the state.
-    pub(super) fn speaks(&self, row: usize) -> bool {
+impl ScoringSchedule {
+    /// Whether members predict after a row of the state.
+    pub(super) fn is_scored(&self, row: usize) -> bool {
         let bucket = self.first + row;
         bucket >= self.from && (bucket >= self.until || bucket.is_multiple_of(self.every))
     }
 
-    /// For how many buckets counts what was said after a row of the state.
-    pub(super) fn counts(&self, row: usize) -> i32 {
+    /// For how many buckets counts what was forecast after a row of the state.
+    pub(super) fn weight(&self, row: usize) -> i32 {
         let bucket = self.first + row;
         if bucket >= self.until { 1 } else { i32::try_from(self.every).unwrap_or(1) }
     }
@@ -36,7 +36,7 @@ impl Judging {
 mod tests {
     use super::super::tests::{DAY, Kind, bits, fed, sparse, stairs, wave};
     use super::super::{Ensemble, NoForecast};
-    use crate::forecast::backtest::pinball;
+    use crate::forecast::accuracy::pinball;
 
     const UNTIL: usize = 17 * DAY;
 

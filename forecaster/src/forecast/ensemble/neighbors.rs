@@ -4,16 +4,16 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, dispatch, f32x16, i32x16, mask32x16, u32x16};
 
-use super::lanes::{LANES, Processor, SLACK, highest, pack, total};
+use super::simd::{LANES, Processor, SLACK, highest, pack, total};
 
 /// Past moments: their buckets and squared distances from now.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Moments {
+pub(super) struct Neighbors {
     pub buckets: Vec<u32>,
     pub distances: Vec<f32>,
 }
 
-impl Moments {
+impl Neighbors {
     pub(super) fn len(&self) -> usize {
         self.buckets.len()
     }
@@ -96,12 +96,12 @@ const FEW: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct Nearest {
     /// By age, as is `few`.
-    pub all: Moments,
+    pub all: Neighbors,
     /// Squared distance of the farthest of all.
     farthest: f32,
-    few: Moments,
+    few: Neighbors,
     /// Takes its place when there are to be fewer.
-    fewer: Moments,
+    fewer: Neighbors,
     farthest_few: f32,
     /// How many were asked for when few were taken.
     few_k: Option<usize>,
@@ -111,14 +111,14 @@ pub(super) struct Nearest {
 impl Nearest {
     /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. Its squared distance, `None` if
     /// there are fewer.
-    pub(super) fn select(&mut self, processor: Processor, found: &Moments, k: usize, guess: f32) -> Option<f32> {
+    pub(super) fn select(&mut self, processor: Processor, found: &Neighbors, k: usize, guess: f32) -> Option<f32> {
         self.few_k = None;
         self.farthest = self.all.take(processor, found, k, guess, &mut self.between);
         Some(self.farthest).filter(|_| found.len() >= k && k > 0)
     }
 
     /// The `k` nearest of those, by age, and the squared distance of the farthest of them.
-    pub(super) fn of(&mut self, processor: Processor, k: usize) -> (&Moments, f32) {
+    pub(super) fn of(&mut self, processor: Processor, k: usize) -> (&Neighbors, f32) {
         let Self { all, farthest, few, fewer, farthest_few, few_k, between } = self;
         if k >= all.len() {
             return (all, *farthest);
@@ -168,7 +168,7 @@ fn least_above<S: Simd>(simd: S, distances: &[f32]) -> f32 {
 
 /// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing; it is looked for at `guess` first.
 #[inline(always)]
-fn nth<S: Simd>(simd: S, found: &Moments, k: usize, guess: f32, between: &mut Vec<u64>) -> u64 {
+fn nth<S: Simd>(simd: S, found: &Neighbors, k: usize, guess: f32, between: &mut Vec<u64>) -> u64 {
     let distances = &found.distances;
     let (mut lower, mut upper) = ((0.0, 0), (least_above(simd, distances), distances.len()));
     let mut middle = guess;
@@ -213,7 +213,7 @@ fn nth<S: Simd>(simd: S, found: &Moments, k: usize, guess: f32, between: &mut Ve
     between.get(k - lower.1 - 1).copied().unwrap_or_default()
 }
 
-/// A neighbour is expected within so many times the last farthest distance: in ten dimensions a little more distance
+/// A neighbor is expected within so many times the last farthest distance: in ten dimensions a little more distance
 /// holds several times as many.
 const WIDER: f32 = 1.2;
 
@@ -222,7 +222,7 @@ pub(super) fn unexpected(limit: f32) -> f32 {
     (limit - 1e-3) / WIDER
 }
 
-/// A limit within which neighbours are expected next time, after the farthest of this time.
+/// A limit within which neighbors are expected next time, after the farthest of this time.
 pub(super) fn expected(farthest: f32) -> f32 {
     WIDER * farthest + 1e-3
 }
@@ -239,7 +239,7 @@ mod tests {
         let kinds: [fn(f32) -> f32; 4] = [|u| u, |u| u.powi(9), |_| 0.25, |u| (u * 4.0).floor()];
         for n in [1, 7, 100, 611, 2000] {
             for (kind, of) in kinds.into_iter().enumerate() {
-                let mut found = Moments::default();
+                let mut found = Neighbors::default();
                 (0..n).for_each(|i| found.push(i as u32 + 7, of(chance(i))));
                 let mut sorted: Vec<u64> =
                     found.buckets.iter().zip(&found.distances).map(|(bucket, d)| order(*bucket, *d)).collect();
@@ -257,6 +257,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Nearest::default().select(processor, &Moments::default(), 5, 0.0), None);
+        assert_eq!(Nearest::default().select(processor, &Neighbors::default(), 5, 0.0), None);
     }
 }

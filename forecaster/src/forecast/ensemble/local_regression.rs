@@ -1,10 +1,10 @@
-//! A regression among neighbours (local linear: Cleveland 1979, Fan 1993): what came after them is corrected for how they
+//! A regression among neighbors (local linear: Cleveland 1979, Fan 1993): what came after them is corrected for how they
 //! differ from now before its quantiles are read. On real traces that alone is 4 % better than their plain quantiles.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16};
 
-use super::lanes::{LANES, sum};
+use super::simd::{LANES, sum};
 
 /// Differences that are corrected for.
 pub(super) const COUNT: usize = 10;
@@ -19,16 +19,16 @@ const LIFTED: f64 = 1e-12;
 /// Columns that are multiplied at a time.
 const TOGETHER: usize = 4;
 
-/// Neighbours, by column: how they differ from now, what they missed their forecast by, their weights.
+/// Neighbors, by column: how they differ from now, what they missed their forecast by, their weights.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Local {
+pub(super) struct LocalRegression {
     /// Differences; as long as `missed`.
     pub off: [Vec<f32>; COUNT],
     pub missed: Vec<f32>,
     padded: Vec<f32>,
 }
 
-impl Local {
+impl LocalRegression {
     /// Takes from each miss what a regression on the differences says; `weights` as many as misses.
     #[inline(always)]
     pub(super) fn correct<S: Simd>(&mut self, simd: S, weights: &[f32]) {
@@ -153,13 +153,13 @@ mod tests {
 
     use super::*;
 
-    fn correct(local: &mut Local, weights: &[f32]) {
+    fn correct(local: &mut LocalRegression, weights: &[f32]) {
         dispatch!(Level::new(), simd => local.correct(simd, weights));
     }
 
-    fn of(n: usize, off: impl Fn(usize, usize) -> f32, missed: impl Fn(usize) -> f32) -> Local {
+    fn of(n: usize, off: impl Fn(usize, usize) -> f32, missed: impl Fn(usize) -> f32) -> LocalRegression {
         let off = std::array::from_fn(|k| (0..n).map(|i| off(i, k)).collect());
-        Local { off, missed: (0..n).map(missed).collect(), ..Local::default() }
+        LocalRegression { off, missed: (0..n).map(missed).collect(), ..LocalRegression::default() }
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         // All lie on one side of now, and miss by three times their distance.
         let off = |i: usize| (i % 10) as f32 / 10.0;
         let mut local = of(203, |i, k| if k == 0 { off(i) } else { 0.0 }, |i| 3.0 * off(i));
-        let mean = |local: &Local| local.missed.iter().sum::<f32>() / 203.0;
+        let mean = |local: &LocalRegression| local.missed.iter().sum::<f32>() / 203.0;
         let plain = mean(&local);
         correct(&mut local, &[1.0; 203]);
         assert!(mean(&local).abs() < 0.7 * plain, "{} of {plain}", mean(&local));
@@ -192,7 +192,7 @@ mod tests {
         let mut local = of(50, |_, _| 0.0, |i| i as f32);
         correct(&mut local, &[1.0; 50]);
         assert_eq!(local.missed, (0..50).map(|i| i as f32).collect::<Vec<_>>());
-        let mut none = Local::default();
+        let mut none = LocalRegression::default();
         correct(&mut none, &[]);
         assert_eq!(none.missed, []);
     }

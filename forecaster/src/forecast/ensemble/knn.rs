@@ -6,8 +6,8 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, dispatch, f32x16, mask32x16, u32x16};
 
-use super::lanes::{LANES, Processor, pack};
-use super::nearest::{Moments, expected};
+use super::neighbors::{Neighbors, expected};
+use super::simd::{LANES, Processor, pack};
 
 /// One coordinate: its rows over the range searched, its value now, its scale.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub(super) struct Key<'a> {
 /// Squared distances that are known already, if any, and what they weigh.
 pub(super) type Known<'a> = Option<(&'a [f32], f32)>;
 
-/// Rows that are looked at together: neighbours in time are about as far from now.
+/// Rows that are looked at together: neighbors in time are about as far from now.
 const BLOCK: usize = LANES;
 
 /// Values of the rows of a block.
@@ -104,7 +104,7 @@ pub(super) struct Common {
     near: Vec<u32>,
 }
 
-/// How far the farthest neighbour was, and blocks usually then: where now lies off the beaten track, all are farther.
+/// How far the farthest neighbor was, and blocks usually then: where now is unusual, all are farther.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     farthest: f32,
@@ -182,11 +182,11 @@ impl Common {
         gap: Option<&[f32]>,
         k: usize,
         limit: Limit,
-        found: &mut Moments,
+        found: &mut Neighbors,
     ) {
         let gap = gap.map(|gap| Blocks::new([gap]));
         let limit = expected(limit.guess(self.usual));
-        let mut closer = |limit: f32, found: &mut Moments| {
+        let mut closer = |limit: f32, found: &mut Neighbors| {
             dispatch!(processor.level(), simd => self.closer(simd, keys, &gap, limit, found));
         };
         closer(limit, found);
@@ -199,7 +199,7 @@ impl Common {
         }
     }
 
-    /// How far the farthest neighbour is about.
+    /// How far the farthest neighbor is about.
     pub(super) fn guess(&self, limit: Limit) -> f32 {
         limit.guess(self.usual)
     }
@@ -217,7 +217,7 @@ impl Common {
         keys: &Keys<'_, K>,
         gap: &Option<Blocks<'_, 1>>,
         limit: f32,
-        found: &mut Moments,
+        found: &mut Neighbors,
     ) {
         let Self { of, blocks, least, near, .. } = self;
         let from = of.map_or(0, |(from, _)| from) as u32;
@@ -259,8 +259,8 @@ fn least_of<S: Simd>(block: f32x16<S>) -> f32 {
     lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
 }
 
-/// How much a neighbour's age leaves of it: half after each half-life. Two small tables, for there are a thousand
-/// neighbours a lead.
+/// How much a neighbor's age leaves of it: half after each half-life. Two small tables, for there are a thousand
+/// neighbors a lead.
 #[derive(Debug, Clone)]
 pub(super) struct Fading {
     coarse: Vec<f32>,
@@ -323,7 +323,7 @@ mod tests {
             let mut common = Common::default();
             common.measure(processor, (50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
             for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
-                let mut found = Moments::default();
+                let mut found = Neighbors::default();
                 common.nearest(processor, &own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
                 assert!(found.buckets.is_sorted() && found.len() >= 100, "{}", found.len());
                 for (distance, bucket) in &plain[..100] {

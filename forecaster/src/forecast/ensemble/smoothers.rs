@@ -34,7 +34,7 @@ struct Constants {
 
 /// Levels, trends and seasons of all smoothers.
 #[derive(Debug, Clone)]
-pub(super) struct Bank {
+pub(super) struct SmootherBank {
     constants: Vec<Constants>,
     level: Vec<f32>,
     trend: Vec<f32>,
@@ -47,11 +47,11 @@ pub(super) struct Bank {
     week: Vec<f32>,
     day_visits: Vec<u16>,
     week_visits: Vec<u16>,
-    /// Slots of day and week that were learnt last.
+    /// Slots of day and week that were learned last.
     newest: (usize, usize),
 }
 
-impl Bank {
+impl SmootherBank {
     pub(super) fn new(per_day: usize) -> Self {
         let mut constants = Vec::with_capacity(ALL);
         for _ in 0..BASELINES {
@@ -92,7 +92,7 @@ impl Bank {
     }
 
     /// The next bucket: demand in log space (`None` = gap), the baselines for it, its slots of day and week. One that is not
-    /// `ordinary` moves levels, but is not learnt as part of a season.
+    /// `ordinary` moves levels, but is not learned as part of a season.
     pub(super) fn push(
         &mut self,
         z: Option<f32>,
@@ -173,7 +173,7 @@ impl Bank {
         }
     }
 
-    /// Whether levels, trends and the seasons of the slot last learnt are finite.
+    /// Whether levels, trends and the seasons of the slot last learned are finite.
     pub(super) fn is_finite(&self) -> bool {
         let (day, week) = self.newest;
         let slots = self.day[day * SEASONAL..][..SEASONAL].iter().chain(&self.week[week * WEEKLY..][..WEEKLY]);
@@ -199,7 +199,7 @@ pub(super) struct Horizon {
 
 impl Horizon {
     /// `half_life` of errors in buckets.
-    pub(super) fn new(lead: usize, half_life: f64, bank: &Bank) -> Self {
+    pub(super) fn new(lead: usize, half_life: f64, bank: &SmootherBank) -> Self {
         let reach = |c: &Constants| (1..=lead).map(|k| c.phi.powi(k as i32)).sum();
         Self {
             lead,
@@ -223,12 +223,18 @@ impl Horizon {
     }
 
     /// The bank's forecast for `lead` buckets after the last one pushed.
-    pub(super) fn forecast(&mut self, bank: &Bank, baselines: &[f32; BASELINES], day: usize, week: usize) -> f32 {
-        let mut said = std::mem::take(&mut self.scratch);
-        bank.ahead(self, baselines, day, week, &mut said);
+    pub(super) fn forecast(
+        &mut self,
+        bank: &SmootherBank,
+        baselines: &[f32; BASELINES],
+        day: usize,
+        week: usize,
+    ) -> f32 {
+        let mut forecasts = std::mem::take(&mut self.scratch);
+        bank.ahead(self, baselines, day, week, &mut forecasts);
         let least = self.missed.iter().copied().fold(f32::INFINITY, f32::min);
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (f, missed) in said.iter().zip(&self.missed) {
+        for (f, missed) in forecasts.iter().zip(&self.missed) {
             let over = if least > 0.0 { missed / least - 1.0 } else { missed - least };
             if over < 1.0 {
                 let weight = (-RATE * over).exp();
@@ -236,9 +242,9 @@ impl Horizon {
                 weights += weight;
             }
         }
-        said.iter().for_each(|f| self.issued.push(*f));
+        forecasts.iter().for_each(|f| self.issued.push(*f));
         self.issued.trim((self.lead + 1) * ALL);
-        self.scratch = said;
+        self.scratch = forecasts;
         sum / weights
     }
 

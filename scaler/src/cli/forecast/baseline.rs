@@ -2,13 +2,13 @@
 
 /// A row stays as one before it was; the quantiles are those of its own errors of late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Yardstick {
+pub(crate) enum Baseline {
     LastValue,
     Yesterday,
     LastWeek,
 }
 
-impl Yardstick {
+impl Baseline {
     pub(crate) const ALL: [Self; 3] = [Self::LastValue, Self::Yesterday, Self::LastWeek];
 
     pub(crate) fn name(self) -> &'static str {
@@ -41,7 +41,7 @@ impl Yardstick {
     ) -> Option<Vec<f64>> {
         let back = self.back(lead, per_day);
         let repeated = known(values, (origin + lead).checked_sub(back)?)?;
-        let window = (origin + 1).saturating_sub(LEARNT_DAYS * per_day.max(1))..=origin;
+        let window = (origin + 1).saturating_sub(LEARNED_DAYS * per_day.max(1))..=origin;
         let error = |row: usize| Some(known(values, row)? - known(values, row.checked_sub(back)?)?);
         let mut errors: Vec<f64> = window.filter_map(error).collect();
         if errors.len() < ENOUGH {
@@ -62,8 +62,8 @@ fn known(values: &[f64], row: usize) -> Option<f64> {
     values.get(row).copied().filter(|value| value.is_finite())
 }
 
-/// Errors are learnt from so many days.
-const LEARNT_DAYS: usize = 7;
+/// Errors are learned from so many days.
+const LEARNED_DAYS: usize = 7;
 
 /// Fewer errors say nothing of their quantiles.
 const ENOUGH: usize = 30;
@@ -76,26 +76,26 @@ mod tests {
     fn each_repeats_its_row_with_its_own_errors() {
         // Four rows a day: a rising day, the same each day, one more each week.
         let values: Vec<f64> = (0..280).map(|i| (i % 4) as f64 * 10.0 + (i / 28) as f64).collect();
-        let at = |yardstick: Yardstick, lead| yardstick.forecast(&values, 270, lead, 4, &[0.5]);
+        let at = |baseline: Baseline, lead| baseline.forecast(&values, 270, lead, 4, &[0.5]);
         assert_eq!(values[270], 29.0);
         // Row 271 is 39: yesterday was 39, last week 38 with errors of 1.
-        assert_eq!(at(Yardstick::LastWeek, 1), None, "a week of four rows a day has too few errors");
+        assert_eq!(at(Baseline::LastWeek, 1), None, "a week of four rows a day has too few errors");
         let fine: Vec<f64> = values.iter().flat_map(|value| [*value; 2]).collect();
-        let at = |yardstick: Yardstick, lead| yardstick.forecast(&fine, 541, lead, 8, &[0.5]).unwrap()[0];
+        let at = |baseline: Baseline, lead| baseline.forecast(&fine, 541, lead, 8, &[0.5]).unwrap()[0];
         assert_eq!((fine[541], fine[543], fine[543 - 56]), (29.0, 39.0, 38.0));
-        assert_eq!(at(Yardstick::Yesterday, 2), 39.0);
-        assert_eq!(at(Yardstick::LastWeek, 2), 39.0);
-        assert_eq!(at(Yardstick::LastValue, 8), 29.0);
+        assert_eq!(at(Baseline::Yesterday, 2), 39.0);
+        assert_eq!(at(Baseline::LastWeek, 2), 39.0);
+        assert_eq!(at(Baseline::LastValue, 8), 29.0);
     }
 
     #[test]
     fn nothing_after_the_origin_is_looked_at() {
         let past: Vec<f64> = (0..100).map(|i| f64::from(i % 7)).collect();
         let spoilt: Vec<f64> = past.iter().take(81).copied().chain([1e9; 19]).collect();
-        for yardstick in Yardstick::ALL {
+        for baseline in Baseline::ALL {
             for lead in [1, 5, 15] {
-                let of = |values: &[f64]| yardstick.forecast(values, 80, lead, 10, &[0.1, 0.9]);
-                assert_eq!(of(&past), of(&spoilt), "{yardstick:?} {lead}");
+                let of = |values: &[f64]| baseline.forecast(values, 80, lead, 10, &[0.1, 0.9]);
+                assert_eq!(of(&past), of(&spoilt), "{baseline:?} {lead}");
             }
         }
     }
