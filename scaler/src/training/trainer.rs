@@ -359,8 +359,8 @@ impl<'a> WorkloadTrainer<'a> {
 
     fn publish(&mut self) {
         self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
-        let choice = self.insight.choices.last().map(|chosen| chosen.selection.clone());
-        self.out.send_replace(ModelUpdate::new(self.forecast.clone(), choice));
+        let selection = self.insight.choices.last();
+        self.out.send_replace(ModelUpdate::new(self.forecast.clone(), selection));
         self.workload.learn(self.insight.clone());
     }
 }

@@ -143,7 +143,7 @@ impl Training {
                 self.selections.retain(|earlier| earlier.since != record.since);
                 self.selections.push(record);
             }
-            let selection = model.selection().filter(|_| self.selects).map(|record| record.selection.clone());
+            let selection = model.selection().filter(|_| self.selects);
             self.pending.offer(ModelUpdate::new(forecast.ok(), selection));
         }
     }
