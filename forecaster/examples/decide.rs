@@ -57,8 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(reason) => println!("no forecast: {reason}"),
     }
     if let Some(selected) = model.selection() {
-        println!("selected on {} complete days: {:?}", selected.choice.days, selected.choice.policy);
-        planner.install_choice(selected.choice.clone());
+        println!("selected on {} complete days: {:?}", selected.selection.days, selected.selection.policy);
+        planner.install_selection(selected.selection.clone());
     }
     let observation = Observation { demand: Some(last.mean), ..Observation::default() };
     let recommendation = planner.tick(now, &observation);

@@ -58,6 +58,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "training",
             "registry",
             "scaling",
+            "signal",
             "source",
             "start_ups",
             "store",

@@ -95,11 +95,10 @@ impl Signal {
             let proven = held.value.min(value);
             limit = limit.max(factor * proven);
             (judgement.proven, judgement.twice) = (proven, proven);
-            if held.value <= FACTOR * value {
-                judgement.check.earlier = Some(Earlier::Confirmed);
-                judgement.confirmed = Some(held).filter(|held| !held.witness);
-            } else {
-                judgement.check.earlier = Some(Earlier::Rejected);
+            let confirmed = held.value <= FACTOR * value;
+            if !held.witness {
+                judgement.check.earlier = Some(if confirmed { Earlier::Confirmed } else { Earlier::Rejected });
+                judgement.confirmed = Some(held).filter(|_| confirmed);
             }
         }
         if value <= limit {

@@ -100,8 +100,9 @@ impl Collector {
         }
         // A job is never asked for again by what was seen before.
         let known = (checkpoint.is_some() || !recent.is_empty()) && !trigger.policy.scaled_job;
+        let undoubted = checkpoint.as_ref().is_none_or(|checkpoint| !checkpoint.holds());
         let preview = self.preview(&planner, seat);
-        if known && matches!(preview.answer, Answer::Value { .. }) {
+        if known && undoubted && matches!(preview.answer, Answer::Value { .. }) {
             self.publish(workload, preview);
         }
         if let Some(checkpoint) = checkpoint {

@@ -69,6 +69,14 @@ pub struct ActivityTimes {
     pub starting_since: Option<Timestamp>,
 }
 
+impl Checkpoint {
+    /// Whether a sample waits for the next slot. It counted in its own slot alone, so that only a slot with a sample can
+    /// say more of it.
+    pub fn holds(&self) -> bool {
+        self.held.iter().any(Option::is_some)
+    }
+}
+
 impl Planner {
     /// What the next answers stand on; `None` before the first tick.
     pub fn checkpoint(&self) -> Option<Checkpoint> {

@@ -108,7 +108,9 @@ fn because(latest: &Decision, trigger: &Trigger, now: Timestamp) -> String {
         Some(Reason::LastGood) => format!("{no_demand}: the last good value is repeated."),
         Some(Reason::Unavailable) if no_demand == DOWN => "The source has been down for too long.".to_owned(),
         Some(Reason::Unavailable) => format!("{no_demand}, and has not for too long."),
-        Some(Reason::ScaledToZero) => "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned(),
+        Some(Reason::ScaledToZero) => {
+            "At zero replicas their metrics are gone, and nothing is expected: zero.".to_owned()
+        }
         Some(Reason::NoData) if trigger.source_trouble.is_some() => format!("{no_demand}."),
         Some(Reason::NoData) => "Does the query give a value? Try it on the source.".to_owned(),
         // A newer server's.
