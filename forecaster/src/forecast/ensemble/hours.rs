@@ -27,7 +27,8 @@ impl Hours {
         self.days.clear();
         self.distances.clear();
         let offset = features.places.get(t)?.offset;
-        let around = HOURS * season.buckets(3600);
+        // Never as far as the same time of another day, whose moments would count twice.
+        let around = (HOURS * season.buckets(3600)).min((season.per_day - 1) / 2);
         let here = profile.both.get(t).filter(|z| z.is_finite());
         // Stands for a season that was not known.
         let unknown = if here.is_some() { f32::NAN } else { 0.0 };

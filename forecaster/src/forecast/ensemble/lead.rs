@@ -175,6 +175,11 @@ impl Lead {
         self.issued.rows(end.saturating_sub(self.layout.width())..end)
     }
 
+    #[cfg(test)]
+    pub(super) fn newest_smoothed(&self) -> Option<f32> {
+        self.base.smoothers.get(self.base.smoothers.end().checked_sub(1)?)
+    }
+
     /// Whether what decays is finite, and the newest row is: or all of it unknown, while too young.
     pub(super) fn is_finite(&self) -> bool {
         let score = self.score.covered.iter().chain(&self.score.pinball);

@@ -160,6 +160,23 @@ fn the_second_day_begins_without_a_pause() {
 }
 
 #[test]
+fn a_level_seen_once_in_a_while_never_makes_smoothers_run_away() {
+    for apart in [2, 3, 6, 7] {
+        let mut watched = Watched::new(HOURS, Timestamp::UNIX_EPOCH, &[apart, 3 * apart]);
+        for i in 0..1200 {
+            watched.push(if i % apart == 0 { 20.0 + chance(i) } else { f64::NAN });
+        }
+        let forecast = watched.ensemble.forecast().unwrap();
+        let median = forecast.values()[apart - 1][0];
+        assert!((median - 20.5).abs() < 0.6, "every {apart}: {median}");
+        // When demand shifts, the smoothers have missed alike, and all of them count.
+        (0..40).for_each(|i| watched.push(2000.0 * (1.0 + 0.1 * chance(i))));
+        let smoothed = watched.ensemble.state.newest_smoothed();
+        assert!(smoothed.iter().all(|z| (0.0..50.0).contains(z)), "every {apart}: {smoothed:?}");
+    }
+}
+
+#[test]
 fn bursts_of_one_bucket_are_learnt_from_the_second_on() {
     // Two days asleep, then a job of five minutes each hour.
     let mut ensemble = Watched::new(FIVE_MINUTES, Timestamp::UNIX_EPOCH, &[12]);

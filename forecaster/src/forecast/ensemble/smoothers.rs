@@ -20,6 +20,8 @@ const ALL: usize = PLAIN + SEASONAL;
 
 /// Errors (in log units) count up to this.
 const LARGEST_ERROR: f32 = 3.0;
+/// Demand in log space lies far below this, whatever its unit.
+const SANE: f32 = 1e4;
 /// How fast errors above the least cost a smoother its weight.
 const RATE: f32 = 15.0;
 
@@ -41,6 +43,8 @@ pub(super) struct SmootherBank {
     /// Buckets seen by each baseline's smoothers since it changed its nature.
     age: [u32; BASELINES],
     seen: u32,
+    /// Gaps since the last bucket that was observed.
+    gaps: u32,
     /// `[slot of day][smoother]`.
     day: Vec<f32>,
     /// `[slot of week][smoother]`.
@@ -76,6 +80,7 @@ impl SmootherBank {
             trend: vec![0.0; ALL],
             age: [0; BASELINES],
             seen: 0,
+            gaps: 0,
             day: vec![0.0; per_day * SEASONAL],
             week: vec![0.0; 7 * per_day * WEEKLY],
             day_visits: vec![0; per_day],
@@ -106,8 +111,13 @@ impl SmootherBank {
                 *trend *= c.phi;
                 *level += *trend;
             }
+            self.gaps = self.gaps.saturating_add(1);
             return;
         };
+        // What was missed after a gap is the trend's over all of it (Wright 1986): as that of one bucket
+        // it would be corrected several times over, and where gaps come again and again, ever more.
+        let per_step = 1.0 / (self.gaps as f32 + 1.0);
+        self.gaps = 0;
         let per = PLAIN / BASELINES;
         for (k, baseline) in baselines.iter().enumerate() {
             let young = 1.0 / (self.age[k] as f32 + 1.0);
@@ -123,7 +133,7 @@ impl SmootherBank {
                 let f = self.level[i] + c.phi * self.trend[i];
                 let e = x - f;
                 self.level[i] = f + c.alpha.max(young) * e;
-                self.trend[i] = c.phi * self.trend[i] + c.trend * e;
+                self.trend[i] = c.phi * self.trend[i] + c.trend * e * per_step;
             }
         }
         let young = 1.0 / (self.seen as f32 + 1.0);
@@ -142,7 +152,7 @@ impl SmootherBank {
             let f = if self.seen == 0 { x } else { self.level[i] + c.phi * self.trend[i] };
             let e = x - f;
             self.level[i] = f + c.alpha.max(young) * e;
-            self.trend[i] = c.phi * self.trend[i] + c.trend * e;
+            self.trend[i] = c.phi * self.trend[i] + c.trend * e * per_step;
             if !ordinary {
                 continue;
             }
@@ -156,6 +166,27 @@ impl SmootherBank {
         self.week_visits[week] = week_visits.saturating_add(u16::from(ordinary));
         self.seen = self.seen.saturating_add(1);
         self.newest = (day, week);
+        self.restart_runaways();
+    }
+
+    /// A smoother whose level or trend has left what demand in log space can be begins anew.
+    fn restart_runaways(&mut self) {
+        let sane = |value: &f32| value.abs() < SANE;
+        if self.level.iter().all(sane) && self.trend.iter().all(sane) {
+            return;
+        }
+        for i in 0..ALL {
+            if sane(&self.level[i]) && sane(&self.trend[i]) {
+                continue;
+            }
+            (self.level[i], self.trend[i]) = (0.0, 0.0);
+            if let Some(j) = i.checked_sub(PLAIN) {
+                self.day.iter_mut().skip(j).step_by(SEASONAL).for_each(|season| *season = 0.0);
+            }
+            if let Some(j) = i.checked_sub(PLAIN + SEASONAL - WEEKLY) {
+                self.week.iter_mut().skip(j).step_by(WEEKLY).for_each(|season| *season = 0.0);
+            }
+        }
     }
 
     /// What each smoother says of the bucket `h` ahead, given the baselines and slots there.

@@ -204,6 +204,12 @@ impl State {
         self.leads.iter().map(of).collect()
     }
 
+    /// What the smoothers forecast now at each lead, in log space.
+    #[cfg(test)]
+    pub(super) fn newest_smoothed(&self) -> Vec<f32> {
+        self.leads.iter().filter_map(|lead| lead.newest_smoothed()).collect()
+    }
+
     /// Buckets pushed.
     pub(super) fn len(&self) -> usize {
         self.features.len()
