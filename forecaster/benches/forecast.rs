@@ -1,5 +1,5 @@
-//! What forecasting costs: a bucket at four leads, a refit, a thousand workloads, and a peer on the same history.
-//! `cargo bench -p prewarm-forecaster --bench forecast`.
+//! What forecasting costs: a bucket at four leads, a refit, a thousand workloads, and a peer on the
+//! same history. `cargo bench -p prewarm-forecaster --bench forecast`.
 
 use augurs::ets::AutoETS;
 use augurs::mstl::MSTLModel;
@@ -33,7 +33,11 @@ fn warm(n: usize) -> Ensemble {
 /// The same, members judged once in `every` buckets but for the last three days.
 fn warmed(n: usize, every: usize) -> Ensemble {
     let leads = LEADS.map(SignedDuration::from_mins).to_vec();
-    let spec = Spec { leads, quantiles: vec![0.5, 0.9, 0.95, 0.99], calendar: Calendar::empty(TimeZone::UTC) };
+    let spec = Spec {
+        leads,
+        quantiles: vec![0.5, 0.9, 0.95, 0.99],
+        calendar: Calendar::empty(TimeZone::UTC),
+    };
     let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(5), spec)
         .judging_every(every, n.saturating_sub(3 * DAY))
         .refit_by_caller();
@@ -98,8 +102,8 @@ fn warm_four_weeks_judged_now_and_then() -> Ensemble {
     warmed(black_box(DAY * 28), 5)
 }
 
-/// The peer: seasonal-trend decomposition by day and week with exponential smoothing, one fit on the same four weeks; it
-/// serves all leads.
+/// The peer: seasonal-trend decomposition by day and week with exponential smoothing, one fit on
+/// the same four weeks; it serves all leads.
 #[divan::bench(sample_count = 3)]
 fn augurs_mstl_ets(bencher: Bencher<'_, '_>) {
     let history: Vec<f64> = (0..DAY * 28).map(wave).collect();

@@ -1,4 +1,5 @@
-//! A day of a workload's shadow simulator, and a choice. `cargo bench -p prewarm-forecaster --bench simulator`.
+//! A day of a workload's shadow simulator, and a choice. `cargo bench -p prewarm-forecaster --bench
+//! simulator`.
 
 use std::f64::consts::TAU;
 
@@ -30,8 +31,15 @@ fn demand(slot: i64) -> f64 {
 
 /// Issued every five minutes, an hour in buckets of five minutes.
 fn forecast(slot: i64) -> Forecast {
-    let row = |bucket: i64| [0.0, 16.0, 32.0, 48.0].map(|more| demand(slot + 20 * bucket) + more).to_vec();
-    Forecast::new(at(slot), SignedDuration::from_mins(5), vec![0.5, 0.9, 0.95, 0.99], (0..12).map(row).collect())
+    let row = |bucket: i64| {
+        [0.0, 16.0, 32.0, 48.0].map(|more| demand(slot + 20 * bucket) + more).to_vec()
+    };
+    Forecast::new(
+        at(slot),
+        SignedDuration::from_mins(5),
+        vec![0.5, 0.9, 0.95, 0.99],
+        (0..12).map(row).collect(),
+    )
 }
 
 fn simulator() -> PolicySimulator {
@@ -66,7 +74,8 @@ fn a_day_of_the_bank(bencher: Bencher<'_, '_>) {
 /// The same with start-ups that are drawn, one in five of them three times as long.
 #[divan::bench]
 fn a_day_of_drawn_start_ups(bencher: Bencher<'_, '_>) {
-    let drawn = ColdStart::weighted([(LEAD, 0.8), (LEAD * 3, 0.2)]).unwrap_or(ColdStart::constant(LEAD));
+    let drawn =
+        ColdStart::weighted([(LEAD, 0.8), (LEAD * 3, 0.2)]).unwrap_or(ColdStart::constant(LEAD));
     bencher.with_inputs(|| bank_with(drawn.clone())).bench_local_values(|mut simulator| {
         run(&mut simulator, 0..DAY);
         simulator
@@ -78,7 +87,12 @@ fn a_day_of_drawn_start_ups(bencher: Bencher<'_, '_>) {
 fn a_choice(bencher: Bencher<'_, '_>, objective: &Objective) {
     let mut simulator = simulator();
     run(&mut simulator, 0..28 * DAY + 1);
-    let criteria = SelectionCriteria { objective: *objective, cost_ratio: 30.0, lead: LEAD, forecast_available: true };
+    let criteria = SelectionCriteria {
+        objective: *objective,
+        cost_ratio: 30.0,
+        lead: LEAD,
+        forecast_available: true,
+    };
     bencher.bench_local(|| {
         let days = complete_days(black_box(simulator.blocks()), DAY as u32);
         select(simulator.portfolio(), &days, simulator.totals(), &criteria)

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::calendar::{Days, HolidayRule};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::{Calendar, Observation, Planner, Policy, SeasonalNaive, Series, Window};
 
 fn main() {
@@ -17,8 +17,14 @@ fn main() {
 
 /// 28 days of minutes: a daily wave and some noise.
 fn history() -> Series {
-    let wave = |i: i64| 50.0 - 50.0 * (i as f64 * std::f64::consts::TAU / 1440.0).cos() + ((i * 7919) % 11) as f64;
-    Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), (0..28 * 1440).map(wave).collect())
+    let wave = |i: i64| {
+        50.0 - 50.0 * (i as f64 * std::f64::consts::TAU / 1440.0).cos() + ((i * 7919) % 11) as f64
+    };
+    Series::new(
+        Timestamp::UNIX_EPOCH,
+        SignedDuration::from_mins(1),
+        (0..28 * 1440).map(wave).collect(),
+    )
 }
 
 fn zone() -> TimeZone {
@@ -41,7 +47,7 @@ fn tick(bencher: Bencher<'_, '_>) {
     let calendar = Calendar::new(zone(), (0..3).map(window).collect(), Vec::new());
     let policy = Policy::new(Threshold::new(4.0).expect("in range"), calendar);
     let history = history();
-    let mut planner = Planner::new(Arc::new(policy), Rhythm::default());
+    let mut planner = Planner::new(Arc::new(policy), LoopTiming::default());
     let fitted = SeasonalNaive::fit(&history, &zone()).expect("four weeks are enough");
     planner.install(fitted.forecast(300, &[0.5, 0.9, 0.95, 0.99]));
     let mut now = history.end();

@@ -7,7 +7,11 @@
 //!
 //! The example reads the file and prints; the crate does neither.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "an example reads a file and prints")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "an example reads a file and prints"
+)]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::tuning::inputs::SimulationInputs;
 use prewarm_forecaster::tuning::model::{Forecasts, ModelInit, RefitSchedule, WorkloadModel};
 use prewarm_forecaster::tuning::{BUCKET, MINUTE};
@@ -34,12 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut policy = Policy::new(Threshold::new(10.0)?, Calendar::empty(TimeZone::UTC));
     policy.cold_start = SignedDuration::from_mins(4);
     let policy = Arc::new(policy);
-    let rhythm = Rhythm::default();
+    let timing = LoopTiming::default();
 
     // History in, forecast and selection out.
     let mut model = WorkloadModel::new(ModelInit {
         policy: policy.clone(),
-        inputs: SimulationInputs::new(&policy, rhythm, None, None, None),
+        inputs: SimulationInputs::new(&policy, timing, None, None, None),
         schedule: RefitSchedule::from_start(first.start, BUCKET),
         forecasts: Forecasts::Fitted,
         blocks: Vec::new(),
@@ -51,13 +55,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let output = model.take_output();
 
     // Forecast, selection and observation in, decision out.
-    let mut planner = Planner::new(policy, rhythm);
+    let mut planner = Planner::new(policy, timing);
     match output.forecast {
         Ok(forecast) => planner.install(forecast),
         Err(reason) => println!("no forecast: {reason}"),
     }
     if let Some(selected) = model.selection() {
-        println!("selected on {} complete days: {:?}", selected.selection.days, selected.selection.policy);
+        println!(
+            "selected on {} complete days: {:?}",
+            selected.selection.days, selected.selection.policy
+        );
         planner.install_selection(selected.selection.clone());
     }
     let observation = Observation { demand: Some(last.mean), ..Observation::default() };
@@ -70,27 +77,38 @@ fn main() -> Result<(), Box<dyn Error>> {
     match recommendation.answer {
         Answer::Value { metric_value, active } => {
             let (replicas, reason) = (decision.desired_replicas, decision.reason.as_str());
-            println!("answer: {metric_value}, which is {replicas} replicas; active: {active}; reason: {reason}");
+            println!(
+                "answer: {metric_value}, which is {replicas} replicas; active: {active}; reason: {reason}"
+            );
         }
         Answer::Unavailable | Answer::NoData => println!("answer: hold what runs"),
     }
     Ok(())
 }
 
-/// The minutes of rows `timestamp,value`, each of which stands for five; rows that are missing are gaps.
+/// The minutes of rows `timestamp,value`, each of which stands for five; rows that are missing are
+/// gaps.
 fn read(text: &str) -> Result<Vec<Minute>, Box<dyn Error>> {
     let mut minutes = Vec::new();
     for row in text.lines().skip(1) {
-        let (time, value) = row.split_once(',').ok_or_else(|| format!("{row:?}: write timestamp,value"))?;
+        let (time, value) =
+            row.split_once(',').ok_or_else(|| format!("{row:?}: write timestamp,value"))?;
         let (time, value): (Timestamp, f64) = (time.trim().parse()?, value.trim().parse()?);
         for n in 0..5 {
-            minutes.push(Minute { start: time + MINUTE * n, mean: value, max: value, backlog: None, samples: 4 });
+            minutes.push(Minute {
+                start: time + MINUTE * n,
+                mean: value,
+                max: value,
+                backlog: None,
+                samples: 4,
+            });
         }
     }
     Ok(minutes)
 }
 
-/// Ten days, and a morning until five to eight: nobody at night, some forty requests in flight from eight on.
+/// Ten days, and a morning until five to eight: nobody at night, some forty requests in flight from
+/// eight on.
 fn made_up() -> String {
     const ROWS_A_DAY: i32 = 288;
     let eight = ROWS_A_DAY / 3;

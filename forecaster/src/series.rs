@@ -18,8 +18,9 @@ pub struct Minute {
 }
 
 impl Minute {
-    /// The minute as history keeps it: figures to 16 significant bits (off by less than one part in 60,000, far below the
-    /// HPA's tolerance and any forecast's error). The bits that are left compress to a fifth of the space.
+    /// The minute as history keeps it: figures to 16 significant bits (off by less than one part in
+    /// 60,000, far below the HPA's tolerance and any forecast's error). The bits that are left
+    /// compress to a fifth of the space.
     pub fn rounded(self) -> Self {
         let Self { mean, max, backlog, .. } = self;
         Self { mean: rounded(mean), max: rounded(max), backlog: backlog.map(rounded), ..self }
@@ -42,7 +43,8 @@ pub enum Statistic {
     Max,
 }
 
-/// An evenly spaced series; `values[i]` stands for `[start + i·step, start + (i+1)·step)`, NaN where nothing was observed.
+/// An evenly spaced series; `values[i]` stands for `[start + i·step, start + (i+1)·step)`, NaN
+/// where nothing was observed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     start: Timestamp,
@@ -50,7 +52,8 @@ pub struct Series {
     values: Vec<f64>,
 }
 
-/// More buckets than this are not made of minutes: 13 months of them, so that one wild timestamp costs nothing.
+/// More buckets than this are not made of minutes: 13 months of them, so that one wild timestamp
+/// costs nothing.
 const MAX_BUCKETS: i64 = 570_000;
 
 impl Series {
@@ -59,10 +62,15 @@ impl Series {
         Self { start, step: step.max(SignedDuration::from_secs(1)), values }
     }
 
-    /// Buckets of `step` (whole minutes, aligned to the epoch) over minutes in any order, one record a minute: the mean of
-    /// means, or the largest maximum. Figures that are not finite are left out, and so is what lies more than 570,000 buckets
-    /// before the newest minute. `None` without any.
-    pub fn from_minutes(minutes: &[Minute], step: SignedDuration, statistic: Statistic) -> Option<Self> {
+    /// Buckets of `step` (whole minutes, aligned to the epoch) over minutes in any order, one
+    /// record a minute: the mean of means, or the largest maximum. Figures that are not finite are
+    /// left out, and so is what lies more than 570,000 buckets before the newest minute. `None`
+    /// without any.
+    pub fn from_minutes(
+        minutes: &[Minute],
+        step: SignedDuration,
+        statistic: Statistic,
+    ) -> Option<Self> {
         let figure = |minute: &Minute| match statistic {
             Statistic::Mean => minute.mean,
             Statistic::Max => minute.max,
@@ -83,14 +91,16 @@ impl Series {
         Some(Self { start, step: SignedDuration::from_secs(step_s), values: buckets.values })
     }
 
-    /// The same in buckets of `step`, a multiple of its own step (rounded down to one); gaps only where all was a gap.
+    /// The same in buckets of `step`, a multiple of its own step (rounded down to one); gaps only
+    /// where all was a gap.
     pub fn resample(&self, step: SignedDuration, statistic: Statistic) -> Self {
         let times = usize::try_from(step.as_secs() / self.step.as_secs()).unwrap_or(1).max(1);
         let mut buckets = Buckets::new(self.values.len().div_ceil(times), statistic);
         for (i, value) in self.values.iter().enumerate() {
             buckets.add(i / times, *value);
         }
-        let step = self.step.checked_mul(i32::try_from(times).unwrap_or(i32::MAX)).unwrap_or(self.step);
+        let step =
+            self.step.checked_mul(i32::try_from(times).unwrap_or(i32::MAX)).unwrap_or(self.step);
         Self { start: self.start, step, values: buckets.values }
     }
 
@@ -129,7 +139,9 @@ impl Series {
 
     /// The last `span` of it.
     pub fn tail(&self, span: SignedDuration) -> Self {
-        let n = usize::try_from(span.as_secs() / self.step.as_secs()).unwrap_or(0).min(self.values.len());
+        let n = usize::try_from(span.as_secs() / self.step.as_secs())
+            .unwrap_or(0)
+            .min(self.values.len());
         let from = self.values.len() - n;
         Self {
             start: self.instant(from),
@@ -153,7 +165,9 @@ impl Buckets {
 
     /// NaN counts for nothing.
     fn add(&mut self, i: usize, figure: f64) {
-        let (Some(value), Some(count)) = (self.values.get_mut(i), self.counts.get_mut(i)) else { return };
+        let (Some(value), Some(count)) = (self.values.get_mut(i), self.counts.get_mut(i)) else {
+            return;
+        };
         if figure.is_nan() {
             return;
         }
@@ -171,13 +185,20 @@ mod tests {
     use super::*;
 
     fn minute(n: i64, mean: f64, max: f64) -> Minute {
-        Minute { start: Timestamp::from_second(n * 60).unwrap(), mean, max, backlog: None, samples: 4 }
+        Minute {
+            start: Timestamp::from_second(n * 60).unwrap(),
+            mean,
+            max,
+            backlog: None,
+            samples: 4,
+        }
     }
 
     #[test]
     fn a_missing_minute_is_a_gap() {
         let minutes = [minute(10, 1.0, 2.0), minute(12, 3.0, 9.0)];
-        let series = Series::from_minutes(&minutes, SignedDuration::from_mins(1), Statistic::Mean).unwrap();
+        let series =
+            Series::from_minutes(&minutes, SignedDuration::from_mins(1), Statistic::Mean).unwrap();
         assert_eq!(series.values().len(), 3);
         assert!(series.values()[1].is_nan());
         assert_eq!(series.at(Timestamp::from_second(11 * 60).unwrap()), None);
@@ -188,17 +209,24 @@ mod tests {
     #[test]
     fn buckets_take_the_mean_of_means_or_the_largest_maximum() {
         let minutes: Vec<Minute> = (0..10).map(|n| minute(n, n as f64, 2.0 * n as f64)).collect();
-        let of = |statistic| Series::from_minutes(&minutes, SignedDuration::from_mins(5), statistic).unwrap();
+        let of = |statistic| {
+            Series::from_minutes(&minutes, SignedDuration::from_mins(5), statistic).unwrap()
+        };
         assert_eq!(of(Statistic::Mean).values(), [2.0, 7.0]);
         assert_eq!(of(Statistic::Max).values(), [8.0, 18.0]);
     }
 
     #[test]
     fn minutes_may_come_in_any_order_and_wild_ones_cost_nothing() {
-        let mut minutes = vec![minute(12, 3.0, 9.0), minute(10, 1.0, 2.0), minute(11, f64::NAN, f64::NAN)];
-        let of = |minutes: &[Minute]| Series::from_minutes(minutes, SignedDuration::from_mins(1), Statistic::Mean);
+        let mut minutes =
+            vec![minute(12, 3.0, 9.0), minute(10, 1.0, 2.0), minute(11, f64::NAN, f64::NAN)];
+        let of = |minutes: &[Minute]| {
+            Series::from_minutes(minutes, SignedDuration::from_mins(1), Statistic::Mean)
+        };
         let tame = of(&minutes).unwrap();
-        assert!(tame.values()[1].is_nan() && tame.at(Timestamp::from_second(600).unwrap()) == Some(1.0));
+        assert!(
+            tame.values()[1].is_nan() && tame.at(Timestamp::from_second(600).unwrap()) == Some(1.0)
+        );
         minutes.push(Minute { start: Timestamp::MIN, ..minute(0, 7.0, 7.0) });
         assert_eq!(of(&minutes).unwrap().values().len(), tame.values().len());
         minutes.push(Minute { start: Timestamp::MAX, ..minute(0, 7.0, 7.0) });
@@ -212,30 +240,57 @@ mod tests {
         let values = vec![1.0, nan, 3.0, nan, nan, nan, 5.0];
         let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), values);
         let three = SignedDuration::from_mins(3);
-        let (mean, max) = (series.resample(three, Statistic::Mean), series.resample(three, Statistic::Max));
+        let (mean, max) =
+            (series.resample(three, Statistic::Mean), series.resample(three, Statistic::Max));
         assert_eq!((mean.step(), mean.values()[0], mean.values()[2]), (three, 2.0, 5.0));
         assert_eq!((max.values()[0], max.values().len()), (3.0, 3));
         assert!(mean.values()[1].is_nan() && max.values()[1].is_nan());
-        assert_eq!(series.resample(SignedDuration::from_secs(1), Statistic::Mean).step(), series.step());
+        assert_eq!(
+            series.resample(SignedDuration::from_secs(1), Statistic::Mean).step(),
+            series.step()
+        );
     }
 
     #[test]
     fn history_keeps_sixteen_bits_and_the_order_of_figures() {
-        for value in [0.0, 1.0, 0.25, 40_000.0, 65_535.0, 1.0 / 3.0, 2e-9, 1e12 / 7.0, f64::MIN_POSITIVE, f64::MAX] {
+        for value in [
+            0.0,
+            1.0,
+            0.25,
+            40_000.0,
+            65_535.0,
+            1.0 / 3.0,
+            2e-9,
+            1e12 / 7.0,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+        ] {
             let minute = minute(0, value, value).rounded();
-            assert!((minute.mean - value).abs() <= value * 1.6e-5, "{value} became {}", minute.mean);
+            assert!(
+                (minute.mean - value).abs() <= value * 1.6e-5,
+                "{value} became {}",
+                minute.mean
+            );
             assert_eq!(minute.rounded(), minute, "twice is once");
         }
-        assert_eq!(minute(0, 65_535.0, 65_536.0).rounded(), minute(0, 65_535.0, 65_536.0), "whole numbers stay");
+        assert_eq!(
+            minute(0, 65_535.0, 65_536.0).rounded(),
+            minute(0, 65_535.0, 65_536.0),
+            "whole numbers stay"
+        );
         let close = minute(0, 1.0 / 3.0, (1.0_f64 / 3.0).next_up()).rounded();
         assert!(close.max >= close.mean);
         let queued = Minute { backlog: Some(f64::NAN), ..minute(0, 1.0, 1.0) }.rounded();
-        assert!(queued.backlog.is_some_and(f64::is_nan), "what is refused later is not made acceptable");
+        assert!(
+            queued.backlog.is_some_and(f64::is_nan),
+            "what is refused later is not made acceptable"
+        );
     }
 
     #[test]
     fn the_tail_ends_where_the_series_ends() {
-        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), vec![1.0, 2.0, 3.0]);
+        let series =
+            Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(1), vec![1.0, 2.0, 3.0]);
         let tail = series.tail(SignedDuration::from_mins(2));
         assert_eq!((tail.values(), tail.end()), ([2.0, 3.0].as_slice(), series.end()));
         assert_eq!(series.tail(SignedDuration::from_hours(9)), series);

@@ -1,4 +1,5 @@
-//! Reading one megabyte as an LLM engine exposes it: MB/s with all series kept, and with the few a preset reads.
+//! Reading one megabyte as an LLM engine exposes it: MB/s with all series kept, and with the few a
+//! preset reads.
 
 use std::fmt::Write;
 
@@ -17,15 +18,19 @@ fn all_series(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn the_presets_series(bencher: Bencher<'_, '_>) {
-    let preset = ["num_requests_running", "num_requests_waiting", "time_to_first_token_seconds_bucket"];
-    read(bencher, move |name| name.strip_prefix("vllm:").is_some_and(|name| preset.contains(&name)));
+    let preset =
+        ["num_requests_running", "num_requests_waiting", "time_to_first_token_seconds_bucket"];
+    read(bencher, move |name| {
+        name.strip_prefix("vllm:").is_some_and(|name| preset.contains(&name))
+    });
 }
 
 fn read(bencher: Bencher<'_, '_>, wanted: impl Fn(&str) -> bool + Copy + Sync) {
     let text = engine(1 << 20);
     bencher.counter(BytesCount::of_str(&text)).bench(|| {
         let mut sum = 0.0;
-        parse(divan::black_box(&text), Format::OpenMetrics, wanted, |sample| sum += sample.value).map(|()| sum)
+        parse(divan::black_box(&text), Format::OpenMetrics, wanted, |sample| sum += sample.value)
+            .map(|()| sum)
     });
 }
 

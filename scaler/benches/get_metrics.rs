@@ -1,8 +1,9 @@
-//! `GetMetrics` over the wire with 10,000 workloads against a bare tonic echo of the same messages, and KEDA's rhythm
-//! with 1,000 ScaledObjects (C31). Figures compare within one run; servers share one thread, clients another.
+//! `GetMetrics` over the wire with 10,000 workloads against a bare tonic echo of the same messages,
+//! and KEDA's rhythm with 1,000 ScaledObjects (C31). Figures compare within one run; servers share
+//! one thread, clients another.
 //!
-//! `cargo bench -p prewarm --bench get_metrics [-- throughput|rhythm]`; without `--bench` (as `cargo test --benches` runs
-//! it) a moment of each.
+//! `cargo bench -p prewarm --bench get_metrics [-- throughput|rhythm]`; without `--bench` (as
+//! `cargo test --benches` runs it) a moment of each.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -17,10 +18,11 @@ use prewarm::clock::{Clock, SystemClock};
 use prewarm::grpc::proto::external_scaler_client::ExternalScalerClient;
 use prewarm::grpc::proto::external_scaler_server::{ExternalScaler, ExternalScalerServer};
 use prewarm::grpc::proto::{
-    GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricValue, ScaledObjectRef,
+    GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricValue,
+    ScaledObjectRef,
 };
-use prewarm::metadata::Rules;
 use prewarm::registry::Registry;
+use prewarm::trigger::Rules;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -43,7 +45,9 @@ type Questions = Arc<[GetMetricsRequest]>;
 fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let full = arguments.iter().any(|argument| argument == "--bench");
-    let wanted = |part: &str| arguments.iter().all(|argument| argument.starts_with("--") || argument == part);
+    let wanted = |part: &str| {
+        arguments.iter().all(|argument| argument.starts_with("--") || argument == part)
+    };
     let (rounds, cell, cycle) = if full { (10, 1000, 30_000) } else { (1, 20, 300) };
 
     let (servers, clients) = (runtime(SERVER_THREAD)?, runtime("clients")?);
@@ -65,9 +69,19 @@ fn main() -> Outcome {
     })
 }
 
-async fn throughput(ours: &Client, bare: &Client, questions: &Questions, rounds: usize, cell: Duration) -> Outcome {
-    println!("GetMetrics, {WORKLOADS} workloads, one connection, {rounds} × {cell:?} of each in turn");
-    println!("in flight   prewarm/s    p50 µs    p99 µs  cpu µs      echo/s    p50 µs    p99 µs  cpu µs   ratio");
+async fn throughput(
+    ours: &Client,
+    bare: &Client,
+    questions: &Questions,
+    rounds: usize,
+    cell: Duration,
+) -> Outcome {
+    println!(
+        "GetMetrics, {WORKLOADS} workloads, one connection, {rounds} × {cell:?} of each in turn"
+    );
+    println!(
+        "in flight   prewarm/s    p50 µs    p99 µs  cpu µs      echo/s    p50 µs    p99 µs  cpu µs   ratio"
+    );
     for in_flight in IN_FLIGHT {
         let (mut us, mut echo, mut ratios) = (Cell::default(), Cell::default(), Vec::new());
         for round in 0..=rounds {
@@ -87,13 +101,16 @@ async fn throughput(ours: &Client, bare: &Client, questions: &Questions, rounds:
     Ok(())
 }
 
-/// KEDA polls every ScaledObject in the same instant (three calls, one after the other), and within a polling interval
-/// the HPA controller's five workers go round twice.
+/// KEDA polls every ScaledObject in the same instant (three calls, one after the other), and within
+/// a polling interval the HPA controller's five workers go round twice.
 async fn rhythm(client: &Client, questions: &Questions, cycle: Duration) -> Outcome {
-    println!("KEDA with {SCALED_OBJECTS} ScaledObjects: all polled in the same instant, two HPA rounds over {cycle:?}");
+    println!(
+        "KEDA with {SCALED_OBJECTS} ScaledObjects: all polled in the same instant, two HPA rounds over {cycle:?}"
+    );
     println!("              calls    p50 ms    p99 ms    max ms");
     let started = Instant::now();
-    let polls = (0..SCALED_OBJECTS).map(|i| tokio::spawn(three_calls(client.clone(), questions[i].clone())));
+    let polls = (0..SCALED_OBJECTS)
+        .map(|i| tokio::spawn(three_calls(client.clone(), questions[i].clone())));
     let polls = try_join_all(polls);
     let pace = cycle / (2 * SCALED_OBJECTS) as u32;
     let syncs = try_join_all((0..5).map(|worker| {
@@ -102,7 +119,9 @@ async fn rhythm(client: &Client, questions: &Questions, cycle: Duration) -> Outc
             let mut latencies = Vec::new();
             for turn in (worker..2 * SCALED_OBJECTS).step_by(5) {
                 tokio::time::sleep_until((started + pace * turn as u32).into()).await;
-                latencies.extend(three_calls(client.clone(), questions[turn % SCALED_OBJECTS].clone()).await?);
+                latencies.extend(
+                    three_calls(client.clone(), questions[turn % SCALED_OBJECTS].clone()).await?,
+                );
             }
             Ok::<_, Status>(latencies)
         })
@@ -130,7 +149,14 @@ async fn prewarm_server(registry: Arc<Registry>) -> Outcome<SocketAddr> {
     let address = listener.local_addr()?;
     let (_ready, readiness) = watch::channel(true);
     let forever = CancellationToken::new();
-    tokio::spawn(prewarm::grpc::serve(listener, registry, Arc::default(), None, readiness, forever));
+    tokio::spawn(prewarm::grpc::serve(
+        listener,
+        registry,
+        Arc::default(),
+        None,
+        readiness,
+        forever,
+    ));
     Ok(address)
 }
 
@@ -144,21 +170,37 @@ impl ExternalScaler for Echo {
     type StreamIsActiveStream = Never<IsActiveResponse>;
     type StreamMetricSpecStream = Never<GetMetricSpecResponse>;
 
-    async fn get_metrics(&self, request: Request<GetMetricsRequest>) -> Result<Response<GetMetricsResponse>, Status> {
+    async fn get_metrics(
+        &self,
+        request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
         let metric_name = request.into_inner().metric_name;
-        let value = MetricValue { metric_name, metric_value: VALUE.ceil() as i64, metric_value_float: VALUE };
+        let value = MetricValue {
+            metric_name,
+            metric_value: VALUE.ceil() as i64,
+            metric_value_float: VALUE,
+        };
         Ok(Response::new(GetMetricsResponse { metric_values: vec![value] }))
     }
 
-    async fn is_active(&self, _: Request<ScaledObjectRef>) -> Result<Response<IsActiveResponse>, Status> {
+    async fn is_active(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<IsActiveResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_metric_spec(&self, _: Request<ScaledObjectRef>) -> Result<Response<GetMetricSpecResponse>, Status> {
+    async fn get_metric_spec(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<GetMetricSpecResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn stream_is_active(&self, _: Request<ScaledObjectRef>) -> Result<Response<Never<IsActiveResponse>>, Status> {
+    async fn stream_is_active(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<Never<IsActiveResponse>>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -219,21 +261,32 @@ async fn register(client: &Client, registry: &Registry) -> Outcome<Vec<GetMetric
     };
     for workload in registry.workloads() {
         let answer = Answer::Value { metric_value: VALUE, active: true };
-        workload.publish(Recommendation { at, valid_until: at + SignedDuration::from_hours(1), answer, decision });
+        workload.publish(Recommendation {
+            at,
+            valid_until: at + SignedDuration::from_hours(1),
+            answer,
+            decision,
+        });
     }
     assert_eq!(registry.len(), WORKLOADS);
     Ok(questions)
 }
 
 /// Keeps `in_flight` calls under way for the length of the cell; every answer is checked.
-async fn load(client: &Client, questions: &Questions, in_flight: usize, length: Duration) -> Outcome<Cell> {
+async fn load(
+    client: &Client,
+    questions: &Questions,
+    in_flight: usize,
+    length: Duration,
+) -> Outcome<Cell> {
     let (next, started, busy) = (Arc::new(AtomicUsize::new(0)), Instant::now(), server_cpu()?);
     let callers = (0..in_flight).map(|_| {
         let (mut client, questions, next) = (client.clone(), questions.clone(), next.clone());
         tokio::spawn(async move {
             let mut latencies = Vec::new();
             while started.elapsed() < length {
-                // A stride coprime to the number of workloads visits all of them, in no cache's favour.
+                // A stride coprime to the number of workloads visits all of them, in no cache's
+                // favour.
                 let i = next.fetch_add(7919, Ordering::Relaxed) % questions.len();
                 let (asked, question) = (Instant::now(), questions[i].clone());
                 let values = client.get_metrics(question).await?.into_inner().metric_values;
@@ -251,19 +304,25 @@ async fn load(client: &Client, questions: &Questions, in_flight: usize, length: 
     Ok(cell)
 }
 
-/// What the servers' thread has run so far; unlike the clock it does not count what else the machine does.
+/// What the servers' thread has run so far; unlike the clock it does not count what else the
+/// machine does.
 fn server_cpu() -> Outcome<Duration> {
     for task in std::fs::read_dir("/proc/self/task")? {
         let task = task?.path();
         if std::fs::read_to_string(task.join("comm"))?.trim_end() == SERVER_THREAD {
             let nanoseconds = std::fs::read_to_string(task.join("schedstat"))?;
-            return Ok(Duration::from_nanos(nanoseconds.split(' ').next().unwrap_or_default().parse()?));
+            return Ok(Duration::from_nanos(
+                nanoseconds.split(' ').next().unwrap_or_default().parse()?,
+            ));
         }
     }
     Err("the servers' thread is not listed in /proc".into())
 }
 
-async fn three_calls(mut client: Client, question: GetMetricsRequest) -> Result<Vec<Duration>, Status> {
+async fn three_calls(
+    mut client: Client,
+    question: GetMetricsRequest,
+) -> Result<Vec<Duration>, Status> {
     let mut latencies = Vec::with_capacity(3);
     let reference = || question.scaled_object_ref.clone().unwrap_or_default();
     let asked = Instant::now();

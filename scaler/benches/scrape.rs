@@ -6,9 +6,9 @@ use std::sync::Arc;
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use prewarm::clock::ManualClock;
-use prewarm::metadata::Rules;
 use prewarm::metrics::{Metrics, plain};
 use prewarm::registry::{Found, Reference, Registry};
+use prewarm::trigger::Rules;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 fn main() {
@@ -18,8 +18,10 @@ fn main() {
 /// Workloads that have everything that shows.
 fn registry(workloads: usize) -> Registry {
     let now = Timestamp::UNIX_EPOCH;
-    let (registry, _arrivals) = Registry::new(Rules::default(), workloads, Arc::new(ManualClock::new(now)));
-    let metadata = [("query", "demand"), ("threshold", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let (registry, _arrivals) =
+        Registry::new(Rules::default(), workloads, Arc::new(ManualClock::new(now)));
+    let metadata =
+        [("query", "demand"), ("threshold", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let metadata: HashMap<String, String> = metadata;
     let parts = Parts {
         observed: Some(12.345),
@@ -46,7 +48,9 @@ fn registry(workloads: usize) -> Registry {
     for i in 0..workloads {
         let name = format!("workload-{i}");
         let reference = Reference { namespace: "some-namespace", name: &name, metadata: &metadata };
-        let Found::Workload(workload) = registry.find(reference) else { panic!("{name} is refused") };
+        let Found::Workload(workload) = registry.find(reference) else {
+            panic!("{name} is refused")
+        };
         workload.publish(Recommendation { at: now, valid_until: now, answer, decision });
     }
     registry

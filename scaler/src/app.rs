@@ -12,17 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Watching};
+use crate::cold_starts::ColdStartSync;
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
-use crate::start_ups::Keeper;
 use crate::store::checkpoint::CheckpointQueue;
+pub use crate::store::queue::FLUSH_EVERY;
 use crate::store::queue::HistoryQueue;
 use crate::store::{self, HistoryStore};
 use crate::training::Trainer;
-use crate::{dashboard, grpc};
+use crate::{grpc, http};
 
 /// Rows that wait for an absent store: an hour of 10,000 workloads.
 const QUEUE_ROWS: usize = 600_000;
@@ -40,7 +41,8 @@ const STORE_RETRY: Duration = Duration::from_secs(2);
 const FIRST_DECISIONS: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Streams, requests and the last rows have this long after SIGTERM; KEDA's pods and ours have 30 s.
+/// Streams, requests and the last rows have this long after SIGTERM; KEDA's pods and ours have 30
+/// s.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
 
 /// Of which the last rows may take this.
@@ -48,20 +50,23 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a caller brings from outside: time and bound listeners (tests bind port 0).
 #[derive(Debug)]
-pub struct Seams {
+pub struct Environment {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// gRPC.
     pub grpc: TcpListener,
     /// HTTP.
     pub http: TcpListener,
+    /// A row of history waits at most so long for others ([`FLUSH_EVERY`]), in real time whatever
+    /// the clock does. A simulated day has thousands of rows: tests do not wait for each.
+    pub flush_every: Duration,
 }
 
 /// The service, assembled and not yet running.
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    seams: Seams,
+    environment: Environment,
     registry: Arc<Registry>,
     arrivals: mpsc::UnboundedReceiver<Arc<Workload>>,
     sources: Arc<Sources>,
@@ -71,15 +76,26 @@ pub struct App {
 }
 
 impl App {
-    /// Assembles the service. Fails on what cannot mend itself: a bad address, an unreadable certificate, a database
-    /// URL that names no store. A database that is merely down is waited for while running.
-    pub async fn build(config: Config, seams: Seams) -> anyhow::Result<Self> {
+    /// Assembles the service. Fails on what cannot mend itself: a bad address, an unreadable
+    /// certificate, a database URL that names no store. A database that is merely down is waited
+    /// for while running.
+    pub async fn build(config: Config, environment: Environment) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::default());
-        let (registry, arrivals) = Registry::new(config.rules(), config.max_workloads, seams.clock.clone());
+        let (registry, arrivals) =
+            Registry::new(config.rules(), config.max_workloads, environment.clock.clone());
         let sources = Arc::new(Sources::new(&config.sources).context("sources")?);
         let store = store::open(&config.database).await.context("database")?;
         let cluster = Cluster::new(config.cluster);
-        Ok(Self { config, seams, registry: Arc::new(registry), arrivals, sources, store, metrics, cluster })
+        Ok(Self {
+            config,
+            environment,
+            registry: Arc::new(registry),
+            arrivals,
+            sources,
+            store,
+            metrics,
+            cluster,
+        })
     }
 
     /// The registry that answers are read from.
@@ -94,22 +110,38 @@ impl App {
 
     /// Where gRPC listens.
     pub fn grpc_address(&self) -> std::io::Result<SocketAddr> {
-        self.seams.grpc.local_addr()
+        self.environment.grpc.local_addr()
     }
 
     /// Where HTTP listens.
     pub fn http_address(&self) -> std::io::Result<SocketAddr> {
-        self.seams.http.local_addr()
+        self.environment.http.local_addr()
     }
 
-    /// Serves until `shutdown`; then not ready, streams ended, last rows written, within ten seconds.
+    /// Serves until `shutdown`; then not ready, streams ended, last rows written, within ten
+    /// seconds.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { config, seams, registry, arrivals, sources, store, metrics, cluster: (cluster, watching) } = self;
-        let clock = seams.clock.clone();
+        let Self {
+            config,
+            environment,
+            registry,
+            arrivals,
+            sources,
+            store,
+            metrics,
+            cluster: (cluster, watching),
+        } = self;
+        let clock = environment.clock.clone();
         let (ready, readiness) = watch::channel(false);
-        let queue = Arc::new(HistoryQueue::new(store.clone(), metrics.clone(), QUEUE_ROWS));
+        let queue = Arc::new(HistoryQueue::new(
+            store.clone(),
+            metrics.clone(),
+            QUEUE_ROWS,
+            environment.flush_every,
+        ));
         let checkpoints = Arc::new(CheckpointQueue::new(store.clone(), metrics.clone()));
-        let refitter = Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
+        let refitter =
+            Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
             sources,
@@ -118,7 +150,7 @@ impl App {
             checkpoints: checkpoints.clone(),
             refitter: refitter.clone(),
             cluster,
-            keeper: Keeper::new(store.clone(), metrics.clone(), clock.clone()),
+            cold_start_sync: ColdStartSync::new(store.clone(), metrics.clone(), clock.clone()),
             metrics: metrics.clone(),
             clock: clock.clone(),
             rhythm: config.rhythm,
@@ -127,10 +159,10 @@ impl App {
 
         // Probes and metrics outlive the rest, so that a shutdown can be watched.
         let probes_end = CancellationToken::new();
-        let router = dashboard::router(registry.clone(), metrics.clone(), readiness.clone());
-        let http = tokio::spawn(dashboard::serve(seams.http, router, probes_end.clone()));
+        let router = http::router(registry.clone(), metrics.clone(), readiness.clone());
+        let http = tokio::spawn(http::serve(environment.http, router, probes_end.clone()));
         let rpc = tokio::spawn(grpc::serve(
-            seams.grpc,
+            environment.grpc,
             registry.clone(),
             metrics.clone(),
             config.tls.clone(),
@@ -158,7 +190,11 @@ impl App {
                 None => rpc.await,
             };
             let _ = tokio::join!(collecting, watching, compacting, becoming_ready, living);
-            tokio::join!(queue.close(FLUSH_LIMIT), checkpoints.close(FLUSH_LIMIT), refitter.release());
+            tokio::join!(
+                queue.close(FLUSH_LIMIT),
+                checkpoints.close(FLUSH_LIMIT),
+                refitter.release()
+            );
             ended
         };
         let ended = tokio::time::timeout(SHUTDOWN_LIMIT, orderly).await;
@@ -175,9 +211,10 @@ impl App {
     }
 }
 
-/// Ready once the store has answered and every workload that has been asked about by then has its first decision: from then
-/// on outages of the store are survived from memory. One workload that cannot be decided does not keep the others waiting
-/// for longer than [`FIRST_DECISIONS`]. Not ready while shutting down.
+/// Ready once the store has answered and every workload that has been asked about by then has its
+/// first decision: from then on outages of the store are survived from memory. One workload that
+/// cannot be decided does not keep the others waiting for longer than [`FIRST_DECISIONS`]. Not
+/// ready while shutting down.
 async fn become_ready(
     store: Arc<dyn HistoryStore>,
     registry: Arc<Registry>,

@@ -32,7 +32,8 @@ impl Clock for SystemClock {
         Box::pin(async move {
             // The wall clock may be set while we sleep: look again at least every 30 s.
             loop {
-                let left = Duration::try_from(deadline.duration_since(clock.now())).unwrap_or_default();
+                let left =
+                    Duration::try_from(deadline.duration_since(clock.now())).unwrap_or_default();
                 if left.is_zero() {
                     return;
                 }
@@ -59,7 +60,8 @@ impl AcceleratedClock {
 
 impl Clock for AcceleratedClock {
     fn now(&self) -> Timestamp {
-        self.origin + SignedDuration::from_secs_f64(self.started.elapsed().as_secs_f64() * self.factor)
+        self.origin
+            + SignedDuration::from_secs_f64(self.started.elapsed().as_secs_f64() * self.factor)
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
@@ -122,7 +124,8 @@ mod tests {
     #[test]
     fn instants_are_floored_towards_the_past_before_1970_too() {
         let step = SignedDuration::from_secs(15);
-        let floored = |second: i64| floor(Timestamp::from_second(second).unwrap(), step).as_second();
+        let floored =
+            |second: i64| floor(Timestamp::from_second(second).unwrap(), step).as_second();
         assert_eq!([floored(14), floored(15), floored(29), floored(-1)], [0, 15, 15, -15]);
     }
 

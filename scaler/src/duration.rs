@@ -3,10 +3,12 @@
 use jiff::SignedDuration;
 
 /// Units, longest first, with their milliseconds.
-const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, i64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Reads a duration: one or more whole numbers with a unit of `d`, `h`, `m`, `s` or `ms`, the longest first, each
-/// unit at most once. A day is 24 hours. The error says what is wrong with the text and how to write it.
+/// Reads a duration: one or more whole numbers with a unit of `d`, `h`, `m`, `s` or `ms`, the
+/// longest first, each unit at most once. A day is 24 hours. The error says what is wrong with the
+/// text and how to write it.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {
     const EXAMPLES: &str = "write it like 90s, 3m, 1h30m or 28d";
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -19,12 +21,19 @@ pub fn parse(text: &str) -> Result<SignedDuration, String> {
         let (number, tail) = rest.split_at(digits);
         let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (unit, tail) = tail.split_at(letters);
-        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale).ok_or_else(wrong)?;
+        let scale = UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .map(|(_, scale)| *scale)
+            .ok_or_else(wrong)?;
         if scale >= last {
             return Err(wrong());
         }
         let number: i64 = number.parse().map_err(|_| wrong())?;
-        millis = number.checked_mul(scale).and_then(|part| millis.checked_add(part)).ok_or_else(wrong)?;
+        millis = number
+            .checked_mul(scale)
+            .and_then(|part| millis.checked_add(part))
+            .ok_or_else(wrong)?;
         (rest, last) = (tail, scale);
     }
     if last == i64::MAX { Err(wrong()) } else { Ok(SignedDuration::from_millis(millis)) }
@@ -78,7 +87,19 @@ mod tests {
     #[test]
     fn says_how_to_write_it() {
         assert_eq!(parse("90").unwrap_err(), r#""90" has no unit: write 90s if seconds are meant"#);
-        for wrong in ["", "s", "1x", "1.5h", "-3m", "3m ", "30m1h", "1m1m", "9223372036854775807d", "٣m", "1h30"] {
+        for wrong in [
+            "",
+            "s",
+            "1x",
+            "1.5h",
+            "-3m",
+            "3m ",
+            "30m1h",
+            "1m1m",
+            "9223372036854775807d",
+            "٣m",
+            "1h30",
+        ] {
             let error = parse(wrong).unwrap_err();
             assert!(error.contains("is not a duration: write it like 90s"), "{wrong}: {error}");
         }

@@ -10,14 +10,15 @@ use prewarm_forecaster::forecast::{NoForecast, Report};
 pub use prewarm_forecaster::tuning::daily_costs::DayCost;
 pub use prewarm_forecaster::tuning::selection::SelectionRecord;
 
-use crate::scaling::Scaling;
+use crate::scaled_object::ScaledObjectLimits;
 
 /// The latest of it. Nothing here is needed for an answer.
 #[derive(Debug, Clone, Default)]
-pub struct Insight {
+pub struct TrainingStatus {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
-    /// Why no forecast may act; `None` where one may, and on a replica that reads what another one makes.
+    /// Why no forecast may act; `None` where one may, and on a replica that reads what another one
+    /// makes.
     pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; only on the replica that makes them.
     pub report: Option<Report>,
@@ -35,17 +36,19 @@ pub struct Fleet {
     /// How they started.
     pub starts: Arc<Starts>,
     /// The ScaledObject's limits and beats; `None` where nobody could read them yet.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<ScaledObjectLimits>,
 }
 
 /// The latest start-ups, in figures.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Starts {
-    /// Learned cold start, creation to Ready (P90); `None` before enough of them were seen: then the seed counts.
+    /// Learned cold start, creation to Ready (P90); `None` before enough of them were seen: then
+    /// the seed counts.
     pub cold_start: Option<SignedDuration>,
     /// By class of nodes.
     pub nodes: Vec<NodeStarts>,
-    /// Median over finished ones until there was a node, and until all containers ran; `None` where no pod says so.
+    /// Median over finished ones until there was a node, and until all containers ran; `None` where
+    /// no pod says so.
     pub stages: Option<(SignedDuration, SignedDuration)>,
 }
 
@@ -62,11 +65,12 @@ pub struct NodeStarts {
     pub cold_start: Option<SignedDuration>,
 }
 
-/// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or that it gave nothing.
+/// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or
+/// that it gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceTrouble {
-    /// snake_case: `missing` (the query gives nothing), `caveat` (the system may not show all of it), or the kind of the
-    /// source's error.
+    /// snake_case: `missing` (the query gives nothing), `caveat` (the system may not show all of
+    /// it), or the kind of the source's error.
     pub kind: &'static str,
     /// For a person: who said what to which query.
     pub message: String,

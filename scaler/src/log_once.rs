@@ -12,8 +12,8 @@ pub(crate) struct LogOnce<K, S> {
 }
 
 impl<K: Eq + Hash, S: PartialEq> LogOnce<K, S> {
-    /// Remembers at most `limit` things (≥ 1), then forgets all of them: tenants must not fill our memory, and a line that
-    /// comes twice does no harm.
+    /// Remembers at most `limit` things (≥ 1), then forgets all of them: tenants must not fill our
+    /// memory, and a line that comes twice does no harm.
     pub(crate) fn new(limit: usize) -> Self {
         Self { told: Mutex::default(), limit }
     }
@@ -31,8 +31,8 @@ impl<K: Eq + Hash, S: PartialEq> LogOnce<K, S> {
         true
     }
 
-    /// Whether something was told of the key that `key` makes, and is over now. Nearly always nothing was told at all: then
-    /// no key is made.
+    /// Whether something was told of the key that `key` makes, and is over now. Nearly always
+    /// nothing was told at all: then no key is made.
     pub(crate) fn is_over(&self, key: impl FnOnce() -> K) -> bool {
         let mut told = self.told();
         !told.is_empty() && told.remove(&key()).is_some()
@@ -56,6 +56,11 @@ mod tests {
         assert!(log.is_over(|| "a") && !log.is_over(|| "a"));
         assert!(log.is_news("a", 1));
         // A third one makes room by forgetting the others.
-        assert!(log.is_news("b", 1) && log.is_news("c", 1) && !log.is_news("c", 1) && log.is_news("a", 1));
+        assert!(
+            log.is_news("b", 1)
+                && log.is_news("c", 1)
+                && !log.is_news("c", 1)
+                && log.is_news("a", 1)
+        );
     }
 }

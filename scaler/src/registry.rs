@@ -1,7 +1,9 @@
-//! Workload → latest recommendation. Callers read; collectors publish; an unknown workload is registered once.
+//! Workload → latest recommendation. Callers read; collectors publish; an unknown workload is
+//! registered once.
 //!
-//! The answer path takes no lock that anything slow holds: the index is locked for a look-up or an insertion only
-//! (metadata is parsed outside), publishing swaps a `watch` value. Registration is the only message against the stream of data.
+//! The answer path takes no lock that anything slow holds: the index is locked for a look-up or an
+//! insertion only (metadata is parsed outside), publishing swaps a `watch` value. Registration is
+//! the only message against the stream of data.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -12,12 +14,12 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::insight::{Fleet, Insight, SourceTrouble};
-use crate::metadata::{self, MetricSpec, Parsed, Rules, Trigger};
+use crate::insight::{Fleet, SourceTrouble, TrainingStatus};
+use crate::trigger::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::workload::SeriesKey;
 
 /// Transitions that a workload remembers for `explain`.
-const TRAIL: usize = 20;
+const TRANSITIONS: usize = 20;
 
 /// What KEDA names a workload by.
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ pub struct Registration {
     /// Metric name and target.
     pub spec: MetricSpec,
     /// The trigger, or what is wrong with it.
-    pub trigger: Result<Trigger, Vec<metadata::MetadataError>>,
+    pub trigger: Result<Trigger, Vec<trigger::MetadataError>>,
 }
 
 // Metadata may hold secrets (`…FromEnv`, `tlsClientKey`): it never shows.
@@ -52,7 +54,10 @@ impl std::fmt::Debug for Reference<'_> {
 
 impl std::fmt::Debug for Registration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registration").field("spec", &self.spec).field("trigger", &self.trigger).finish_non_exhaustive()
+        f.debug_struct("Registration")
+            .field("spec", &self.spec)
+            .field("trigger", &self.trigger)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,8 +68,8 @@ pub struct Workload {
     registration: watch::Sender<Arc<Registration>>,
     published: watch::Sender<Option<Arc<Recommendation>>>,
     last_seen: AtomicI64,
-    trail: Mutex<VecDeque<Arc<Recommendation>>>,
-    insight: Mutex<Arc<Insight>>,
+    transitions: Mutex<VecDeque<Arc<Recommendation>>>,
+    insight: Mutex<Arc<TrainingStatus>>,
     fleet: Mutex<Fleet>,
     source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
 }
@@ -76,7 +81,7 @@ impl Workload {
             registration: watch::Sender::new(Arc::new(registration)),
             published: watch::Sender::new(None),
             last_seen: AtomicI64::new(now.as_second()),
-            trail: Mutex::default(),
+            transitions: Mutex::default(),
             insight: Mutex::default(),
             fleet: Mutex::default(),
             source_trouble: Mutex::default(),
@@ -116,35 +121,35 @@ impl Workload {
     /// Replaces the recommendation that callers read. Called by the workload's collector alone.
     pub fn publish(&self, recommendation: Recommendation) {
         let recommendation = Arc::new(recommendation);
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = trail.back().is_none_or(|last| {
+        let mut transitions = self.transitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = transitions.back().is_none_or(|last| {
             last.decision.reason != recommendation.decision.reason
                 || last.decision.state != recommendation.decision.state
                 || last.decision.desired_replicas != recommendation.decision.desired_replicas
                 || last.decision.active != recommendation.decision.active
         });
         if changed {
-            if trail.len() == TRAIL {
-                trail.pop_front();
+            if transitions.len() == TRANSITIONS {
+                transitions.pop_front();
             }
-            trail.push_back(recommendation.clone());
+            transitions.push_back(recommendation.clone());
         }
-        drop(trail);
+        drop(transitions);
         self.published.send_replace(Some(recommendation));
     }
 
     /// The last transitions, oldest first.
-    pub fn trail(&self) -> Vec<Arc<Recommendation>> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    pub fn transitions(&self) -> Vec<Arc<Recommendation>> {
+        self.transitions.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// What was learnt of it off the slots.
-    pub fn insight(&self) -> Arc<Insight> {
+    pub fn insight(&self) -> Arc<TrainingStatus> {
         self.insight.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces what was learnt of it.
-    pub fn learn(&self, insight: Insight) {
+    pub fn learn(&self, insight: TrainingStatus) {
         *self.insight.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(insight);
     }
 
@@ -163,8 +168,8 @@ impl Workload {
         self.source_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces what is wrong with its source; trouble of the same kind goes on since it began. Called by the workload's
-    /// collector alone.
+    /// Replaces what is wrong with its source; trouble of the same kind goes on since it began.
+    /// Called by the workload's collector alone.
     pub fn set_source_trouble(&self, trouble: Option<SourceTrouble>) {
         let mut last = self.source_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let began = last.as_ref().map(|last| (last.kind, last.since));
@@ -180,7 +185,8 @@ impl Workload {
 
     /// When KEDA last asked (or held a stream open).
     pub fn last_seen(&self) -> Timestamp {
-        Timestamp::from_second(self.last_seen.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_second(self.last_seen.load(Ordering::Relaxed))
+            .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// A sign of life.
@@ -190,8 +196,8 @@ impl Workload {
 }
 
 impl Registration {
-    /// A value of the metadata as sent. It may hold a secret (`…FromEnv` arrives resolved): show it for keys only that
-    /// are known to hold none.
+    /// A value of the metadata as sent. It may hold a secret (`…FromEnv` arrives resolved): show it
+    /// for keys only that are known to hold none.
     pub fn sent(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
@@ -203,7 +209,7 @@ pub enum Found {
     /// A workload; its registration may still say that the trigger is invalid.
     Workload(Arc<Workload>),
     /// Not even name and target can be read: nothing to register.
-    Refused(Vec<metadata::MetadataError>),
+    Refused(Vec<trigger::MetadataError>),
     /// The limit on workloads is reached.
     Full {
         /// The limit.
@@ -227,7 +233,11 @@ pub struct Registry {
 
 impl Registry {
     /// An empty registry; newly registered workloads arrive at the receiver (bounded by `limit`).
-    pub fn new(rules: Rules, limit: usize, clock: Arc<dyn Clock>) -> (Self, mpsc::UnboundedReceiver<Arc<Workload>>) {
+    pub fn new(
+        rules: Rules,
+        limit: usize,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::UnboundedReceiver<Arc<Workload>>) {
         let (arrivals, receiver) = mpsc::unbounded_channel();
         let index = RwLock::default();
         (Self { index, count: AtomicUsize::new(0), rules, limit, clock, arrivals }, receiver)
@@ -238,9 +248,10 @@ impl Registry {
         &self.clock
     }
 
-    /// Reads metadata without registering anything: a pure function of its arguments and the configuration.
+    /// Reads metadata without registering anything: a pure function of its arguments and the
+    /// configuration.
     pub fn parse(&self, reference: Reference<'_>) -> Parsed {
-        metadata::parse(reference.namespace, reference.name, reference.metadata, &self.rules)
+        trigger::parse(reference.namespace, reference.name, reference.metadata, &self.rules)
     }
 
     /// Finds the workload, registering it or its edited metadata first where need be.
@@ -274,12 +285,18 @@ impl Registry {
 
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let triggers = index.get(&key.namespace).and_then(|names| names.get(&key.name));
-        if let Some(known) = triggers.and_then(|all| all.iter().find(|w| w.key.metric == key.metric)) {
+        if let Some(known) =
+            triggers.and_then(|all| all.iter().find(|w| w.key.metric == key.metric))
+        {
             if known.registration.borrow().metadata != registration.metadata {
-                tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "metadata changed");
+                tracing::info!(
+                    workload.namespace = key.namespace,
+                    workload.name = key.name,
+                    "metadata changed"
+                );
                 known.registration.send_replace(Arc::new(registration));
-                // What was decided under the old metadata is no answer to the new: callers wait for the next tick,
-                // which the collector makes at once from memory.
+                // What was decided under the old metadata is no answer to the new: callers wait for
+                // the next tick, which the collector makes at once from memory.
                 known.published.send_replace(None);
             }
             return Ok(known.clone());

@@ -24,11 +24,14 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// Sends logs of the process to standard error. `filter` is written as for `RUST_LOG`: `info,prewarm=debug`. In JSON each
-/// line is one object, whose fields keep their dotted names at the top level.
+/// Sends logs of the process to standard error. `filter` is written as for `RUST_LOG`:
+/// `info,prewarm=debug`. In JSON each line is one object, whose fields keep their dotted names at
+/// the top level.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
-    let parsed = EnvFilter::try_new(filter)
-        .map_err(|cause| TelemetryError::Filter { filter: filter.to_owned(), cause: cause.to_string() })?;
+    let parsed = EnvFilter::try_new(filter).map_err(|cause| TelemetryError::Filter {
+        filter: filter.to_owned(),
+        cause: cause.to_string(),
+    })?;
     let lines = fmt::fmt().with_env_filter(parsed).with_writer(stderr);
     let installed = match format {
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),

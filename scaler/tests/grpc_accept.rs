@@ -1,4 +1,5 @@
-//! A process that is out of file descriptors. Alone in its binary: the limit holds for the whole process.
+//! A process that is out of file descriptors. Alone in its binary: the limit holds for the whole
+//! process.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use prewarm::clock::SystemClock;
 use prewarm::grpc::proto::ScaledObjectRef;
 use prewarm::grpc::proto::external_scaler_client::ExternalScalerClient;
-use prewarm::metadata::Rules;
 use prewarm::registry::Registry;
+use prewarm::trigger::Rules;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,9 @@ use tonic::transport::Endpoint;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accepting_goes_on_when_file_descriptors_are_free_again() {
-    let limited = Command::new("prlimit").args(["--pid", &std::process::id().to_string(), "--nofile=256:256"]).status();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &std::process::id().to_string(), "--nofile=256:256"])
+        .status();
     assert!(limited.unwrap().success(), "prlimit (util-linux) sets this process's limit");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -26,7 +29,14 @@ async fn accepting_goes_on_when_file_descriptors_are_free_again() {
     let (registry, _arrivals) = Registry::new(Rules::default(), 10, Arc::new(SystemClock));
     let (_ready, readiness) = watch::channel(true);
     let shutdown = CancellationToken::new();
-    let serving = prewarm::grpc::serve(listener, Arc::new(registry), Arc::default(), None, readiness, shutdown.clone());
+    let serving = prewarm::grpc::serve(
+        listener,
+        Arc::new(registry),
+        Arc::default(),
+        None,
+        readiness,
+        shutdown.clone(),
+    );
     let serving = tokio::spawn(serving);
 
     // The clients' sockets exist already; the server finds nothing left for its own.
@@ -50,9 +60,14 @@ async fn accepting_goes_on_when_file_descriptors_are_free_again() {
         let reference = ScaledObjectRef {
             name: "llama".into(),
             namespace: "models".into(),
-            scaler_metadata: [("query", "up"), ("threshold", "4")].map(|(k, v)| (k.into(), v.into())).into(),
+            scaler_metadata: [("query", "up"), ("threshold", "4")]
+                .map(|(k, v)| (k.into(), v.into()))
+                .into(),
         };
-        assert_eq!(client.get_metric_spec(reference).await.unwrap().into_inner().metric_specs.len(), 1);
+        assert_eq!(
+            client.get_metric_spec(reference).await.unwrap().into_inner().metric_specs.len(),
+            1
+        );
     }
     shutdown.cancel();
     serving.await.unwrap().unwrap();
@@ -66,5 +81,7 @@ async fn client(stream: TcpStream) -> ExternalScalerClient<tonic::transport::Cha
         async move { stream }
     });
     let endpoint = Endpoint::from_static("http://prewarm");
-    ExternalScalerClient::new(endpoint.connect_with_connector(connector).await.expect("an open connection"))
+    ExternalScalerClient::new(
+        endpoint.connect_with_connector(connector).await.expect("an open connection"),
+    )
 }

@@ -1,7 +1,8 @@
-//! Both stores: rows taken in per second against a bare insert of the same rows into the same database, four weeks of
-//! minutes loaded, bytes at rest. Figures compare within one run.
+//! Both stores: rows taken in per second against a bare insert of the same rows into the same
+//! database, four weeks of minutes loaded, bytes at rest. Figures compare within one run.
 //!
-//! `cargo bench -p prewarm-tests --bench store`; without `--bench` (as `cargo test --benches` runs it) a moment of each.
+//! `cargo bench -p prewarm-tests --bench store`; without `--bench` (as `cargo test --benches` runs
+//! it) a moment of each.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
@@ -62,8 +63,12 @@ async fn measure(name: &str, url: &str, size: Size) {
     let store = store::open(&Secret::new(url)).await.unwrap();
     let keys: Vec<_> = (0..size.workloads).map(|i| key(&format!("workload-{i:05}"))).collect();
     let batch = |minute: i64| -> Vec<Row> {
-        let record = |i: usize| record(monday() + minute.minutes(), [i as f64, 1.0, 2.0, 3.0], Some(0.0));
-        keys.iter().enumerate().map(|(i, key)| Row { key: key.clone(), minute: record(i) }).collect()
+        let record =
+            |i: usize| record(monday() + minute.minutes(), [i as f64, 1.0, 2.0, 3.0], Some(0.0));
+        keys.iter()
+            .enumerate()
+            .map(|(i, key)| Row { key: key.clone(), minute: record(i) })
+            .collect()
     };
     store.append(&batch(-1)).await.unwrap(); // names get their ids once
     // In turn, so that both see the machine alike.
@@ -82,16 +87,25 @@ async fn measure(name: &str, url: &str, size: Size) {
 
     let (gauge, fraction) = (key("gauge"), key("rate"));
     for (key, demand) in [(&gauge, Demand::Gauge), (&fraction, Demand::Rate)] {
-        let rows: Vec<Row> =
-            history(demand, size.days).into_iter().map(|minute| Row { key: key.clone(), minute }).collect();
+        let rows: Vec<Row> = history(demand, size.days)
+            .into_iter()
+            .map(|minute| Row { key: key.clone(), minute })
+            .collect();
         for rows in rows.chunks(10_000) {
             store.append(rows).await.unwrap();
         }
     }
     let hot = load(store.as_ref(), &gauge, size).await;
-    while store.compact(monday() + SignedDuration::from_hours(24 * size.days)).await.unwrap().days_packed > 0 {}
+    while store
+        .compact(monday() + SignedDuration::from_hours(24 * size.days))
+        .await
+        .unwrap()
+        .days_packed
+        > 0
+    {}
     let packed = load(store.as_ref(), &gauge, size).await;
-    let (gauge, fraction) = (other.bytes_a_sample("gauge").await, other.bytes_a_sample("rate").await);
+    let (gauge, fraction) =
+        (other.bytes_a_sample("gauge").await, other.bytes_a_sample("rate").await);
     println!(
         "{name:<9} {:>9.0} {:>13.0} {:>6.2} {hot:>13.2} {packed:>14.2} {gauge:>34.2} {fraction:>5.2}",
         rate(ours),
@@ -115,7 +129,11 @@ async fn load(store: &dyn HistoryStore, key: &SeriesKey, size: Size) -> f64 {
 }
 
 fn key(name: &str) -> Arc<SeriesKey> {
-    Arc::new(SeriesKey { namespace: "models".into(), name: name.into(), metric: "llama-demand".into() })
+    Arc::new(SeriesKey {
+        namespace: "models".into(),
+        name: name.into(),
+        metric: "llama-demand".into(),
+    })
 }
 
 /// A minute of four slots.
@@ -133,16 +151,22 @@ fn history(demand: Demand, days: i64) -> Vec<Minute> {
             let arrivals = (level * 60.0 + (level * 60.0).sqrt() * noise.normal()).max(0.0).round();
             match demand {
                 Demand::Gauge => (arrivals / 60.0).round(),
-                // `rate` extrapolates to the window's ends: a factor that differs from scrape to scrape.
+                // `rate` extrapolates to the window's ends: a factor that differs from scrape to
+                // scrape.
                 Demand::Rate => arrivals / 60.0 * (1.0 + 1e-4 * noise.normal()),
             }
         });
-        record(monday() + i.minutes(), slots, matches!(demand, Demand::Gauge).then_some((level / 50.0).floor()))
+        record(
+            monday() + i.minutes(),
+            slots,
+            matches!(demand, Demand::Gauge).then_some((level / 50.0).floor()),
+        )
     };
     (0..days * 1440).map(minute).collect()
 }
 
-/// The least that a database does to hold the same rows: a table without a key, no ids looked up, nothing compared.
+/// The least that a database does to hold the same rows: a table without a key, no ids looked up,
+/// nothing compared.
 enum Bare {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -171,17 +195,27 @@ impl Bare {
                 let mut transaction = connection.begin().await.unwrap();
                 for (id, row) in ids.iter().zip(rows) {
                     let Minute { start, mean, max, samples, .. } = row.minute;
-                    let insert =
-                        sqlx::query("INSERT INTO bare VALUES (?, ?, ?, ?, ?)").bind(id).bind(start.as_second());
-                    insert.bind(mean).bind(max).bind(samples).execute(&mut *transaction).await.unwrap();
+                    let insert = sqlx::query("INSERT INTO bare VALUES (?, ?, ?, ?, ?)")
+                        .bind(id)
+                        .bind(start.as_second());
+                    insert
+                        .bind(mean)
+                        .bind(max)
+                        .bind(samples)
+                        .execute(&mut *transaction)
+                        .await
+                        .unwrap();
                 }
                 transaction.commit().await.unwrap();
             }
             Self::Postgres(connection) => {
-                let column =
-                    |figure: fn(&Minute) -> f64| rows.iter().map(|row| figure(&row.minute)).collect::<Vec<_>>();
-                let minutes: Vec<i64> = rows.iter().map(|row| row.minute.start.as_second()).collect();
-                let samples: Vec<i32> = rows.iter().map(|row| i32::from(row.minute.samples)).collect();
+                let column = |figure: fn(&Minute) -> f64| {
+                    rows.iter().map(|row| figure(&row.minute)).collect::<Vec<_>>()
+                };
+                let minutes: Vec<i64> =
+                    rows.iter().map(|row| row.minute.start.as_second()).collect();
+                let samples: Vec<i32> =
+                    rows.iter().map(|row| i32::from(row.minute.samples)).collect();
                 let insert = "INSERT INTO bare SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::int[])";
                 let insert = sqlx::query(insert).bind(ids).bind(minutes).bind(column(|m| m.mean));
                 insert.bind(column(|m| m.max)).bind(samples).execute(connection).await.unwrap();
@@ -189,7 +223,8 @@ impl Bare {
         }
     }
 
-    /// Bytes of packed days over figures in them (mean, maximum, and backlog where there is one), rows' overhead included.
+    /// Bytes of packed days over figures in them (mean, maximum, and backlog where there is one),
+    /// rows' overhead included.
     async fn bytes_a_sample(&mut self, name: &str) -> f64 {
         // A row's own columns take about this much beside its data in either store.
         const ROW: f64 = 40.0;

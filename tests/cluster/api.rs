@@ -21,7 +21,10 @@ impl Api {
     pub(crate) fn new(address: SocketAddr, token: &str, ca: &str) -> Self {
         prewarm_tests::install_crypto();
         let root = reqwest::Certificate::from_pem(ca.as_bytes()).expect("a certificate");
-        let http = reqwest::Client::builder().tls_certs_only([root]).timeout(Duration::from_secs(30)).no_proxy();
+        let http = reqwest::Client::builder()
+            .tls_certs_only([root])
+            .timeout(Duration::from_secs(30))
+            .no_proxy();
         let (base, token) = (format!("https://{address}"), token.to_owned());
         Self { http: http.build().expect("an HTTP client"), base, token, ca: ca.to_owned() }
     }
@@ -33,7 +36,7 @@ impl Api {
 
     /// A kubeconfig for whoever has this token.
     pub(crate) fn kubeconfig_of(&self, token: &str) -> String {
-        let ca = crate::plane::base64(self.ca.as_bytes());
+        let ca = crate::control_plane::base64(self.ca.as_bytes());
         let cluster = json!({"name": "plane", "cluster": {"server": self.base, "certificate-authority-data": ca}});
         let user = json!({"name": "admin", "user": {"token": token}});
         let context = json!({"name": "plane", "context": {"cluster": "plane", "user": "admin"}});
@@ -88,7 +91,8 @@ impl Api {
     /// A token of a service account.
     pub(crate) async fn token(&self, namespace: &str, account: &str) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
-        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let request =
+            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let body = Some(("application/json", request.to_string()));
         let (status, answer) = self.send(Method::POST, &path, body).await.expect("an answer");
         assert!(status.is_success(), "{path}: {status}: {answer}");
@@ -103,9 +107,13 @@ impl Api {
 
     /// A namespace that can be used at once.
     pub(crate) async fn create_namespace(&self, name: &str) {
-        self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+            .await;
         let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
-        eventually(Duration::from_secs(30), "the namespace has its service account", || self.get(&account)).await;
+        eventually(Duration::from_secs(30), "the namespace has its service account", || {
+            self.get(&account)
+        })
+        .await;
     }
 
     async fn send(
@@ -114,7 +122,8 @@ impl Api {
         path: &str,
         body: Option<(&str, String)>,
     ) -> reqwest::Result<(StatusCode, String)> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body);
         }
@@ -126,8 +135,10 @@ impl Api {
 /// Where an object lives. Plurals are those of the kinds that the scenarios use.
 fn path(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (version, kind, name) = (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
-    let group = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let (version, kind, name) =
+        (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
+    let group =
+        if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
     let plural = format!("{}s", kind.to_lowercase());
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{group}/namespaces/{namespace}/{plural}/{name}"),

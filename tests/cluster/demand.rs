@@ -1,5 +1,6 @@
-//! What a gateway in front of the models exposes: demand per workload, there whether or not pods are. Where a scenario
-//! plays a queue, it is what vLLM calls `num_requests_running` and `num_requests_waiting`.
+//! What a gateway in front of the models exposes: demand per workload, there whether or not pods
+//! are. Where a scenario plays a queue, it is what vLLM calls `num_requests_running` and
+//! `num_requests_waiting`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,11 +56,13 @@ impl Gateway {
         let loads = self.lock();
         let gauge = |name: &str, of: fn(&Load) -> f64| {
             loads.iter().fold(format!("# TYPE {name} gauge\n"), |mut text, (workload, load)| {
-                writeln!(text, "{name}{{workload=\"{workload}\"}} {}", of(load)).expect("writing to a string");
+                writeln!(text, "{name}{{workload=\"{workload}\"}} {}", of(load))
+                    .expect("writing to a string");
                 text
             })
         };
-        gauge("requests_running", |load| load.running) + &gauge("requests_waiting", |load| load.waiting)
+        gauge("requests_running", |load| load.running)
+            + &gauge("requests_waiting", |load| load.waiting)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Load>> {

@@ -1,4 +1,5 @@
-//! A name server that knows two addresses: what a headless Service of two pods is to KEDA's gRPC client.
+//! A name server that knows two addresses: what a headless Service of two pods is to KEDA's gRPC
+//! client.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +8,8 @@ use tokio::net::UdpSocket;
 /// The pods' addresses.
 pub(crate) const PODS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)];
 
-/// Answers every question for an IPv4 address with both of them, as long as this process lives (RFC 1035 §4.1).
+/// Answers every question for an IPv4 address with both of them, as long as this process lives (RFC
+/// 1035 §4.1).
 pub(crate) async fn serve() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let address = socket.local_addr().expect("an address");

@@ -24,9 +24,20 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Fills the store with the `days` days before: each has `day` around the time of day of `moment`.
-pub(crate) async fn preload(database: &str, namespace: &str, metric: &str, moment: Timestamp, days: i64, day: Day) {
+pub(crate) async fn preload(
+    database: &str,
+    namespace: &str,
+    metric: &str,
+    moment: Timestamp,
+    days: i64,
+    day: Day,
+) {
     let store = store::open(&Secret::new(database)).await.unwrap();
-    let key = Arc::new(SeriesKey { namespace: namespace.into(), name: "model".into(), metric: metric.into() });
+    let key = Arc::new(SeriesKey {
+        namespace: namespace.into(),
+        name: "model".into(),
+        metric: metric.into(),
+    });
     let end = now().as_second().div_euclid(60) * 60;
     let rows: Vec<Row> = (1..=days * 1440)
         .map(|back| {
@@ -34,7 +45,8 @@ pub(crate) async fn preload(database: &str, namespace: &str, metric: &str, momen
             // Seconds to the nearest moment of any day.
             let since = (start - moment.as_second() + 43_200).rem_euclid(86_400) - 43_200;
             let slots: [f64; 4] = std::array::from_fn(|i| day(since as f64 + 15.0 * i as f64));
-            let (mean, max) = (slots.iter().sum::<f64>() / 4.0, slots.iter().copied().fold(0.0, f64::max));
+            let (mean, max) =
+                (slots.iter().sum::<f64>() / 4.0, slots.iter().copied().fold(0.0, f64::max));
             let start = Timestamp::from_second(start).unwrap();
             Row { key: key.clone(), minute: Minute { start, mean, max, backlog: None, samples: 4 } }
         })

@@ -1,20 +1,21 @@
 //! Scenarios on a real control plane: `tests/cluster/run` builds what this needs and starts it.
 //!
-//! Everything is real but the nodes: etcd, API server, HPA, scheduler, KEDA, Prometheus, PostgreSQL, `prewarm serve`. Times
-//! are shortened by configuration only. Scenarios have namespaces of their own and run side by side.
+//! Everything is real but the nodes: etcd, API server, HPA, scheduler, KEDA, Prometheus,
+//! PostgreSQL, `prewarm serve`. Times are shortened by configuration only. Scenarios have
+//! namespaces of their own and run side by side.
 
 #![expect(clippy::unwrap_used, reason = "a scenario that cannot go on fails")]
 
 mod api;
+mod control_plane;
 mod demand;
 mod dns;
+mod fixture;
 mod history;
-mod plane;
 mod queue;
 mod scenario;
 mod timeline;
 mod workload;
-mod world;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use plane::Tools;
-use world::World;
+use control_plane::Tools;
+use fixture::Fixture;
 
 /// Scenarios on a real control plane.
 #[derive(Debug, Parser)]
@@ -49,9 +50,11 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let wanted = |name: &str| {
-        arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|word| name.contains(word.as_str()))
+        arguments.scenarios.is_empty()
+            || arguments.scenarios.iter().any(|word| name.contains(word.as_str()))
     };
-    let chosen: Vec<_> = scenario::all().into_iter().filter(|scenario| wanted(scenario.name)).collect();
+    let chosen: Vec<_> =
+        scenario::all().into_iter().filter(|scenario| wanted(scenario.name)).collect();
     if chosen.is_empty() {
         eprintln!("no scenario is called like {:?}; there are:", arguments.scenarios);
         scenario::all().iter().for_each(|scenario| eprintln!("  {}", scenario.name));
@@ -61,7 +64,8 @@ async fn main() -> ExitCode {
     std::fs::create_dir_all(&arguments.output).unwrap();
     let crds = arguments.tools.join(format!("{}-crds", arguments.keda));
     let tools = Tools { bin: arguments.tools, keda: arguments.keda, crds };
-    // Whichever way it ends, the future is dropped, with the world and every scenario in it: that ends every process.
+    // Whichever way it ends, the future is dropped, with the fixture and every scenario in it: that
+    // ends every process.
     tokio::select! {
         code = play(chosen, &tools, &arguments.output) => code,
         signal = asked_to_end() => {
@@ -74,12 +78,12 @@ async fn main() -> ExitCode {
 /// Plays the scenarios side by side on one control plane; a line as each ends.
 async fn play(chosen: Vec<scenario::Scenario>, tools: &Tools, output: &Path) -> ExitCode {
     let begun = Instant::now();
-    let world = Arc::new(World::start(tools, output).await);
+    let fixture = Arc::new(Fixture::start(tools, output).await);
     println!("control plane up in {:.0?}", begun.elapsed());
     let mut names = HashMap::new();
     let mut running = JoinSet::new();
     for scenario in chosen {
-        let run = (scenario.run)(world.clone());
+        let run = (scenario.run)(fixture.clone());
         let begun = Instant::now();
         let task = running.spawn(async move {
             run.await;
@@ -96,16 +100,20 @@ async fn play(chosen: Vec<scenario::Scenario>, tools: &Tools, output: &Path) -> 
             }
             Err(error) => {
                 failed += 1;
-                println!("FAILED  {} (its panic is above; logs in {})", names[&error.id()], output.display());
+                println!(
+                    "FAILED  {} (its panic is above; logs in {})",
+                    names[&error.id()],
+                    output.display()
+                );
             }
         }
     }
     if failed == 0 {
         forget_logs(output);
     } else {
-        std::fs::write(output.join("prewarm.log"), world.prewarm.log()).unwrap();
+        std::fs::write(output.join("prewarm.log"), fixture.prewarm.log()).unwrap();
     }
-    drop(world);
+    drop(fixture);
     println!("\nin all {:.0?}\n{passed} passed, {failed} failed", begun.elapsed());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,5 @@
-//! The queue before a workload's replicas, first come, first served, as a fluid: what a gateway or the models would report,
-//! from the Ready replicas that the control plane has at the time.
+//! The queue before a workload's replicas, first come, first served, as a fluid: what a gateway or
+//! the models would report, from the Ready replicas that the control plane has at the time.
 
 use std::collections::VecDeque;
 
@@ -30,8 +30,8 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Lets the time pass until `until` seconds: requests come at `rate(t)` a second, and `slots` of them can run at a time.
-    /// Those that run on replicas that go are finished.
+    /// Lets the time pass until `until` seconds: requests come at `rate(t)` a second, and `slots`
+    /// of them can run at a time. Those that run on replicas that go are finished.
     pub(crate) fn advance(&mut self, until: f64, slots: f64, rate: impl Fn(f64) -> f64) {
         while self.clock + STEP <= until {
             let come = rate(self.clock) * STEP;

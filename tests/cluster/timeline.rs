@@ -31,7 +31,8 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// Looks every 250 ms until `until`; what arrives and what the gateway exposes is said by `load` at each look.
+    /// Looks every 250 ms until `until`; what arrives and what the gateway exposes is said by
+    /// `load` at each look.
     pub(crate) async fn record(
         workload: &Workload,
         until: Timestamp,
@@ -62,23 +63,31 @@ impl Timeline {
         self.rows.windows(2).map(|pair| pair[0].fleet.pods as f64 * (pair[1].at - pair[0].at)).sum()
     }
 
-    /// Writes `NAME.csv` and `NAME.svg` into `dir`; `threshold` is the demand that one replica carries.
+    /// Writes `NAME.csv` and `NAME.svg` into `dir`; `threshold` is the demand that one replica
+    /// carries.
     pub(crate) fn keep(&self, dir: &Path, name: &str, threshold: f64) {
         let mut csv = "seconds,demand,metric,desired,pods,ready\n".to_owned();
         for Row { at, demand, metric, fleet } in &self.rows {
-            writeln!(csv, "{at:.2},{demand:.2},{metric:.2},{},{},{}", fleet.desired, fleet.pods, fleet.ready)
-                .expect("a string");
+            writeln!(
+                csv,
+                "{at:.2},{demand:.2},{metric:.2},{},{},{}",
+                fleet.desired, fleet.pods, fleet.ready
+            )
+            .expect("a string");
         }
         std::fs::write(dir.join(format!("{name}.csv")), csv).expect("write the timeline");
-        std::fs::write(dir.join(format!("{name}.svg")), self.svg(name, threshold)).expect("write the drawing");
+        std::fs::write(dir.join(format!("{name}.svg")), self.svg(name, threshold))
+            .expect("write the drawing");
     }
 
     /// Demand in replicas, replicas asked for and Ready.
     fn svg(&self, name: &str, threshold: f64) -> String {
         let (width, height, left, bottom) = (900.0, 260.0, 40.0, 30.0);
         let end = self.rows.last().map_or(1.0, |row| row.at.max(1.0));
-        let lines = [("demand / threshold", "#888888"), ("desired", "#d08000"), ("ready", "#0060c0")];
-        let height_of = |row: &Row| [row.demand / threshold, row.fleet.desired as f64, row.fleet.ready as f64];
+        let lines =
+            [("demand / threshold", "#888888"), ("desired", "#d08000"), ("ready", "#0060c0")];
+        let height_of =
+            |row: &Row| [row.demand / threshold, row.fleet.desired as f64, row.fleet.ready as f64];
         let values = self.rows.iter().flat_map(height_of);
         let most = values.filter(|value| value.is_finite()).fold(1.0, f64::max);
         let x = |at: f64| left + at / end * (width - left - 10.0);
@@ -88,17 +97,26 @@ impl Timeline {
              <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n<text x=\"{left}\" y=\"14\">{name}</text>\n"
         );
         for (i, (label, colour)) in lines.iter().enumerate() {
-            let rows = self.rows.iter().map(|row| (row.at, height_of(row)[i])).filter(|(_, value)| value.is_finite());
-            let points: Vec<String> = rows.map(|(at, value)| format!("{:.1},{:.1}", x(at), y(value))).collect();
+            let rows = self
+                .rows
+                .iter()
+                .map(|row| (row.at, height_of(row)[i]))
+                .filter(|(_, value)| value.is_finite());
+            let points: Vec<String> =
+                rows.map(|(at, value)| format!("{:.1},{:.1}", x(at), y(value))).collect();
             let points = points.join(" ");
             let at = left + 300.0 + 140.0 * i as f64;
-            writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>").expect("a string");
-            writeln!(svg, "<text x=\"{at}\" y=\"14\" fill=\"{colour}\">{label}</text>").expect("a string");
+            writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>")
+                .expect("a string");
+            writeln!(svg, "<text x=\"{at}\" y=\"14\" fill=\"{colour}\">{label}</text>")
+                .expect("a string");
         }
         for value in 0..=most.ceil() as u32 {
-            writeln!(svg, "<text x=\"10\" y=\"{:.1}\">{value}</text>", y(f64::from(value)) + 4.0).expect("a string");
+            writeln!(svg, "<text x=\"10\" y=\"{:.1}\">{value}</text>", y(f64::from(value)) + 4.0)
+                .expect("a string");
         }
-        writeln!(svg, "<text x=\"{left}\" y=\"{}\">0 to {end:.0} s</text>\n</svg>", height - 8.0).expect("a string");
+        writeln!(svg, "<text x=\"{left}\" y=\"{}\">0 to {end:.0} s</text>\n</svg>", height - 8.0)
+            .expect("a string");
         svg
     }
 }

@@ -7,9 +7,10 @@ use prewarm_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::plane::nodes::CLASS;
+use crate::control_plane::nodes::CLASS;
 
-/// How long a scenario waits for what it expects: generous, for machines are slow and nothing here measures speed.
+/// How long a scenario waits for what it expects: generous, for machines are slow and nothing here
+/// measures speed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A namespace with one Deployment called `model`, and a ScaledObject of that name over it.
@@ -32,20 +33,38 @@ pub(crate) struct Fleet {
 }
 
 impl Workload {
-    /// A Deployment with `replicas` whose pods take `cold_start` (a name of the kubelet's stages) to be Ready.
-    pub(crate) async fn deploy(api: &Api, namespace: &str, replicas: u32, cold_start: &str) -> Self {
+    /// A Deployment with `replicas` whose pods take `cold_start` (a name of the kubelet's stages)
+    /// to be Ready.
+    pub(crate) async fn deploy(
+        api: &Api,
+        namespace: &str,
+        replicas: u32,
+        cold_start: &str,
+    ) -> Self {
         Self::deploy_with(api, namespace, replicas, cold_start, json!({})).await
     }
 
     /// The same on nodes of a class of its own, which come when its pods find none (a GPU each).
-    pub(crate) async fn deploy_on(api: &Api, class: &str, namespace: &str, replicas: u32, cold_start: &str) -> Self {
+    pub(crate) async fn deploy_on(
+        api: &Api,
+        class: &str,
+        namespace: &str,
+        replicas: u32,
+        cold_start: &str,
+    ) -> Self {
         let placement = json!({"nodeSelector": {CLASS: class},
                                "tolerations": [{"key": CLASS, "value": class, "effect": "NoSchedule"}]});
         Self::deploy_with(api, namespace, replicas, cold_start, placement).await
     }
 
     /// The same with these fields in the pods' spec.
-    async fn deploy_with(api: &Api, namespace: &str, replicas: u32, cold_start: &str, more: Value) -> Self {
+    async fn deploy_with(
+        api: &Api,
+        namespace: &str,
+        replicas: u32,
+        cold_start: &str,
+        more: Value,
+    ) -> Self {
         api.create_namespace(namespace).await;
         let labels = json!({"app": "model", "cold-start": cold_start});
         let mut spec = json!({
@@ -76,7 +95,10 @@ impl Workload {
     pub(crate) async fn scale(&self, replicas: u32) {
         let path = format!("/apis/apps/v1/namespaces/{}/deployments/model/scale", self.namespace);
         self.api.merge(&path, &json!({"spec": {"replicas": replicas}})).await;
-        self.until("the pods are Ready", |fleet| fleet.ready == i64::from(replicas) && fleet.pods == fleet.ready).await;
+        self.until("the pods are Ready", |fleet| {
+            fleet.ready == i64::from(replicas) && fleet.pods == fleet.ready
+        })
+        .await;
     }
 
     /// Applies a ScaledObject of this spec (`scaleTargetRef` is filled in).
@@ -102,7 +124,11 @@ impl Workload {
 
     /// Waits for the Deployment to be like that.
     #[track_caller]
-    pub(crate) fn until(&self, what: &str, wanted: impl Fn(Fleet) -> bool) -> impl Future<Output = Fleet> {
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        wanted: impl Fn(Fleet) -> bool,
+    ) -> impl Future<Output = Fleet> {
         self.until_within(PATIENCE, what, wanted)
     }
 
@@ -137,8 +163,12 @@ impl Workload {
     }
 
     /// Watches that the Deployment stays like that while `n` times something else is seen to go on.
-    pub(crate) async fn holds_while<F, A>(&self, what: &str, holds: impl Fn(Fleet) -> bool, mut over: F)
-    where
+    pub(crate) async fn holds_while<F, A>(
+        &self,
+        what: &str,
+        holds: impl Fn(Fleet) -> bool,
+        mut over: F,
+    ) where
         F: FnMut() -> A,
         A: Future<Output = bool>,
     {
@@ -147,21 +177,28 @@ impl Workload {
             if let Some(fleet) = self.fleet().await {
                 assert!(holds(fleet), "{}: {what}; it is {fleet:?}", self.namespace);
             }
-            assert!(std::time::Instant::now() < deadline, "{}: not over within {PATIENCE:?}: {what}", self.namespace);
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{}: not over within {PATIENCE:?}: {what}",
+                self.namespace
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
     /// The ScaledObject as it stands.
     pub(crate) async fn object(&self) -> Value {
-        let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
+        let path =
+            format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
         self.api.get(&path).await.unwrap_or_default()
     }
 
     /// The HPA that KEDA made of it.
     pub(crate) async fn hpa(&self) -> Option<Value> {
-        let path =
-            format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model", self.namespace);
+        let path = format!(
+            "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/keda-hpa-model",
+            self.namespace
+        );
         self.api.get(&path).await
     }
 
@@ -181,7 +218,10 @@ impl Workload {
     /// Waits until a condition of the ScaledObject has that status.
     pub(crate) async fn until_condition(&self, kind: &str, status: &str) {
         let what = format!("{}: the ScaledObject's {kind} is {status}", self.namespace);
-        eventually(PATIENCE, &what, || async { self.condition(kind).await.filter(|(now, _)| now == status) }).await;
+        eventually(PATIENCE, &what, || async {
+            self.condition(kind).await.filter(|(now, _)| now == status)
+        })
+        .await;
     }
 
     /// Messages of the events about the ScaledObject.
@@ -194,9 +234,12 @@ impl Workload {
 
     /// Removes everything of it.
     pub(crate) async fn remove(&self) {
-        let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
+        let path =
+            format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/model", self.namespace);
         self.api.delete(&path).await;
-        self.api.delete(&format!("/apis/apps/v1/namespaces/{}/deployments/model", self.namespace)).await;
+        self.api
+            .delete(&format!("/apis/apps/v1/namespaces/{}/deployments/model", self.namespace))
+            .await;
     }
 }
 
@@ -207,7 +250,8 @@ fn condition(object: &Value, kind: &str) -> Option<(String, String)> {
     Some((text(&found["status"]), text(&found["message"])))
 }
 
-/// A trigger of Prewarm at `address`, of `kind` (`external` or `external-push`), with this metadata beside the address.
+/// A trigger of Prewarm at `address`, of `kind` (`external` or `external-push`), with this metadata
+/// beside the address.
 pub(crate) fn trigger(kind: &str, address: SocketAddr, metadata: Value) -> Value {
     let mut metadata = metadata;
     metadata["scalerAddress"] = json!(address.to_string());

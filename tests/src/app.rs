@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm::app::{App, Seams};
+use prewarm::app::{App, Environment};
 use prewarm::clock::{Clock, ManualClock, floor};
 use prewarm::config::Config;
-use prewarm::dashboard::api;
+use prewarm::http::api;
 use prewarm::registry::{Registry, Workload};
-use prewarm::store::note::Kind;
+use prewarm::store::document::Kind;
 use prewarm::store::{HistoryStore, Resolution};
 use prewarm_forecaster::{Minute, Recommendation};
 use tempfile::TempDir;
@@ -38,10 +38,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A service that reads the Prometheus at `address` as its default source, at `now`, with a SQLite file of its own.
+    /// A service that reads the Prometheus at `address` as its default source, at `now`, with a
+    /// SQLite file of its own.
     pub fn new(address: SocketAddr, now: Timestamp) -> Self {
-        let source = format!("kind = \"prometheus\"\nurl = \"http://{address}\"\ntimeout = \"10s\"\n");
-        // A quarter of a slot after its start: whatever place within the slot a workload has, its turn has come.
+        let source =
+            format!("kind = \"prometheus\"\nurl = \"http://{address}\"\ntimeout = \"10s\"\n");
+        // A quarter of a slot after its start: whatever place within the slot a workload has, its
+        // turn has come.
         let clock = Arc::new(ManualClock::new(floor(now, SLOT) + SLOT / 4));
         Self { clock, slot: SLOT, source, impatient: false, database: None, toml: String::new() }
     }
@@ -103,29 +106,49 @@ pub struct TestApp {
 
 impl TestApp {
     async fn start(setup: Setup) -> Self {
-        let dir = tempfile::Builder::new().prefix("prewarm-app-").tempdir().expect("temporary directory");
+        let dir =
+            tempfile::Builder::new().prefix("prewarm-app-").tempdir().expect("temporary directory");
         Self::start_in(setup, Some(dir)).await
     }
 
     async fn start_in(setup: Setup, dir: Option<TempDir>) -> Self {
         crate::install_crypto();
-        // Runtime of its own: a crash takes all its tasks, and a stall of it is not one of the test's.
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
+        // Runtime of its own: a crash takes all its tasks, and a stall of it is not one of the
+        // test's.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("runtime");
         let config = setup.configuration(dir.as_ref());
         let clock: Arc<dyn Clock> = setup.clock.clone();
         let built = runtime.spawn(async move {
-            let seams = Seams { clock, grpc: listener().await, http: listener().await };
-            App::build(config, seams).await
+            let flush_every = Duration::from_millis(20);
+            let environment =
+                Environment { clock, grpc: listener().await, http: listener().await, flush_every };
+            App::build(config, environment).await
         });
-        let app = built.await.expect("no panic").unwrap_or_else(|error| panic!("cannot build the service: {error:#}"));
+        let app = built
+            .await
+            .expect("no panic")
+            .unwrap_or_else(|error| panic!("cannot build the service: {error:#}"));
         let (registry, store) = (app.registry().clone(), app.store().clone());
         let keda = Keda::new(app.grpc_address().expect("an address"));
         let http = app.http_address().expect("an address");
         let shutdown = CancellationToken::new();
         let task = runtime.spawn(app.run(shutdown.clone()));
         let clock = setup.clock.clone();
-        Self { keda, clock, registry, store, http, setup, shutdown, running: Some((runtime, task)), dir }
+        Self {
+            keda,
+            clock,
+            registry,
+            store,
+            http,
+            setup,
+            shutdown,
+            running: Some((runtime, task)),
+            dir,
+        }
     }
 
     /// SIGTERM: ends streams, writes the last rows; must take less than ten seconds.
@@ -176,14 +199,16 @@ impl TestApp {
         }
     }
 
-    /// Slot by slot until `t`, waiting in real time for the store and the models to keep up, as they do when time is real.
+    /// Slot by slot until `t`, waiting in real time for the store and the models to keep up, as
+    /// they do when time is real.
     pub async fn follow_until(&self, trigger: &Trigger, t: Timestamp) {
         while self.slot() + self.setup.slot <= t {
             Self::follow(&[self], trigger).await;
         }
     }
 
-    /// One slot later on all replicas (on one clock), when each has decided for it and what is due in it has been learnt.
+    /// One slot later on all replicas (on one clock), when each has decided for it and what is due
+    /// in it has been learnt.
     pub async fn follow(replicas: &[&Self], trigger: &Trigger) {
         const BUCKET: SignedDuration = SignedDuration::from_mins(5);
         let minute = SignedDuration::from_mins(1);
@@ -195,19 +220,32 @@ impl TestApp {
             app.decided().await;
             let workload = app.workload(trigger);
             if slot == bucket {
-                eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
-                    let last = app.store.load(workload.key(), bucket - minute, bucket, Resolution::Minute).await;
-                    last.ok()?.first().map(drop)
-                })
+                eventually(
+                    Duration::from_secs(30),
+                    "the bucket's last minute is stored",
+                    || async {
+                        let last = app
+                            .store
+                            .load(workload.key(), bucket - minute, bucket, Resolution::Minute)
+                            .await;
+                        last.ok()?.first().map(drop)
+                    },
+                )
                 .await;
             }
-            // Refitted within two minutes by one, read by others after two and a half, in force after three.
+            // Refitted within two minutes by one, read by others after two and a half, in force
+            // after three.
             let late = bucket + SignedDuration::from_hours(1);
             if slot.duration_since(bucket) == minute * 2 + first.setup.slot {
-                eventually(Duration::from_secs(30), "a saved forecast from the bucket's end", || async {
-                    let saved = app.store.notes(workload.key(), Kind::Forecast, bucket, late).await;
-                    saved.ok()?.first().map(drop)
-                })
+                eventually(
+                    Duration::from_secs(30),
+                    "a saved forecast from the bucket's end",
+                    || async {
+                        let saved =
+                            app.store.documents(workload.key(), Kind::Forecast, bucket, late).await;
+                        saved.ok()?.first().map(drop)
+                    },
+                )
                 .await;
             }
             if slot.duration_since(bucket) == minute * 3 - first.setup.slot {
@@ -219,7 +257,8 @@ impl TestApp {
         }
     }
 
-    /// Waits, in real time alone, for a forecast from `origin` or later, and takes the step that installs it.
+    /// Waits, in real time alone, for a forecast from `origin` or later, and takes the step that
+    /// installs it.
     pub async fn forecast_from(&self, trigger: &Trigger, origin: Timestamp) {
         let workload = self.workload(trigger);
         let what = format!("a forecast from {origin} on");
@@ -230,8 +269,9 @@ impl TestApp {
         self.step().await;
     }
 
-    /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The service looks twice a slot, in
-    /// real time, whether its clock was set back: with the default slot that is longer than this waits.
+    /// Straight to the slot of `t`, as after a suspended machine; forwards or backwards. The
+    /// service looks twice a slot, in real time, whether its clock was set back: with the default
+    /// slot that is longer than this waits.
     pub async fn jump(&self, t: Timestamp) {
         self.clock.set(floor(t, self.setup.slot) + self.setup.slot / 4);
         self.decided().await;
@@ -247,7 +287,10 @@ impl TestApp {
             let what = format!("{:?} decides for {slot}", workload.key());
             eventually(Duration::from_secs(20), &what, || async {
                 // It may be forgotten meanwhile: a jump is a long silence.
-                let gone = self.registry.triggers(&workload.key().namespace, &workload.key().name).is_empty();
+                let gone = self
+                    .registry
+                    .triggers(&workload.key().namespace, &workload.key().name)
+                    .is_empty();
                 (gone || workload.recommendation().is_some_and(|r| r.at == slot)).then_some(())
             })
             .await;
@@ -287,7 +330,13 @@ impl TestApp {
     }
 
     /// Waits until the store holds `minutes` of a workload within `[from, to)`.
-    pub async fn history_of(&self, trigger: &Trigger, from: Timestamp, to: Timestamp, minutes: usize) -> Vec<Minute> {
+    pub async fn history_of(
+        &self,
+        trigger: &Trigger,
+        from: Timestamp,
+        to: Timestamp,
+        minutes: usize,
+    ) -> Vec<Minute> {
         let key = self.workload(trigger).key().clone();
         let what = format!("{minutes} minutes of history");
         eventually(Duration::from_secs(30), &what, || async {
@@ -301,9 +350,16 @@ impl TestApp {
     pub async fn forecast_installed(&self, trigger: &Trigger) {
         let workload = self.workload(trigger);
         let what = format!("a forecast for {:?}", workload.key());
-        eventually(Duration::from_secs(60), &what, || async { workload.insight().forecast_origin.map(drop) }).await;
+        eventually(Duration::from_secs(60), &what, || async {
+            workload.insight().forecast_origin.map(drop)
+        })
+        .await;
         self.step().await;
-        assert!(self.recommendation(trigger).decision.parts.forecast.is_some(), "{:?}", self.recommendation(trigger));
+        assert!(
+            self.recommendation(trigger).decision.parts.forecast.is_some(),
+            "{:?}",
+            self.recommendation(trigger)
+        );
     }
 
     /// Status and body of an HTTP request.
@@ -314,29 +370,38 @@ impl TestApp {
 
     /// What the API tells of a workload, as `prewarm explain` reads it.
     pub async fn explained(&self, trigger: &Trigger) -> api::Trigger {
-        let (status, text) = self.http(&format!("/api/v1/workloads/{}/{}", trigger.namespace, trigger.name)).await;
+        let (status, text) =
+            self.http(&format!("/api/v1/workloads/{}/{}", trigger.namespace, trigger.name)).await;
         assert_eq!(status, 200, "{text}");
-        let mut explanation: api::Explanation = serde_json::from_str(&text).expect("an explanation");
+        let mut explanation: api::Explanation =
+            serde_json::from_str(&text).expect("an explanation");
         explanation.triggers.remove(0)
     }
 
-    /// Waits, in real time alone, until the tuner has chosen, and takes the step that puts the choice in force.
+    /// Waits, in real time alone, until the tuner has chosen, and takes the step that puts the
+    /// choice in force.
     pub async fn chosen(&self, trigger: &Trigger) -> api::Choice {
         let workload = self.workload(trigger);
         let what = format!("a choice for {:?}", workload.key());
-        eventually(Duration::from_secs(60), &what, || async { workload.insight().choices.last().map(drop) }).await;
+        eventually(Duration::from_secs(60), &what, || async {
+            workload.insight().choices.last().map(drop)
+        })
+        .await;
         self.step().await;
         self.explained(trigger).await.learnt.choice.expect("a choice")
     }
 
-    /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if there is none.
+    /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if
+    /// there is none.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let (_, text) = self.http("/metrics").await;
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with([' ', '{'])) && labels.iter().all(|label| line.contains(label))
+            rest.is_some_and(|rest| rest.starts_with([' ', '{']))
+                && labels.iter().all(|label| line.contains(label))
         });
-        let values: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        let values: Vec<f64> =
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
         (!values.is_empty()).then(|| values.iter().sum())
     }
 }
@@ -366,7 +431,10 @@ impl Setup {
         let mut config = config.unwrap_or_else(|error| panic!("{text}\n{error}"));
         if self.impatient {
             // Less than a user may ask for.
-            config.sources.values_mut().for_each(|source| source.timeout = SignedDuration::from_millis(400));
+            config
+                .sources
+                .values_mut()
+                .for_each(|source| source.timeout = SignedDuration::from_millis(400));
         }
         config
     }

@@ -25,7 +25,8 @@ pub fn desired_replicas(value_milli: i64, target_milli: i64, current: u32) -> u3
     (value_milli as f64 / target_milli as f64).ceil() as u32
 }
 
-/// `fmt.Sprintf("%.3f")` parsed as a quantity: rounded to thousandths; NaN, infinity and negatives are 0.
+/// `fmt.Sprintf("%.3f")` parsed as a quantity: rounded to thousandths; NaN, infinity and negatives
+/// are 0.
 pub fn quantity_milli(value: f64) -> i64 {
     if !value.is_finite() || value < 0.0 {
         return 0;
@@ -52,7 +53,8 @@ impl Target {
         Self { replicas: min, min, max, cooldown, last_active: None, recommended: Vec::new() }
     }
 
-    /// One poll of KEDA: `None` is an error, which holds. Wakes to max(1, min), sleeps after the cooldown.
+    /// One poll of KEDA: `None` is an error, which holds. Wakes to max(1, min), sleeps after the
+    /// cooldown.
     pub fn poll(&mut self, now: Timestamp, reading: Option<Reading>) {
         let Some(reading) = reading else { return };
         if reading.active {
@@ -65,8 +67,8 @@ impl Target {
         }
     }
 
-    /// One sync of the HPA: does nothing at zero; errors hold; up at most max(2 × current, 4), down to the largest
-    /// recommendation of the last 300 s.
+    /// One sync of the HPA: does nothing at zero; errors hold; up at most max(2 × current, 4), down
+    /// to the largest recommendation of the last 300 s.
     pub fn sync(&mut self, now: Timestamp, reading: Option<Reading>) {
         let Some(reading) = reading.filter(|_| self.replicas > 0) else { return };
         let wanted = desired_replicas(reading.value_milli, reading.target_milli, self.replicas);
@@ -125,7 +127,9 @@ mod tests {
         let mut target = Target::new(0, 100);
         target.poll(at(0), reading(200, 10));
         assert_eq!(target.replicas, 1, "never straight to N");
-        let ramp: Vec<u32> = (1..=4).map(|i| (target.sync(at(15 * i), reading(200, 10)), target.replicas).1).collect();
+        let ramp: Vec<u32> = (1..=4)
+            .map(|i| (target.sync(at(15 * i), reading(200, 10)), target.replicas).1)
+            .collect();
         assert_eq!(ramp, [4, 8, 16, 20]);
 
         target.sync(at(90), reading(10, 10));

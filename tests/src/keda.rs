@@ -21,7 +21,10 @@ mod proto {
 }
 
 pub use proto::external_scaler_client::ExternalScalerClient;
-pub use proto::{GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue, ScaledObjectRef};
+pub use proto::{
+    GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
+    ScaledObjectRef,
+};
 
 /// A trigger of a ScaledObject: what KEDA sends.
 #[derive(Debug, Clone)]
@@ -37,7 +40,8 @@ pub struct Trigger {
 impl Trigger {
     /// A trigger with the keys that KEDA always sends along.
     pub fn new(namespace: &str, name: &str) -> Self {
-        let metadata = HashMap::from([("scalerAddress".to_owned(), "prewarm.prewarm.svc:9090".to_owned())]);
+        let metadata =
+            HashMap::from([("scalerAddress".to_owned(), "prewarm.prewarm.svc:9090".to_owned())]);
         Self { namespace: namespace.to_owned(), name: name.to_owned(), metadata }
     }
 
@@ -99,11 +103,17 @@ pub struct Keda {
 impl Keda {
     /// An operator that knows of the scaler at `address` and has not called it yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, channel: Mutex::default(), connections: AtomicUsize::new(0), calls: AtomicUsize::new(0) }
+        Self {
+            address,
+            channel: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        }
     }
 
-    /// One poll of the scale loop: the spec, then value, then activity. After an error the scaler is rebuilt and the
-    /// calls are made once more; a second error is the poll's (sc.go:225-276), and closes the connection (2.21).
+    /// One poll of the scale loop: the spec, then value, then activity. After an error the scaler
+    /// is rebuilt and the calls are made once more; a second error is the poll's (sc.go:225-276),
+    /// and closes the connection (2.21).
     pub async fn poll(&self, trigger: &Trigger) -> Result<Answers, Status> {
         self.round(trigger, None).await
     }
@@ -133,17 +143,28 @@ impl Keda {
     ) -> Result<Answers, Status> {
         self.calls.fetch_add(2, Ordering::Relaxed);
         let metric_name = spec.metric_name.clone();
-        let request = GetMetricsRequest { scaled_object_ref: Some(trigger.reference()), metric_name };
-        let values = self.client().get_metrics(with(request, deadline)).await?.into_inner().metric_values;
+        let request =
+            GetMetricsRequest { scaled_object_ref: Some(trigger.reference()), metric_name };
+        let values =
+            self.client().get_metrics(with(request, deadline)).await?.into_inner().metric_values;
         let [value] = values.as_slice() else {
             return Err(Status::internal(format!("one value is due: {values:?}")));
         };
-        let active = self.client().is_active(with(trigger.reference(), deadline)).await?.into_inner().result;
-        Ok(Answers { metric: spec.metric_name.clone(), target: target(spec), value: read(value), active })
+        let active =
+            self.client().is_active(with(trigger.reference(), deadline)).await?.into_inner().result;
+        Ok(Answers {
+            metric: spec.metric_name.clone(),
+            target: target(spec),
+            value: read(value),
+            active,
+        })
     }
 
     /// The push stream of one trigger.
-    pub async fn push(&self, trigger: &Trigger) -> Result<tonic::Streaming<IsActiveResponse>, Status> {
+    pub async fn push(
+        &self,
+        trigger: &Trigger,
+    ) -> Result<tonic::Streaming<IsActiveResponse>, Status> {
         Ok(self.client().stream_is_active(trigger.reference()).await?.into_inner())
     }
 
@@ -152,7 +173,8 @@ impl Keda {
         let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channel.get_or_insert_with(|| {
             self.connections.fetch_add(1, Ordering::Relaxed);
-            let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).expect("a URL");
+            let endpoint =
+                Endpoint::from_shared(format!("http://{}", self.address)).expect("a URL");
             endpoint.connect_lazy()
         });
         ExternalScalerClient::new(channel.clone())
@@ -173,7 +195,11 @@ impl Keda {
         self.calls.load(Ordering::Relaxed)
     }
 
-    async fn round(&self, trigger: &Trigger, deadline: Option<Duration>) -> Result<Answers, Status> {
+    async fn round(
+        &self,
+        trigger: &Trigger,
+        deadline: Option<Duration>,
+    ) -> Result<Answers, Status> {
         let spec = match self.metric_spec(trigger).await {
             Ok(spec) => spec,
             Err(_) => {
@@ -185,7 +211,9 @@ impl Keda {
             Ok(answers) => Ok(answers),
             Err(_) => {
                 self.close();
-                self.metrics_and_activity(trigger, &spec, deadline).await.inspect_err(|_| self.close())
+                self.metrics_and_activity(trigger, &spec, deadline)
+                    .await
+                    .inspect_err(|_| self.close())
             }
         }
     }
@@ -198,7 +226,11 @@ pub fn target(spec: &MetricSpec) -> f64 {
 
 /// The value as KEDA reads it (external_scaler.go:246-249).
 pub fn read(value: &MetricValue) -> f64 {
-    if value.metric_value_float > 0.0 { value.metric_value_float } else { value.metric_value as f64 }
+    if value.metric_value_float > 0.0 {
+        value.metric_value_float
+    } else {
+        value.metric_value as f64
+    }
 }
 
 fn with<T>(message: T, deadline: Option<Duration>) -> Request<T> {

@@ -1,8 +1,10 @@
-//! What the integration tests stand on: real services in private instances, a client that calls as KEDA does,
-//! the HPA's arithmetic, faults between the service and its dependencies, and generated demand.
+//! What the integration tests stand on: real services in private instances, a client that calls as
+//! KEDA does, the HPA's arithmetic, faults between the service and its dependencies, and generated
+//! demand.
 //!
-//! Nothing here outlives the test process, and nothing here sleeps for a fixed time: tests wait for conditions with
-//! [`eventually`]. A service that is missing is a panic that names its Debian package, never a skipped test.
+//! Nothing here outlives the test process, and nothing here sleeps for a fixed time: tests wait for
+//! conditions with [`eventually`]. A service that is missing is a panic that names its Debian
+//! package, never a skipped test.
 
 pub mod app;
 pub mod hpa;

@@ -26,12 +26,19 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a cluster and starts it.
     pub async fn start() -> Self {
-        let dir = tempfile::Builder::new().prefix("prewarm-pg-").tempdir().expect("temporary directory");
+        let dir =
+            tempfile::Builder::new().prefix("prewarm-pg-").tempdir().expect("temporary directory");
         if let Some(user) = server_user() {
             process::run(Command::new("chown").arg(user).arg(dir.path()));
         }
         let mut initdb = process::bound_to_us(&program("initdb"), server_user(), "KILL");
-        initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
+        initdb.args([
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ]);
         initdb.arg(format!("--username={USER}")).arg("-D").arg(data(dir.path()));
         process::run(initdb.current_dir("/"));
         let mut postgres = Self { daemon: None, port: process::free_port(), dir };
@@ -77,10 +84,16 @@ impl Postgres {
     /// Starts a stopped server on its old data and port.
     pub async fn restart(&mut self) {
         self.stop();
-        // Should we die: KILL, which reaches a frozen postmaster, too; its children see its end and follow.
+        // Should we die: KILL, which reaches a frozen postmaster, too; its children see its end and
+        // follow.
         let mut command = process::bound_to_us(&program("postgres"), server_user(), "KILL");
         command.current_dir("/").arg("-D").arg(data(self.dir.path()));
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "shared_buffers=32MB"] {
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "full_page_writes=off",
+            "shared_buffers=32MB",
+        ] {
             command.arg("-c").arg(setting);
         }
         command.arg("-c").arg(format!("port={}", self.port));
@@ -110,7 +123,8 @@ fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-/// The user that runs the server: PostgreSQL refuses root, so root steps down to the package's own user.
+/// The user that runs the server: PostgreSQL refuses root, so root steps down to the package's own
+/// user.
 fn server_user() -> Option<&'static str> {
     process::is_root().then_some("postgres")
 }
@@ -118,10 +132,13 @@ fn server_user() -> Option<&'static str> {
 /// A program of the newest PostgreSQL of this machine.
 fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<u32> = versions.filter_map(|dir| dir.file_name().to_str()?.parse().ok()).collect();
+    let mut versions: Vec<u32> =
+        versions.filter_map(|dir| dir.file_name().to_str()?.parse().ok()).collect();
     versions.sort_unstable_by(|a, b| b.cmp(a));
-    let places: Vec<PathBuf> =
-        versions.into_iter().map(|v| PathBuf::from(format!("/usr/lib/postgresql/{v}/bin"))).collect();
+    let places: Vec<PathBuf> = versions
+        .into_iter()
+        .map(|v| PathBuf::from(format!("/usr/lib/postgresql/{v}/bin")))
+        .collect();
     process::program(name, &places, "postgresql")
 }
 
@@ -140,7 +157,10 @@ mod tests {
         assert!(PgConnection::connect(&postgres.url()).await.is_err(), "it is stopped");
 
         postgres.restart().await;
-        let n: i32 = sqlx::query_scalar("SELECT n FROM kept").fetch_one(&mut postgres.connect().await).await.unwrap();
+        let n: i32 = sqlx::query_scalar("SELECT n FROM kept")
+            .fetch_one(&mut postgres.connect().await)
+            .await
+            .unwrap();
         assert_eq!(n, 42);
         assert!(postgres.dump().contains("INSERT INTO public.kept VALUES (42)"));
     }
@@ -150,7 +170,8 @@ mod tests {
         let postgres = Postgres::start().await;
         postgres.freeze();
         let url = postgres.url();
-        let attempt = tokio::time::timeout(Duration::from_millis(300), PgConnection::connect(&url)).await;
+        let attempt =
+            tokio::time::timeout(Duration::from_millis(300), PgConnection::connect(&url)).await;
         assert!(attempt.is_err(), "neither accepted nor refused");
         postgres.thaw();
         postgres.connect().await;

@@ -23,7 +23,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `command` with its output in the file `log`; `quit` is the signal that ends it quickly.
+    /// Starts `command` with its output in the file `log`; `quit` is the signal that ends it
+    /// quickly.
     pub fn spawn(name: &'static str, mut command: Command, log: &Path, quit: Signal) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("log file");
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("log file")).stderr(file);
@@ -53,7 +54,9 @@ impl Daemon {
         let Ok(mut tasks) = std::fs::read_dir(tasks) else { return true };
         tasks.all(|task| {
             let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
-            stat.map_or(true, |stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+            stat.map_or(true, |stat| {
+                stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+            })
         })
     }
 
@@ -107,8 +110,8 @@ impl Drop for Daemon {
     }
 }
 
-/// `program` run such that the kernel ends it when this process dies in whatever way, as `user` if given.
-/// `setpriv` is part of util-linux, which every Debian has.
+/// `program` run such that the kernel ends it when this process dies in whatever way, as `user` if
+/// given. `setpriv` is part of util-linux, which every Debian has.
 pub fn bound_to_us(program: &Path, user: Option<&str>, on_death: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.arg(format!("--pdeathsig={on_death}"));
@@ -127,22 +130,29 @@ pub fn is_root() -> bool {
 /// Runs a command to its end; panics with its output unless it succeeds.
 pub fn run(command: &mut Command) -> String {
     let line = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{line}: {error}"));
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{line}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{line}\n{text}{}", String::from_utf8_lossy(&output.stderr));
     text
 }
 
-/// Where `name` lies: in `PATH` or in one of `places`; panics naming the Debian package that holds it.
+/// Where `name` lies: in `PATH` or in one of `places`; panics naming the Debian package that holds
+/// it.
 pub fn program(name: &str, places: &[PathBuf], package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = places.iter().cloned().chain(std::env::split_paths(OsStr::new(&path))).map(|dir| dir.join(name));
+    let found = places
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(OsStr::new(&path)))
+        .map(|dir| dir.join(name));
     let mut found = found.filter(|file| file.is_file());
     found.next().unwrap_or_else(|| panic!("`{name}` is missing: apt-get install {package}"))
 }
 
-/// A TCP port of the loopback that nobody listens on. It lies below the kernel's ephemeral range, so no outgoing
-/// connection takes it while a service is stopped for a while; processes start at different ends of the range.
+/// A TCP port of the loopback that nobody listens on. It lies below the kernel's ephemeral range,
+/// so no outgoing connection takes it while a service is stopped for a while; processes start at
+/// different ends of the range.
 pub fn free_port() -> u16 {
     const RANGE: std::ops::Range<u16> = 20_000..32_000;
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
@@ -160,8 +170,8 @@ pub fn free_port() -> u16 {
     panic!("no free port in {RANGE:?}");
 }
 
-/// Starts a child from a thread that lives as long as the process: the kernel sends the parent-death signal when
-/// the *thread* that started a child ends, and test threads end early.
+/// Starts a child from a thread that lives as long as the process: the kernel sends the
+/// parent-death signal when the *thread* that started a child ends, and test threads end early.
 fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, mpsc::Sender<io::Result<Child>>);
     static ORDERS: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {

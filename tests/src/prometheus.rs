@@ -36,7 +36,8 @@ impl Prometheus {
         prometheus.started().await
     }
 
-    /// Starts one that holds these samples: OpenMetrics lines with timestamps, without the final `# EOF`.
+    /// Starts one that holds these samples: OpenMetrics lines with timestamps, without the final `#
+    /// EOF`.
     pub async fn holding_text(samples: &str) -> Self {
         let prometheus = Self::prepare("");
         if !samples.is_empty() {
@@ -61,15 +62,19 @@ impl Prometheus {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// The value of an instant query that gives one series; `None` if it gives nothing. Panics on more than one.
+    /// The value of an instant query that gives one series; `None` if it gives nothing. Panics on
+    /// more than one.
     pub async fn query(&self, promql: &str, at: Timestamp) -> Option<f64> {
         let time = format!("{:.3}", at.as_millisecond() as f64 / 1000.0);
         let request = self.http.get(self.api("query")).query(&[("query", promql), ("time", &time)]);
-        let answer: Value = request.send().await.expect("query Prometheus").json().await.expect("JSON");
+        let answer: Value =
+            request.send().await.expect("query Prometheus").json().await.expect("JSON");
         assert_eq!(answer["status"], "success", "{promql}: {answer}");
         let series = answer["data"]["result"].as_array().expect("a vector");
         assert!(series.len() <= 1, "{promql} gives {} series", series.len());
-        series.first().map(|one| one["value"][1].as_str().expect("a value").parse().expect("a number"))
+        series
+            .first()
+            .map(|one| one["value"][1].as_str().expect("a value").parse().expect("a number"))
     }
 
     /// Freezes it: connections are accepted by the kernel and never answered.
@@ -100,7 +105,9 @@ impl Prometheus {
         eventually(Duration::from_secs(20), "Prometheus is ready", || {
             daemon.assert_running();
             let request = self.http.get(&ready);
-            async move { request.send().await.ok().filter(|answer| answer.status().is_success()).map(drop) }
+            async move {
+                request.send().await.ok().filter(|answer| answer.status().is_success()).map(drop)
+            }
         })
         .await;
         self.daemon = Some(daemon);
@@ -108,8 +115,12 @@ impl Prometheus {
 
     fn prepare(scrape_configs: &str) -> Self {
         crate::install_crypto();
-        let dir = tempfile::Builder::new().prefix("prewarm-prom-").tempdir().expect("temporary directory");
-        std::fs::write(dir.path().join("prometheus.yml"), scrape_configs).expect("write the configuration");
+        let dir = tempfile::Builder::new()
+            .prefix("prewarm-prom-")
+            .tempdir()
+            .expect("temporary directory");
+        std::fs::write(dir.path().join("prometheus.yml"), scrape_configs)
+            .expect("write the configuration");
         Self { daemon: None, http: reqwest::Client::new(), port: process::free_port(), dir }
     }
 
@@ -120,10 +131,17 @@ impl Prometheus {
 
     /// Writes blocks before the first start: samples of any age, which no scrape could give.
     fn load(&self, samples: &str) {
-        std::fs::write(self.file("traces.om"), format!("{samples}# EOF\n")).expect("write the traces");
+        std::fs::write(self.file("traces.om"), format!("{samples}# EOF\n"))
+            .expect("write the traces");
         // One large block: the default of two hours reads the whole text once for each.
         let mut promtool = Command::new(program("promtool"));
-        promtool.args(["tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=1000h"]);
+        promtool.args([
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "--quiet",
+            "--max-block-duration=1000h",
+        ]);
         process::run(promtool.arg(self.file("traces.om")).arg(self.file("data")));
     }
 
@@ -150,16 +168,24 @@ mod tests {
     #[tokio::test]
     async fn holds_a_week_as_gauge_and_as_counter() {
         let week = Trace::working_days(monday(), days(7), 80.0, 7);
-        let metrics = [week.clone().gauge("demand{a=\"b\"}"), week.clone().counter("requests_total{a=\"b\"}")];
+        let metrics = [
+            week.clone().gauge("demand{a=\"b\"}"),
+            week.clone().counter("requests_total{a=\"b\"}"),
+        ];
         let mut prometheus = Prometheus::holding(&metrics).await;
         let noon = clock_time(monday() + days(2), 12, 0);
         for restarted in [false, true] {
             let gauge = prometheus.query("demand{a=\"b\"}", noon).await.unwrap();
-            assert!((gauge - week.at(noon).unwrap()).abs() < 0.001, "{gauge}, restarted: {restarted}");
+            assert!(
+                (gauge - week.at(noon).unwrap()).abs() < 0.001,
+                "{gauge}, restarted: {restarted}"
+            );
             prometheus.restart().await;
         }
         let rate = prometheus.query("sum(rate(requests_total[5m]))", noon).await.unwrap();
-        let mean = (0..20).filter_map(|i| week.at(noon - SignedDuration::from_secs(15) * i)).sum::<f64>() / 20.0;
+        let mean =
+            (0..20).filter_map(|i| week.at(noon - SignedDuration::from_secs(15) * i)).sum::<f64>()
+                / 20.0;
         assert!((rate - mean).abs() < mean * 0.02, "{rate} against {mean}");
         assert_eq!(prometheus.query("demand", monday() - days(1)).await, None, "before the trace");
     }

@@ -47,7 +47,8 @@ impl Proxy {
         let (open, listening) = watch::channel(false);
         let accepted = Arc::new(AtomicUsize::new(0));
         let asked = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(listen(address, upstream, watched, open, accepted.clone(), asked.clone()));
+        let task =
+            tokio::spawn(listen(address, upstream, watched, open, accepted.clone(), asked.clone()));
         let proxy = Self { address, fault, listening, accepted, asked, task };
         proxy.set(Fault::Pass).await;
         proxy
@@ -146,7 +147,8 @@ async fn connection(
     }
 }
 
-/// Passes bytes one way, as late and as wrong as the fault says: questions are counted, answers are spoilt.
+/// Passes bytes one way, as late and as wrong as the fault says: questions are counted, answers are
+/// spoilt.
 async fn relay(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

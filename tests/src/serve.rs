@@ -22,7 +22,8 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Starts `program` with a configuration file of these lines and these variables, and waits until it is alive.
+    /// Starts `program` with a configuration file of these lines and these variables, and waits
+    /// until it is alive.
     pub async fn start(program: &str, configuration: &str, environment: &[(&str, &str)]) -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (grpc, http) = (local(process::free_port()), local(process::free_port()));
@@ -38,7 +39,10 @@ impl Serve {
         http: SocketAddr,
     ) -> Self {
         crate::install_crypto();
-        let dir = tempfile::Builder::new().prefix("prewarm-serve-").tempdir().expect("temporary directory");
+        let dir = tempfile::Builder::new()
+            .prefix("prewarm-serve-")
+            .tempdir()
+            .expect("temporary directory");
         let file = dir.path().join("prewarm.toml");
         std::fs::write(&file, configuration).expect("write the configuration");
         let mut command = process::bound_to_us(Path::new(program), None, "KILL");
@@ -58,7 +62,9 @@ impl Serve {
     pub async fn terminate(mut self, limit: Duration) -> String {
         self.daemon.signal(Signal::TERM);
         let begun = std::time::Instant::now();
-        let status = eventually(limit, "the process exits", || std::future::ready(self.daemon.ended())).await;
+        let status =
+            eventually(limit, "the process exits", || std::future::ready(self.daemon.ended()))
+                .await;
         assert!(status.success(), "{status} after {:?}:\n{}", begun.elapsed(), self.daemon.log());
         self.daemon.log()
     }
@@ -80,7 +86,11 @@ impl Serve {
 
     /// Status of an HTTP request.
     pub async fn status(&self, path: &str) -> u16 {
-        reqwest::get(format!("http://{}{path}", self.http)).await.expect("an answer").status().as_u16()
+        reqwest::get(format!("http://{}{path}", self.http))
+            .await
+            .expect("an answer")
+            .status()
+            .as_u16()
     }
 
     /// Body of an HTTP request.

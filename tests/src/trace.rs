@@ -48,13 +48,16 @@ impl Trace {
         Self::new(start, length, SCRAPE, |_| value)
     }
 
-    /// Days of a service used by people: a quiet night (a tenth of the peak), a ramp from 07:00 to 09:00 UTC, a broad day,
-    /// weekends at 40 %, and 3 % of noise. `peak` is a working day's maximum.
+    /// Days of a service used by people: a quiet night (a tenth of the peak), a ramp from 07:00 to
+    /// 09:00 UTC, a broad day, weekends at 40 %, and 3 % of noise. `peak` is a working day's
+    /// maximum.
     pub fn working_days(start: Timestamp, length: SignedDuration, peak: f64, seed: u64) -> Self {
         let mut noise = Noise::new(seed);
         Self::new(start, length, SCRAPE, |t| {
             let civil = t.to_zoned(jiff::tz::TimeZone::UTC);
-            let hour = f64::from(civil.hour()) + f64::from(civil.minute()) / 60.0 + f64::from(civil.second()) / 3600.0;
+            let hour = f64::from(civil.hour())
+                + f64::from(civil.minute()) / 60.0
+                + f64::from(civil.second()) / 3600.0;
             let weekend = civil.weekday().to_monday_zero_offset() >= 5;
             let day = smooth_step(7.0, 9.0, hour) * (1.0 - smooth_step(17.0, 20.0, hour));
             let level = (0.1 + 0.9 * day) * if weekend { 0.4 } else { 1.0 };
@@ -132,7 +135,9 @@ impl Metric {
         let labels = &self.series[name.len()..];
         let (family, kind) = match self.kind {
             Kind::Gauge => (name, "gauge"),
-            Kind::Counter => (name.strip_suffix("_total").expect("a counter's name ends in _total"), "counter"),
+            Kind::Counter => {
+                (name.strip_suffix("_total").expect("a counter's name ends in _total"), "counter")
+            }
         };
         let mut text = format!("# TYPE {family} {kind}\n");
         let mut total = 0.0;
@@ -146,7 +151,8 @@ impl Metric {
     }
 }
 
-/// Midnight UTC of Monday, 7 September 2026: traces start on fixed days, so tests are the same every day.
+/// Midnight UTC of Monday, 7 September 2026: traces start on fixed days, so tests are the same
+/// every day.
 pub fn monday() -> Timestamp {
     "2026-09-07T00:00:00Z".parse().expect("a timestamp")
 }
@@ -210,14 +216,19 @@ mod tests {
         assert!((around(1, 12) - 100.0).abs() < 3.0, "noon: {}", around(1, 12));
         assert!((around(1, 8) - 55.0).abs() < 5.0, "ramp: {}", around(1, 8));
         assert!((around(5, 12) - 40.0).abs() < 2.0, "Saturday: {}", around(5, 12));
-        assert_eq!(week, Trace::working_days(monday(), days(7), 100.0, 1), "the same seed, the same trace");
+        assert_eq!(
+            week,
+            Trace::working_days(monday(), days(7), 100.0, 1),
+            "the same seed, the same trace"
+        );
         assert_ne!(week, Trace::working_days(monday(), days(7), 100.0, 2));
     }
 
     #[test]
     fn text_for_promtool() {
         let step = SignedDuration::from_secs(15);
-        let trace = Trace::new(Timestamp::UNIX_EPOCH, step * 3, step, |t| t.as_second() as f64 / 10.0);
+        let trace =
+            Trace::new(Timestamp::UNIX_EPOCH, step * 3, step, |t| t.as_second() as f64 / 10.0);
         assert_eq!(
             trace.clone().gauge("demand{a=\"b\"}").openmetrics(),
             "# TYPE demand gauge\ndemand{a=\"b\"} 0.000 0\ndemand{a=\"b\"} 1.500 15\ndemand{a=\"b\"} 3.000 30\n"
@@ -226,7 +237,11 @@ mod tests {
             trace.clone().counter("seen_total").openmetrics(),
             "# TYPE seen counter\nseen_total 0.000 0\nseen_total 22.500 15\nseen_total 67.500 30\n"
         );
-        let hole = trace.without(Timestamp::from_second(15).unwrap(), Timestamp::from_second(30).unwrap());
-        assert_eq!(hole.gauge("demand").openmetrics(), "# TYPE demand gauge\ndemand 0.000 0\ndemand 3.000 30\n");
+        let hole =
+            trace.without(Timestamp::from_second(15).unwrap(), Timestamp::from_second(30).unwrap());
+        assert_eq!(
+            hole.gauge("demand").openmetrics(),
+            "# TYPE demand gauge\ndemand 0.000 0\ndemand 3.000 30\n"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What `deploy/` says is what the server understands, and its parts fit together. No cluster looks at it here.
+//! What `deploy/` says is what the server understands, and its parts fit together. No cluster looks
+//! at it here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use prewarm::cli::Cli;
 use prewarm::config::Config;
-use prewarm::metadata::{self, Parsed};
+use prewarm::trigger::{self, Parsed};
 use serde_json::Value;
 
 fn deploy() -> PathBuf {
@@ -17,8 +18,11 @@ fn deploy() -> PathBuf {
 
 /// The YAML files of a folder of `deploy/`.
 fn files(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(deploy().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "yaml")).collect();
+    let entries = fs::read_dir(deploy().join(folder))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|ext| ext == "yaml")).collect();
     files.sort();
     assert!(!files.is_empty(), "{folder} is empty");
     files
@@ -55,7 +59,8 @@ fn configuration(all: &[(String, Value)]) -> (tempfile::TempDir, PathBuf) {
     fs::write(&password, "secret").expect("write the password");
     let mounted = "/var/run/secrets/prewarm/password";
     assert!(text.contains(mounted), "{text}");
-    fs::write(&file, text.replace(mounted, &password.display().to_string())).expect("write the configuration");
+    fs::write(&file, text.replace(mounted, &password.display().to_string()))
+        .expect("write the configuration");
     (dir, file)
 }
 
@@ -63,21 +68,30 @@ fn configuration(all: &[(String, Value)]) -> (tempfile::TempDir, PathBuf) {
 fn the_configuration_is_valid_and_knows_the_password() {
     let all = documents("manifests");
     let (_dir, file) = configuration(&all);
-    let config = Config::load(Some(&file), std::iter::empty()).unwrap_or_else(|error| panic!("{error}"));
-    assert!(config.database.expose().contains("prewarm:secret@"), "the password's file belongs to the database");
+    let config =
+        Config::load(Some(&file), std::iter::empty()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        config.database.expose().contains("prewarm:secret@"),
+        "the password's file belongs to the database"
+    );
     assert!(config.sources.contains_key("default"), "the examples name no source");
 }
 
 #[test]
 fn every_trigger_of_the_examples_is_read_without_error_or_warning() {
     let (_dir, file) = configuration(&documents("manifests"));
-    let rules = Config::load(Some(&file), std::iter::empty()).unwrap_or_else(|error| panic!("{error}")).rules();
+    let rules = Config::load(Some(&file), std::iter::empty())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .rules();
     let examples = documents("examples");
     let scaled = of_kind(&examples, "ScaledObject");
     assert!(scaled.len() >= 3, "only {} ScaledObjects", scaled.len());
     for object in scaled {
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned();
-        let (namespace, name) = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
+        let text = |value: &Value| {
+            value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+        };
+        let (namespace, name) =
+            (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
         for trigger in object["spec"]["triggers"].as_array().expect("triggers") {
             let metadata: HashMap<_, _> = trigger["metadata"]
                 .as_object()
@@ -85,7 +99,7 @@ fn every_trigger_of_the_examples_is_read_without_error_or_warning() {
                 .iter()
                 .map(|(key, value)| (key.clone(), text(value)))
                 .collect();
-            let Parsed { spec, trigger } = metadata::parse(&namespace, &name, &metadata, &rules);
+            let Parsed { spec, trigger } = trigger::parse(&namespace, &name, &metadata, &rules);
             spec.unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
             let trigger = trigger.unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
             assert!(trigger.warnings.is_empty(), "{name}: {:?}", trigger.warnings);
@@ -98,7 +112,8 @@ async fn the_examples_pass_prewarm_check() {
     let (_dir, config) = configuration(&documents("manifests"));
     let config = config.display().to_string();
     let examples = files("examples").into_iter().map(|file| file.display().to_string());
-    let arguments = ["prewarm", "check", "--config", &config].map(str::to_owned).into_iter().chain(examples);
+    let arguments =
+        ["prewarm", "check", "--config", &config].map(str::to_owned).into_iter().chain(examples);
     let checked = Cli::try_parse_from(arguments).expect("arguments").run().await.expect("a report");
     assert_eq!(checked, ExitCode::SUCCESS);
 }
@@ -115,22 +130,32 @@ fn the_parts_fit_together() {
     let cluster_wide = ["ClusterRole", "ClusterRoleBinding"];
     let namespaced = |document: &Value| cluster_wide.iter().all(|kind| document["kind"] != *kind);
     for (file, document) in all.iter().skip(1).filter(|(_, document)| namespaced(document)) {
-        assert_eq!(document["metadata"]["namespace"], first["metadata"]["name"], "{file}: {}", document["kind"]);
+        assert_eq!(
+            document["metadata"]["namespace"], first["metadata"]["name"],
+            "{file}: {}",
+            document["kind"]
+        );
     }
 
     // Whoever selects pods selects ours.
     let select = |kind: &str, pointer: &str| -> Vec<Value> {
         let of = of_kind(&all, kind);
         assert!(!of.is_empty(), "no {kind}");
-        of.iter().map(|one| one.pointer(pointer).cloned().unwrap_or_else(|| panic!("{kind}: {pointer}"))).collect()
+        of.iter()
+            .map(|one| one.pointer(pointer).cloned().unwrap_or_else(|| panic!("{kind}: {pointer}")))
+            .collect()
     };
     let mut selectors = vec![deployment["spec"]["selector"]["matchLabels"].clone()];
     selectors.extend(select("Service", "/spec/selector"));
     selectors.extend(select("PodDisruptionBudget", "/spec/selector/matchLabels"));
     selectors.extend(select("NetworkPolicy", "/spec/podSelector/matchLabels"));
     let spread = pod["spec"]["topologySpreadConstraints"].as_array().expect("spread constraints");
-    selectors.extend(spread.iter().map(|constraint| constraint["labelSelector"]["matchLabels"].clone()));
-    assert!(selectors.iter().all(|selector| selector == labels), "{selectors:?} do not all select {labels}");
+    selectors
+        .extend(spread.iter().map(|constraint| constraint["labelSelector"]["matchLabels"].clone()));
+    assert!(
+        selectors.iter().all(|selector| selector == labels),
+        "{selectors:?} do not all select {labels}"
+    );
 
     // Whoever names a port names one of the container's.
     let ports: HashMap<_, _> = container["ports"]
@@ -147,22 +172,39 @@ fn the_parts_fit_together() {
     }
     for service in of_kind(&all, "Service") {
         for port in service["spec"]["ports"].as_array().expect("ports") {
-            assert_eq!(ports[port["targetPort"].as_str().expect("a name")], &port["port"], "{service}");
+            assert_eq!(
+                ports[port["targetPort"].as_str().expect("a name")],
+                &port["port"],
+                "{service}"
+            );
         }
     }
 
     // What is mounted is there; what is read is mounted.
     let names = |of: &Value| -> BTreeSet<String> {
-        of.as_array().expect("a list").iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
+        of.as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| one["name"].as_str().expect("a name").to_owned())
+            .collect()
     };
     assert_eq!(names(&pod["spec"]["volumes"]), names(&container["volumeMounts"]));
-    let mounts: Vec<_> =
-        container["volumeMounts"].as_array().expect("mounts").iter().map(|m| &m["mountPath"]).collect();
+    let mounts: Vec<_> = container["volumeMounts"]
+        .as_array()
+        .expect("mounts")
+        .iter()
+        .map(|m| &m["mountPath"])
+        .collect();
     for file in ["/etc/prewarm/prewarm.toml", "/var/run/secrets/prewarm/password"] {
         let folder = file.rsplit_once('/').expect("a folder").0;
         assert!(mounts.iter().any(|mount| *mount == folder), "{file} is not mounted");
     }
-    assert!(container["args"].as_array().expect("arguments").contains(&"/etc/prewarm/prewarm.toml".into()));
+    assert!(
+        container["args"]
+            .as_array()
+            .expect("arguments")
+            .contains(&"/etc/prewarm/prewarm.toml".into())
+    );
 }
 
 #[test]
@@ -175,13 +217,19 @@ fn it_may_read_what_it_reads_and_nothing_more() {
         assert_eq!(binding["subjects"][0][field], account["metadata"][field]);
     }
     let words = |list: &Value| -> Vec<String> {
-        list.as_array().expect("a list").iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .map(|word| word.as_str().expect("a word").to_owned())
+            .collect()
     };
     let granted: BTreeSet<(String, Vec<String>)> = role["rules"]
         .as_array()
         .expect("rules")
         .iter()
-        .flat_map(|rule| words(&rule["resources"]).into_iter().map(|resource| (resource, words(&rule["verbs"]))))
+        .flat_map(|rule| {
+            words(&rule["resources"]).into_iter().map(|resource| (resource, words(&rule["verbs"])))
+        })
         .collect();
     let needed = [
         ("deployments/scale", "get"),
@@ -191,7 +239,8 @@ fn it_may_read_what_it_reads_and_nothing_more() {
         ("scaledobjects", "get"),
         ("statefulsets/scale", "get"),
     ];
-    let needed = needed.map(|(what, verbs)| (what.to_owned(), verbs.split(' ').map(str::to_owned).collect()));
+    let needed = needed
+        .map(|(what, verbs)| (what.to_owned(), verbs.split(' ').map(str::to_owned).collect()));
     assert_eq!(granted, BTreeSet::from(needed));
     // The Deployment alone has the token.
     assert_eq!(account["automountServiceAccountToken"], false);
@@ -214,7 +263,10 @@ fn the_pod_is_hardened_and_outlives_a_slow_shutdown() {
     assert!(pod["terminationGracePeriodSeconds"].as_u64() > Some(10), "we need up to ten seconds");
     let replicas = deployment["spec"]["replicas"].as_u64();
     let kept = only(&all, "PodDisruptionBudget")["spec"]["minAvailable"].as_u64();
-    assert!(replicas > kept, "a drain must be possible: {replicas:?} replicas, {kept:?} to be kept");
+    assert!(
+        replicas > kept,
+        "a drain must be possible: {replicas:?} replicas, {kept:?} to be kept"
+    );
     let dockerfile = fs::read_to_string(deploy().join("Dockerfile")).expect("the Dockerfile");
     let user = pod["securityContext"]["runAsUser"].to_string();
     assert!(dockerfile.contains(&format!("USER {user}:{user}")), "the image's user is {user}");
@@ -223,11 +275,15 @@ fn the_pod_is_hardened_and_outlives_a_slow_shutdown() {
 #[test]
 fn keda_finds_every_replica_where_the_examples_say() {
     let all = documents("manifests");
-    let headless = of_kind(&all, "Service").into_iter().find(|service| service["spec"]["clusterIP"] == "None");
-    let headless = headless.expect("a headless Service: behind a ClusterIP KEDA's one connection finds one pod");
+    let headless =
+        of_kind(&all, "Service").into_iter().find(|service| service["spec"]["clusterIP"] == "None");
+    let headless = headless
+        .expect("a headless Service: behind a ClusterIP KEDA's one connection finds one pod");
     let part = |value: &Value| value.as_str().expect("a string").to_owned();
-    let (name, namespace) = (part(&headless["metadata"]["name"]), part(&headless["metadata"]["namespace"]));
-    let address = format!("{name}.{namespace}.svc.cluster.local:{}", headless["spec"]["ports"][0]["port"]);
+    let (name, namespace) =
+        (part(&headless["metadata"]["name"]), part(&headless["metadata"]["namespace"]));
+    let address =
+        format!("{name}.{namespace}.svc.cluster.local:{}", headless["spec"]["ports"][0]["port"]);
     for object in of_kind(&documents("examples"), "ScaledObject") {
         for trigger in object["spec"]["triggers"].as_array().expect("triggers") {
             assert_eq!(trigger["metadata"]["scalerAddress"], address.as_str());

@@ -1,6 +1,7 @@
 //! The documents: short where they must be, and true wherever a program can tell.
 //!
-//! Parts of them are rendered from the code. After a change of a key, a preset, a flag, a metric or the configuration:
+//! Parts of them are rendered from the code. After a change of a key, a preset, a flag, a metric or
+//! the configuration:
 //!
 //! ```sh
 //! PREWARM_BLESS=1 cargo test -p prewarm-tests --test docs
@@ -20,17 +21,15 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use markdown::Document;
-use prewarm::metadata::{self, Rules};
+use prewarm::trigger::{self, Rules};
 use serde_json::Value;
 
 /// Lines of the README: what a stranger reads.
 const README_LINES: usize = 120;
 
 /// Folders of this repository: a word in code that begins with one of them is a path.
-const FOLDERS: [&str; 8] = ["forecaster/", "scaler/", "tests/", "docs/", "deploy/", "migrations/", "proto/", ".ci/"];
-
-/// Documents that are ahead of the code: the rooms that they name are being built.
-const AHEAD: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
+const FOLDERS: [&str; 8] =
+    ["forecaster/", "scaler/", "tests/", "docs/", "deploy/", "migrations/", "proto/", ".ci/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder").to_owned()
@@ -43,13 +42,20 @@ fn documents() -> BTreeMap<String, Document> {
         for entry in fs::read_dir(root().join(folder)).expect("a folder of the repository") {
             let path = entry.expect("a readable entry").path();
             if path.extension().is_some_and(|extension| extension == "md") {
-                let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
-                let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let name = path
+                    .strip_prefix(root())
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .into_owned();
+                let text =
+                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
                 found.insert(name, Document::new(text));
             }
         }
     }
-    for needed in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/triggers.md"] {
+    for needed in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/triggers.md"]
+    {
         assert!(found.contains_key(needed), "{needed} is missing");
     }
     found
@@ -58,7 +64,10 @@ fn documents() -> BTreeMap<String, Document> {
 #[test]
 fn the_readme_is_short() {
     let lines = documents()["README.md"].text.lines().count();
-    assert!(lines <= README_LINES, "README.md has {lines} lines, at most {README_LINES}: move something to docs/");
+    assert!(
+        lines <= README_LINES,
+        "README.md has {lines} lines, at most {README_LINES}: move something to docs/"
+    );
 }
 
 #[test]
@@ -79,7 +88,10 @@ fn links_lead_to_files_and_headings_that_exist() {
             } else if !anchor.is_empty() {
                 let headings = all.get(&file).map(Document::anchors).unwrap_or_default();
                 if !headings.iter().any(|heading| heading == anchor) {
-                    broken.push(format!("{name}:{line}: {target}: no such heading; there are {}", headings.join(", ")));
+                    broken.push(format!(
+                        "{name}:{line}: {target}: no such heading; there are {}",
+                        headings.join(", ")
+                    ));
                 }
             }
         }
@@ -119,13 +131,12 @@ fn files_and_folders_that_are_named_exist() {
     let mut missing = Vec::new();
     let mut named = 0;
     for (name, document) in documents() {
-        if AHEAD.contains(&name.as_str()) {
-            continue;
-        }
         for (line, word) in document.code_words() {
             // `forecaster/…/NAME.rs` and `tests/run quick` are no paths, or more than one.
             let path = word.split([' ', ':', '#']).next().unwrap_or_default().trim_end_matches('/');
-            let pattern = path.contains(['*', '…', '{', '<']) || path.contains("NAME") || path.contains("NNNN");
+            let pattern = path.contains(['*', '…', '{', '<'])
+                || path.contains("NAME")
+                || path.contains("NNNN");
             if FOLDERS.iter().any(|folder| word.starts_with(folder)) && !pattern {
                 named += 1;
                 if !root().join(path).exists() {
@@ -144,7 +155,8 @@ fn generated_parts_are_what_the_code_says() {
     let mut differ = Vec::new();
     for part in generated::parts() {
         let path = root().join(part.file);
-        let before = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", part.file));
+        let before =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", part.file));
         let after = markdown::with_part(&before, part.name, &part.text)
             .unwrap_or_else(|problem| panic!("{}: {problem}", part.file));
         if before == after {
@@ -153,11 +165,19 @@ fn generated_parts_are_what_the_code_says() {
         if bless {
             fs::write(&path, &after).unwrap_or_else(|error| panic!("{}: {error}", part.file));
         }
-        let line = before.lines().zip(after.lines()).position(|(old, new)| old != new).map_or(0, |line| line + 1);
+        let line = before
+            .lines()
+            .zip(after.lines())
+            .position(|(old, new)| old != new)
+            .map_or(0, |line| line + 1);
         differ.push(format!("{}:{line}: {}", part.file, part.name));
     }
     let advice = "PREWARM_BLESS=1 cargo test -p prewarm-tests --test docs writes them anew";
-    assert!(bless || differ.is_empty(), "parts that the code has left behind ({advice}):\n{}", differ.join("\n"));
+    assert!(
+        bless || differ.is_empty(),
+        "parts that the code has left behind ({advice}):\n{}",
+        differ.join("\n")
+    );
 }
 
 #[test]
@@ -165,7 +185,10 @@ fn the_answer_table_has_every_state() {
     let concepts = &documents()["docs/concepts.md"];
     let rows = concepts.table_rows("The answer table");
     for (state, _) in generated::names_of("State") {
-        assert!(rows.iter().any(|row| row[0] == markdown::code(&state)), "docs/concepts.md: no row for {state}");
+        assert!(
+            rows.iter().any(|row| row[0] == markdown::code(&state)),
+            "docs/concepts.md: no row for {state}"
+        );
     }
 }
 
@@ -174,18 +197,27 @@ fn every_invariant_has_its_test() {
     let architecture = &documents()["ARCHITECTURE.md"];
     let mut held = 0;
     for cells in architecture.table_rows("Invariants") {
-        let [invariant, tests, file] = &cells[..] else { panic!("{cells:?}: invariant, tests, file") };
+        let [invariant, tests, file] = &cells[..] else {
+            panic!("{cells:?}: invariant, tests, file")
+        };
         let file = file.trim_matches('`');
-        let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{invariant}: {file}: {error}"));
+        let text = fs::read_to_string(root().join(file))
+            .unwrap_or_else(|error| panic!("{invariant}: {file}: {error}"));
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "{invariant}: no test is named");
         for name in names {
-            let (before, _) =
-                text.split_once(&format!("fn {name}(")).unwrap_or_else(|| panic!("{invariant}: no {name} in {file}"));
-            let attributes: Vec<&str> = before.lines().rev().take_while(|line| !line.trim().is_empty()).collect();
-            let is_test = attributes.iter().any(|line| line.contains("#[test]") || line.contains("::test"));
+            let (before, _) = text
+                .split_once(&format!("fn {name}("))
+                .unwrap_or_else(|| panic!("{invariant}: no {name} in {file}"));
+            let attributes: Vec<&str> =
+                before.lines().rev().take_while(|line| !line.trim().is_empty()).collect();
+            let is_test =
+                attributes.iter().any(|line| line.contains("#[test]") || line.contains("::test"));
             let is_scenario = file.starts_with("tests/cluster/scenario/");
-            assert!(is_test || is_scenario || text.contains("proptest!"), "{invariant}: {name} in {file} is no test");
+            assert!(
+                is_test || is_scenario || text.contains("proptest!"),
+                "{invariant}: {name} in {file} is no test"
+            );
             held += 1;
         }
     }
@@ -195,8 +227,11 @@ fn every_invariant_has_its_test() {
 #[test]
 fn names_that_are_gone_stay_out_of_the_code() {
     let rows = documents()["ARCHITECTURE.md"].table_rows("Names that are gone");
-    let gone: Vec<String> =
-        rows.iter().flat_map(|row| row[1].split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    let gone: Vec<String> = rows
+        .iter()
+        .flat_map(|row| row[1].split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
     assert!(!gone.is_empty(), "no names found");
     let mut offences = Vec::new();
     for source in source::sources() {
@@ -207,7 +242,8 @@ fn names_that_are_gone_stay_out_of_the_code() {
         }
         for (line, text) in source.code_lines() {
             for name in gone.iter().filter(|name| declares(text, name)) {
-                offences.push(format!("{}:{line}: {name} is gone, see ARCHITECTURE.md", source.path));
+                offences
+                    .push(format!("{}:{line}: {name} is gone, see ARCHITECTURE.md", source.path));
             }
         }
     }
@@ -228,17 +264,19 @@ fn triggers_of_the_documents_are_read_without_error_or_warning() {
     for (name, document) in documents() {
         for (line, block) in document.blocks("yaml") {
             let place = format!("{name}:{line}");
-            let trees: Vec<Value> =
-                serde_saphyr::from_multiple(&block).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let trees: Vec<Value> = serde_saphyr::from_multiple(&block)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
             for trigger in trees.iter().flat_map(triggers) {
-                let metadata: HashMap<String, String> = serde_json::from_value(trigger["metadata"].clone())
-                    .unwrap_or_else(|error| panic!("{place}: every value of metadata is a string: {error}"));
+                let metadata: HashMap<String, String> =
+                    serde_json::from_value(trigger["metadata"].clone()).unwrap_or_else(|error| {
+                        panic!("{place}: every value of metadata is a string: {error}")
+                    });
                 if !trigger["type"].as_str().is_some_and(|kind| kind.starts_with("external")) {
                     continue;
                 }
                 // What refers to the server's configuration is taken on trust.
                 let rules = trusting(&metadata);
-                let parsed = metadata::parse("llm", "llama", &metadata, &rules);
+                let parsed = trigger::parse("llm", "llama", &metadata, &rules);
                 let trigger = parsed.trigger.unwrap_or_else(|errors| panic!("{place}: {errors:?}"));
                 assert!(trigger.warnings.is_empty(), "{place}: {:?}", trigger.warnings);
                 read += 1;
@@ -258,7 +296,8 @@ fn triggers(tree: &Value) -> Vec<Value> {
 fn trusting(metadata: &HashMap<String, String>) -> Rules {
     let mut rules = Rules::default();
     if let Some(name) = metadata.get("policyRef") {
-        let shared = metadata::SharedPolicy { zone: None, windows: Vec::new(), holidays: Vec::new() };
+        let shared =
+            trigger::SharedPolicy { zone: None, windows: Vec::new(), holidays: Vec::new() };
         rules.policies.insert(name.clone(), shared);
     }
     if let Some(name) = metadata.get("holidays") {

@@ -1,4 +1,5 @@
-//! The load of a large installation. It means something in an optimised build: `cargo test --profile fuzz -p prewarm-tests --test load`.
+//! The load of a large installation. It means something in an optimised build: `cargo test
+//! --profile fuzz -p prewarm-tests --test load`.
 
 #![expect(clippy::unwrap_used, reason = "a test's support may")]
 
@@ -29,7 +30,8 @@ fn triggers() -> Vec<Trigger> {
 
 /// A service on PostgreSQL that knows every trigger.
 async fn installation(triggers: &[Trigger]) -> (Prometheus, Postgres, Proxy, TestApp) {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 2.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 2.0).gauge("demand")]).await;
     let postgres = Postgres::start().await;
     let proxy = Proxy::before(postgres.address()).await;
     let setup = Setup::new(prometheus.address(), clock_time(monday(), 12, 0));
@@ -66,11 +68,13 @@ fn percentile(sorted: &[Duration], p: f64) -> Duration {
 async fn c31_a_thousand_scaled_objects_in_kedas_rhythm() {
     let triggers = triggers();
     let (_prometheus, _postgres, _proxy, app) = installation(&triggers).await;
-    // KEDA's loops start together and have no jitter: a burst of 3000 calls each 30 s. The HPA's calls come from five
-    // workers, twice in that time. Two rounds, without the pauses between them.
+    // KEDA's loops start together and have no jitter: a burst of 3000 calls each 30 s. The HPA's
+    // calls come from five workers, twice in that time. Two rounds, without the pauses between
+    // them.
     let mut took = Vec::new();
     for _ in 0..2 {
-        for worker in join_all(triggers.iter().map(|trigger| timed_poll(&app.keda, trigger))).await {
+        for worker in join_all(triggers.iter().map(|trigger| timed_poll(&app.keda, trigger))).await
+        {
             took.extend(worker);
         }
         for _ in 0..2 {
@@ -81,8 +85,9 @@ async fn c31_a_thousand_scaled_objects_in_kedas_rhythm() {
     took.sort_unstable();
     let (p50, p99) = (percentile(&took, 0.5), percentile(&took, 0.99));
     println!("{} calls: p50 {p50:?}, p99 {p99:?}, longest {:?}", took.len(), took[took.len() - 1]);
-    // The targets (2 ms, 50 ms) are for `cargo bench -p prewarm --bench get_metrics`: client and server share this machine with
-    // whatever else runs. A call that waited for the network, the database or a lock would be far beyond these.
+    // The targets (2 ms, 50 ms) are for `cargo bench -p prewarm --bench get_metrics`: client and
+    // server share this machine with whatever else runs. A call that waited for the network, the
+    // database or a lock would be far beyond these.
     assert!(p50 < Duration::from_millis(20), "p50 {p50:?}");
     assert!(p99 < Duration::from_millis(500), "p99 {p99:?}");
 }
@@ -103,7 +108,8 @@ async fn c32_an_operators_restart_is_absorbed_without_a_query_per_call() {
     .await;
     let streams = join_all(triggers.iter().map(|trigger| async {
         let mut active = app.keda.push(trigger).await.unwrap();
-        let mut specs = app.keda.client().stream_metric_spec(trigger.reference()).await.unwrap().into_inner();
+        let mut specs =
+            app.keda.client().stream_metric_spec(trigger.reference()).await.unwrap().into_inner();
         assert_eq!(specs.next().await.unwrap().unwrap().metric_specs.len(), 1);
         // The first trigger's demand is nothing.
         if !trigger.name.ends_with("0000") {
@@ -120,5 +126,9 @@ async fn c32_an_operators_restart_is_absorbed_without_a_query_per_call() {
         2 * streams.len()
     );
     assert!(took < Duration::from_secs(10), "{took:?}");
-    assert!(questions < OBJECTS / 10, "{questions} questions to the database for {} calls", 6 * OBJECTS);
+    assert!(
+        questions < OBJECTS / 10,
+        "{questions} questions to the database for {} calls",
+        6 * OBJECTS
+    );
 }

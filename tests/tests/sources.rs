@@ -1,5 +1,5 @@
-//! Sources against a real Prometheus: the numbers are PromQL's, the failures are those of a real server, and what is
-//! evaluated on scraped text agrees with it.
+//! Sources against a real Prometheus: the numbers are PromQL's, the failures are those of a real
+//! server, and what is evaluated on scraped text agrees with it.
 
 #[cfg(test)]
 mod sources {

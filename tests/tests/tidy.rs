@@ -5,8 +5,9 @@ mod source;
 
 use source::{Source, root, sources};
 
-/// Which module of the service may import which; whoever is not listed is not known yet. Arrows point down:
-/// `main → cli → app → {grpc, dashboard, collector, training} → {registry, metadata, source, store, cluster, …}`.
+/// Which module of the service may import which; whoever is not listed is not known yet. Arrows
+/// point down: `main → cli → app → {grpc, http, collector, training} → {registry, metadata, source,
+/// store, cluster, …}`.
 const ARROWS: [(&str, &[&str]); 24] = [
     ("main", &["cli"]),
     (
@@ -16,10 +17,10 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "clock",
             "collector",
             "config",
-            "dashboard",
+            "http",
             "duration",
             "grpc",
-            "metadata",
+            "trigger",
             "registry",
             "signal",
             "source",
@@ -34,51 +35,64 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "cluster",
             "collector",
             "config",
-            "dashboard",
+            "http",
             "grpc",
             "metrics",
             "training",
             "registry",
             "source",
-            "start_ups",
+            "cold_starts",
             "store",
         ],
     ),
     // Answers come from the registry: neither source, store nor collector.
-    ("grpc", &["config", "log_once", "metadata", "metrics", "registry"]),
-    ("dashboard", &["insight", "metrics", "registry", "workload"]),
+    ("grpc", &["config", "log_once", "trigger", "metrics", "registry"]),
+    ("http", &["insight", "metrics", "registry", "workload"]),
     (
         "collector",
         &[
             "clock",
             "cluster",
             "insight",
-            "metadata",
+            "trigger",
             "metrics",
             "training",
             "registry",
-            "scaling",
+            "scaled_object",
             "signal",
             "source",
-            "start_ups",
+            "cold_starts",
             "store",
         ],
     ),
-    ("training", &["clock", "insight", "metadata", "metrics", "registry", "scaling", "source", "start_ups", "store"]),
-    ("start_ups", &["clock", "cluster", "insight", "metrics", "scaling", "store"]),
-    ("cluster", &["clock", "config", "insight", "metrics", "scaling"]),
+    (
+        "training",
+        &[
+            "clock",
+            "insight",
+            "trigger",
+            "metrics",
+            "registry",
+            "scaled_object",
+            "source",
+            "cold_starts",
+            "store",
+        ],
+    ),
+    ("cold_starts", &["clock", "cluster", "insight", "metrics", "scaled_object", "store"]),
+    ("cluster", &["clock", "config", "insight", "metrics", "scaled_object"]),
     ("metrics", &["clock", "insight", "registry", "workload"]),
-    ("registry", &["clock", "insight", "metadata", "workload"]),
-    ("metadata", &["duration", "signal"]),
+    ("registry", &["clock", "insight", "trigger", "workload"]),
+    ("trigger", &["duration", "signal"]),
     ("source", &["config", "log_once", "signal"]),
     ("store", &["config", "metrics", "workload"]),
     ("telemetry", &["config"]),
     // Shared windows and calendars are read as metadata is.
-    ("config", &["duration", "metadata"]),
+    ("config", &["duration", "trigger"]),
     ("duration", &[]),
     ("clock", &[]),
-    ("insight", &["scaling"]),
-    ("scaling", &[]),
+    ("insight", &["scaled_object"]),
+    ("scaled_object", &[]),
     ("log_once", &[]),
     ("signal", &[]),
     ("workload", &[]),
@@ -113,10 +127,17 @@ const WORLDLY: [&str; 18] = [
 #[test]
 fn crates_point_one_way() {
     let members = ["prewarm", "prewarm-forecaster", "prewarm-tests"];
-    for (member, may) in [("forecaster", &[][..]), ("scaler", &["prewarm-forecaster"]), ("tests", &members[..2])] {
-        for (n, name) in dependencies(member, &["[dependencies]", "[dev-dependencies]", "[build-dependencies]"]) {
+    for (member, may) in
+        [("forecaster", &[][..]), ("scaler", &["prewarm-forecaster"]), ("tests", &members[..2])]
+    {
+        for (n, name) in
+            dependencies(member, &["[dependencies]", "[dev-dependencies]", "[build-dependencies]"])
+        {
             let ours = members.contains(&name.as_str());
-            assert!(!ours || may.contains(&name.as_str()), "{member}/Cargo.toml:{n}: {member} must not know {name}");
+            assert!(
+                !ours || may.contains(&name.as_str()),
+                "{member}/Cargo.toml:{n}: {member} must not know {name}"
+            );
         }
     }
 }
@@ -126,9 +147,16 @@ fn the_forecaster_touches_nothing() {
     let depends = dependencies("forecaster", &["[dependencies]"]);
     assert!(!depends.is_empty(), "no dependencies found: does the manifest look different?");
     for (n, name) in depends {
-        assert!(BRAIN.contains(&name.as_str()), "forecaster/Cargo.toml:{n}: {name} is not on the list of pure crates");
+        assert!(
+            BRAIN.contains(&name.as_str()),
+            "forecaster/Cargo.toml:{n}: {name} is not on the list of pure crates"
+        );
     }
-    forbid("the forecaster does no I/O and reads no clock", |source| source.is_under("forecaster/src/"), &WORLDLY);
+    forbid(
+        "the forecaster does no I/O and reads no clock",
+        |source| source.is_under("forecaster/src/"),
+        &WORLDLY,
+    );
 }
 
 #[test]
@@ -137,7 +165,8 @@ fn modules_point_one_way() {
     for source in sources().iter().filter(|source| source.is_under("scaler/src/") && !source.test) {
         let module = source.module("scaler/src/");
         let Some((_, may)) = ARROWS.iter().find(|(name, _)| *name == module) else {
-            offences.push(format!("{}:1: module {module} is not in the table of arrows", source.path));
+            offences
+                .push(format!("{}:1: module {module} is not in the table of arrows", source.path));
             continue;
         };
         for (line, name) in source.crate_paths() {
@@ -150,7 +179,8 @@ fn modules_point_one_way() {
     assert!(offences.is_empty(), "{}", offences.join("\n"));
 }
 
-/// The table itself has an order: modules whose arrows all lead to what is removed already are removed, until none is left.
+/// The table itself has an order: modules whose arrows all lead to what is removed already are
+/// removed, until none is left.
 #[test]
 fn arrows_have_no_cycle() {
     let mut left: Vec<(&str, &[&str])> = ARROWS.to_vec();
@@ -195,9 +225,15 @@ fn time_is_read_in_one_place() {
 #[test]
 fn only_the_command_line_prints_and_only_main_ends_the_process() {
     let silent = |source: &Source| {
-        source.is_under("scaler/src/") && !source.is_under("scaler/src/cli/") && source.path != "scaler/src/main.rs"
+        source.is_under("scaler/src/")
+            && !source.is_under("scaler/src/cli/")
+            && source.path != "scaler/src/main.rs"
     };
-    forbid("no output but logs outside cli", silent, &["print!(", "println!(", "eprint!(", "eprintln!("]);
+    forbid(
+        "no output but logs outside cli",
+        silent,
+        &["print!(", "println!(", "eprint!(", "eprintln!("],
+    );
     forbid(
         "main alone ends the process",
         |source| source.is_under("scaler/src/"),
@@ -211,20 +247,29 @@ fn files_are_short_and_names_say_what_things_do() {
     for source in sources() {
         let lines = source.text.lines().count();
         if lines > 500 {
-            offences.push(format!("{}:501: {lines} lines, at most 500: split it by meaning", source.path));
+            offences.push(format!(
+                "{}:501: {lines} lines, at most 500: split it by meaning",
+                source.path
+            ));
         }
         let empty = ["util", "utils", "helper", "helpers", "common", "manager", "misc"];
-        let of_path = source.path.split(['/', '.']).find(|part| empty.contains(part)).map(|part| (1, part));
-        let of_module = source.code_lines().filter_map(|(n, line)| Some((n, word_after(line, "mod ")?)));
-        let nameless = of_path.into_iter().chain(of_module.filter(|(_, name)| empty.contains(name)));
-        offences.extend(nameless.map(|(n, name)| format!("{}:{n}: {name} says nothing", source.path)));
+        let of_path =
+            source.path.split(['/', '.']).find(|part| empty.contains(part)).map(|part| (1, part));
+        let of_module =
+            source.code_lines().filter_map(|(n, line)| Some((n, word_after(line, "mod ")?)));
+        let nameless =
+            of_path.into_iter().chain(of_module.filter(|(_, name)| empty.contains(name)));
+        offences
+            .extend(nameless.map(|(n, name)| format!("{}:{n}: {name} says nothing", source.path)));
 
         for (n, line) in source.code_lines() {
             let vague = ["get_", "handle_", "process_", "do_"];
-            let name = word_after(line, "fn ").filter(|name| vague.iter().any(|prefix| name.starts_with(prefix)));
+            let name = word_after(line, "fn ")
+                .filter(|name| vague.iter().any(|prefix| name.starts_with(prefix)));
             // KEDA's protocol names two of its calls so.
             let name = name.filter(|name| !["get_metrics", "get_metric_spec"].contains(name));
-            offences.extend(name.map(|name| format!("{}:{n}: {name}: say what it does", source.path)));
+            offences
+                .extend(name.map(|name| format!("{}:{n}: {name}: say what it does", source.path)));
         }
     }
     assert!(offences.is_empty(), "{}", offences.join("\n"));
@@ -239,7 +284,9 @@ fn forbid(rule: &str, covers: impl Fn(&Source) -> bool, words: &[&str]) {
     for source in covered {
         for (n, line) in source.code_lines() {
             let found = words.iter().find(|word| line.contains(*word));
-            offences.extend(found.map(|word| format!("{}:{n}: {word} in {}", source.path, line.trim())));
+            offences.extend(
+                found.map(|word| format!("{}:{n}: {word} in {}", source.path, line.trim())),
+            );
         }
     }
     assert!(offences.is_empty(), "{rule}\n{}", offences.join("\n"));
@@ -248,15 +295,22 @@ fn forbid(rule: &str, covers: impl Fn(&Source) -> bool, words: &[&str]) {
 /// Line and name of what a member depends on, by the tables of its manifest.
 fn dependencies(member: &str, tables: &[&str]) -> Vec<(usize, String)> {
     let path = root().join(member).join("Cargo.toml");
-    let manifest = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let manifest = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut table = "";
     let mut names = Vec::new();
     for (n, line) in manifest.lines().enumerate() {
         if line.starts_with('[') {
             table = line;
-            // `[dependencies.x]`, `[target.….dependencies]`: not our way to write it, and not seen by what follows.
+            // `[dependencies.x]`, `[target.….dependencies]`: not our way to write it, and not seen
+            // by what follows.
             let hidden = line.contains("dependencies") && !line.ends_with("dependencies]");
-            assert!(!hidden && !line.starts_with("[target"), "{}:{}: write it as name = …", path.display(), n + 1);
+            assert!(
+                !hidden && !line.starts_with("[target"),
+                "{}:{}: write it as name = …",
+                path.display(),
+                n + 1
+            );
         } else if tables.contains(&table) && line.starts_with(|c: char| c.is_ascii_alphabetic()) {
             let name = line.split(['.', ' ', '=']).next().unwrap_or(line);
             names.push((n + 1, name.to_owned()));

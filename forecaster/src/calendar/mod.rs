@@ -1,7 +1,9 @@
-//! Local time: windows, DST, holidays, one-off dates; what holds at an instant, and when it changes next.
+//! Local time: windows, DST, holidays, one-off dates; what holds at an instant, and when it changes
+//! next.
 //!
-//! Zones are looked up by the caller; nothing here reads a zone database. Instants are half-open: what ends at `t` is not
-//! in force at `t`. The rule for changes of the clocks stands at [`Window`].
+//! Zones are looked up by the caller; nothing here reads a zone database. Instants are half-open:
+//! what ends at `t` is not in force at `t`. The rule for changes of the clocks stands at
+//! [`Window`].
 
 mod wall;
 mod window;
@@ -97,10 +99,14 @@ impl Calendar {
         self.holidays.get(first..).unwrap_or_default()
     }
 
-    /// One-off events: the window's index, and what clocks read at the start and the end of each date that is named in a window
-    /// without weekdays; any order.
+    /// One-off events: the window's index, and what clocks read at the start and the end of each
+    /// date that is named in a window without weekdays; any order.
     pub fn events(&self) -> impl Iterator<Item = (usize, DateTime, DateTime)> {
-        let dated = self.windows.iter().enumerate().filter(|(_, window)| window.days.weekdays == [false; 7]);
+        let dated = self
+            .windows
+            .iter()
+            .enumerate()
+            .filter(|(_, window)| window.days.weekdays == [false; 7]);
         dated.flat_map(|(i, window)| {
             window.days.dates.iter().map(move |day| {
                 let (from, to) = window.local(*day);
@@ -119,8 +125,8 @@ impl Calendar {
         self.touching(t, t)
     }
 
-    /// Highest floor in force at any instant of `[from, from + lead]`: what must be *starting* at `from`. A lead below 0
-    /// is read as 0, one beyond [`LONGEST_LEAD`] as that.
+    /// Highest floor in force at any instant of `[from, from + lead]`: what must be *starting* at
+    /// `from`. A lead below 0 is read as 0, one beyond [`LONGEST_LEAD`] as that.
     pub fn floor_within(&self, from: Timestamp, lead: SignedDuration) -> u32 {
         let lead = lead.clamp(SignedDuration::ZERO, LONGEST_LEAD);
         let to = from.checked_add(lead).unwrap_or(Timestamp::MAX);
@@ -133,13 +139,18 @@ impl Calendar {
         let edges = (0..self.windows.len()).flat_map(|window| {
             let mut begun = false;
             // The first start after `t` comes before every later edge of the same window.
-            self.starting(window, first).take_while(move |it| !std::mem::replace(&mut begun, it.start > t))
+            self.starting(window, first)
+                .take_while(move |it| !std::mem::replace(&mut begun, it.start > t))
         });
-        edges.filter(|it| it.start < it.end).flat_map(|it| [it.start, it.end]).filter(|edge| *edge > t).min()
+        edges
+            .filter(|it| it.start < it.end)
+            .flat_map(|it| [it.start, it.end])
+            .filter(|edge| *edge > t)
+            .min()
     }
 
-    /// The spans that partition `[from, to)`, each with the windows in force; neighbours differ. Work and memory grow
-    /// with the number of days; empty where `from >= to`.
+    /// The spans that partition `[from, to)`, each with the windows in force; neighbours differ.
+    /// Work and memory grow with the number of days; empty where `from >= to`.
     pub fn spans(&self, from: Timestamp, to: Timestamp) -> Vec<Span> {
         if from >= to {
             return Vec::new();
@@ -151,18 +162,27 @@ impl Calendar {
             .filter(|(edge, ..)| *edge < to)
             .collect();
         edges.sort_unstable_by_key(|(edge, ..)| *edge);
-        // A window may touch itself (24 hours a day): count, so that its end does not hide its next start.
+        // A window may touch itself (24 hours a day): count, so that its end does not hide its next
+        // start.
         let mut running = vec![0_u32; self.windows.len()];
         let mut spans: Vec<Span> = Vec::new();
         let mut since = from;
         for group in edges.chunk_by(|a, b| a.0 == b.0).map(Some).chain([None]) {
             let until = group.and_then(<[_]>::first).map_or(to, |(edge, ..)| *edge);
             if since < until {
-                let force = || self.windows.iter().zip(&running).filter(|(_, count)| **count > 0).map(|(it, _)| it);
+                let force = || {
+                    self.windows
+                        .iter()
+                        .zip(&running)
+                        .filter(|(_, count)| **count > 0)
+                        .map(|(it, _)| it)
+                };
                 let names: Vec<String> = force().map(|window| window.name.clone()).collect();
                 match spans.last_mut() {
                     Some(last) if last.names == names => last.to = until,
-                    _ => spans.push(Span { from: since, to: until, bounds: bounds(force()), names }),
+                    _ => {
+                        spans.push(Span { from: since, to: until, bounds: bounds(force()), names })
+                    }
                 }
                 since = until;
             }
@@ -175,8 +195,8 @@ impl Calendar {
         spans
     }
 
-    /// The times that windows are in force at some instant of `[from, to)`, ordered by start, then by window. Work and
-    /// memory grow with the number of days.
+    /// The times that windows are in force at some instant of `[from, to)`, ordered by start, then
+    /// by window. Work and memory grow with the number of days.
     pub fn occurrences(&self, from: Timestamp, to: Timestamp) -> Vec<Occurrence> {
         let first = self.local(from).date().saturating_sub(REACH.days());
         let mut found: Vec<Occurrence> = (0..self.windows.len())
@@ -210,7 +230,8 @@ impl Calendar {
         })
     }
 
-    /// Whether clocks do not change so near to `[lo, hi]` that an occurrence could be moved into it or out of it.
+    /// Whether clocks do not change so near to `[lo, hi]` that an occurrence could be moved into it
+    /// or out of it.
     fn calm(&self, lo: Timestamp, hi: Timestamp) -> bool {
         let since = lo.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
         let until = hi.checked_add(NEAR).unwrap_or(Timestamp::MAX);
@@ -232,7 +253,8 @@ impl Calendar {
 
     /// Instants of an occurrence: see [`Window`].
     fn resolve(&self, (from, to): (DateTime, DateTime)) -> (Timestamp, Timestamp) {
-        let (start, end) = (wall::first_reading(&self.zone, from), wall::last_reading(&self.zone, to));
+        let (start, end) =
+            (wall::first_reading(&self.zone, from), wall::last_reading(&self.zone, to));
         if start < end {
             return (start, end);
         }
@@ -268,8 +290,9 @@ fn bounds<'a>(force: impl Iterator<Item = &'a Window>) -> Bounds {
 /// The longest lead that is looked ahead: keeps the work of a call bounded whatever it is given.
 pub const LONGEST_LEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// Local days before an instant on which an occurrence that touches it may start: one for midnight, one for the largest
-/// jump of clocks on record (a whole day, where a country changes sides of the date line).
+/// Local days before an instant on which an occurrence that touches it may start: one for midnight,
+/// one for the largest jump of clocks on record (a whole day, where a country changes sides of the
+/// date line).
 const REACH: i64 = 2;
 
 /// The same in time: a window lasts 24 hours as written, and clocks jump by 24 at most.

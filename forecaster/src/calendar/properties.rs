@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// DST by an hour, by half an hour, at midnight; none; and a date line crossed (2011-12-30 does not exist in Apia).
+/// DST by an hour, by half an hour, at midnight; none; and a date line crossed (2011-12-30 does not
+/// exist in Apia).
 const ZONES: [&str; 9] = [
     "UTC",
     "Europe/Berlin",
@@ -81,8 +82,8 @@ fn calendar_and_instant() -> impl Strategy<Value = (Calendar, Timestamp)> {
     })
 }
 
-/// Minute by minute over two days either way: the latest that clocks have read until `t`, and the earliest they are yet
-/// to read.
+/// Minute by minute over two days either way: the latest that clocks have read until `t`, and the
+/// earliest they are yet to read.
 fn readings(calendar: &Calendar, t: Timestamp) -> (DateTime, DateTime) {
     let read = |minutes: i64| calendar.local(t + SignedDuration::from_mins(minutes));
     ((-2880..=0).map(read).max().unwrap(), (0..=2880).map(read).min().unwrap())
@@ -121,7 +122,8 @@ proptest! {
             prop_assert!(change > *changes.last().unwrap());
             changes.push(change);
         }
-        // Every edge is a change; a change is no edge only where a window ends as the same one begins.
+        // Every edge is a change; a change is no edge only where a window ends as the same one
+        // begins.
         changes.dedup_by_key(|t| calendar.in_force(*t).map(|window| window.name.clone()).collect::<Vec<_>>());
         let edges: Vec<_> = calendar.spans(from, to).iter().map(|span| span.from).collect();
         prop_assert_eq!(changes, edges);
@@ -157,7 +159,11 @@ proptest! {
 
 #[test]
 fn the_ends_of_time_do_not_panic() {
-    let days = Days { weekdays: [true; 7], dates: vec![Date::MIN, Date::MAX], holidays: HolidayRule::Skip };
+    let days = Days {
+        weekdays: [true; 7],
+        dates: vec![Date::MIN, Date::MAX],
+        holidays: HolidayRule::Skip,
+    };
     for name in ZONES {
         for (from, to) in [((22, 0), (6, 0)), ((0, 0), (0, 0)), ((2, 15), (2, 45))] {
             let window = Window {

@@ -39,7 +39,11 @@ fn calendar(name: &str, windows: Vec<Window>) -> Calendar {
 /// The one span with a floor in `[from, to)`, as UTC text.
 fn held(calendar: &Calendar, from: &str, to: &str) -> Vec<(String, String)> {
     let spans = calendar.spans(at(from), at(to));
-    spans.iter().filter(|s| s.bounds.floor > 0).map(|s| (s.from.to_string(), s.to.to_string())).collect()
+    spans
+        .iter()
+        .filter(|s| s.bounds.floor > 0)
+        .map(|s| (s.from.to_string(), s.to.to_string()))
+        .collect()
 }
 
 fn pair(from: &str, to: &str) -> Vec<(String, String)> {
@@ -71,7 +75,8 @@ fn c19_local_hours_move_in_utc_when_clocks_change_in_berlin() {
 
 #[test]
 fn c19_what_the_spring_gap_jumps_over_moves_to_its_end() {
-    // Berlin has no 02:30 on 2026-03-29: 02:00 CET is 03:00 CEST, at 01:00 UTC. New York has none on 2026-03-08.
+    // Berlin has no 02:30 on 2026-03-29: 02:00 CET is 03:00 CEST, at 01:00 UTC. New York has none
+    // on 2026-03-08.
     for (from, to, start, end) in [
         ((2, 30), (5, 0), "01:00", "03:00"),
         ((2, 0), (5, 0), "01:00", "03:00"),
@@ -144,26 +149,33 @@ fn c19_the_autumn_overlap_counts_once_and_unbroken() {
 
 #[test]
 fn windows_that_meet_within_a_change_of_clocks_leave_no_hole() {
-    let night = Window { max_replicas: Some(2), min_replicas: None, ..window(DAILY, (22, 0), (2, 30), 0) };
+    let night =
+        Window { max_replicas: Some(2), min_replicas: None, ..window(DAILY, (22, 0), (2, 30), 0) };
     let morning = window(DAILY, (2, 30), (22, 0), 4);
     let both = calendar("Europe/Berlin", vec![night, Window { name: "m".into(), ..morning }]);
     for day in ["2026-03-29T00:00Z", "2026-10-25T00:00Z"] {
         let spans = both.spans(at(day), at(day) + SignedDuration::from_hours(24));
         assert!(spans.iter().all(|span| !span.names.is_empty()), "{spans:?}");
     }
-    // In spring they meet at the jump; in autumn both hold while clocks read 02:30 to 03:00 and 02:00 to 02:30 again.
+    // In spring they meet at the jump; in autumn both hold while clocks read 02:30 to 03:00 and
+    // 02:00 to 02:30 again.
     let spans = both.spans(at("2026-10-25T00:00Z"), at("2026-10-25T03:00Z"));
     let told: Vec<_> = spans.iter().map(|s| (s.from.to_string(), s.names.join("+"))).collect();
     assert_eq!(
         told,
-        [("2026-10-25T00:00:00Z", "w"), ("2026-10-25T00:30:00Z", "w+m"), ("2026-10-25T01:30:00Z", "m")]
-            .map(|(from, names)| (from.to_owned(), names.to_owned()))
+        [
+            ("2026-10-25T00:00:00Z", "w"),
+            ("2026-10-25T00:30:00Z", "w+m"),
+            ("2026-10-25T01:30:00Z", "m")
+        ]
+        .map(|(from, names)| (from.to_owned(), names.to_owned()))
     );
 }
 
 #[test]
 fn clocks_that_change_at_midnight_change_the_date_as_well() {
-    // St John's went from 00:01 back to 23:01 on 2010-11-07, at 02:31 UTC: Saturday came again for 59 minutes.
+    // St John's went from 00:01 back to 23:01 on 2010-11-07, at 02:31 UTC: Saturday came again for
+    // 59 minutes.
     let mut sundays = [false; 7];
     sundays[6] = true;
     let sunday = calendar("America/St_Johns", vec![window(sundays, (0, 0), (6, 0), 1)]);
@@ -182,7 +194,8 @@ fn clocks_that_change_at_midnight_change_the_date_as_well() {
     assert_eq!(apia.at(at("2011-12-30T15:00Z")).floor, 1, "the lost day's window keeps its length");
     assert_eq!(apia.at(at("2011-12-30T20:00Z")).floor, 1, "and Saturday's follows");
     let starts: Vec<_> = apia.occurrences(at("2011-12-29T00:00Z"), at("2011-12-31T12:00Z"));
-    let starts: Vec<_> = starts.iter().map(|it| (it.from.to_string(), it.start.to_string())).collect();
+    let starts: Vec<_> =
+        starts.iter().map(|it| (it.from.to_string(), it.start.to_string())).collect();
     assert_eq!(
         starts,
         [
@@ -260,7 +273,9 @@ fn holidays_skip_ignore_and_only() {
     let boxing = |rule| {
         let mut office = window(WORKDAYS, (8, 0), (18, 0), 2);
         office.days.holidays = rule;
-        Calendar::new(zone("UTC"), vec![office], vec![date(2026, 12, 26)]).at(at("2026-12-26T10:00:00Z")).floor
+        Calendar::new(zone("UTC"), vec![office], vec![date(2026, 12, 26)])
+            .at(at("2026-12-26T10:00:00Z"))
+            .floor
     };
     let rules = [HolidayRule::Skip, HolidayRule::Ignore, HolidayRule::Only, HolidayRule::Also];
     assert_eq!(rules.map(boxing), [0, 0, 2, 2]);
@@ -279,17 +294,30 @@ fn overlaps_take_the_highest_floor_and_the_lowest_ceiling_and_the_floor_wins() {
     let mut cap = window(DAILY, (10, 0), (12, 0), 0);
     cap.min_replicas = None;
     cap.max_replicas = Some(3);
-    let both = calendar("UTC", vec![window(DAILY, (8, 0), (18, 0), 2), window(DAILY, (11, 0), (13, 0), 5), cap]);
+    let both = calendar(
+        "UTC",
+        vec![window(DAILY, (8, 0), (18, 0), 2), window(DAILY, (11, 0), (13, 0), 5), cap],
+    );
     let bounds = |hour: &str| both.at(at(&format!("2026-11-24T{hour}:00Z")));
     assert_eq!(bounds("10:30"), Bounds { floor: 2, ceiling: Some(3), ..Bounds::default() });
-    assert_eq!(bounds("11:30"), Bounds { floor: 5, ceiling: Some(5), conflict: true, ..Bounds::default() });
+    assert_eq!(
+        bounds("11:30"),
+        Bounds { floor: 5, ceiling: Some(5), conflict: true, ..Bounds::default() }
+    );
     assert_eq!(bounds("12:30"), Bounds { floor: 5, ..Bounds::default() });
 }
 
 #[test]
 fn zero_is_allowed_only_where_no_window_forbids_it() {
-    let rule = |rule, from, to| Window { min_replicas: None, scale_to_zero: Some(rule), ..window(DAILY, from, to, 0) };
-    let both = calendar("UTC", vec![rule(ZeroRule::Allowed, (20, 0), (6, 0)), rule(ZeroRule::Never, (5, 0), (7, 0))]);
+    let rule = |rule, from, to| Window {
+        min_replicas: None,
+        scale_to_zero: Some(rule),
+        ..window(DAILY, from, to, 0)
+    };
+    let both = calendar(
+        "UTC",
+        vec![rule(ZeroRule::Allowed, (20, 0), (6, 0)), rule(ZeroRule::Never, (5, 0), (7, 0))],
+    );
     let bounds = |text: &str| (both.at(at(text)).zero_allowed, both.at(at(text)).zero_forbidden);
     assert_eq!(bounds("2026-11-24T23:00:00Z"), (true, false));
     assert_eq!(bounds("2026-11-24T05:30:00Z"), (false, true));
@@ -336,7 +364,10 @@ fn changes_are_found_however_far_off() {
         calendar(HolidayRule::Skip, off).next_change(at("2026-11-24T18:00:00Z")),
         Some(at("2027-02-01T08:00:00Z"))
     );
-    assert_eq!(calendar(HolidayRule::Only, vec![date(2040, 5, 1)]).next_change(t), Some(at("2040-05-01T08:00:00Z")));
+    assert_eq!(
+        calendar(HolidayRule::Only, vec![date(2040, 5, 1)]).next_change(t),
+        Some(at("2040-05-01T08:00:00Z"))
+    );
 }
 
 #[test]

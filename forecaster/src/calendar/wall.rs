@@ -4,7 +4,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-/// The first instant at which clocks read `local` or later: in an overlap the first time round, in a gap its end.
+/// The first instant at which clocks read `local` or later: in an overlap the first time round, in
+/// a gap its end.
 pub(super) fn first_reading(zone: &TimeZone, local: DateTime) -> Timestamp {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => instant(offset, local),
@@ -13,8 +14,8 @@ pub(super) fn first_reading(zone: &TimeZone, local: DateTime) -> Timestamp {
     }
 }
 
-/// The instant from which on clocks never again read earlier than `local`: in an overlap the second time round, in a gap
-/// its end.
+/// The instant from which on clocks never again read earlier than `local`: in an overlap the second
+/// time round, in a gap its end.
 pub(super) fn last_reading(zone: &TimeZone, local: DateTime) -> Timestamp {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => instant(offset, local),
@@ -35,7 +36,9 @@ fn opens_overlap(zone: &TimeZone, local: DateTime) -> bool {
 fn gap_end(zone: &TimeZone, local: DateTime, before: Offset, after: Offset) -> Timestamp {
     // Read with the offset that is not yet in force, `local` lies just before the jump.
     let mut changes = zone.following(instant(after, local)).take(4);
-    changes.find(|change| change.offset() == after).map_or_else(|| instant(before, local), |change| change.timestamp())
+    changes
+        .find(|change| change.offset() == after)
+        .map_or_else(|| instant(before, local), |change| change.timestamp())
 }
 
 /// Stops at the ends of representable time.

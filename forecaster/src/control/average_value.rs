@@ -30,7 +30,12 @@ pub fn whole_replicas(n: u32, threshold: Threshold) -> f64 {
 /// Replicas that the HPA wants for a value: `current` while that is within the tolerance of
 /// `current × threshold`, else ceil(value / threshold). Independent of readiness; no behavior
 /// policies applied. At zero replicas, where the HPA is off, nothing is within the tolerance.
-pub fn desired_replicas(value: f64, threshold: Threshold, current: u32, tolerances: &Tolerances) -> u32 {
+pub fn desired_replicas(
+    value: f64,
+    threshold: Threshold,
+    current: u32,
+    tolerances: &Tolerances,
+) -> u32 {
     let ratio = milli(value) as f64 / (threshold.milli() as f64 * f64::from(current));
     if tolerances.is_within(ratio) { current } else { replicas(value, threshold) }
 }
@@ -53,7 +58,10 @@ mod tests {
         assert_eq!(desired_replicas(110.1, threshold, 10), 12);
         assert_eq!(desired_replicas(89.0, threshold, 10), 9);
         assert_eq!(desired_replicas(22.222, Threshold::new(6.111).unwrap(), 1), 4);
-        assert_eq!((desired_replicas(0.0, threshold, 0), desired_replicas(5.0, threshold, 0)), (0, 1));
+        assert_eq!(
+            (desired_replicas(0.0, threshold, 0), desired_replicas(5.0, threshold, 0)),
+            (0, 1)
+        );
     }
 
     /// C12, over `current`: outside the dead band exactly `n`, inside it what runs.
@@ -98,7 +106,9 @@ mod tests {
 
     #[test]
     fn every_count_at_awkward_thresholds() {
-        for threshold in [0.001, 0.003, 0.1, 0.333, 1.0, 6.111, 7.0, 999.999, 123_456.789, 999_999_999.999, 1e9] {
+        for threshold in
+            [0.001, 0.003, 0.1, 0.333, 1.0, 6.111, 7.0, 999.999, 123_456.789, 999_999_999.999, 1e9]
+        {
             let threshold = Threshold::new(threshold).unwrap();
             for n in 1..=10_000 {
                 lands(n, threshold, if n > 2 { 1 } else { 100 });

@@ -6,8 +6,9 @@
 /// v2.20 overflowed.
 pub const MAX_VALUE: f64 = 1e13;
 
-/// Replicas that are asked for at most, whatever a source or a forecast says: the pods of the largest cluster that
-/// Kubernetes supports ("no more than 150,000 total pods", considerations for large clusters).
+/// Replicas that are asked for at most, whatever a source or a forecast says: the pods of the
+/// largest cluster that Kubernetes supports ("no more than 150,000 total pods", considerations for
+/// large clusters).
 pub const MAX_REPLICAS: u32 = 150_000;
 
 /// A finite value ≥ 0 with three decimals, at most [`MAX_VALUE`]; never negative zero. NaN and
@@ -27,7 +28,8 @@ pub fn milli(value: f64) -> u64 {
     // second rounding.
     let bits = value.to_bits();
     let (biased, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
-    let (mantissa, exponent) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased as i32 - 1075) };
+    let (mantissa, exponent) =
+        if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased as i32 - 1075) };
     let scaled = u128::from(mantissa) * 1000;
     let rounded = match exponent {
         // The largest scaled mantissa has 63 bits: what is shifted by more is less than half a
@@ -35,7 +37,8 @@ pub fn milli(value: f64) -> u64 {
         ..=-65 => 0,
         -64..0 => {
             let shift = exponent.unsigned_abs();
-            let (whole, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1 << (shift - 1));
+            let (whole, rest, half) =
+                (scaled >> shift, scaled & ((1 << shift) - 1), 1 << (shift - 1));
             whole + u128::from(rest > half || (rest == half && whole % 2 == 1))
         }
         0..=64 => scaled << exponent,
@@ -69,7 +72,10 @@ mod tests {
 
     /// `%.3f` by way of text; the standard library rounds the exact value half to even, as Go does.
     fn printed(value: f64) -> u128 {
-        format!("{value:.3}").bytes().filter(u8::is_ascii_digit).fold(0, |n, digit| n * 10 + u128::from(digit - b'0'))
+        format!("{value:.3}")
+            .bytes()
+            .filter(u8::is_ascii_digit)
+            .fold(0, |n, digit| n * 10 + u128::from(digit - b'0'))
     }
 
     proptest! {

@@ -71,7 +71,8 @@ impl<T: Copy + PartialOrd, V: Copy + PartialOrd> SlidingMax<T, V> {
         self.larger.clear();
     }
 
-    /// Instants and values that are kept, oldest first: pushed again in this order they make the same window.
+    /// Instants and values that are kept, oldest first: pushed again in this order they make the
+    /// same window.
     pub(crate) fn kept(&self) -> impl Iterator<Item = (T, V)> + '_ {
         self.larger.iter().chain(&self.newest).copied()
     }

@@ -47,7 +47,12 @@ pub(super) struct Slot<'a> {
 }
 
 /// The row of the answer table. `ever_seen`: live demand was seen at some time.
-pub(super) fn state(slot: &Slot<'_>, lookahead: &Lookahead, policy: &Policy, ever_seen: bool) -> State {
+pub(super) fn state(
+    slot: &Slot<'_>,
+    lookahead: &Lookahead,
+    policy: &Policy,
+    ever_seen: bool,
+) -> State {
     if slot.live.is_some() {
         return if lookahead.acts { State::Fresh } else { State::Reactive };
     }
@@ -122,7 +127,9 @@ impl AnswerContext<'_> {
             (State::Fresh | State::Reactive, Some(level), _) => {
                 (headroom(level.value * slot.latency_factor), queue(slot.backlog))
             }
-            (State::LiveDown, _, Some(good)) => (headroom(good.live), queue(slot.backlog.max(good.backlog))),
+            (State::LiveDown, _, Some(good)) => {
+                (headroom(good.live), queue(slot.backlog.max(good.backlog)))
+            }
             (State::LastGood, _, Some(good)) => repeated(good),
             // Nobody can say how many run: neither floor nor queue may undercut the last good
             // value.
@@ -162,7 +169,9 @@ impl AnswerContext<'_> {
             State::Fresh | State::Reactive | State::ScaledToZero => {
                 self.activity.keep(now, self.timing, seen, self.queue_settled)
             }
-            State::LiveDown | State::LastGood if self.slot.repeatable.is_some_and(|good| good.active) => {
+            State::LiveDown | State::LastGood
+                if self.slot.repeatable.is_some_and(|good| good.active) =>
+            {
                 self.activity.keep(now, self.timing, seen, true)
             }
             _ => None,
@@ -205,7 +214,9 @@ pub(super) fn answer(
         State::LiveDown | State::LastGood => value(repeated(target)),
         // Neither, for longer: what is asked for without live demand, where that cannot scale in
         // what runs; else hold.
-        State::NoSignal if cannot_scale_in(requests, &target, running, policy) => value(repeated(target)),
+        State::NoSignal if cannot_scale_in(requests, &target, running, policy) => {
+            value(repeated(target))
+        }
         State::NoSignal => (Answer::Unavailable, Target { reason: Reason::Unavailable, ..target }),
         // Never any data: the same, or zero where the user asks for it; else an error of its own.
         State::NoData if cannot_scale_in(requests, &target, running, policy) => value(target),
@@ -230,7 +241,12 @@ fn repeated(target: Target) -> Target {
 
 /// Floors and queues need no live demand: they are answered where no more replicas run than they
 /// ask for, and where nobody can say how many run. So is one replica where none runs and one must.
-fn cannot_scale_in(requests: &ReplicaRequests, target: &Target, running: Option<u32>, policy: &Policy) -> bool {
+fn cannot_scale_in(
+    requests: &ReplicaRequests,
+    target: &Target,
+    running: Option<u32>,
+    policy: &Policy,
+) -> bool {
     let asked = requests.floor > 0 || requests.backlog > 0.0;
     let enough = running.is_none_or(|running| running <= replicas(target.value, policy.threshold));
     asked && enough || requests.never_zero && running == Some(0)

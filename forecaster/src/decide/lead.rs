@@ -1,14 +1,14 @@
 //! Lead time: how long before the need a replica must be asked for.
 //!
-//! lead = cold start + KEDA's poll + the HPA's sync + the HPA's ramp + buffer. The cold start is the P90 of start-ups seen,
-//! the policy's seed until there are enough of them.
+//! lead = cold start + KEDA's poll + the HPA's sync + the HPA's ramp + buffer. The cold start is
+//! the P90 of start-ups seen, the policy's seed until there are enough of them.
 
 use std::collections::VecDeque;
 
 use jiff::SignedDuration;
 
 use super::policy::{LeadTime, Policy};
-use super::rhythm::Rhythm;
+use super::timing::LoopTiming;
 use crate::control::hpa;
 
 /// Start-ups before the learned figure replaces the seed.
@@ -43,8 +43,8 @@ struct StartUp {
     finished: bool,
 }
 
-/// The last start-ups seen, warm and cold nodes in the mix in which they came: where one in ten needs a new node, the P90
-/// is that of new nodes.
+/// The last start-ups seen, warm and cold nodes in the mix in which they came: where one in ten
+/// needs a new node, the P90 is that of new nodes.
 #[derive(Debug, Clone, Default)]
 pub struct StartUps {
     seen: VecDeque<StartUp>,
@@ -58,8 +58,8 @@ impl StartUps {
         self.remember(StartUp { node, took: took.max(SignedDuration::ZERO), finished: true });
     }
 
-    /// Remembers one that was given up before it was Ready: it would have taken longer than `so_far`. Leaving these out
-    /// would make the slowest start-ups look as if they had never been.
+    /// Remembers one that was given up before it was Ready: it would have taken longer than
+    /// `so_far`. Leaving these out would make the slowest start-ups look as if they had never been.
     pub fn observe_unfinished(&mut self, node: Node, so_far: SignedDuration) {
         self.remember(StartUp { node, took: so_far.max(SignedDuration::ZERO), finished: false });
     }
@@ -69,7 +69,8 @@ impl StartUps {
         self.p90
     }
 
-    /// The middle of each tenth of start-ups over the mix (P5, P15 … P95), ascending; `None` before five finished.
+    /// The middle of each tenth of start-ups over the mix (P5, P15 … P95), ascending; `None` before
+    /// five finished.
     pub fn tenths(&self) -> Option<[SignedDuration; 10]> {
         let mut tenths = [SignedDuration::ZERO; 10];
         for (i, tenth) in (0..).zip(&mut tenths) {
@@ -92,8 +93,9 @@ impl StartUps {
     }
 }
 
-/// A quantile `p` of Kaplan and Meier's estimate (JASA 53, 1958): with nothing unfinished, the smallest duration that at
-/// least so many do not exceed. Where more than the rest outlived every finished one, the longest seen.
+/// A quantile `p` of Kaplan and Meier's estimate (JASA 53, 1958): with nothing unfinished, the
+/// smallest duration that at least so many do not exceed. Where more than the rest outlived every
+/// finished one, the longest seen.
 fn quantile(start_ups: impl Iterator<Item = StartUp>, p: f64) -> Option<SignedDuration> {
     let mut sorted: Vec<StartUp> = start_ups.collect();
     if sorted.iter().filter(|start_up| start_up.finished).count() < ENOUGH {
@@ -139,7 +141,13 @@ pub enum Lead {
 
 impl Lead {
     /// The lead to reach `target` replicas from `current`. A fixed `leadTime` is taken exactly.
-    pub fn new(policy: &Policy, rhythm: &Rhythm, start_ups: &StartUps, current: u32, target: u32) -> Self {
+    pub fn new(
+        policy: &Policy,
+        timing: &LoopTiming,
+        start_ups: &StartUps,
+        current: u32,
+        target: u32,
+    ) -> Self {
         if let LeadTime::Fixed(lead) = policy.lead_time {
             return Self::Fixed(lead);
         }
@@ -147,9 +155,9 @@ impl Lead {
         Self::Sum {
             cold_start: learned.unwrap_or(policy.cold_start),
             learned: learned.is_some(),
-            keda_poll: rhythm.keda_poll,
-            hpa_sync: rhythm.hpa_sync,
-            hpa_ramp: rhythm.hpa_sync * hpa::ramp_steps(current, target).min(MAX_STEPS) as i32,
+            keda_poll: timing.keda_poll,
+            hpa_sync: timing.hpa_sync,
+            hpa_ramp: timing.hpa_sync * hpa::ramp_steps(current, target).min(MAX_STEPS) as i32,
             buffer: BUFFER,
         }
     }
@@ -159,7 +167,9 @@ impl Lead {
         match *self {
             Self::Fixed(lead) => lead,
             Self::Sum { cold_start, learned: _, keda_poll, hpa_sync, hpa_ramp, buffer } => {
-                [keda_poll, hpa_sync, hpa_ramp, buffer].into_iter().fold(cold_start, SignedDuration::saturating_add)
+                [keda_poll, hpa_sync, hpa_ramp, buffer]
+                    .into_iter()
+                    .fold(cold_start, SignedDuration::saturating_add)
             }
         }
     }
@@ -189,9 +199,14 @@ mod tests {
 
     #[test]
     fn the_parts_add_up() {
-        let rhythm = Rhythm::default();
-        let lead = |start_ups: &StartUps, target| Lead::new(&policy(), &rhythm, start_ups, 1, target).total();
-        assert_eq!(lead(&StartUps::default(), 1), minutes(3) + SignedDuration::from_secs(30 + 15 + 15));
+        let timing = LoopTiming::default();
+        let lead = |start_ups: &StartUps, target| {
+            Lead::new(&policy(), &timing, start_ups, 1, target).total()
+        };
+        assert_eq!(
+            lead(&StartUps::default(), 1),
+            minutes(3) + SignedDuration::from_secs(30 + 15 + 15)
+        );
         assert_eq!(lead(&seen([6; 5]), 8), minutes(6) + SignedDuration::from_secs(90));
         // 1 → 4 → 8 → … → 2048, and no further.
         assert_eq!(lead(&seen([6; 5]), u32::MAX), minutes(6) + SignedDuration::from_secs(60 + 150));
@@ -200,7 +215,10 @@ mod tests {
     #[test]
     fn a_fixed_lead_is_exact() {
         let policy = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..policy() };
-        assert_eq!(Lead::new(&policy, &Rhythm::default(), &seen([60; 9]), 1, 100).total(), minutes(7));
+        assert_eq!(
+            Lead::new(&policy, &LoopTiming::default(), &seen([60; 9]), 1, 100).total(),
+            minutes(7)
+        );
     }
 
     #[test]

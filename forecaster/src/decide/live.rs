@@ -1,4 +1,5 @@
-//! Live demand over Knative's stable and panic windows (knative/serving pkg/autoscaler/scaling/autoscaler.go).
+//! Live demand over Knative's stable and panic windows (knative/serving
+//! pkg/autoscaler/scaling/autoscaler.go).
 
 use std::collections::VecDeque;
 
@@ -51,7 +52,8 @@ impl LiveWindow {
         self.samples.push_back((now, demand));
         self.forget(now);
         let stable = self.stable(now).unwrap_or(demand);
-        let panic = mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW));
+        let panic =
+            mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < PANIC_WINDOW));
         if let Some(panic) = panic.filter(|panic| *panic > 0.0 && *panic >= PANIC_RATIO * stable) {
             let peak = self.panic.map_or(panic, |running| running.peak.max(panic));
             self.panic = Some(Panic { until: later(now, STABLE_WINDOW), peak });
@@ -60,8 +62,8 @@ impl LiveWindow {
         self.last = Some((now, self.level(now, stable)));
     }
 
-    /// Takes over a minute of history that ended at `end`, as if its mean had been sampled at every slot. A peak of twice
-    /// the mean has been a panic, and still is one if it is young enough.
+    /// Takes over a minute of history that ended at `end`, as if its mean had been sampled at every
+    /// slot. A peak of twice the mean has been a panic, and still is one if it is young enough.
     pub(crate) fn restore(&mut self, end: Timestamp, slot: SignedDuration, mean: f64, peak: f64) {
         let slots = (STABLE_WINDOW.as_secs() / slot.as_secs().max(1)).clamp(1, 60) as i32;
         for back in (0..slots).rev() {
@@ -77,14 +79,16 @@ impl LiveWindow {
     pub(crate) fn save(&self, checkpoint: &mut Checkpoint) {
         checkpoint.samples = self.samples.iter().copied().collect();
         checkpoint.panic = self.panic.map(|running| (running.until, running.peak));
-        checkpoint.level = self.last.map(|(at, Level { value, panic })| LiveLevel { at, value, panic });
+        checkpoint.level =
+            self.last.map(|(at, Level { value, panic })| LiveLevel { at, value, panic });
     }
 
     /// Becomes what a checkpoint says.
     pub(crate) fn load(&mut self, checkpoint: &Checkpoint) {
         self.samples = checkpoint.samples.iter().copied().collect();
         self.panic = checkpoint.panic.map(|(until, peak)| Panic { until, peak });
-        self.last = checkpoint.level.map(|LiveLevel { at, value, panic }| (at, Level { value, panic }));
+        self.last =
+            checkpoint.level.map(|LiveLevel { at, value, panic }| (at, Level { value, panic }));
     }
 
     /// The newest sample, however old.
@@ -92,8 +96,8 @@ impl LiveWindow {
         self.samples.back().map(|(_, demand)| *demand)
     }
 
-    /// The level, if a sample is young enough to stand for `now`: of what is left of the window, so that a missed slot
-    /// never counts for less than an empty one.
+    /// The level, if a sample is young enough to stand for `now`: of what is left of the window, so
+    /// that a missed slot never counts for less than an empty one.
     pub(crate) fn fresh(&self, now: Timestamp, slot: SignedDuration) -> Option<Level> {
         let (at, level) = self.last?;
         let current = || self.stable(now).map_or(level, |stable| self.level(now, stable));
@@ -105,7 +109,8 @@ impl LiveWindow {
         self.last.map(|(at, level)| (now.duration_since(at).max(SignedDuration::ZERO), level))
     }
 
-    /// After the clock was set back: samples of the future are of no use, the level stays as of now.
+    /// After the clock was set back: samples of the future are of no use, the level stays as of
+    /// now.
     pub(crate) fn rebase(&mut self, now: Timestamp) {
         self.samples.clear();
         self.panic = None;
@@ -117,10 +122,13 @@ impl LiveWindow {
         mean(self.samples.iter().filter(|(at, _)| now.duration_since(*at) < STABLE_WINDOW))
     }
 
-    /// While panicking the level never falls below its peak, as Knative never scales down in panic mode.
+    /// While panicking the level never falls below its peak, as Knative never scales down in panic
+    /// mode.
     fn level(&self, now: Timestamp, stable: f64) -> Level {
         match self.panic {
-            Some(running) if running.until > now && running.peak > stable => Level { value: running.peak, panic: true },
+            Some(running) if running.until > now && running.peak > stable => {
+                Level { value: running.peak, panic: true }
+            }
             _ => Level { value: stable, panic: false },
         }
     }

@@ -6,9 +6,9 @@ pub(crate) mod live;
 pub mod planner;
 pub mod plausibility;
 pub mod policy;
-pub mod rhythm;
 pub mod selection;
 mod target;
+pub mod timing;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,7 +39,8 @@ pub enum Reason {
     LastGood,
     /// Sources have been down too long to vouch for a value.
     Unavailable,
-    /// At zero replicas the metrics are gone, and nothing is expected: zero, until forecast or window say otherwise.
+    /// At zero replicas the metrics are gone, and nothing is expected: zero, until forecast or
+    /// window say otherwise.
     ScaledToZero,
     /// No sample has ever been seen.
     NoData,
@@ -146,7 +147,8 @@ pub enum Verdict {
     /// It counts, or there is none.
     #[default]
     Plausible,
-    /// More than one slot alone may say: it waits for the next one, and counts as the limit until then.
+    /// More than one slot alone may say: it waits for the next one, and counts as the limit until
+    /// then.
     Held,
     /// Not a number, infinite or negative: as if there were none.
     Invalid,
@@ -202,13 +204,15 @@ pub struct Parts {
     pub backlog: Option<f64>,
     /// The backlog's share of the value, in the demand's unit; 0 without backlog.
     pub backlog_demand: f64,
-    /// Quantile of demand over `[now, now + lead]`, in the demand's unit; `None` without fresh forecast.
+    /// Quantile of demand over `[now, now + lead]`, in the demand's unit; `None` without fresh
+    /// forecast.
     pub forecast: Option<f64>,
     /// Which quantile the forecast is asked for, within (0, 1).
     pub forecast_quantile: f64,
     /// Replicas the forecast asks for (after caps); acted upon only if `forecast_acts`.
     pub forecast_replicas: u32,
-    /// The tuner's policy that acted; `None` before its first choice, and where the mode lets none act.
+    /// The tuner's policy that acted; `None` before its first choice, and where the mode lets none
+    /// act.
     pub policy: Option<selection::ShadowPolicy>,
     /// Whether mode and gate let the forecast act.
     pub forecast_acts: bool,
@@ -237,7 +241,11 @@ pub struct Parts {
 impl Parts {
     /// Every signal's name and how its sample was judged.
     pub fn checks(&self) -> [(&'static str, Check); 3] {
-        [("demand", self.demand_check), ("backlog", self.backlog_check), ("latency", self.latency_check)]
+        [
+            ("demand", self.demand_check),
+            ("backlog", self.backlog_check),
+            ("latency", self.latency_check),
+        ]
     }
 }
 
@@ -273,5 +281,9 @@ pub struct Recommendation {
 
 /// `now + span`, at the latest the end of time: policies may name spans that no clock reaches.
 pub(crate) fn later(now: Timestamp, span: SignedDuration) -> Timestamp {
-    now.checked_add(span).unwrap_or(if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+    now.checked_add(span).unwrap_or(if span.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }

@@ -1,10 +1,11 @@
 //! Tells a sample that cannot be from a spike, between the source and the planner.
 //!
-//! What a source says in a single slot never asks for more than four times what was ever needed, four times what runs, or
-//! one replica, whichever is most. What lies above is *held*: it counts as that limit in its own slot, and is neither
-//! learned nor repeated. The next slot decides. If it says at least as much, both count, so that a real spike of any size
-//! waits for one slot at most; else the held sample is rejected. A drop needs no confirmation: sliding maxima and
-//! stabilization hold it.
+//! What a source says in a single slot never asks for more than four times what was ever needed,
+//! four times what runs, or one replica, whichever is most. What lies above is *held*: it counts as
+//! that limit in its own slot, and is neither learned nor repeated. The next slot decides. If it
+//! says at least as much, both count, so that a real spike of any size waits for one slot at most;
+//! else the held sample is rejected. A drop needs no confirmation: sliding maxima and stabilization
+//! hold it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +13,8 @@ use super::policy::Threshold;
 use super::{Check, Earlier, Verdict};
 use crate::series::Minute;
 
-/// What one slot alone may multiply. The HPA's own default doubles in a sync: more than fourfold is no ramp.
+/// What one slot alone may multiply. The HPA's own default doubles in a sync: more than fourfold is
+/// no ramp.
 pub(crate) const FACTOR: f64 = 4.0;
 
 /// So far above all before it a minute of history is doubted (the ensemble's measure for a bucket).
@@ -21,7 +23,8 @@ const FAR: f64 = 10.0;
 /// A level that lasts for longer than a minute is no bad sample.
 const LASTING: SignedDuration = SignedDuration::from_secs(60);
 
-/// A burst that comes again within so long is no bad sample either: a job of every hour, or of every day.
+/// A burst that comes again within so long is no bad sample either: a job of every hour, or of
+/// every day.
 const RECURRING: SignedDuration = SignedDuration::from_hours(26);
 
 /// One signal of a workload: what it is judged by is up to the caller, see [`Signal::judge`].
@@ -69,9 +72,9 @@ impl Judgement {
 }
 
 impl Signal {
-    /// Judges the sample of slot `now`. `limit`: the most that it may say without confirmation; `factor`: how many times what
-    /// two slots say, at least 1; `bridge`: how long a held sample waits where slots are missed. The same slot may be
-    /// judged again.
+    /// Judges the sample of slot `now`. `limit`: the most that it may say without confirmation;
+    /// `factor`: how many times what two slots say, at least 1; `bridge`: how long a held sample
+    /// waits where slots are missed. The same slot may be judged again.
     pub(super) fn judge(
         &mut self,
         now: Timestamp,
@@ -97,7 +100,8 @@ impl Signal {
             (judgement.proven, judgement.twice) = (proven, proven);
             let confirmed = held.value <= FACTOR * value;
             if !held.witness {
-                judgement.check.earlier = Some(if confirmed { Earlier::Confirmed } else { Earlier::Rejected });
+                judgement.check.earlier =
+                    Some(if confirmed { Earlier::Confirmed } else { Earlier::Rejected });
                 judgement.confirmed = Some(held).filter(|_| confirmed);
             }
         }
@@ -158,13 +162,15 @@ impl Reference {
         let running = f64::from(self.running.unwrap_or(0));
         let least = (FACTOR * running).max(1.0) * replica * self.utilisation;
         let limit = (FACTOR * self.needed).max(least);
-        // What lies above `maxReplicaCount` makes no difference to KEDA; a held sample need not say it.
+        // What lies above `maxReplicaCount` makes no difference to KEDA; a held sample need not say
+        // it.
         self.may_run.map_or(limit, |most| limit.min(f64::from(most.max(1)) * replica))
     }
 }
 
-/// The most that history of the last minutes is believed, in the demand's unit. Minutes of several samples passed through
-/// here already; one of a single sample (backfilled) is believed up to four times the largest of the others.
+/// The most that history of the last minutes is believed, in the demand's unit. Minutes of several
+/// samples passed through here already; one of a single sample (backfilled) is believed up to four
+/// times the largest of the others.
 pub(super) fn believed(recent: &[Minute], threshold: Threshold) -> f64 {
     let (mut largest, mut second, mut sampled) = (0.0f64, 0.0f64, 0.0f64);
     for minute in recent.iter().filter(|minute| minute.max.is_finite()) {
@@ -180,10 +186,12 @@ pub(super) fn believed(recent: &[Minute], threshold: Threshold) -> f64 {
     largest.min((FACTOR * second).max(threshold.get())).max(sampled)
 }
 
-/// Takes lone outliers out of a history that is followed in order, minute by minute or slot by slot.
+/// Takes lone outliers out of a history that is followed in order, minute by minute or slot by
+/// slot.
 ///
-/// A value ten times above all before it counts as the one before, until it has lasted for a minute, or has come again
-/// within about a day (then up to a hundred times all before it). The ensemble doubts a lone bucket by the same measure.
+/// A value ten times above all before it counts as the one before, until it has lasted for a
+/// minute, or has come again within about a day (then up to a hundred times all before it). The
+/// ensemble doubts a lone bucket by the same measure.
 #[derive(Debug, Clone)]
 pub struct Outliers {
     /// Demand that is always believed, in its own unit: ten replicas' worth.
@@ -240,8 +248,11 @@ mod tests {
     fn judged(limit: f64, samples: &[Option<f64>]) -> Vec<(Verdict, Option<Earlier>, Option<f64>)> {
         let mut signal = Signal::default();
         let slots = (0..).zip(samples);
-        let judged = slots.map(|(slot, sample)| signal.judge(at(15 * slot), *sample, (limit, FACTOR), BRIDGE));
-        judged.map(|judgement| (judgement.check.verdict, judgement.check.earlier, judgement.counts)).collect()
+        let judged = slots
+            .map(|(slot, sample)| signal.judge(at(15 * slot), *sample, (limit, FACTOR), BRIDGE));
+        judged
+            .map(|judgement| (judgement.check.verdict, judgement.check.earlier, judgement.counts))
+            .collect()
     }
 
     #[test]
@@ -262,7 +273,8 @@ mod tests {
         );
         let lone = judged(40.0, &[Some(1e12), Some(10.0)]);
         assert_eq!(lone[1], (Plausible, Some(Rejected), Some(10.0)));
-        // A missed slot is bridged, a long gap is not, and what is no number neither confirms nor denies.
+        // A missed slot is bridged, a long gap is not, and what is no number neither confirms nor
+        // denies.
         let bridged = judged(40.0, &[Some(900.0), None, Some(f64::NAN), Some(900.0)]);
         assert_eq!(bridged[2].0, Invalid);
         assert_eq!(bridged[3], (Plausible, Some(Confirmed), Some(900.0)));
@@ -278,14 +290,18 @@ mod tests {
     #[test]
     fn a_slot_that_is_judged_twice_confirms_nothing() {
         let mut signal = Signal::default();
-        let judged = [0, 0, 0].map(|second| signal.judge(at(second), Some(900.0), (40.0, FACTOR), BRIDGE).check);
-        assert!(judged.iter().all(|check| *check == Check { verdict: Verdict::Held, earlier: None }));
+        let judged = [0, 0, 0]
+            .map(|second| signal.judge(at(second), Some(900.0), (40.0, FACTOR), BRIDGE).check);
+        assert!(
+            judged.iter().all(|check| *check == Check { verdict: Verdict::Held, earlier: None })
+        );
     }
 
     #[test]
     fn the_limit_follows_from_what_was_needed_what_runs_and_what_may() {
         let threshold = Threshold::new(10.0).unwrap();
-        let nothing = Reference { needed: 0.0, running: None, may_run: None, threshold, utilisation: 1.0 };
+        let nothing =
+            Reference { needed: 0.0, running: None, may_run: None, threshold, utilisation: 1.0 };
         assert_eq!(nothing.limit(), 10.0);
         assert_eq!(Reference { running: Some(3), ..nothing }.limit(), 120.0);
         assert_eq!(Reference { needed: 50.0, running: Some(3), ..nothing }.limit(), 200.0);
@@ -296,9 +312,11 @@ mod tests {
     #[test]
     fn a_backfilled_minute_is_believed_by_its_neighbors() {
         let threshold = Threshold::new(10.0).unwrap();
-        let minute = |max: f64, samples| Minute { start: at(0), mean: max, max, backlog: None, samples };
+        let minute =
+            |max: f64, samples| Minute { start: at(0), mean: max, max, backlog: None, samples };
         let all = |rows: &[(f64, u16)]| {
-            let minutes: Vec<Minute> = rows.iter().map(|(max, samples)| minute(*max, *samples)).collect();
+            let minutes: Vec<Minute> =
+                rows.iter().map(|(max, samples)| minute(*max, *samples)).collect();
             believed(&minutes, threshold)
         };
         assert_eq!(all(&[(10.0, 1), (20_000.0, 1), (11.0, 1)]), 44.0);

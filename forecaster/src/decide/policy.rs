@@ -1,4 +1,5 @@
-//! One workload's policy. A `Policy` that exists is valid: constructors parse, there is no `validate()`.
+//! One workload's policy. A `Policy` that exists is valid: constructors parse, there is no
+//! `validate()`.
 
 use jiff::SignedDuration;
 
@@ -20,9 +21,11 @@ pub struct Threshold(u64);
 
 impl Threshold {
     /// Allowed range, for people.
-    pub const RANGE: &'static str = "a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does";
+    pub const RANGE: &'static str =
+        "a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does";
 
-    /// Rounds to thousandths as KEDA does (`fmt.Sprintf("%.3f")`, pkg/scalers/scaler.go `GetMetricTargetMili`).
+    /// Rounds to thousandths as KEDA does (`fmt.Sprintf("%.3f")`, pkg/scalers/scaler.go
+    /// `GetMetricTargetMili`).
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
         let milli = (value * 1000.0).round();
         if milli.is_finite() && (1.0..=1e12).contains(&milli) {

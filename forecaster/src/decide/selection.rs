@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 pub const UNTUNED: ShadowPolicy =
     ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(300) };
 
-/// Models smear a little of the day over the night: what is less than this share of a replica is no arrival, and wakes
-/// nothing. One request of ten seconds in a minute, where a replica carries four at once, is more.
+/// Models smear a little of the day over the night: what is less than this share of a replica is no
+/// arrival, and wakes nothing. One request of ten seconds in a minute, where a replica carries four
+/// at once, is more.
 pub(crate) const NOISE_FLOOR: f64 = 0.04;
 
 /// A way to scale that is tried out in the shadow, and that the planner follows when it is chosen.
@@ -53,7 +54,8 @@ impl ShadowPolicy {
     /// Scale down to the most that was wanted within so long.
     pub fn scale_down_window(&self) -> SignedDuration {
         match *self {
-            Self::Reactive { scale_down_window: window, .. } | Self::Forecast { stabilisation: window, .. } => window,
+            Self::Reactive { scale_down_window: window, .. }
+            | Self::Forecast { stabilisation: window, .. } => window,
         }
     }
 }
@@ -117,7 +119,8 @@ pub struct Selection {
     pub days_won: u32,
     /// Mean gain a day over the best reactive one, in total cost (GPU-hours).
     pub gain: f64,
-    /// 60 % confidence interval of the mean gain: with 80 % certainty it is more than the lower end.
+    /// 60 % confidence interval of the mean gain: with 80 % certainty it is more than the lower
+    /// end.
     pub gain_interval: (f64, f64),
     /// Mean day of the policy.
     pub expected: Costs,
@@ -129,7 +132,12 @@ pub struct Selection {
 
 impl Selection {
     /// A choice that no day speaks for or against.
-    pub fn untried(policy: ShadowPolicy, best_reactive: ShadowPolicy, why: SelectionReason, cost_ratio: f64) -> Self {
+    pub fn untried(
+        policy: ShadowPolicy,
+        best_reactive: ShadowPolicy,
+        why: SelectionReason,
+        cost_ratio: f64,
+    ) -> Self {
         Self {
             policy,
             best_reactive,

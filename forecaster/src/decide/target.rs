@@ -130,7 +130,10 @@ mod tests {
     use crate::decide::policy::Threshold;
 
     fn policy(activation: f64) -> Policy {
-        Policy { activation, ..Policy::new(Threshold::new(10.0).unwrap(), Calendar::empty(TimeZone::UTC)) }
+        Policy {
+            activation,
+            ..Policy::new(Threshold::new(10.0).unwrap(), Calendar::empty(TimeZone::UTC))
+        }
     }
 
     fn value(requests: ReplicaRequests) -> f64 {
@@ -139,10 +142,18 @@ mod tests {
 
     #[test]
     fn floors_win_over_ceilings_and_ceilings_over_the_rest() {
-        let requests = ReplicaRequests { live: 95.0, floor: 5, ceiling: Some(2), ..ReplicaRequests::default() };
+        let requests = ReplicaRequests {
+            live: 95.0,
+            floor: 5,
+            ceiling: Some(2),
+            ..ReplicaRequests::default()
+        };
         assert_eq!(value(requests), 50.0);
         assert_eq!(value(ReplicaRequests { floor: 0, ..requests }), 20.0);
-        assert_eq!(value(ReplicaRequests { floor: 0, never_zero: true, ceiling: Some(0), ..requests }), 10.0);
+        assert_eq!(
+            value(ReplicaRequests { floor: 0, never_zero: true, ceiling: Some(0), ..requests }),
+            10.0
+        );
     }
 
     #[test]

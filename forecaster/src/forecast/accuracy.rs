@@ -1,7 +1,7 @@
 //! How good forecasts were: pinball loss, weighted quantile loss, MASE, coverage.
 
-/// Loss of forecasting `forecast` for quantile `q` where `actual` came (Koenker & Bassett 1978), in the
-/// unit of both.
+/// Loss of forecasting `forecast` for quantile `q` where `actual` came (Koenker & Bassett 1978), in
+/// the unit of both.
 pub fn pinball(q: f64, actual: f64, forecast: f64) -> f64 {
     if actual >= forecast { q * (actual - forecast) } else { (1.0 - q) * (forecast - actual) }
 }
@@ -72,8 +72,8 @@ impl Accuracy {
     }
 }
 
-/// The error of the daily seasonal naive: mean |value − value a day before| over pairs that are both
-/// known; `None` without one.
+/// The error of the daily seasonal naive: mean |value − value a day before| over pairs that are
+/// both known; `None` without one.
 pub fn naive_error(values: &[f64], per_day: usize) -> Option<f64> {
     let pairs = values.iter().skip(per_day).zip(values);
     let differences = pairs.map(|(now, before)| (now - before).abs());

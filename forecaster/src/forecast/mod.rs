@@ -21,9 +21,15 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// A forecast from its parts. `quantiles` ascend within (0, 1); row `h` holds them for
-    /// `[origin + h·step, origin + (h+1)·step)`, NaN = unknown. Rows are sorted, so that quantiles never cross.
-    pub fn new(origin: Timestamp, step: SignedDuration, quantiles: Vec<f64>, mut values: Vec<Vec<f64>>) -> Self {
+    /// A forecast from its parts. `quantiles` ascend within (0, 1); row `h` holds them for `[origin
+    /// + h·step, origin + (h+1)·step)`, NaN = unknown. Rows are sorted, so that quantiles never
+    /// cross.
+    pub fn new(
+        origin: Timestamp,
+        step: SignedDuration,
+        quantiles: Vec<f64>,
+        mut values: Vec<Vec<f64>>,
+    ) -> Self {
         for row in &mut values {
             row.sort_by(f64::total_cmp);
         }
@@ -37,7 +43,9 @@ impl Forecast {
 
     /// First instant that is not forecast.
     pub fn end(&self) -> Timestamp {
-        let offset = i64::try_from(self.values.len()).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
+        let offset = i64::try_from(self.values.len())
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.step.as_secs());
         self.origin.checked_add(SignedDuration::from_secs(offset)).unwrap_or(Timestamp::MAX)
     }
 
@@ -56,15 +64,18 @@ impl Forecast {
         &self.values
     }
 
-    /// Largest value of quantile `q` in any bucket that touches `[from, to]`; `None` where the horizon does not cover the
-    /// whole span, or a value in it is unknown. Between stored quantiles it interpolates linearly; beyond them the
-    /// outermost one answers.
+    /// Largest value of quantile `q` in any bucket that touches `[from, to]`; `None` where the
+    /// horizon does not cover the whole span, or a value in it is unknown. Between stored quantiles
+    /// it interpolates linearly; beyond them the outermost one answers.
     pub fn max_between(&self, from: Timestamp, to: Timestamp, q: f64) -> Option<f64> {
         let step = self.step.as_secs();
         let bucket = |at: Timestamp| (at.as_second() - self.origin.as_second()).div_euclid(step);
-        let (first, last) = (usize::try_from(bucket(from)).ok()?, usize::try_from(bucket(to.max(from))).ok()?);
+        let (first, last) =
+            (usize::try_from(bucket(from)).ok()?, usize::try_from(bucket(to.max(from))).ok()?);
         let rows = self.values.get(first..=last)?;
-        rows.iter().map(|row| self.quantile(row, q)).try_fold(0.0f64, |most, value| Some(most.max(value?)))
+        rows.iter()
+            .map(|row| self.quantile(row, q))
+            .try_fold(0.0f64, |most, value| Some(most.max(value?)))
     }
 
     fn quantile(&self, row: &[f64], q: f64) -> Option<f64> {
@@ -117,12 +128,24 @@ mod tests {
         assert_eq!((whole, forecast().max_between(at(0), Timestamp::MAX, 0.5)), (None, None));
         assert_eq!(forecast().max_between(at(1), at(0), 0.5), Some(5.0));
         assert_eq!(forecast().end(), at(3));
-        assert_eq!(Forecast::new(at(0), SignedDuration::ZERO, vec![0.5], vec![]).max_between(at(0), at(0), 0.5), None);
+        assert_eq!(
+            Forecast::new(at(0), SignedDuration::ZERO, vec![0.5], vec![]).max_between(
+                at(0),
+                at(0),
+                0.5
+            ),
+            None
+        );
     }
 
     #[test]
     fn quantiles_never_cross() {
-        let crossed = Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5, 0.9], vec![vec![9.0, 1.0]]);
+        let crossed = Forecast::new(
+            at(0),
+            SignedDuration::from_mins(1),
+            vec![0.5, 0.9],
+            vec![vec![9.0, 1.0]],
+        );
         assert_eq!(crossed.values(), [vec![1.0, 9.0]]);
     }
 }

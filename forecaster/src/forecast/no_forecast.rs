@@ -37,7 +37,9 @@ pub enum NoForecast {
     },
     /// For more than a day demand was cut off by a limit ([`Ensemble::push_saturated`]) wherever it
     /// was observed at all.
-    #[error("demand was cut off by its limit for {gap:#}, a forecast needs a value of the last day that was not")]
+    #[error(
+        "demand was cut off by its limit for {gap:#}, a forecast needs a value of the last day that was not"
+    )]
     CutOff {
         /// How long.
         gap: SignedDuration,

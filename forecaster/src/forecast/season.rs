@@ -1,4 +1,5 @@
-//! LocalRegression time of buckets: time of day, weekday, holidays, events, and the bucket of the same local time days ago.
+//! LocalRegression time of buckets: time of day, weekday, holidays, events, and the bucket of the
+//! same local time days ago.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -46,8 +47,9 @@ impl Season {
     pub(super) fn new(start: Timestamp, step: SignedDuration, calendar: Calendar) -> Self {
         let step_s = step.as_secs().max(1);
         let per_day = usize::try_from(86_400 / step_s).unwrap_or(1).max(1);
-        let event =
-            |(i, from, to): (usize, DateTime, DateTime)| Some((second(from)?, second(to)?, u16::try_from(i).ok()?));
+        let event = |(i, from, to): (usize, DateTime, DateTime)| {
+            Some((second(from)?, second(to)?, u16::try_from(i).ok()?))
+        };
         let events = calendar.events().filter_map(event).collect();
         Self { start, step_s, calendar, events, per_day }
     }

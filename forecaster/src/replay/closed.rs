@@ -74,9 +74,18 @@ pub(super) fn run(
                     let (ready, starting) = plan.get(i).copied().unwrap_or_default();
                     fleet.set_replicas(ready, starting);
                 }
-                Driver::Knative(_) => fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max)),
+                Driver::Knative(_) => {
+                    fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max))
+                }
                 Driver::Metrics(_) | Driver::Planner(_) => {
-                    scale(&mut fleet, &mut keda, &mut hpa, i, &signal, (i % polling == 0, i % sync == 0));
+                    scale(
+                        &mut fleet,
+                        &mut keda,
+                        &mut hpa,
+                        i,
+                        &signal,
+                        (i % polling == 0, i % sync == 0),
+                    );
                 }
             }
             fleet.serve(i);
@@ -116,8 +125,10 @@ fn scale(
         let own = signal.wanted.or_else(|| keda.fallback(current).map(f64::from));
         let own = own.map(|wanted| hpa.replicas(wanted, current));
         let ahead = if signal.ahead > 0.0 { hpa.replicas(signal.ahead, current) } else { 0 };
-        // `computeReplicasForMetrics`: the most of all; one that fails blocks the way down, not the way up.
-        let proposed = own.map(|own| own.max(ahead)).or(Some(ahead).filter(|ahead| *ahead >= current.max(1)));
+        // `computeReplicasForMetrics`: the most of all; one that fails blocks the way down, not the
+        // way up.
+        let proposed =
+            own.map(|own| own.max(ahead)).or(Some(ahead).filter(|ahead| *ahead >= current.max(1)));
         if current == 0 || asks {
             keda.see_hpa(asks && proposed.is_some());
         }
@@ -146,7 +157,9 @@ impl Driver<'_> {
             }
             Self::Knative(knative) => knative.signal(demand, i, fleet),
             Self::Planner(pilot) => pilot.signal(demand, i, fleet),
-            Self::Dictated(_) => Signal { reason: "foresight", active: Some(true), ..Signal::default() },
+            Self::Dictated(_) => {
+                Signal { reason: "foresight", active: Some(true), ..Signal::default() }
+            }
         }
     }
 }
@@ -155,7 +168,13 @@ fn beat(period: jiff::SignedDuration) -> usize {
     steps(period).max(1) as usize
 }
 
-fn moment(demand: &Demand, scene: &Scenario, fleet: &Fleet<'_>, i: usize, signal: &Signal) -> Moment {
+fn moment(
+    demand: &Demand,
+    scene: &Scenario,
+    fleet: &Fleet<'_>,
+    i: usize,
+    signal: &Signal,
+) -> Moment {
     let threshold = scene.threshold.get();
     let time: Timestamp = demand.instant(i);
     Moment {

@@ -56,7 +56,9 @@ impl Conclusion {
         let (hpa, tuned, prewarm) = (of(Arm::Hpa)?, of(Arm::ReactiveTuned)?, of(Arm::Prewarm)?);
         let cost = |outcome: &Outcome| outcome.total_cost(cost_ratio);
         let pairs = || prewarm.days.iter().zip(&tuned.days);
-        let won = pairs().filter(|(ours, theirs)| ours.total_cost(cost_ratio) < theirs.total_cost(cost_ratio)).count();
+        let won = pairs()
+            .filter(|(ours, theirs)| ours.total_cost(cost_ratio) < theirs.total_cost(cost_ratio))
+            .count();
         let advice = if cost(prewarm) < (1.0 - WORTHWHILE) * cost(tuned).min(cost(hpa)) {
             Advice::UsePrewarm
         } else if cost(tuned) < (1.0 - WORTHWHILE) * cost(hpa) {
@@ -84,14 +86,17 @@ mod tests {
     use super::*;
 
     fn outcomes(costs: [f64; 3]) -> Vec<(Arm, Outcome)> {
-        let settings = Settings { utilisation: 0.9, scale_down_window: SignedDuration::from_secs(60) };
-        let outcome = |gpu_hours| Outcome { gpu_hours, settings: Some(settings), ..Outcome::default() };
+        let settings =
+            Settings { utilisation: 0.9, scale_down_window: SignedDuration::from_secs(60) };
+        let outcome =
+            |gpu_hours| Outcome { gpu_hours, settings: Some(settings), ..Outcome::default() };
         [Arm::Hpa, Arm::ReactiveTuned, Arm::Prewarm].into_iter().zip(costs.map(outcome)).collect()
     }
 
     #[test]
     fn what_gains_little_is_not_recommended() {
-        let advice = |costs| Conclusion::draw(&outcomes(costs), 30.0).map(|conclusion| conclusion.advice);
+        let advice =
+            |costs| Conclusion::draw(&outcomes(costs), 30.0).map(|conclusion| conclusion.advice);
         assert_eq!(advice([100.0, 80.0, 60.0]), Some(Advice::UsePrewarm));
         assert_eq!(advice([100.0, 80.0, 79.0]), Some(Advice::TuneHpa));
         assert_eq!(advice([100.0, 99.0, 99.5]), Some(Advice::KeepHpa));

@@ -24,7 +24,8 @@ pub(super) struct Demand {
     pub(super) values: Vec<f64>,
     /// Replica-steps that arrived before each step, gaps as nothing.
     pub(super) arrived: Vec<f64>,
-    /// What a metric shows at each step: the mean of a minute, delayed; NaN where none of it was observed.
+    /// What a metric shows at each step: the mean of a minute, delayed; NaN where none of it was
+    /// observed.
     pub(super) shown: Vec<f64>,
     /// First steps of local days, and of what counts, ascending.
     pub(super) segments: Vec<Segment>,
@@ -41,13 +42,18 @@ pub(super) struct Segment {
 impl Demand {
     pub(super) fn new(trace: &Series, scene: &Scenario) -> Self {
         let (start, threshold) = (trace.start(), scene.threshold.get());
-        let n = usize::try_from(trace.end().duration_since(start).as_secs() / STEP.as_secs()).unwrap_or(0);
+        let n = usize::try_from(trace.end().duration_since(start).as_secs() / STEP.as_secs())
+            .unwrap_or(0);
         let usable = |demand: &f64| demand.is_finite() && *demand >= 0.0;
         let step_s = trace.step().as_secs();
         let values: Vec<f64> = (0..n)
             .map(|i| i as i64 * STEP.as_secs() / step_s)
-            .map(|bucket| usize::try_from(bucket).ok().and_then(|bucket| trace.values().get(bucket)).copied())
-            .map(|demand| demand.filter(usable).map_or(f64::NAN, |demand| demand.min(MAX_VALUE) / threshold))
+            .map(|bucket| {
+                usize::try_from(bucket).ok().and_then(|bucket| trace.values().get(bucket)).copied()
+            })
+            .map(|demand| {
+                demand.filter(usable).map_or(f64::NAN, |demand| demand.min(MAX_VALUE) / threshold)
+            })
             .collect();
         let mut arrived = Vec::with_capacity(n + 1);
         let mut sum = 0.0;
@@ -75,7 +81,9 @@ impl Demand {
     /// First step at or after an instant.
     fn step_at(&self, at: Timestamp) -> usize {
         let offset = at.as_second().saturating_sub(self.start.as_second());
-        usize::try_from((offset + STEP.as_secs() - 1).div_euclid(STEP.as_secs())).unwrap_or(0).min(self.len())
+        usize::try_from((offset + STEP.as_secs() - 1).div_euclid(STEP.as_secs()))
+            .unwrap_or(0)
+            .min(self.len())
     }
 
     fn days(&self, scene: &Scenario) -> Vec<Segment> {
@@ -87,19 +95,26 @@ impl Demand {
             let date = zone.to_datetime(self.instant(first)).date();
             segments.push(Segment { first, date, counts: first >= from });
             let midnight = date.tomorrow().ok().and_then(|next| next.to_zoned(zone.clone()).ok());
-            let next = midnight.map_or(self.len(), |midnight| self.step_at(midnight.timestamp())).max(first + 1);
+            let next = midnight
+                .map_or(self.len(), |midnight| self.step_at(midnight.timestamp()))
+                .max(first + 1);
             first = if first < from && from < next { from } else { next };
         }
         segments
     }
 }
 
-/// The mean of the minute that ended `delay` steps ago; before that much was seen, of what there is.
+/// The mean of the minute that ended `delay` steps ago; before that much was seen, of what there
+/// is.
 fn shown(values: &[f64], delay: usize) -> Vec<f64> {
     let window = steps(METRIC_WINDOW).max(1) as usize;
     let mean = |i: usize| {
         let end = if i == 0 { 1 } else { i.saturating_sub(delay).max(1) };
-        let seen = values.get(end.saturating_sub(window)..end).unwrap_or_default().iter().filter(|v| !v.is_nan());
+        let seen = values
+            .get(end.saturating_sub(window)..end)
+            .unwrap_or_default()
+            .iter()
+            .filter(|v| !v.is_nan());
         let (sum, n) = seen.fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
         if n > 0 { sum / f64::from(n) } else { f64::NAN }
     };
@@ -112,7 +127,10 @@ mod tests {
     use crate::decide::policy::Threshold;
 
     fn scene() -> Scenario {
-        Scenario { metric_delay: SignedDuration::from_secs(30), ..Scenario::new(Threshold::new(10.0).unwrap(), STEP) }
+        Scenario {
+            metric_delay: SignedDuration::from_secs(30),
+            ..Scenario::new(Threshold::new(10.0).unwrap(), STEP)
+        }
     }
 
     fn demand(values: Vec<f64>, step_s: i64) -> Demand {
@@ -139,9 +157,11 @@ mod tests {
     #[test]
     fn what_counts_begins_a_part_of_a_day_of_its_own() {
         let from = Timestamp::from_second(86_400 + 3600).unwrap();
-        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 60]);
+        let series =
+            Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 60]);
         let demand = Demand::new(&series, &Scenario { counted_from: Some(from), ..scene() });
-        let found: Vec<_> = demand.segments.iter().map(|s| (s.first / 240, s.date.day(), s.counts)).collect();
+        let found: Vec<_> =
+            demand.segments.iter().map(|s| (s.first / 240, s.date.day(), s.counts)).collect();
         assert_eq!(found, [(0, 1, false), (24, 2, false), (25, 2, true), (48, 3, true)]);
     }
 }

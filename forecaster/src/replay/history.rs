@@ -1,4 +1,5 @@
-//! A trace as the service keeps it: minutes of what was sampled at slots, and the buckets that models are made of.
+//! A trace as the service keeps it: minutes of what was sampled at slots, and the buckets that
+//! models are made of.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,8 +19,9 @@ pub struct History {
 }
 
 impl History {
-    /// The minutes of a trace that is sampled in steps of 15 s; gaps leave no minute. Buckets last five minutes, or as long as
-    /// a step of the trace where that is longer: within a step nothing is known of its course.
+    /// The minutes of a trace that is sampled in steps of 15 s; gaps leave no minute. Buckets last
+    /// five minutes, or as long as a step of the trace where that is longer: within a step nothing
+    /// is known of its course.
     pub fn new(trace: &Series) -> Self {
         let minutes = minutes(trace);
         let (origin, bucket) = match trace.step() > BUCKET {
@@ -46,7 +48,8 @@ impl History {
         self.bucket
     }
 
-    /// Demand in buckets, as a model takes it in; NaN = gap. `threshold`: demand that one replica sustains.
+    /// Demand in buckets, as a model takes it in; NaN = gap. `threshold`: demand that one replica
+    /// sustains.
     pub fn buckets(&self, threshold: Threshold) -> Series {
         let index = MinuteIndex::new(&self.minutes);
         let mut reader = BucketReader::new(self.bucket, threshold.get());
@@ -69,8 +72,13 @@ fn minutes(trace: &Series) -> Vec<Minute> {
     // The minute that is being filled, and the sum of its samples.
     let mut open: Option<(Minute, f64)> = None;
     for slot in 0..slots {
-        let value = usize::try_from(slot * slot_s / step_s).ok().and_then(|i| trace.values().get(i)).copied();
-        let Some(demand) = value.filter(|demand| demand.is_finite() && *demand >= 0.0) else { continue };
+        let value = usize::try_from(slot * slot_s / step_s)
+            .ok()
+            .and_then(|i| trace.values().get(i))
+            .copied();
+        let Some(demand) = value.filter(|demand| demand.is_finite() && *demand >= 0.0) else {
+            continue;
+        };
         let at = later(trace.start(), SignedDuration::from_secs(slot * slot_s));
         let past = at.as_second().rem_euclid(MINUTE.as_secs());
         let start = later(at, SignedDuration::from_secs(-past));
@@ -102,10 +110,27 @@ mod tests {
 
     #[test]
     fn minutes_are_means_of_samples_and_gaps_leave_none() {
-        let values = vec![1.0, 2.0, 3.0, 6.0, f64::NAN, f64::NAN, f64::NAN, f64::NAN, 5.0, f64::NAN, -1.0, 7.0];
+        let values = vec![
+            1.0,
+            2.0,
+            3.0,
+            6.0,
+            f64::NAN,
+            f64::NAN,
+            f64::NAN,
+            f64::NAN,
+            5.0,
+            f64::NAN,
+            -1.0,
+            7.0,
+        ];
         let trace = Series::new(at(60), SignedDuration::from_secs(15), values);
         let history = History::new(&trace);
-        let found: Vec<_> = history.minutes().iter().map(|m| (m.start.as_second(), m.mean, m.max, m.samples)).collect();
+        let found: Vec<_> = history
+            .minutes()
+            .iter()
+            .map(|m| (m.start.as_second(), m.mean, m.max, m.samples))
+            .collect();
         assert_eq!(found, [(60, 3.0, 6.0, 4), (180, 6.0, 7.0, 2)]);
     }
 
@@ -122,7 +147,8 @@ mod tests {
     #[test]
     fn a_coarse_trace_keeps_its_steps() {
         let half_hours = vec![f64::NAN, 4.0, 8.0];
-        let history = History::new(&Series::new(at(600), SignedDuration::from_mins(30), half_hours));
+        let history =
+            History::new(&Series::new(at(600), SignedDuration::from_mins(30), half_hours));
         let buckets = history.buckets(Threshold::new(1.0).unwrap());
         assert_eq!((buckets.start().as_second(), buckets.step().as_mins()), (600 + 1800, 30));
         assert_eq!(buckets.values(), [4.0, 8.0]);

@@ -1,8 +1,9 @@
 //! What policies would have missed and cost, in simulated time.
 //!
-//! A history is played against each [`Arm`] in a closed loop: demand → metric → KEDA → HPA → fleet → queue → metric, in
-//! steps of 15 s, with the rules of Kubernetes' and KEDA's source. The Prewarm arm is the planner and the workload model of
-//! production. Nothing is drawn that the seed does not fix.
+//! A history is played against each [`Arm`] in a closed loop: demand → metric → KEDA → HPA → fleet
+//! → queue → metric, in steps of 15 s, with the rules of Kubernetes' and KEDA's source. The Prewarm
+//! arm is the planner and the workload model of production. Nothing is drawn that the seed does not
+//! fix.
 
 pub mod arm;
 mod closed;
@@ -39,8 +40,8 @@ const DAY: usize = 5760;
 /// Beyond the cold start, what looks ahead looks so many steps further: poll, sync and ramp.
 const BEYOND_LEAD: u32 = 4;
 
-/// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued after buckets of the trace's
-/// [`History`], by ascending origin; Prewarm alone reads them.
+/// What `arm` would have done on `trace` (any step; NaN = gap). `forecasts`: as issued after
+/// buckets of the trace's [`History`], by ascending origin; Prewarm alone reads them.
 pub fn replay(trace: &Series, forecasts: &[Forecast], scene: &Scenario, arm: Arm) -> Outcome {
     one(trace, &Demand::new(trace, scene), forecasts, scene, arm)
 }
@@ -51,19 +52,30 @@ pub fn replay_prewarm(trace: &Series, scene: &Scenario) -> Outcome {
 }
 
 /// The same for several arms, in their order; the oracle unbeaten.
-pub fn replay_all(trace: &Series, forecasts: &[Forecast], scene: &Scenario, arms: &[Arm]) -> Vec<(Arm, Outcome)> {
+pub fn replay_all(
+    trace: &Series,
+    forecasts: &[Forecast],
+    scene: &Scenario,
+    arms: &[Arm],
+) -> Vec<(Arm, Outcome)> {
     let demand = Demand::new(trace, scene);
-    let mut outcomes: Vec<_> = arms.iter().map(|arm| (*arm, one(trace, &demand, forecasts, scene, *arm))).collect();
+    let mut outcomes: Vec<_> =
+        arms.iter().map(|arm| (*arm, one(trace, &demand, forecasts, scene, *arm))).collect();
     tighten_oracle(&mut outcomes, scene.cost_ratio);
     outcomes
 }
 
-/// What the oracle's own plans do is not proven to be the least: where another arm comes off cheaper, perfect foresight
-/// does the same.
+/// What the oracle's own plans do is not proven to be the least: where another arm comes off
+/// cheaper, perfect foresight does the same.
 pub fn tighten_oracle(outcomes: &mut [(Arm, Outcome)], cost_ratio: f64) {
     let cost = |outcome: &Outcome| outcome.total_cost(cost_ratio);
-    let cheapest = outcomes.iter().min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b))).map(|(_, best)| best.clone());
-    if let (Some(best), Some((_, oracle))) = (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle)) {
+    let cheapest = outcomes
+        .iter()
+        .min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)))
+        .map(|(_, best)| best.clone());
+    if let (Some(best), Some((_, oracle))) =
+        (cheapest, outcomes.iter_mut().find(|(arm, _)| *arm == Arm::Oracle))
+    {
         *oracle = Outcome { settings: None, selection: None, selections: Vec::new(), ..best };
     }
 }
@@ -82,10 +94,16 @@ pub fn work(trace: &Series, arms: &[Arm]) -> usize {
 
 /// How far ahead the Prewarm arm may have to start replicas.
 pub fn lead_span(scene: &Scenario) -> SignedDuration {
-    horizon::span(&scene.policy(), &scene.rhythm())
+    horizon::span(&scene.policy(), &scene.timing())
 }
 
-fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scenario, arm: Arm) -> Outcome {
+fn one(
+    trace: &Series,
+    demand: &Demand,
+    forecasts: &[Forecast],
+    scene: &Scenario,
+    arm: Arm,
+) -> Outcome {
     let plain = tuned::plain(scene);
     let lead = steps(scene.cold_start.lead());
     let hpa = |ahead: Option<Ahead<'_>>| {
@@ -111,11 +129,21 @@ fn one(trace: &Series, demand: &Demand, forecasts: &[Forecast], scene: &Scenario
         }
         Arm::Cron => {
             let early = (lead + CRON_EARLY) as usize;
-            scheduled(&Habit { peak: true, back: 28, renewed: 7, early, utilisation: plain.utilisation })
+            scheduled(&Habit {
+                peak: true,
+                back: 28,
+                renewed: 7,
+                early,
+                utilisation: plain.utilisation,
+            })
         }
-        Arm::Aws => {
-            scheduled(&Habit { peak: false, back: 14, renewed: 1, early: AWS_EARLY, utilisation: plain.utilisation })
-        }
+        Arm::Aws => scheduled(&Habit {
+            peak: false,
+            back: 14,
+            renewed: 1,
+            early: AWS_EARLY,
+            utilisation: plain.utilisation,
+        }),
         Arm::Knative => {
             let mut driver = Driver::Knative(Knative::default());
             outcome(demand, run(demand, scene, &mut driver, |_| tuned::TRUSTING, scene.timeline))
@@ -147,10 +175,14 @@ const AWS_EARLY: usize = 20;
 
 fn perfect(demand: &Demand, scene: &Scenario) -> Outcome {
     let spreads = oracle::spreads(scene);
-    let assumed = spreads.iter().flat_map(|spread| oracle::DEARER.map(|dearer| (scene.cost_ratio * dearer, *spread)));
-    let plans: Vec<_> = assumed.map(|(ratio, spread)| oracle::plan(demand, scene, ratio, spread)).collect();
+    let assumed = spreads
+        .iter()
+        .flat_map(|spread| oracle::DEARER.map(|dearer| (scene.cost_ratio * dearer, *spread)));
+    let plans: Vec<_> =
+        assumed.map(|(ratio, spread)| oracle::plan(demand, scene, ratio, spread)).collect();
     let played = plans.iter().map(|(plan, starts)| {
-        let run = run(demand, scene, &mut Driver::Dictated(plan), |_| tuned::TRUSTING, scene.timeline);
+        let run =
+            run(demand, scene, &mut Driver::Dictated(plan), |_| tuned::TRUSTING, scene.timeline);
         Outcome { starts: *starts, ..outcome(demand, run) }
     });
     let cost = |outcome: &Outcome| outcome.total_cost(scene.cost_ratio);

@@ -86,10 +86,12 @@ pub struct Moment {
     pub desired: u32,
     /// What the HPA is shown, in the demand's unit; `None` without an answer.
     pub metric_value: Option<f64>,
-    /// Quantile of demand over the lead that Prewarm's forecast gives, in the demand's unit; `None` without one.
+    /// Quantile of demand over the lead that Prewarm's forecast gives, in the demand's unit; `None`
+    /// without one.
     pub forecast: Option<f64>,
     /// What KEDA is told.
     pub active: bool,
-    /// Why: a [`Reason`](crate::Reason)'s name for Prewarm, else `live`, `yesterday`, `schedule`, `panic`, `foresight`.
+    /// Why: a [`Reason`](crate::Reason)'s name for Prewarm, else `live`, `yesterday`, `schedule`,
+    /// `panic`, `foresight`.
     pub reason: &'static str,
 }

@@ -9,8 +9,8 @@ use crate::calendar::Calendar;
 use crate::control::hpa::Hpa;
 use crate::control::keda::ScaledObject;
 use crate::decide::policy::{Objective, Policy, ScaleToZero, Threshold};
-use crate::decide::rhythm::Rhythm;
 use crate::decide::selection::Selection;
+use crate::decide::timing::LoopTiming;
 pub use crate::tuning::cold_start::ColdStart;
 use crate::tuning::inputs::{LearnedColdStart, ReplicaLimits, SimulationInputs};
 
@@ -32,8 +32,8 @@ pub struct Scenario {
     pub hpa: Hpa,
     /// Age of the newest demand that a metric shows: scrape, query.
     pub metric_delay: SignedDuration,
-    /// Metrics show what waits: requests in flight do, or a backlog beside demand; a rate of arrivals does not, and an HPA
-    /// on it knows of no queue.
+    /// Metrics show what waits: requests in flight do, or a backlog beside demand; a rate of
+    /// arrivals does not, and an HPA on it knows of no queue.
     pub shows_queue: bool,
     /// One missed replica-hour costs as much as this many idle GPU-hours, ≥ 0.
     pub cost_ratio: f64,
@@ -58,8 +58,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Defaults for a threshold and a constant cold start: UTC, one replica at least, KEDA's and Kubernetes' defaults,
-    /// ρ = 30, limit 15 s.
+    /// Defaults for a threshold and a constant cold start: UTC, one replica at least, KEDA's and
+    /// Kubernetes' defaults, ρ = 30, limit 15 s.
     pub fn new(threshold: Threshold, cold_start: SignedDuration) -> Self {
         Self {
             threshold,
@@ -107,26 +107,31 @@ impl Scenario {
     }
 
     /// The beats around the workload.
-    pub(super) fn rhythm(&self) -> Rhythm {
-        Rhythm {
+    pub(super) fn timing(&self) -> LoopTiming {
+        LoopTiming {
             slot: STEP,
             keda_poll: self.keda.polling,
             hpa_sync: self.hpa.sync,
             hpa_window: self.service.hpa_window,
-            ..Rhythm::default()
+            ..LoopTiming::default()
         }
     }
 
     /// What the workload's policies are simulated with.
-    pub(super) fn simulation_inputs(&self, policy: &Policy, bucket: SignedDuration) -> SimulationInputs {
-        let cold_start = LearnedColdStart { lead: self.cold_start.lead(), drawn: Some(self.cold_start.clone()) };
+    pub(super) fn simulation_inputs(
+        &self,
+        policy: &Policy,
+        bucket: SignedDuration,
+    ) -> SimulationInputs {
+        let cold_start =
+            LearnedColdStart { lead: self.cold_start.lead(), drawn: Some(self.cold_start.clone()) };
         let limits = ReplicaLimits {
             min: self.keda.min,
             idle: self.keda.idle == Some(0),
             max: self.keda.max,
             cooldown: self.keda.cooldown,
         };
-        SimulationInputs::new(policy, self.rhythm(), None, Some(&cold_start), Some(limits))
+        SimulationInputs::new(policy, self.timing(), None, Some(&cold_start), Some(limits))
             .in_buckets(bucket)
             .with_wait_limit(self.wait_limit)
     }
@@ -135,10 +140,11 @@ impl Scenario {
 /// How the service behind the Prewarm arm is set up, and what it sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either way.
+    /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either
+    /// way.
     pub hpa_window: SignedDuration,
-    /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the time of day at which the
-    /// history starts.
+    /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the
+    /// time of day at which the history starts.
     pub refit_spread: Option<u64>,
     /// It is told what is Ready and what is starting.
     pub sees_replicas: bool,
@@ -148,12 +154,17 @@ pub struct Service {
 
 impl Default for Service {
     fn default() -> Self {
-        Self { hpa_window: SignedDuration::ZERO, refit_spread: None, sees_replicas: true, selection: None }
+        Self {
+            hpa_window: SignedDuration::ZERO,
+            refit_spread: None,
+            sees_replicas: true,
+            selection: None,
+        }
     }
 }
 
-/// How far a replay is: simulated steps, each worth as much as one of a plain HPA. Clones count together, so that one can
-/// be read while the replay runs elsewhere.
+/// How far a replay is: simulated steps, each worth as much as one of a plain HPA. Clones count
+/// together, so that one can be read while the replay runs elsewhere.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<AtomicUsize>);
 
@@ -168,8 +179,8 @@ impl Meter {
     }
 }
 
-/// A concurrency limit: requests that a replica works on at once, where demand is requests per second. By Little's law it
-/// then serves no more than limit ÷ service time, however it is loaded.
+/// A concurrency limit: requests that a replica works on at once, where demand is requests per
+/// second. By Little's law it then serves no more than limit ÷ service time, however it is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slots {
     /// Requests at once (`max_num_seqs`, `containerConcurrency`), ≥ 1.

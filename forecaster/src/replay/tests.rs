@@ -43,7 +43,8 @@ fn foresight(trace: &Series) -> Vec<Forecast> {
     let minutes = trace.values().len();
     let issue = |minute: usize| {
         // In the precision that stores keep.
-        let at = |m: usize| trace.values().get(m).map_or(f64::NAN, |value| f64::from(*value as f32));
+        let at =
+            |m: usize| trace.values().get(m).map_or(f64::NAN, |value| f64::from(*value as f32));
         let rows = (minute..minute + 60).map(|m| vec![at(m); 2]).collect();
         Forecast::new(trace.instant(minute), SignedDuration::from_mins(1), vec![0.5, 0.99], rows)
     };
@@ -57,7 +58,10 @@ fn cost(outcome: &Outcome, scene: &Scenario) -> f64 {
 #[test]
 fn arms_have_the_names_that_people_type() {
     let names = Arm::ALL.map(Arm::name);
-    assert_eq!(names, ["hpa", "reactive-tuned", "yesterday", "cron", "knative", "aws", "prewarm", "oracle"]);
+    assert_eq!(
+        names,
+        ["hpa", "reactive-tuned", "yesterday", "cron", "knative", "aws", "prewarm", "oracle"]
+    );
     assert!(Arm::ALL.into_iter().all(|arm| Arm::named(arm.name()) == Some(arm)));
     assert_eq!(Arm::named("HPA"), None);
 }
@@ -65,7 +69,8 @@ fn arms_have_the_names_that_people_type() {
 #[test]
 fn the_same_seed_gives_the_same_outcome_and_another_seed_another() {
     let cold_start = ColdStart::weighted([(seconds(60), 3.0), (seconds(600), 1.0)]).unwrap();
-    let scene = |seed| Scenario { cold_start: cold_start.clone(), seed, timeline: true, ..scene(60) };
+    let scene =
+        |seed| Scenario { cold_start: cold_start.clone(), seed, timeline: true, ..scene(60) };
     let trace = days(3, 5.0, 90.0);
     let forecasts = foresight(&trace);
     for arm in [Arm::Hpa, Arm::Knative, Arm::Prewarm, Arm::Oracle] {
@@ -104,14 +109,19 @@ fn schedules_and_yesterday_foresee_what_recurs() {
 #[test]
 fn days_add_up_to_the_whole_and_the_timeline_covers_what_counts() {
     let trace = days(4, 5.0, 90.0);
-    let scene = Scenario { counted_from: Some(trace.instant(1440 + 90)), timeline: true, ..scene(180) };
+    let scene =
+        Scenario { counted_from: Some(trace.instant(1440 + 90)), timeline: true, ..scene(180) };
     for arm in Arm::ALL {
         let outcome = replay(&trace, &[], &scene, arm);
         let sum = |figure: fn(&DaySum) -> f64| outcome.days.iter().map(figure).sum::<f64>();
         assert!((sum(|day| day.gpu_hours) - outcome.gpu_hours).abs() < 1e-6, "{arm}");
-        assert!((sum(|day| day.missed_replica_hours) - outcome.missed_replica_hours).abs() < 1e-6, "{arm}");
+        assert!(
+            (sum(|day| day.missed_replica_hours) - outcome.missed_replica_hours).abs() < 1e-6,
+            "{arm}"
+        );
         assert_eq!((outcome.days.len(), outcome.timeline.len()), (3, (3 * 1440 - 90) * 4), "{arm}");
-        let ran: f64 = outcome.timeline.iter().map(|moment| f64::from(moment.desired)).sum::<f64>() / 240.0;
+        let ran: f64 =
+            outcome.timeline.iter().map(|moment| f64::from(moment.desired)).sum::<f64>() / 240.0;
         assert!((ran - outcome.gpu_hours).abs() < 1e-6, "{arm}");
     }
 }
@@ -119,7 +129,11 @@ fn days_add_up_to_the_whole_and_the_timeline_covers_what_counts() {
 #[test]
 fn a_history_of_nothing_costs_nothing() {
     for arm in Arm::ALL {
-        assert_eq!(cost(&replay(&trace(60, Vec::new()), &[], &scene(60), arm), &scene(60)), 0.0, "{arm}");
+        assert_eq!(
+            cost(&replay(&trace(60, Vec::new()), &[], &scene(60), arm), &scene(60)),
+            0.0,
+            "{arm}"
+        );
         let gaps = replay(&trace(60, vec![f64::NAN; 1000]), &[], &scene(60), arm);
         assert_eq!((gaps.gpu_hours, gaps.miss_share), (0.0, 0.0), "{arm}");
     }
@@ -130,9 +144,14 @@ fn zero_demand_for_ever_costs_the_minimum_and_no_more() {
     let quiet = trace(60, vec![0.0; 2 * 1440]);
     for arm in Arm::ALL {
         for min in [0, 1, 3] {
-            let scene = Scenario { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
+            let scene =
+                Scenario { keda: ScaledObject { min, ..ScaledObject::default() }, ..scene(180) };
             let outcome = replay(&quiet, &[], &scene, arm);
-            assert_eq!((outcome.gpu_hours, outcome.missed_replica_hours), (48.0 * f64::from(min), 0.0), "{arm} {min}");
+            assert_eq!(
+                (outcome.gpu_hours, outcome.missed_replica_hours),
+                (48.0 * f64::from(min), 0.0),
+                "{arm} {min}"
+            );
             assert_eq!(outcome.starts, 0, "{arm} {min}");
         }
     }
@@ -143,7 +162,11 @@ fn a_workload_at_zero_wakes_serves_and_goes_back() {
     let mut values = vec![0.0; 240];
     values[60..70].fill(20.0);
     for arm in [Arm::Hpa, Arm::Prewarm, Arm::Oracle] {
-        let scene = Scenario { keda: ScaledObject { min: 0, ..ScaledObject::default() }, timeline: true, ..scene(60) };
+        let scene = Scenario {
+            keda: ScaledObject { min: 0, ..ScaledObject::default() },
+            timeline: true,
+            ..scene(60)
+        };
         let outcome = replay(&trace(60, values.clone()), &[], &scene, arm);
         let ready = |minute: usize| outcome.timeline[minute * 4].ready;
         assert_eq!((ready(10), ready(239)), (0, 0), "{arm}");
@@ -160,20 +183,24 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
     let scene = Scenario { timeline: true, ..scene(180) };
     let outcome = replay(&trace, &forecasts, &scene, Arm::Prewarm);
     let demand = Demand::new(&trace, &scene);
-    let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
+    let mut planner = Planner::new(Arc::new(scene.policy()), scene.timing());
     planner.set_gate(Gate::Closed);
     let mut fleet = Fleet::new(&demand, &scene, 0);
-    let mut arm = PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
+    let mut arm =
+        PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
     // What comes is known until an hour before the end.
     let known = forecasts.last().map_or(trace.start(), Forecast::origin);
-    for (i, moment) in outcome.timeline.iter().enumerate().take_while(|(_, moment)| moment.time <= known) {
+    for (i, moment) in
+        outcome.timeline.iter().enumerate().take_while(|(_, moment)| moment.time <= known)
+    {
         // Before the step: as the service saw it after the one before.
-        let (ready, starting) = match i.checked_sub(1).and_then(|before| outcome.timeline.get(before)) {
-            Some(before) => (before.ready, before.desired - before.ready),
-            None => (1, 0),
-        };
+        let (ready, starting) =
+            match i.checked_sub(1).and_then(|before| outcome.timeline.get(before)) {
+                Some(before) => (before.ready, before.desired - before.ready),
+                None => (1, 0),
+            };
         let landed = if i == 0 { 0 } else { moment.ready.saturating_sub(ready).min(starting) };
         fleet.set_replicas(ready + landed, starting - landed);
         fleet.queue = queue;
@@ -191,15 +218,23 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         let recommendation = planner.tick(moment.time, &seen);
         assert_eq!(recommendation.decision.reason.as_str(), moment.reason, "step {i}");
         let value = moment.metric_value.unwrap();
-        assert!((recommendation.decision.metric_value - value).abs() < 1e-9, "step {i}: {recommendation:?} {value}");
+        assert!(
+            (recommendation.decision.metric_value - value).abs() < 1e-9,
+            "step {i}: {recommendation:?} {value}"
+        );
         queue = (queue + demand.values[i] - f64::from(moment.ready)).max(0.0);
     }
-    assert!(outcome.timeline.iter().any(|moment| moment.reason == "forecast"), "the forecast acted");
+    assert!(
+        outcome.timeline.iter().any(|moment| moment.reason == "forecast"),
+        "the forecast acted"
+    );
 }
 
 /// Work and money of a stretch of an arm.
 fn figures(tallies: &[Totals]) -> (f64, f64) {
-    tallies.iter().fold((0.0, 0.0), |(replicas, missed), tally| (replicas + tally.replicas, missed + tally.missed))
+    tallies.iter().fold((0.0, 0.0), |(replicas, missed), tally| {
+        (replicas + tally.replicas, missed + tally.missed)
+    })
 }
 
 /// A noisy wave: fleets move all the time, and settings that were best change.
@@ -213,14 +248,19 @@ fn noisy(n: i64) -> Series {
     trace(60, wave.values().iter().enumerate().map(shaken).collect())
 }
 
-/// Changing settings at midnight, from one to its neighbour as the tuner does, costs what the days cost under settings that
-/// never changed: sums of a bank may be stitched.
+/// Changing settings at midnight, from one to its neighbour as the tuner does, costs what the days
+/// cost under settings that never changed: sums of a bank may be stitched.
 #[test]
 fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
     let (trace, scene) = (noisy(15), scene(180));
     let demand = Demand::new(&trace, &scene);
-    let played = |of: &dyn Fn(usize) -> Settings| run(&demand, &scene, &mut Driver::Metrics(None), of, false).tallies;
-    let tuned = |utilisation, minutes| Settings { utilisation, scale_down_window: SignedDuration::from_mins(minutes) };
+    let played = |of: &dyn Fn(usize) -> Settings| {
+        run(&demand, &scene, &mut Driver::Metrics(None), of, false).tallies
+    };
+    let tuned = |utilisation, minutes| Settings {
+        utilisation,
+        scale_down_window: SignedDuration::from_mins(minutes),
+    };
     let changing = |day: usize| [tuned(0.8, 5), tuned(0.75, 5), tuned(0.75, 15)][day % 3];
     let closed = figures(&played(&changing));
     let stitched = (0..demand.segments.len()).fold((0.0, 0.0), |sum, day| {
@@ -229,11 +269,14 @@ fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
     });
     let total = |(replicas, missed): (f64, f64)| replicas + scene.cost_ratio * missed;
     let ratio = total(closed) / total(stitched);
-    assert!(stitched.1 > 0.0 && (0.999..=1.001).contains(&ratio), "{ratio} {closed:?} {stitched:?}");
+    assert!(
+        stitched.1 > 0.0 && (0.999..=1.001).contains(&ratio),
+        "{ratio} {closed:?} {stitched:?}"
+    );
 }
 
-/// Every plan there is on a short history of steps that end at once: the oracle's is one of them, and not much dearer than
-/// the cheapest.
+/// Every plan there is on a short history of steps that end at once: the oracle's is one of them,
+/// and not much dearer than the cheapest.
 #[test]
 fn no_plan_at_all_is_much_cheaper_than_the_oracles() {
     const STEPS: usize = 9;
@@ -256,21 +299,28 @@ fn no_plan_at_all_is_much_cheaper_than_the_oracles() {
                     plan.push(((code % MOST) as u32, 0));
                     code /= MOST;
                 }
-                let rises: Vec<_> =
-                    (0..STEPS).map(|i| plan[i].0.saturating_sub(if i == 0 { 0 } else { plan[i - 1].0 })).collect();
+                let rises: Vec<_> = (0..STEPS)
+                    .map(|i| plan[i].0.saturating_sub(if i == 0 { 0 } else { plan[i - 1].0 }))
+                    .collect();
                 // What starts in time: nothing is Ready before a cold start is over.
                 if rises[..lead as usize].iter().any(|rise| *rise > 0) {
                     continue;
                 }
                 for (i, rise) in rises.iter().enumerate().filter(|(_, rise)| **rise > 0) {
-                    plan[i - lead as usize..i].iter_mut().for_each(|(_, starting)| *starting += rise);
+                    plan[i - lead as usize..i]
+                        .iter_mut()
+                        .for_each(|(_, starting)| *starting += rise);
                 }
-                let played = run(&demand, &scene, &mut Driver::Dictated(&plan), |_| tuned::TRUSTING, false);
+                let played =
+                    run(&demand, &scene, &mut Driver::Dictated(&plan), |_| tuned::TRUSTING, false);
                 let (replicas, missed) = figures(&played.tallies);
                 least = least.min(replicas + scene.cost_ratio * missed);
             }
             let oracle = cost(&replay(&trace, &[], &scene, Arm::Oracle), &scene) * 240.0;
-            assert!(oracle >= least - 1e-9, "nobody can do what it does: {oracle} {least} of seed {seed}");
+            assert!(
+                oracle >= least - 1e-9,
+                "nobody can do what it does: {oracle} {least} of seed {seed}"
+            );
             (cheapest, planned) = (cheapest + least, planned + oracle);
         }
     }
@@ -295,15 +345,25 @@ fn zero_demand_for_ever_costs_what_the_windows_demand_and_no_more() {
         let scene = Scenario { keda, calendar: calendar.clone(), timeline: true, ..scene(lead) };
         let outcome = replay(&trace(60, vec![0.0; 4 * 1440]), &[], &scene, Arm::Prewarm);
         let windows = 4.0 * (2.0 * 2.0 + 22.0 * f64::from(min));
-        // Each day: two replicas start a cold start, poll, sync and ramp early; going to zero they cool down.
+        // Each day: two replicas start a cold start, poll, sync and ramp early; going to zero they
+        // cool down.
         let early = 4.0 * f64::from(2 - min) * (lead as f64 + 150.0) / 3600.0;
-        let cooling = if min == 0 { 4.0 * 2.0 * (300.0 + 60.0) / 3600.0 } else { 4.0 * 90.0 / 3600.0 };
+        let cooling =
+            if min == 0 { 4.0 * 2.0 * (300.0 + 60.0) / 3600.0 } else { 4.0 * 90.0 / 3600.0 };
         let more = outcome.gpu_hours - windows;
-        assert!(more >= 0.0 && more <= early + cooling, "{min} {lead}: {more} more than {windows}, {early} {cooling}");
+        assert!(
+            more >= 0.0 && more <= early + cooling,
+            "{min} {lead}: {more} more than {windows}, {early} {cooling}"
+        );
         assert_eq!(outcome.missed_replica_hours, 0.0);
-        let in_window =
-            outcome.timeline.iter().filter(|moment| (8..10).contains(&(moment.time.as_second() / 3600 % 24)));
-        assert!(in_window.clone().all(|moment| moment.ready >= 2), "{min} {lead}: Ready by the window's start");
+        let in_window = outcome
+            .timeline
+            .iter()
+            .filter(|moment| (8..10).contains(&(moment.time.as_second() / 3600 % 24)));
+        assert!(
+            in_window.clone().all(|moment| moment.ready >= 2),
+            "{min} {lead}: Ready by the window's start"
+        );
     }
 }
 
@@ -315,7 +375,8 @@ fn the_meter_ends_where_the_work_ends() {
     assert_eq!(scene.meter.done(), work(&trace, &Arm::ALL));
 }
 
-/// Half of what a replica carries, by its concurrency limit: twice the replicas are needed, and who knows starts them.
+/// Half of what a replica carries, by its concurrency limit: twice the replicas are needed, and who
+/// knows starts them.
 #[test]
 fn a_concurrency_limit_bounds_what_a_replica_serves() {
     let level = trace(60, vec![40.0; 600]);
@@ -324,16 +385,29 @@ fn a_concurrency_limit_bounds_what_a_replica_serves() {
     let of = |slots, arm| replay(&level, &[], &Scenario { slots, ..scene(60) }, arm);
     assert_eq!(of(None, Arm::Hpa).missed_replica_hours, 0.0);
     let (free, bound) = (of(None, Arm::Oracle), of(slots, Arm::Oracle));
-    assert!((bound.gpu_hours / free.gpu_hours - 2.0).abs() < 0.02, "{} {}", bound.gpu_hours, free.gpu_hours);
-    assert!(of(slots, Arm::Hpa).miss_share > 0.1, "six replicas at 75 % serve thirty of forty until the queue tells");
+    assert!(
+        (bound.gpu_hours / free.gpu_hours - 2.0).abs() < 0.02,
+        "{} {}",
+        bound.gpu_hours,
+        free.gpu_hours
+    );
+    assert!(
+        of(slots, Arm::Hpa).miss_share > 0.1,
+        "six replicas at 75 % serve thirty of forty until the queue tells"
+    );
     let plenty = Some(Slots { limit: 80, service: seconds(4) });
-    assert_eq!(of(plenty, Arm::Hpa), of(None, Arm::Hpa), "a limit that never binds changes nothing");
+    assert_eq!(
+        of(plenty, Arm::Hpa),
+        of(None, Arm::Hpa),
+        "a limit that never binds changes nothing"
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever comes, no arm costs less than the one that knows; and all that is counted is in bounds.
+    /// Whatever comes, no arm costs less than the one that knows; and all that is counted is in
+    /// bounds.
     #[test]
     fn the_oracle_is_never_beaten(
         levels in prop::collection::vec((0.0f64..120.0, 1usize..60), 1..30), lead in 1i64..60, ratio in 0.5f64..300.0,
@@ -352,8 +426,9 @@ proptest! {
         }
     }
 
-    /// Nor by its own plan alone, without looking at the others, where a quiet first quarter of an hour leaves it time to
-    /// start what the first need takes. (It plans no spare capacity for a queue that it could not prevent.)
+    /// Nor by its own plan alone, without looking at the others, where a quiet first quarter of an
+    /// hour leaves it time to start what the first need takes. (It plans no spare capacity for a
+    /// queue that it could not prevent.)
     #[test]
     fn its_own_plan_is_hardly_ever_the_dearer(
         levels in prop::collection::vec((0.0f64..120.0, 5usize..60), 1..30), lead in 1i64..60,

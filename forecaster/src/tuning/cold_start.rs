@@ -2,11 +2,12 @@
 
 use jiff::SignedDuration;
 
-/// How long replicas take from asked for to Ready: durations and how often they come. One class for nodes that are there
-/// and one for nodes that must come, or every start-up that was seen.
+/// How long replicas take from asked for to Ready: durations and how often they come. One class for
+/// nodes that are there and one for nodes that must come, or every start-up that was seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColdStart {
-    /// Durations ascending, and the share of start-ups that take at most so long; the last share is 1.
+    /// Durations ascending, and the share of start-ups that take at most so long; the last share is
+    /// 1.
     shares: Vec<(SignedDuration, f64)>,
 }
 
@@ -16,7 +17,8 @@ impl ColdStart {
         Self { shares: vec![(took.max(SignedDuration::ZERO), 1.0)] }
     }
 
-    /// Durations with weights > 0, in any order; other weights are left out. `None` if none is left.
+    /// Durations with weights > 0, in any order; other weights are left out. `None` if none is
+    /// left.
     pub fn weighted(classes: impl IntoIterator<Item = (SignedDuration, f64)>) -> Option<Self> {
         let usable = |(_, weight): &(SignedDuration, f64)| weight.is_finite() && *weight > 0.0;
         let mut shares: Vec<_> = classes.into_iter().filter(usable).collect();
@@ -74,7 +76,9 @@ mod tests {
     #[test]
     fn start_ups_come_as_often_as_they_weigh() {
         let seconds = SignedDuration::from_secs;
-        let mixed = ColdStart::weighted([(seconds(600), 1.0), (seconds(60), 3.0), (seconds(9), 0.0)]).unwrap();
+        let mixed =
+            ColdStart::weighted([(seconds(600), 1.0), (seconds(60), 3.0), (seconds(9), 0.0)])
+                .unwrap();
         assert_eq!(
             (mixed.quantile(0.75), mixed.quantile(0.76), mixed.lead()),
             (seconds(60), seconds(600), seconds(600))

@@ -1,4 +1,5 @@
-//! What each day cost under each way to scale, block by block as it was lived in the shadow simulator.
+//! What each day cost under each way to scale, block by block as it was lived in the shadow
+//! simulator.
 
 use super::simulator::Block;
 use crate::decide::selection::{Costs, Selection, ShadowPolicy, UNTUNED};
@@ -10,10 +11,13 @@ const BLOCKS: u32 = 4;
 const DAY_S: i64 = 86_400;
 
 /// The HPA at its default target and window.
-const HPA: ShadowPolicy =
-    ShadowPolicy::Reactive { utilisation: 0.75, scale_down_window: jiff::SignedDuration::from_secs(300) };
+const HPA: ShadowPolicy = ShadowPolicy::Reactive {
+    utilisation: 0.75,
+    scale_down_window: jiff::SignedDuration::from_secs(300),
+};
 
-/// What a finished UTC day cost and missed in the shadow simulator, under each way to scale. Hours are replica-hours.
+/// What a finished UTC day cost and missed in the shadow simulator, under each way to scale. Hours
+/// are replica-hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayCost {
     /// Midnight UTC.
@@ -36,7 +40,12 @@ impl DayCost {
     /// Name and figures of each way to scale.
     pub fn arms(&self) -> [(&'static str, Costs); 4] {
         let peak = Costs { gpu_hours: self.peak_gpu_hours, ..Costs::default() };
-        [("prewarm", self.prewarm), ("hpa", self.hpa), ("reactive-tuned", self.reactive), ("static-peak", peak)]
+        [
+            ("prewarm", self.prewarm),
+            ("hpa", self.hpa),
+            ("reactive-tuned", self.reactive),
+            ("static-peak", peak),
+        ]
     }
 }
 
@@ -95,7 +104,15 @@ impl DailyCosts {
 
 fn empty(day: Timestamp) -> DayCost {
     let none = Costs::default();
-    DayCost { day, demand: 0.0, policy: None, prewarm: none, hpa: none, reactive: none, peak_gpu_hours: 0.0 }
+    DayCost {
+        day,
+        demand: 0.0,
+        policy: None,
+        prewarm: none,
+        hpa: none,
+        reactive: none,
+        peak_gpu_hours: 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -115,13 +132,17 @@ mod tests {
         let mut costs = DailyCosts::default();
         costs.observe(11.0);
         costs.observe(f64::NAN);
-        let closed: Vec<_> = [0, 6, 12, 18].map(|hour| costs.close(&block(hour), &portfolio, None, 4.0)).into();
+        let closed: Vec<_> =
+            [0, 6, 12, 18].map(|hour| costs.close(&block(hour), &portfolio, None, 4.0)).into();
         assert!(closed[..3].iter().all(Option::is_none));
         let day = closed[3].clone().unwrap();
         let untuned = portfolio.iter().position(|policy| *policy == UNTUNED).unwrap() as f64;
         let hpa = portfolio.iter().position(|policy| *policy == HPA).unwrap() as f64;
         assert_eq!((day.demand, day.policy, day.prewarm), (8.0, None, day.reactive));
-        assert_eq!((day.reactive.gpu_hours, day.hpa.gpu_hours, day.hpa.missed), (4.0 * untuned, 4.0 * hpa, 2.0));
+        assert_eq!(
+            (day.reactive.gpu_hours, day.hpa.gpu_hours, day.hpa.missed),
+            (4.0 * untuned, 4.0 * hpa, 2.0)
+        );
         assert_eq!(day.peak_gpu_hours, 72.0, "three replicas all day");
     }
 
@@ -132,6 +153,10 @@ mod tests {
         for hour in [6, 12, 18, 24, 30, 36] {
             assert_eq!(costs.close(&block(hour), &portfolio, None, 4.0), None);
         }
-        assert!(costs.close(&block(42), &portfolio, None, 4.0).is_some_and(|day| day.day.as_second() == 86_400));
+        assert!(
+            costs
+                .close(&block(42), &portfolio, None, 4.0)
+                .is_some_and(|day| day.day.as_second() == 86_400)
+        );
     }
 }

@@ -5,22 +5,24 @@ use jiff::SignedDuration;
 use super::portfolio::LONGEST_HOLD;
 use crate::decide::lead::{Lead, StartUps};
 use crate::decide::policy::Policy;
-use crate::decide::rhythm::Rhythm;
+use crate::decide::timing::LoopTiming;
 
 /// What the quantiles of the portfolio, the newsvendor's at usual cost ratios and people ask for.
 pub const QUANTILES: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
 
-/// A forecast acts so long after its origin, on all replicas of the service from the same slot on: two that answered
-/// differently would make the HPA waver.
+/// A forecast acts so long after its origin, on all replicas of the service from the same slot on:
+/// two that answered differently would make the HPA waver.
 pub const ACTIVATION_DELAY: SignedDuration = SignedDuration::from_secs(180);
 
-/// Exact leads up to the end of the one that replicas are started ahead, in the service and in what is to tell of it: with
-/// two, steps of demand between them are smeared, and Prewarm looks some 7 % dearer than it is.
+/// Exact leads up to the end of the one that replicas are started ahead, in the service and in what
+/// is to tell of it: with two, steps of demand between them are smeared, and Prewarm looks some 7 %
+/// dearer than it is.
 pub const EXACT: u32 = 6;
 
-/// Leads, ascending, for forecasts in buckets of `bucket`, for policies that start replicas `lead` ahead: the next bucket; up to
-/// `exact` ones up to the lead's end, because a step of demand that lies between two of them is smeared; what is held
-/// beyond it; and `late` more, for which a forecast may be overdue. Each costs memory and some hundred microseconds a bucket.
+/// Leads, ascending, for forecasts in buckets of `bucket`, for policies that start replicas `lead`
+/// ahead: the next bucket; up to `exact` ones up to the lead's end, because a step of demand that
+/// lies between two of them is smeared; what is held beyond it; and `late` more, for which a
+/// forecast may be overdue. Each costs memory and some hundred microseconds a bucket.
 pub fn leads(
     bucket: SignedDuration,
     lead: SignedDuration,
@@ -28,7 +30,8 @@ pub fn leads(
     late: Option<SignedDuration>,
 ) -> Vec<SignedDuration> {
     let whole = |span: SignedDuration| whole_buckets(span, bucket).max(1);
-    // A lead counts from the start of the newest bucket, and by the next forecast another one has begun.
+    // A lead counts from the start of the newest bucket, and by the next forecast another one has
+    // begun.
     let ready = whole(lead) + 2;
     let stride = (ready + i64::from(exact.max(1)) - 1) / i64::from(exact.max(1));
     let within = (0..ready / stride).map(|i| ready - i * stride);
@@ -37,12 +40,16 @@ pub fn leads(
     let mut buckets: Vec<i64> = within.chain([1, held]).chain(overdue).collect();
     buckets.sort_unstable();
     buckets.dedup();
-    buckets.into_iter().map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs()))).collect()
+    buckets
+        .into_iter()
+        .map(|n| SignedDuration::from_secs(n.saturating_mul(bucket.as_secs())))
+        .collect()
 }
 
-/// How far ahead a policy may have to start replicas: with as many of them as ever, after the longest ramp.
-pub fn span(policy: &Policy, rhythm: &Rhythm) -> SignedDuration {
-    Lead::new(policy, rhythm, &StartUps::default(), 1, u32::MAX).total()
+/// How far ahead a policy may have to start replicas: with as many of them as ever, after the
+/// longest ramp.
+pub fn span(policy: &Policy, timing: &LoopTiming) -> SignedDuration {
+    Lead::new(policy, timing, &StartUps::default(), 1, u32::MAX).total()
 }
 
 /// `span` in buckets, rounded up.

@@ -8,8 +8,8 @@ use super::portfolio;
 use super::simulator::{PolicySimulator, SimulatorSpec};
 use super::{BUCKET, SLOT};
 use crate::decide::policy::{LeadTime, Objective, Policy, ScaleToZero};
-use crate::decide::rhythm::Rhythm;
 use crate::decide::selection::ShadowPolicy;
+use crate::decide::timing::LoopTiming;
 use crate::forecast::Spec;
 
 /// So late a refit may be without harm: the store or the source are away.
@@ -52,7 +52,7 @@ pub struct SimulationInputs {
     /// Limits of the ScaledObject, where they are known.
     limits: Option<ReplicaLimits>,
     /// The beats around the workload.
-    rhythm: Rhythm,
+    timing: LoopTiming,
     /// Resolution of the model.
     bucket: SignedDuration,
     /// Work that waits longer is missed.
@@ -60,16 +60,17 @@ pub struct SimulationInputs {
 }
 
 impl SimulationInputs {
-    /// Of a policy; `rhythm`: those of the ScaledObject, where they are known; `lead`: as last decided with; `learned`: the
-    /// cold starts to simulate with in place of the seed; `limits`: what the ScaledObject says.
+    /// Of a policy; `timing`: those of the ScaledObject, where they are known; `lead`: as last
+    /// decided with; `learned`: the cold starts to simulate with in place of the seed; `limits`:
+    /// what the ScaledObject says.
     pub fn new(
         policy: &Policy,
-        rhythm: Rhythm,
+        timing: LoopTiming,
         lead: Option<SignedDuration>,
         learned: Option<&LearnedColdStart>,
         limits: Option<ReplicaLimits>,
     ) -> Self {
-        let longest = horizon::span(policy, &rhythm);
+        let longest = horizon::span(policy, &timing);
         let cold_start = match policy.lead_time {
             LeadTime::Fixed(lead) => lead - BEYOND_COLD_START,
             LeadTime::Auto => learned.map_or(policy.cold_start, |learned| learned.lead),
@@ -79,13 +80,16 @@ impl SimulationInputs {
             LeadTime::Fixed(_) => None,
             LeadTime::Auto => learned.and_then(|learned| learned.drawn.clone()),
         };
-        let lead = longest.max(lead.unwrap_or_default()).clamp(BUCKET, SignedDuration::from_hours(8));
+        let lead =
+            longest.max(lead.unwrap_or_default()).clamp(BUCKET, SignedDuration::from_hours(8));
         Self {
-            lead: SignedDuration::from_secs(horizon::whole_buckets(lead, BUCKET) * BUCKET.as_secs()),
+            lead: SignedDuration::from_secs(
+                horizon::whole_buckets(lead, BUCKET) * BUCKET.as_secs(),
+            ),
             drawn: drawn.unwrap_or_else(|| ColdStart::constant(cold_start)),
             cold_start,
             limits,
-            rhythm,
+            timing,
             bucket: BUCKET,
             wait_limit: SLOT,
         }
@@ -124,7 +128,7 @@ impl SimulationInputs {
         let mut spec = SimulatorSpec {
             slot: SLOT,
             wait_limit: self.wait_limit,
-            hpa_window: self.rhythm.hpa_window,
+            hpa_window: self.timing.hpa_window,
             // KEDA's own minimum is zero unless somebody sets it.
             min: ours,
             keep_warm: policy.keep_warm,
@@ -137,7 +141,8 @@ impl SimulationInputs {
             (spec.min, spec.idle) = (min.max(ours), idle && ours == 0);
             (spec.max, spec.cooldown) = (max, cooldown);
         }
-        let policies: Vec<ShadowPolicy> = portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
+        let policies: Vec<ShadowPolicy> =
+            portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
         PolicySimulator::new(spec, policies)
     }
 }
@@ -160,7 +165,8 @@ mod tests {
             lead_time: LeadTime::Fixed(minutes(18)),
             ..Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC))
         };
-        let spec = SimulationInputs::new(&policy, Rhythm::default(), None, None, None).spec(&policy);
+        let spec =
+            SimulationInputs::new(&policy, LoopTiming::default(), None, None, None).spec(&policy);
         let leads: Vec<i64> = spec.leads.iter().map(SignedDuration::as_mins).collect();
         assert_eq!(leads, [5, 10, 15, 20, 25, 30, 50, 110]);
     }
@@ -170,7 +176,7 @@ mod tests {
         let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let reach = |seconds| {
             let lead = Some(SignedDuration::from_secs(seconds));
-            SimulationInputs::new(&policy, Rhythm::default(), lead, None, None)
+            SimulationInputs::new(&policy, LoopTiming::default(), lead, None, None)
         };
         assert_eq!(reach(240), reach(300));
         assert_ne!(reach(240), reach(3600));
@@ -178,32 +184,38 @@ mod tests {
 
     #[test]
     fn shadow_policies_live_with_the_learned_cold_start_unless_the_lead_is_fixed() {
-        let rhythm = Rhythm::default();
+        let timing = LoopTiming::default();
         let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let fixed = Policy { lead_time: LeadTime::Fixed(minutes(7)), ..auto.clone() };
         let of = |policy: &Policy, learned: Option<&LearnedColdStart>| {
-            SimulationInputs::new(policy, rhythm, None, learned, None).simulator(policy)
+            SimulationInputs::new(policy, timing, None, learned, None).simulator(policy)
         };
         let assumed = |drawn: &[i64]| LearnedColdStart {
             lead: minutes(11),
             drawn: ColdStart::weighted(drawn.iter().map(|took| (minutes(*took), 1.0))),
         };
         let (old, new) = (assumed(&[]), assumed(&[2, 2, 2, 11]));
-        let [seed, constant, learned] = [None, Some(&old), Some(&new)].map(|learned| of(&auto, learned));
+        let [seed, constant, learned] =
+            [None, Some(&old), Some(&new)].map(|learned| of(&auto, learned));
         assert_eq!(
             [&seed, &constant, &learned].map(|simulator| simulator.spec().lead),
             [auto.cold_start, minutes(11), minutes(11)]
         );
         assert_eq!(constant.spec().cold_start, ColdStart::constant(minutes(11)));
         assert_eq!(
-            (0..3).map(|i| learned.spec().cold_start.quantile(0.5 * f64::from(i))).collect::<Vec<_>>(),
+            (0..3)
+                .map(|i| learned.spec().cold_start.quantile(0.5 * f64::from(i)))
+                .collect::<Vec<_>>(),
             [2, 2, 11].map(minutes)
         );
         // What was simulated with others says nothing of these any more.
         let of_all = [&seed, &constant, &learned].map(PolicySimulator::identity);
         assert!(of_all[0] != of_all[1] && of_all[1] != of_all[2], "{of_all:?}");
         let fixed = of(&fixed, Some(&new));
-        assert_eq!((fixed.spec().lead, &fixed.spec().cold_start), (minutes(6), &ColdStart::constant(minutes(6))));
+        assert_eq!(
+            (fixed.spec().lead, &fixed.spec().cold_start),
+            (minutes(6), &ColdStart::constant(minutes(6)))
+        );
     }
 
     #[test]
@@ -211,9 +223,9 @@ mod tests {
         let auto = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let never = Policy { scale_to_zero: ScaleToZero::Never, ..auto.clone() };
         let scaling = |min, idle| Some(ReplicaLimits { min, idle, max: 12, cooldown: minutes(1) });
-        let rhythm = Rhythm { hpa_window: minutes(2), ..Rhythm::default() };
+        let timing = LoopTiming { hpa_window: minutes(2), ..LoopTiming::default() };
         let of = |policy: &Policy, limits: Option<ReplicaLimits>| {
-            SimulationInputs::new(policy, rhythm, None, None, limits).simulator(policy)
+            SimulationInputs::new(policy, timing, None, None, limits).simulator(policy)
         };
         let limits = |policy: &Policy, scaling| {
             let SimulatorSpec { min, idle, max, .. } = of(policy, scaling).spec().clone();
@@ -230,7 +242,10 @@ mod tests {
             [(0, false), (1, false)]
         );
         let simulator = of(&auto, scaling(0, false));
-        assert_eq!((simulator.spec().cooldown, simulator.spec().hpa_window), (minutes(1), minutes(2)));
+        assert_eq!(
+            (simulator.spec().cooldown, simulator.spec().hpa_window),
+            (minutes(1), minutes(2))
+        );
         assert_ne!(simulator.identity(), of(&auto, scaling(1, false)).identity());
     }
 }

@@ -1,7 +1,8 @@
 //! What learns: history in, forecast and selection out.
 //!
-//! [`WorkloadModel`](model::WorkloadModel) follows the minutes of one workload. It forecasts demand, lives some seventy simulated
-//! policies through it, and selects the policy that may act. A service, a replay and a test drive the same type.
+//! [`WorkloadModel`](model::WorkloadModel) follows the minutes of one workload. It forecasts
+//! demand, lives some seventy simulated policies through it, and selects the policy that may act. A
+//! service, a replay and a test drive the same type.
 
 pub mod cold_start;
 pub mod daily_costs;

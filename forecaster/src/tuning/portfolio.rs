@@ -12,7 +12,9 @@ const WINDOWS: [i64; 5] = [60, 300, 900, 1800, 3600];
 
 /// The 45 reactive policies: the rival.
 pub fn reactive() -> Vec<ShadowPolicy> {
-    let pairs = UTILISATIONS.iter().flat_map(|utilisation| WINDOWS.iter().map(move |window| (*utilisation, *window)));
+    let pairs = UTILISATIONS
+        .iter()
+        .flat_map(|utilisation| WINDOWS.iter().map(move |window| (*utilisation, *window)));
     let policy = |(utilisation, window)| ShadowPolicy::Reactive {
         utilisation,
         scale_down_window: SignedDuration::from_secs(window),
@@ -20,10 +22,11 @@ pub fn reactive() -> Vec<ShadowPolicy> {
     pairs.map(policy).collect()
 }
 
-/// Quantile, forecast utilisation, utilisation, hold in minutes and stabilisation in seconds of the policies that look
-/// ahead: chosen greedily among 1,080 by what choosing among them day by day would have cost on real histories at cold starts
-/// of 1, 3 and 10 minutes, a cell that comes off worse than reactively counting sixfold. SelectionRecord without a history, they
-/// come off 1.6 % worse on it than chosen with it.
+/// Quantile, forecast utilisation, utilisation, hold in minutes and stabilisation in seconds of the
+/// policies that look ahead: chosen greedily among 1,080 by what choosing among them day by day
+/// would have cost on real histories at cold starts of 1, 3 and 10 minutes, a cell that comes off
+/// worse than reactively counting sixfold. SelectionRecord without a history, they come off 1.6 %
+/// worse on it than chosen with it.
 const SETTINGS: [(f64, f64, f64, i64, i64); 24] = [
     (0.65, 1.0, 0.6, 20, 15),
     (0.8, 0.7, 0.6, 20, 15),
@@ -56,15 +59,18 @@ pub const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(20);
 
 /// The 24 policies that look ahead, whatever the cold start.
 ///
-/// All drain a queue within a minute, as the planner does (longer for long cold starts was no better).
+/// All drain a queue within a minute, as the planner does (longer for long cold starts was no
+/// better).
 pub fn forecasting() -> Vec<ShadowPolicy> {
-    let policy = |(quantile, forecast_utilisation, utilisation, hold, stabilisation)| ShadowPolicy::Forecast {
-        quantile,
-        forecast_utilisation,
-        utilisation,
-        hold: SignedDuration::from_mins(hold),
-        stabilisation: SignedDuration::from_secs(stabilisation),
-        drain: SignedDuration::from_mins(1),
+    let policy = |(quantile, forecast_utilisation, utilisation, hold, stabilisation)| {
+        ShadowPolicy::Forecast {
+            quantile,
+            forecast_utilisation,
+            utilisation,
+            hold: SignedDuration::from_mins(hold),
+            stabilisation: SignedDuration::from_secs(stabilisation),
+            drain: SignedDuration::from_mins(1),
+        }
     };
     SETTINGS.map(policy).into()
 }

@@ -23,9 +23,10 @@ pub struct ModelUpdate {
 }
 
 impl ModelUpdate {
-    /// An update that acts [`ACTIVATION_DELAY`] after the end of the newest bucket that it rests on: the forecast's
-    /// origin, or without a forecast the end of the bucket after which the policy was selected or confirmed. Replicas of
-    /// the service that answered differently meanwhile would make the HPA waver.
+    /// An update that acts [`ACTIVATION_DELAY`] after the end of the newest bucket that it rests
+    /// on: the forecast's origin, or without a forecast the end of the bucket after which the
+    /// policy was selected or confirmed. Replicas of the service that answered differently
+    /// meanwhile would make the HPA waver.
     pub fn new(forecast: Option<Forecast>, selection: Option<&SelectionRecord>) -> Self {
         let origin = match (&forecast, selection) {
             (Some(forecast), _) => Some(forecast.origin()),
@@ -54,8 +55,8 @@ impl PendingUpdate {
         self.update = Some(update);
     }
 
-    /// Hands the update to the planner if it acts at the slot `now`. A planner without a forecast takes its first one at once:
-    /// that is better than to stay in step with other replicas.
+    /// Hands the update to the planner if it acts at the slot `now`. A planner without a forecast
+    /// takes its first one at once: that is better than to stay in step with other replicas.
     pub fn install_due(&mut self, now: Timestamp, planner: &mut Planner) {
         let due = self.update.as_ref().is_some_and(|update| {
             let acts = update.from.is_none_or(|from| from <= now);
@@ -84,8 +85,8 @@ mod tests {
     use super::*;
     use crate::calendar::Calendar;
     use crate::decide::policy::{Policy, Threshold};
-    use crate::decide::rhythm::Rhythm;
     use crate::decide::selection::{SelectionReason, UNTUNED};
+    use crate::decide::timing::LoopTiming;
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
@@ -102,7 +103,7 @@ mod tests {
 
     fn planner() -> Planner {
         let policy = Policy::new(Threshold::new(1.0).unwrap(), Calendar::empty(TimeZone::UTC));
-        Planner::new(Arc::new(policy), Rhythm::default())
+        Planner::new(Arc::new(policy), LoopTiming::default())
     }
 
     /// However soon a replica has refitted, all of them select another policy at the same slot.

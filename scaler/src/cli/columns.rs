@@ -13,7 +13,12 @@ pub(crate) enum Align {
 pub(crate) fn aligned(lines: &[Vec<String>], align: &[Align]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
@@ -47,7 +52,12 @@ mod tests {
     #[test]
     fn figures_end_and_words_begin_at_the_same_place() {
         let line = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-        let lines = [line(&["arm", "cost", "why"]), line(&["a", "1", "ä"]), line(&["longer", "1000"]), line(&[])];
+        let lines = [
+            line(&["arm", "cost", "why"]),
+            line(&["a", "1", "ä"]),
+            line(&["longer", "1000"]),
+            line(&[]),
+        ];
         let text = aligned(&lines, &[Align::Left, Align::Right]);
         assert_eq!(text, "arm     cost  why\na          1  ä\nlonger  1000\n\n");
     }

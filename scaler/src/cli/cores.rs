@@ -13,8 +13,8 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Does all jobs, begun in their order, and returns what they return, in the same. `glance` is called every ten milliseconds
-/// meanwhile.
+/// Does all jobs, begun in their order, and returns what they return, in the same. `glance` is
+/// called every ten milliseconds meanwhile.
 pub(crate) fn on_all_cores<T: Send>(jobs: Vec<Job<'_, T>>, glance: impl Fn()) -> Vec<T> {
     let workers = cores().min(jobs.len());
     let queue = Mutex::new(jobs.into_iter().enumerate());
@@ -28,7 +28,9 @@ pub(crate) fn on_all_cores<T: Send>(jobs: Vec<Job<'_, T>>, glance: impl Fn()) ->
             glance();
             thread::park_timeout(GLANCE);
         }
-        let done = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let done = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
         done.flatten().collect()
     });
     done.sort_by_key(|(i, _)| *i);

@@ -33,7 +33,8 @@ mod tests {
         run(&Args { folder: folder.path().to_owned() }).unwrap();
         for command in Cli::command().get_subcommands() {
             let page = folder.path().join(format!("prewarm-{}.1", command.get_name()));
-            let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+            let text = std::fs::read_to_string(&page)
+                .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
             assert!(text.contains("NAME"), "{text}");
         }
         assert!(folder.path().join("prewarm.1").exists());

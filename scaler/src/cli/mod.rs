@@ -24,7 +24,13 @@ use clap::{Parser, Subcommand};
 
 /// KEDA external scaler that has GPU replicas ready before the spike.
 #[derive(Debug, Parser)]
-#[command(name = "prewarm", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "prewarm",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

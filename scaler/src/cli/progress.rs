@@ -17,7 +17,8 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
         // Were the template unreadable, the plain bar would do.
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {eta} left")
+        {
             bar.set_style(style);
         }
         Self(Some(bar.with_message(what.into())))

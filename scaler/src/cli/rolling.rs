@@ -1,4 +1,5 @@
-//! Forecasts as they would have been issued, bucket by bucket, their leads shared out among the cores.
+//! Forecasts as they would have been issued, bucket by bucket, their leads shared out among the
+//! cores.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,8 +29,8 @@ pub(crate) struct Walked {
 }
 
 impl<'a> Rolling<'a> {
-    /// Forecasts as specified after the buckets `origins`, ascending. Leads in one share spare each other what is done
-    /// once for all, so that there are no more shares than `most`.
+    /// Forecasts as specified after the buckets `origins`, ascending. Leads in one share spare each
+    /// other what is done once for all, so that there are no more shares than `most`.
     pub(crate) fn new(history: &'a Series, spec: Spec, origins: Vec<usize>, most: usize) -> Self {
         let shares = most.min(spec.leads.len()).max(1);
         Self { history, spec, schedule: None, origins, shares, taken: AtomicUsize::new(0) }
@@ -63,28 +64,32 @@ impl<'a> Rolling<'a> {
     }
 
     /// What `at_origin` makes of the forecast at each origin, from what all shares (in their order)
-    /// have said, and how they have done. The ensemble that it is given has no leads of its own, but
-    /// can say why a lead is missing.
+    /// have said, and how they have done. The ensemble that it is given has no leads of its own,
+    /// but can say why a lead is missing.
     pub(crate) fn join<T>(
         &self,
         walked: &[Walked],
         mut at_origin: impl FnMut(&Ensemble, Result<Forecast, NoForecast>) -> T,
     ) -> (Vec<T>, Report) {
         let mut forecasts = Vec::with_capacity(self.origins.len());
-        // Without a lead of its own, and cheap: nobody need keep for every origin what leads have in common.
+        // Without a lead of its own, and cheap: nobody need keep for every origin what leads have
+        // in common.
         let all = self.spec.leads.len();
         self.issue(all, all + 1, |ensemble| {
             let said = walked.iter().filter_map(|share| share.said.get(forecasts.len()));
             let forecast = ensemble.forecast_with(said);
             forecasts.push(at_origin(ensemble, forecast));
         });
-        let lead = |i: usize| walked.get(i % self.shares)?.report.leads.get(i / self.shares).cloned();
+        let lead =
+            |i: usize| walked.get(i % self.shares)?.report.leads.get(i / self.shares).cloned();
         (forecasts, Report { leads: (0..all).filter_map(lead).collect() })
     }
 
     fn issue(&self, n: usize, of: usize, mut at_origin: impl FnMut(&Ensemble)) -> Ensemble {
         let leads = self.spec.leads.iter().skip(n).step_by(of).count();
-        let mut ensemble = Ensemble::new(self.history.start(), self.history.step(), self.spec.clone()).share(n, of);
+        let mut ensemble =
+            Ensemble::new(self.history.start(), self.history.step(), self.spec.clone())
+                .share(n, of);
         if self.schedule.is_some() {
             ensemble = ensemble.refit_by_caller();
         }
@@ -119,10 +124,13 @@ mod tests {
     #[test]
     fn shares_that_walk_apart_forecast_what_leads_forecast_together() {
         let step = SignedDuration::from_mins(30);
-        let demand = |i: i32| 20.0 + 15.0 * (f64::from(i) / 48.0 * std::f64::consts::TAU).sin() + f64::from(i * 7 % 5);
+        let demand = |i: i32| {
+            20.0 + 15.0 * (f64::from(i) / 48.0 * std::f64::consts::TAU).sin() + f64::from(i * 7 % 5)
+        };
         let history = Series::new(Timestamp::UNIX_EPOCH, step, (0..300).map(demand).collect());
         let leads = [30, 90, 240].map(SignedDuration::from_mins).to_vec();
-        let spec = Spec { leads, quantiles: vec![0.5, 0.9], calendar: Calendar::empty(TimeZone::UTC) };
+        let spec =
+            Spec { leads, quantiles: vec![0.5, 0.9], calendar: Calendar::empty(TimeZone::UTC) };
         let mut ensemble = Ensemble::new(history.start(), step, spec.clone());
         let mut whole = Vec::new();
         for (row, value) in history.values().iter().enumerate().take(291) {
@@ -134,7 +142,10 @@ mod tests {
             let rolling = Rolling::new(&history, spec.clone(), vec![5, 200, 290], most);
             let walked: Vec<Walked> = (0..rolling.shares()).map(|n| rolling.walk(n)).collect();
             assert_eq!(walked.len(), shares);
-            assert_eq!(rolling.join(&walked, |_, forecast| forecast), (whole.clone(), ensemble.report()));
+            assert_eq!(
+                rolling.join(&walked, |_, forecast| forecast),
+                (whole.clone(), ensemble.report())
+            );
             assert_eq!(rolling.taken(), rolling.work());
         }
     }

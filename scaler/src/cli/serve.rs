@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Seams};
+use crate::app::{App, Environment, FLUSH_EVERY};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Overrides, Secret};
 use crate::telemetry;
@@ -34,21 +34,31 @@ pub struct Args {
 
 /// Runs the command: serves until SIGTERM or Ctrl-C.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let overrides = Overrides { listen: args.listen, http: args.http, database: args.database.map(Secret::new) };
-    let config = Config::load(args.config.as_deref(), config::environment())?.with_overrides(overrides);
+    let overrides = Overrides {
+        listen: args.listen,
+        http: args.http,
+        database: args.database.map(Secret::new),
+    };
+    let config =
+        Config::load(args.config.as_deref(), config::environment())?.with_overrides(overrides);
     telemetry::init(config.log_format, &config.log_filter)?;
     for (name, dates) in &config.holidays {
-        tracing::info!(calendar.name = name, calendar.dates = dates.len(), "holiday calendar is read");
+        tracing::info!(
+            calendar.name = name,
+            calendar.dates = dates.len(),
+            "holiday calendar is read"
+        );
     }
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    let seams = Seams {
+    let environment = Environment {
         clock: Arc::new(SystemClock),
         grpc: bind(config.listen, "listen").await?,
         http: bind(config.http, "http").await?,
+        flush_every: FLUSH_EVERY,
     };
-    let app = App::build(config, seams).await?;
+    let app = App::build(config, environment).await?;
     tracing::info!(grpc.address = %app.grpc_address()?, http.address = %app.http_address()?, "serving");
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone())?);
@@ -63,7 +73,9 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// A future that cancels `shutdown` at SIGTERM or SIGINT.
-pub(super) fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send> {
+pub(super) fn cancel_on_signal(
+    shutdown: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

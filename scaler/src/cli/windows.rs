@@ -14,13 +14,14 @@ use serde::Serialize;
 use super::columns::aligned;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::metadata::windows::{FoundPolicy, policies};
-use crate::metadata::zone;
+use crate::trigger::windows::{FoundPolicy, policies};
+use crate::trigger::zone;
 
 /// Arguments of `prewarm windows`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows; several documents are all shown
+    /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows; several
+    /// documents are all shown
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// The server's configuration, for the calendars and shared policies that are named
@@ -67,7 +68,8 @@ const LISTED: usize = 5;
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = args.policy.display();
-    let text = std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {file}"))?;
+    let text =
+        std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {file}"))?;
     let config = match &args.config {
         Some(path) => Some(Config::load(Some(path), config::environment())?),
         None => None,
@@ -94,7 +96,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         let zone = match policy.zone {
             Some(zone) => zone,
-            None => zone::parse(&args.timezone).map_err(|problem| anyhow::anyhow!("--timezone: {problem}"))?,
+            None => zone::parse(&args.timezone)
+                .map_err(|problem| anyhow::anyhow!("--timezone: {problem}"))?,
         };
         let from = instant(&args.from, &zone)?;
         let to = from.saturating_add(SignedDuration::from_hours(24 * i64::from(args.days)))?;
@@ -102,7 +105,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let rows = rows(&title, &calendar, from, to, args.lead);
         let holidays = holidays(&calendar, from);
         if args.json {
-            eprint!("{}", holidays.map(|line| format!("prewarm: {title}: {line}\n")).unwrap_or_default());
+            eprint!(
+                "{}",
+                holidays.map(|line| format!("prewarm: {title}: {line}\n")).unwrap_or_default()
+            );
         } else {
             if several {
                 text += &format!("{}{title}\n", if text.is_empty() { "" } else { "\n" });
@@ -119,7 +125,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many holidays are known, and the next ones from the local date of `from` on; `None` without any.
+/// How many holidays are known, and the next ones from the local date of `from` on; `None` without
+/// any.
 fn holidays(calendar: &Calendar, from: Timestamp) -> Option<String> {
     let all = calendar.holidays();
     let today = from.to_zoned(calendar.zone().clone()).date();
@@ -129,7 +136,11 @@ fn holidays(calendar: &Calendar, from: Timestamp) -> Option<String> {
         [] => format!("none from {today} on, the last is {}", shown(last)),
         _ => format!("next {}", next.join(", ")),
     };
-    Some(format!("holidays: {} {}; {upcoming}", all.len(), if all.len() == 1 { "date" } else { "dates" }))
+    Some(format!(
+        "holidays: {} {}; {upcoming}",
+        all.len(),
+        if all.len() == 1 { "date" } else { "dates" }
+    ))
 }
 
 fn shown(date: &Date) -> String {
@@ -145,17 +156,31 @@ fn instant(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
     }
     match text.parse::<Date>() {
         Ok(date) => Ok(date.to_zoned(zone.clone())?.timestamp()),
-        Err(_) => bail!("--from {text:?} is no time: write it like 2026-11-24T08:00:00Z, 2026-11-24 (local) or now"),
+        Err(_) => bail!(
+            "--from {text:?} is no time: write it like 2026-11-24T08:00:00Z, 2026-11-24 (local) or now"
+        ),
     }
 }
 
-fn rows(policy: &str, calendar: &Calendar, from: Timestamp, to: Timestamp, lead: Option<SignedDuration>) -> Vec<Row> {
+fn rows(
+    policy: &str,
+    calendar: &Calendar,
+    from: Timestamp,
+    to: Timestamp,
+    lead: Option<SignedDuration>,
+) -> Vec<Row> {
     let spans = calendar.spans(from, to);
-    spans.iter().filter(|span| !span.names.is_empty()).map(|span| row(policy, calendar, span, lead)).collect()
+    spans
+        .iter()
+        .filter(|span| !span.names.is_empty())
+        .map(|span| row(policy, calendar, span, lead))
+        .collect()
 }
 
 fn row(policy: &str, calendar: &Calendar, span: &Span, lead: Option<SignedDuration>) -> Row {
-    let local = |t: Timestamp| t.to_zoned(calendar.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string();
+    let local = |t: Timestamp| {
+        t.to_zoned(calendar.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
+    };
     let offset = |t: Timestamp| calendar.zone().to_offset(t);
     let bounds = span.bounds;
     let before = span.from.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(span.from);
@@ -202,17 +227,19 @@ fn table(calendar: &Calendar, rows: &[Row], lead: Option<SignedDuration>) -> Str
     for row in rows {
         let mut line = vec![row.local_from.clone(), row.local_to.clone(), utc(row)];
         if lead.is_some() {
-            line.push(
-                row.ready_by_asked_at.map_or_else(String::new, |at| {
-                    at.to_zoned(calendar.zone().clone()).strftime("%a %H:%M").to_string()
-                }),
-            );
+            line.push(row.ready_by_asked_at.map_or_else(String::new, |at| {
+                at.to_zoned(calendar.zone().clone()).strftime("%a %H:%M").to_string()
+            }));
         }
         let bound = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
         line.push(bound(Some(row.min_replicas).filter(|n| *n > 0)));
         line.push(bound(row.max_replicas));
         line.push(row.scale_to_zero.unwrap_or("-").to_owned());
-        let notes = if row.notes.is_empty() { String::new() } else { format!("  ({})", row.notes.join("; ")) };
+        let notes = if row.notes.is_empty() {
+            String::new()
+        } else {
+            format!("  ({})", row.notes.join("; "))
+        };
         line.push(format!("{}{notes}", row.windows.join(", ")));
         lines.push(line);
     }
@@ -229,7 +256,7 @@ fn utc(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::Rules;
+    use crate::trigger::Rules;
 
     const POLICY: &str = r#"
 timezone: Europe/Berlin
@@ -262,8 +289,9 @@ windows:
         Calendar::new(policy.zone.unwrap(), policy.windows, policy.holidays)
     }
 
-    /// The example of business hours over Christmas: a cap and a permission for zero of every night hold on holidays,
-    /// too. While they did not, a workload of nights at zero cost more on holidays than on working days.
+    /// The example of business hours over Christmas: a cap and a permission for zero of every night
+    /// hold on holidays, too. While they did not, a workload of nights at zero cost more on
+    /// holidays than on working days.
     #[test]
     fn the_nights_of_the_business_hours_example_hold_over_christmas() {
         let example = include_str!("../../../deploy/examples/business-hours.yaml");

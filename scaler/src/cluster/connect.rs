@@ -1,4 +1,5 @@
-//! Who we are to the Kubernetes API and where it is: in a pod by its service account, elsewhere by `KUBECONFIG`.
+//! Who we are to the Kubernetes API and where it is: in a pod by its service account, elsewhere by
+//! `KUBECONFIG`.
 
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use kube::{Client, Config};
 /// Until a connection stands.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A client; `None` where nothing says that there is a cluster, or with a word in the log where what says so is broken.
-/// `~/.kube/config` is not looked at: what a person administers is not what this process is to watch.
+/// A client; `None` where nothing says that there is a cluster, or with a word in the log where
+/// what says so is broken. `~/.kube/config` is not looked at: what a person administers is not what
+/// this process is to watch.
 pub(super) async fn client() -> Option<Client> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
         match from_file().await {

@@ -29,11 +29,18 @@ fn requirement(text: &str) -> Option<Expression> {
         if let Some((key, value)) = text.split_once(sign) {
             let (key, value) = (word(key)?, value.trim());
             let value = if value.is_empty() { String::new() } else { word(value)? };
-            return Some(if sign == "!=" { Expression::NotEqual(key, value) } else { Expression::Equal(key, value) });
+            return Some(if sign == "!=" {
+                Expression::NotEqual(key, value)
+            } else {
+                Expression::Equal(key, value)
+            });
         }
     }
-    let Some((head, list)) = text.split_once('(') else { return word(text).map(Expression::Exists) };
-    let values: Option<BTreeSet<String>> = list.trim_end().strip_suffix(')')?.split(',').map(word).collect();
+    let Some((head, list)) = text.split_once('(') else {
+        return word(text).map(Expression::Exists);
+    };
+    let values: Option<BTreeSet<String>> =
+        list.trim_end().strip_suffix(')')?.split(',').map(word).collect();
     match head.split_whitespace().collect::<Vec<_>>()[..] {
         [key, "in"] => Some(Expression::In(word(key)?, values?)),
         [key, "notin"] => Some(Expression::NotIn(word(key)?, values?)),
@@ -63,7 +70,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_requirement_selects_what_kubernetes_selects() {
-        let llama = labels(&[("app", "model"), ("apps.example.com/model", "llama"), ("tier", "gpu")]);
+        let llama =
+            labels(&[("app", "model"), ("apps.example.com/model", "llama"), ("tier", "gpu")]);
         for (text, selected) in [
             ("app=model", true),
             ("app==model", true),
@@ -82,7 +90,11 @@ mod tests {
             ("apps.example.com/model=llama", true),
             ("app=", false),
         ] {
-            assert_eq!(selector(text).map(|selector| selector.matches(&llama)), Some(selected), "{text}");
+            assert_eq!(
+                selector(text).map(|selector| selector.matches(&llama)),
+                Some(selected),
+                "{text}"
+            );
         }
     }
 

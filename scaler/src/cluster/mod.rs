@@ -1,17 +1,19 @@
-//! What the Kubernetes API knows of workloads: how many replicas there are, and how long pods take to start.
+//! What the Kubernetes API knows of workloads: how many replicas there are, and how long pods take
+//! to start.
 //!
-//! One watch on the pods of all namespaces, whatever the number of workloads: a watch per workload would be a connection per
-//! workload. Of each pod some instants and its labels are kept (about 1 kB), of those of Jobs and DaemonSets nothing. What a
-//! ScaledObject scales, by which selector and within which limits, is asked for when it is registered and every ten minutes:
-//! KEDA writes its status at every poll, so that a watch would bring more than it tells. Nodes are asked for one by one, when
-//! a start-up has ended on them.
+//! One watch on the pods of all namespaces, whatever the number of workloads: a watch per workload
+//! would be a connection per workload. Of each pod some instants and its labels are kept (about 1
+//! kB), of those of Jobs and DaemonSets nothing. What a ScaledObject scales, by which selector and
+//! within which limits, is asked for when it is registered and every ten minutes: KEDA writes its
+//! status at every poll, so that a watch would bring more than it tells. Nodes are asked for one by
+//! one, when a start-up has ended on them.
 //!
-//! All of it is optional. Without access, while the API is away or where it refuses, nothing is known, and answers are as
-//! they were; nothing waits for it.
+//! All of it is optional. Without access, while the API is away or where it refuses, nothing is
+//! known, and answers are as they were; nothing waits for it.
 
 mod connect;
 mod labels;
-mod life;
+mod lifecycle;
 mod pod;
 mod pods;
 mod target;
@@ -28,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::ClusterAccess;
 use crate::metrics::Metrics;
-use crate::scaling::Scaling;
+use crate::scaled_object::ScaledObjectLimits;
 
-pub use life::How;
+pub use lifecycle::StartOutcome;
 
 /// A start-up that was seen to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,8 @@ pub struct StartUp {
 pub struct Stages {
     /// Until there was a node for it.
     pub scheduled: SignedDuration,
-    /// Until the last of its containers ran: images pulled, init containers done. The rest is loading and warming up.
+    /// Until the last of its containers ran: images pulled, init containers done. The rest is
+    /// loading and warming up.
     pub started: SignedDuration,
 }
 
@@ -66,7 +69,7 @@ pub struct Fleet {
     /// The latest start-ups, oldest first.
     pub start_ups: Vec<StartUp>,
     /// What the ScaledObject said of limits and beats when it was last asked, and when that was.
-    pub scaling: Option<(Timestamp, Scaling)>,
+    pub scaling: Option<(Timestamp, ScaledObjectLimits)>,
 }
 
 /// Start-ups that are kept of a workload: as many as the planner looks at.
@@ -85,43 +88,51 @@ struct Follow {
 /// The way to the cluster.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    wishes: mpsc::UnboundedSender<Follow>,
+    subscriptions: mpsc::UnboundedSender<Follow>,
 }
 
 /// The work behind a [`Cluster`]: to be run beside it.
 #[derive(Debug)]
 pub struct Watching {
     access: ClusterAccess,
-    wishes: mpsc::UnboundedReceiver<Follow>,
+    subscriptions: mpsc::UnboundedReceiver<Follow>,
 }
 
 impl Cluster {
-    /// A way to wherever `access` leads, and the work behind it. Nothing is asked of anybody before that is run.
+    /// A way to wherever `access` leads, and the work behind it. Nothing is asked of anybody before
+    /// that is run.
     pub fn new(access: ClusterAccess) -> (Self, Watching) {
-        let (sender, wishes) = mpsc::unbounded_channel();
-        (Self { wishes: sender }, Watching { access, wishes })
+        let (sender, subscriptions) = mpsc::unbounded_channel();
+        (Self { subscriptions: sender }, Watching { access, subscriptions })
     }
 
-    /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it stays at nothing.
+    /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it
+    /// stays at nothing.
     pub fn follow(&self, namespace: &str, name: &str) -> channel::Receiver<Arc<Fleet>> {
         let (out, fleet) = channel::channel(Arc::default());
         // Without access nobody receives it.
-        let _ = self.wishes.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
+        let _ =
+            self.subscriptions.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
         fleet
     }
 }
 
 impl Watching {
-    /// Finds out who and where the API is, and watches until `shutdown`. What is missing or broken is no error: nothing is
-    /// known then.
-    pub async fn run(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
+    /// Finds out who and where the API is, and watches until `shutdown`. What is missing or broken
+    /// is no error: nothing is known then.
+    pub async fn run(
+        self,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        shutdown: CancellationToken,
+    ) {
         let watched = async {
             let client = match self.access {
                 ClusterAccess::Auto => connect::client().await,
                 ClusterAccess::Off => None,
             };
             if let Some(client) = client {
-                watch::run(client, self.wishes, &metrics, clock.as_ref()).await;
+                watch::run(client, self.subscriptions, &metrics, clock.as_ref()).await;
             }
         };
         tokio::select! {

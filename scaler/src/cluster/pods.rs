@@ -1,4 +1,5 @@
-//! Pods as they are now, and the ScaledObjects that they are replicas of. No I/O: events in, fleets out.
+//! Pods as they are now, and the ScaledObjects that they are replicas of. No I/O: events in, fleets
+//! out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use kube::runtime::watcher::Event;
 use prewarm_forecaster::decide::planner::Replicas;
 use tokio::sync::watch;
 
-use super::life::{Ended, Life};
-use super::pod::{Glimpse, Machine, may_be_replica};
+use super::lifecycle::{Ended, PodLifecycle};
+use super::pod::{NodeInfo, PodSnapshot, may_be_replica};
 use super::{Fleet, KEPT, Name, StartUp};
-use crate::scaling::Scaling;
+use crate::scaled_object::ScaledObjectLimits;
 
 type Labels = BTreeMap<String, String>;
 
@@ -22,7 +23,8 @@ type Labels = BTreeMap<String, String>;
 pub(super) struct Pods {
     /// By namespace and UID.
     namespaces: HashMap<String, HashMap<String, Entry>>,
-    /// Each set of them once: replicas have the same, and they are the most of what is kept of a pod.
+    /// Each set of them once: replicas have the same, and they are the most of what is kept of a
+    /// pod.
     labels: HashSet<Arc<Labels>>,
     targets: HashMap<String, HashMap<String, Target>>,
     /// UIDs of the list that is under way.
@@ -36,7 +38,7 @@ pub(super) struct Pods {
 #[derive(Debug)]
 struct Entry {
     labels: Arc<Labels>,
-    life: Life,
+    life: PodLifecycle,
     /// Its start-up, once that has ended.
     ended: Option<Ended>,
 }
@@ -46,14 +48,15 @@ struct Entry {
 struct Target {
     /// What it scales; `None` while that is not known.
     selector: Option<Selector>,
-    /// It has selected a pod. Before, "no pods" may as well mean that it is wrong, and zero replicas would be believed.
+    /// It has selected a pod. Before, "no pods" may as well mean that it is wrong, and zero
+    /// replicas would be believed.
     proven: bool,
     /// By pod.
     start_ups: HashMap<String, StartUp>,
     /// Whose node is being asked for.
     asked: HashSet<String>,
     /// What it said of limits and beats, and when.
-    scaling: Option<(Timestamp, Scaling)>,
+    scaling: Option<(Timestamp, ScaledObjectLimits)>,
     outs: Vec<watch::Sender<Arc<Fleet>>>,
 }
 
@@ -143,9 +146,11 @@ impl Pods {
         false
     }
 
-    /// What a ScaledObject scales, or that it is not known any more; start-ups of its pods that have ended already.
+    /// What a ScaledObject scales, or that it is not known any more; start-ups of its pods that
+    /// have ended already.
     pub(super) fn target(&mut self, of: &Name, selector: Option<Selector>) -> Vec<Unclassified> {
-        let Some(target) = self.targets.get_mut(&of.0).and_then(|names| names.get_mut(&of.1)) else {
+        let Some(target) = self.targets.get_mut(&of.0).and_then(|names| names.get_mut(&of.1))
+        else {
             return Vec::new();
         };
         if target.selector == selector {
@@ -164,7 +169,7 @@ impl Pods {
     }
 
     /// What a ScaledObject says of limits and beats, and when.
-    pub(super) fn says(&mut self, of: &Name, scaling: (Timestamp, Scaling)) {
+    pub(super) fn says(&mut self, of: &Name, scaling: (Timestamp, ScaledObjectLimits)) {
         if let Some(target) = self.targets.get_mut(&of.0).and_then(|names| names.get_mut(&of.1)) {
             target.scaling = Some(scaling);
             self.publish(&of.0, &of.1);
@@ -172,11 +177,15 @@ impl Pods {
     }
 
     /// A start-up with its node, if that could be asked for.
-    pub(super) fn remember(&mut self, start_up: &Unclassified, machine: Option<&Machine>) -> Option<StartUp> {
+    pub(super) fn remember(
+        &mut self,
+        start_up: &Unclassified,
+        node_info: Option<&NodeInfo>,
+    ) -> Option<StartUp> {
         let Unclassified { of, uid, ended } = start_up;
         let target = self.targets.get_mut(&of.0).and_then(|names| names.get_mut(&of.1))?;
         target.asked.remove(uid);
-        let seen = ended.start_up(uid, machine)?;
+        let seen = ended.start_up(uid, node_info)?;
         target.start_ups.insert(uid.clone(), seen.clone());
         target.forget_old();
         self.publish(&of.0, &of.1);
@@ -184,18 +193,22 @@ impl Pods {
     }
 
     fn see(&mut self, pod: &Pod, listed: bool, now: Timestamp) -> Vec<Unclassified> {
-        let (Some(namespace), Some(uid)) = (&pod.metadata.namespace, &pod.metadata.uid) else { return Vec::new() };
-        let Some(glimpse) = Glimpse::of(pod).filter(|_| may_be_replica(pod)) else { return Vec::new() };
+        let (Some(namespace), Some(uid)) = (&pod.metadata.namespace, &pod.metadata.uid) else {
+            return Vec::new();
+        };
+        let Some(snapshot) = PodSnapshot::of(pod).filter(|_| may_be_replica(pod)) else {
+            return Vec::new();
+        };
         let labels = self.shared(pod.metadata.labels.clone().unwrap_or_default());
         let pods = self.namespaces.entry(namespace.clone()).or_default();
         let ended = match pods.get_mut(uid) {
             Some(entry) => {
                 let before = std::mem::replace(&mut entry.labels, labels);
                 Self::release(&mut self.labels, before);
-                entry.life.see(glimpse, now)
+                entry.life.see(snapshot, now)
             }
             None => {
-                let (life, ended) = Life::begin(glimpse, listed, now);
+                let (life, ended) = PodLifecycle::begin(snapshot, listed, now);
                 pods.insert(uid.clone(), Entry { labels, life, ended: None });
                 ended
             }
@@ -204,12 +217,21 @@ impl Pods {
     }
 
     fn vanish(&mut self, pod: &Pod, now: Timestamp) -> Vec<Unclassified> {
-        let (Some(namespace), Some(uid)) = (&pod.metadata.namespace, &pod.metadata.uid) else { return Vec::new() };
+        let (Some(namespace), Some(uid)) = (&pod.metadata.namespace, &pod.metadata.uid) else {
+            return Vec::new();
+        };
         self.drop_pod(namespace, uid, true, now)
     }
 
-    fn drop_pod(&mut self, namespace: &str, uid: &str, watched: bool, now: Timestamp) -> Vec<Unclassified> {
-        let Some(entry) = self.namespaces.get_mut(namespace).and_then(|pods| pods.remove(uid)) else {
+    fn drop_pod(
+        &mut self,
+        namespace: &str,
+        uid: &str,
+        watched: bool,
+        now: Timestamp,
+    ) -> Vec<Unclassified> {
+        let Some(entry) = self.namespaces.get_mut(namespace).and_then(|pods| pods.remove(uid))
+        else {
             return Vec::new();
         };
         let ended = entry.life.vanish(watched, now);
@@ -238,18 +260,25 @@ impl Pods {
     /// Those that the list did not hold went while nobody watched.
     fn gone_meanwhile(&mut self, now: Timestamp) -> Vec<Unclassified> {
         let Some(listed) = self.listing.take() else { return Vec::new() };
-        let all = self.namespaces.iter().flat_map(|(namespace, pods)| pods.keys().map(move |uid| (namespace, uid)));
+        let all = self
+            .namespaces
+            .iter()
+            .flat_map(|(namespace, pods)| pods.keys().map(move |uid| (namespace, uid)));
         let gone: Vec<(String, String)> = all
             .filter(|(_, uid)| !listed.contains(*uid))
             .map(|(namespace, uid)| (namespace.clone(), uid.clone()))
             .collect();
-        let ended = gone.iter().flat_map(|(namespace, uid)| self.drop_pod(namespace, uid, false, now)).collect();
+        let ended = gone
+            .iter()
+            .flat_map(|(namespace, uid)| self.drop_pod(namespace, uid, false, now))
+            .collect();
         self.namespaces.retain(|_, pods| !pods.is_empty());
         ended
     }
 
     fn settle(&mut self, namespace: &str, uid: &str, ended: Option<Ended>) -> Vec<Unclassified> {
-        let Some(entry) = self.namespaces.get_mut(namespace).and_then(|pods| pods.get_mut(uid)) else {
+        let Some(entry) = self.namespaces.get_mut(namespace).and_then(|pods| pods.get_mut(uid))
+        else {
             return Vec::new();
         };
         if ended.is_some() {
@@ -260,7 +289,13 @@ impl Pods {
     }
 
     /// Tells every ScaledObject that selects such labels, and whose start-up it was.
-    fn matching(&mut self, namespace: &str, uid: &str, labels: &Labels, ended: Option<&Ended>) -> Vec<Unclassified> {
+    fn matching(
+        &mut self,
+        namespace: &str,
+        uid: &str,
+        labels: &Labels,
+        ended: Option<&Ended>,
+    ) -> Vec<Unclassified> {
         let mut unclassified = Vec::new();
         let Some(targets) = self.targets.get_mut(namespace) else { return unclassified };
         let mut changed = Vec::new();
@@ -282,13 +317,19 @@ impl Pods {
 
     /// While a list is under way what it will say is not known yet.
     fn publish(&self, namespace: &str, name: &str) {
-        let Some(target) = self.targets.get(namespace).and_then(|names| names.get(name)) else { return };
+        let Some(target) = self.targets.get(namespace).and_then(|names| names.get(name)) else {
+            return;
+        };
         if self.known() && self.listing.is_some() {
             return;
         }
         let mut start_ups: Vec<StartUp> = target.start_ups.values().cloned().collect();
         start_ups.sort_by(|a, b| (a.at, &a.pod).cmp(&(b.at, &b.pod)));
-        let fleet = Arc::new(Fleet { replicas: self.replicas(namespace, target), start_ups, scaling: target.scaling });
+        let fleet = Arc::new(Fleet {
+            replicas: self.replicas(namespace, target),
+            start_ups,
+            scaling: target.scaling,
+        });
         for out in &target.outs {
             out.send_if_modified(|before| {
                 let news = **before != *fleet;
@@ -306,7 +347,8 @@ impl Pods {
         for entry in self.namespaces.get(namespace).into_iter().flat_map(HashMap::values) {
             let pod = entry.life.now();
             if pod.runs() && selector.matches(&entry.labels) {
-                let count = if pod.is_ready() { &mut replicas.ready } else { &mut replicas.starting };
+                let count =
+                    if pod.is_ready() { &mut replicas.ready } else { &mut replicas.starting };
                 *count = count.saturating_add(1);
             }
         }

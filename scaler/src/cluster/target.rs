@@ -1,4 +1,5 @@
-//! From a ScaledObject to the selector of its pods, by way of the scale subresource of what it scales; and to its limits.
+//! From a ScaledObject to the selector of its pods, by way of the scale subresource of what it
+//! scales; and to its limits.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use kube::{Api, Client};
 
 use super::Name;
 use super::labels::selector;
-use super::pod::Machine;
-use crate::scaling::Scaling;
+use super::pod::NodeInfo;
+use crate::scaled_object::ScaledObjectLimits;
 
 /// No request takes longer: an API server that accepts and never answers is as good as none.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,7 +43,9 @@ impl Failure {
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         match &error {
-            kube::Error::Api(status) if matches!(status.code, 401 | 403) => Self::Refused(status.message.clone()),
+            kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
+                Self::Refused(status.message.clone())
+            }
             kube::Error::Api(status) if status.code == 404 => Self::Missing(status.message.clone()),
             _ => Self::Unreachable(with_causes(&error)),
         }
@@ -74,7 +77,7 @@ async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
 #[derive(Debug)]
 pub(super) struct Found {
     /// Limits and beats.
-    pub(super) scaling: Scaling,
+    pub(super) scaling: ScaledObjectLimits,
     /// Of the pods of what it scales.
     pub(super) selector: Result<Selector, Failure>,
 }
@@ -89,13 +92,18 @@ pub(super) async fn find(client: &Client, of: &Name) -> Result<Found, Failure> {
     let scaled_objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
     let scaled_object = within(scaled_objects.get(name)).await?;
     let selector = pods_of(client, of, &scaled_object.data).await;
-    Ok(Found { scaling: Scaling::of(&scaled_object.data), selector })
+    Ok(Found { scaling: ScaledObjectLimits::of(&scaled_object.data), selector })
 }
 
-async fn pods_of(client: &Client, of: &Name, scaled_object: &serde_json::Value) -> Result<Selector, Failure> {
+async fn pods_of(
+    client: &Client,
+    of: &Name,
+    scaled_object: &serde_json::Value,
+) -> Result<Selector, Failure> {
     let (namespace, name) = of;
-    let (resource, target) = scaled(scaled_object)
-        .ok_or_else(|| Failure::Missing(format!("{namespace}/{name} does not say yet what it scales")))?;
+    let (resource, target) = scaled(scaled_object).ok_or_else(|| {
+        Failure::Missing(format!("{namespace}/{name} does not say yet what it scales"))
+    })?;
     let targets: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let scale = within(targets.get_scale(&target)).await?;
     let text = scale.status.and_then(|status| status.selector).unwrap_or_default();
@@ -107,28 +115,37 @@ async fn pods_of(client: &Client, of: &Name, scaled_object: &serde_json::Value) 
 
 /// What `scaleTargetRef` means: KEDA says so in the status, once it has looked.
 fn scaled(scaled_object: &serde_json::Value) -> Option<(ApiResource, String)> {
-    let text = |pointer: &str| scaled_object.pointer(pointer)?.as_str().filter(|text| !text.is_empty());
+    let text =
+        |pointer: &str| scaled_object.pointer(pointer)?.as_str().filter(|text| !text.is_empty());
     let name = text("/spec/scaleTargetRef/name")?.to_owned();
     let of_status = |field: &str| text(&format!("/status/scaleTargetGVKR/{field}"));
-    if let (Some(version), Some(kind), Some(plural)) = (of_status("version"), of_status("kind"), of_status("resource"))
+    if let (Some(version), Some(kind), Some(plural)) =
+        (of_status("version"), of_status("kind"), of_status("resource"))
     {
         let gvk = GroupVersionKind::gvk(of_status("group").unwrap_or_default(), version, kind);
         return Some((ApiResource::from_gvk_with_plural(&gvk, plural), name));
     }
-    let (group, version) = text("/spec/scaleTargetRef/apiVersion").unwrap_or("apps/v1").split_once('/')?;
+    let (group, version) =
+        text("/spec/scaleTargetRef/apiVersion").unwrap_or("apps/v1").split_once('/')?;
     // Kubernetes' own kinds have the plurals that one expects; of others KEDA will say.
     let kind = text("/spec/scaleTargetRef/kind").unwrap_or("Deployment");
     let own = group == "apps" && ["Deployment", "StatefulSet"].contains(&kind);
     own.then(|| {
         let plural = format!("{}s", kind.to_lowercase());
-        (ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural), name)
+        (
+            ApiResource::from_gvk_with_plural(
+                &GroupVersionKind::gvk(group, version, kind),
+                &plural,
+            ),
+            name,
+        )
     })
 }
 
 /// A node; `None` if it has gone, as nodes of small clouds do.
-pub(super) async fn machine(client: &Client, name: &str) -> Result<Option<Machine>, Failure> {
+pub(super) async fn machine(client: &Client, name: &str) -> Result<Option<NodeInfo>, Failure> {
     let nodes: Api<Node> = Api::all(client.clone());
-    Ok(within(nodes.get_opt(name)).await?.as_ref().and_then(Machine::of))
+    Ok(within(nodes.get_opt(name)).await?.as_ref().and_then(NodeInfo::of))
 }
 
 #[cfg(test)]
@@ -147,8 +164,16 @@ mod tests {
         let reference = |reference| json!({"spec": {"scaleTargetRef": reference}});
         for (object, target) in [
             (reference(json!({"name": "llama"})), Some("apps/v1 deployments/llama")),
-            (reference(json!({"name": "llama", "kind": "StatefulSet"})), Some("apps/v1 statefulsets/llama")),
-            (reference(json!({"name": "llama", "kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1"})), None),
+            (
+                reference(json!({"name": "llama", "kind": "StatefulSet"})),
+                Some("apps/v1 statefulsets/llama"),
+            ),
+            (
+                reference(
+                    json!({"name": "llama", "kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1"}),
+                ),
+                None,
+            ),
             (reference(json!({"name": "llama", "kind": "Deployment", "apiVersion": "v1"})), None),
             (reference(json!({"name": ""})), None),
             (json!({}), None),
@@ -161,6 +186,9 @@ mod tests {
             "status": {"scaleTargetGVKR": {"group": "leaderworkerset.x-k8s.io", "version": "v1", "kind": "LeaderWorkerSet",
                                            "resource": "leaderworkersets"}},
         });
-        assert_eq!(what(&group).as_deref(), Some("leaderworkerset.x-k8s.io/v1 leaderworkersets/llama"));
+        assert_eq!(
+            what(&group).as_deref(),
+            Some("leaderworkerset.x-k8s.io/v1 leaderworkersets/llama")
+        );
     }
 }

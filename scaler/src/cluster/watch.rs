@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::pod::Machine;
+use super::pod::NodeInfo;
 use super::pods::{Pods, Unclassified};
 use super::target::{self, Failure, Found, with_causes};
 use super::{Follow, Name};
@@ -21,8 +21,8 @@ use crate::clock::Clock;
 use crate::insight::node_name;
 use crate::metrics::Metrics;
 
-/// The watch is asked for anew each minute and goes on where it was: by then a connection that died in silence is noticed,
-/// and rights that were withdrawn.
+/// The watch is asked for anew each minute and goes on where it was: by then a connection that died
+/// in silence is noticed, and rights that were withdrawn.
 const WATCH_S: u32 = 60;
 
 /// Pods that have ended are no replicas, and of no interest unless their end was seen.
@@ -31,7 +31,8 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// The watch may fail for so long until what was seen last counts as unknown.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 
-/// A watch that has not failed for so long works again: tries come every 30 s at least, and take a minute at most.
+/// A watch that has not failed for so long works again: tries come every 30 s at least, and take a
+/// minute at most.
 const QUIET: SignedDuration = SignedDuration::from_secs(100);
 
 /// What a ScaledObject scales, and within which limits, hardly ever changes …
@@ -58,13 +59,13 @@ const MACHINE_AGE: SignedDuration = SignedDuration::from_mins(1);
 /// What a request came to.
 enum Answer {
     Target(Name, Result<Found, Failure>),
-    Machine(Box<Unclassified>, Result<Option<Machine>, Failure>),
+    NodeInfo(Box<Unclassified>, Result<Option<NodeInfo>, Failure>),
 }
 
 /// Watches for ever.
 pub(super) async fn run(
     client: Client,
-    mut wishes: mpsc::UnboundedReceiver<Follow>,
+    mut subscriptions: mpsc::UnboundedReceiver<Follow>,
     metrics: &Metrics,
     clock: &dyn Clock,
 ) {
@@ -87,7 +88,7 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             Some(event) = events.next() => watch.event(event, clock.now()),
-            Some(Follow { of, out }) = wishes.recv() => {
+            Some(Follow { of, out }) = subscriptions.recv() => {
                 if watch.pods.follow(&of, out) {
                     watch.due.insert(of, clock.now());
                 }
@@ -107,7 +108,7 @@ struct Watch<'a> {
     /// How often that has failed in a row, and how at last.
     failures: HashMap<Name, (u32, &'static str)>,
     /// Nodes as of an instant.
-    machines: HashMap<String, (Timestamp, Option<Machine>)>,
+    machines: HashMap<String, (Timestamp, Option<NodeInfo>)>,
     requests: FuturesUnordered<BoxFuture<'static, Answer>>,
     turns: std::sync::Arc<Semaphore>,
     /// First and last failure of the watch in a row.
@@ -159,7 +160,8 @@ impl Watch<'_> {
             _ => {}
         }
         self.gauges();
-        let due: Vec<Name> = self.due.iter().filter(|(_, at)| **at <= now).map(|(of, _)| of.clone()).collect();
+        let due: Vec<Name> =
+            self.due.iter().filter(|(_, at)| **at <= now).map(|(of, _)| of.clone()).collect();
         for of in due {
             self.due.remove(&of);
             if self.pods.is_followed(&of) {
@@ -179,15 +181,17 @@ impl Watch<'_> {
     fn ask_for_nodes(&mut self, ended: Vec<Unclassified>) {
         for start_up in ended {
             let name = start_up.ended.pod.node.clone();
-            let known = name.as_ref().map_or(Some(None), |name| self.machines.get(name).map(|(_, machine)| *machine));
+            let known = name.as_ref().map_or(Some(None), |name| {
+                self.machines.get(name).map(|(_, node_info)| *node_info)
+            });
             match (known, name) {
-                (Some(machine), _) => self.remember(&start_up, machine.as_ref()),
+                (Some(node_info), _) => self.remember(&start_up, node_info.as_ref()),
                 (None, Some(name)) => {
                     let (client, turns) = (self.client.clone(), self.turns.clone());
                     self.requests.push(Box::pin(async move {
                         let _turn = turns.acquire().await;
-                        let machine = target::machine(&client, &name).await;
-                        Answer::Machine(Box::new(start_up), machine)
+                        let node_info = target::machine(&client, &name).await;
+                        Answer::NodeInfo(Box::new(start_up), node_info)
                     }));
                 }
                 (None, None) => {}
@@ -204,16 +208,16 @@ impl Watch<'_> {
                 });
                 self.found(of, selector, now);
             }
-            Answer::Machine(start_up, machine) => {
-                match &machine {
-                    Ok(machine) => {
+            Answer::NodeInfo(start_up, node_info) => {
+                match &node_info {
+                    Ok(node_info) => {
                         self.settled("node", |_| true);
                         let name = start_up.ended.pod.node.clone();
-                        self.machines.extend(name.map(|name| (name, (now, *machine))));
+                        self.machines.extend(name.map(|name| (name, (now, *node_info))));
                     }
                     Err(failure) => self.complain("node", failure),
                 }
-                self.remember(&start_up, machine.ok().flatten().as_ref());
+                self.remember(&start_up, node_info.ok().flatten().as_ref());
             }
         }
     }
@@ -238,7 +242,8 @@ impl Watch<'_> {
                     self.complain("target", &failure);
                 }
                 if !matches!(failure, Failure::Unreachable(_)) {
-                    // What was refused, or is gone, is not known any more; an absent server changes nothing.
+                    // What was refused, or is gone, is not known any more; an absent server changes
+                    // nothing.
                     self.pods.target(&of, None);
                 }
                 self.due.insert(of, now + if early { SOON } else { RETRY });
@@ -246,8 +251,8 @@ impl Watch<'_> {
         }
     }
 
-    fn remember(&mut self, start_up: &Unclassified, machine: Option<&Machine>) {
-        let seen = self.pods.remember(start_up, machine);
+    fn remember(&mut self, start_up: &Unclassified, node_info: Option<&NodeInfo>) {
+        let seen = self.pods.remember(start_up, node_info);
         let node = seen.as_ref().map_or("unknown", |seen| node_name(seen.node));
         self.metrics.start_up(node, start_up.ended.how.as_str());
         let ((namespace, name), took) = (&start_up.of, seen.map(|seen| seen.took.as_secs()));

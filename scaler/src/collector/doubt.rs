@@ -20,7 +20,12 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// Counts what was held, confirmed, rejected or no number, and tells the first of it.
-    pub(super) fn tell(&mut self, workload: &Workload, metrics: &Metrics, recommendation: &Recommendation) {
+    pub(super) fn tell(
+        &mut self,
+        workload: &Workload,
+        metrics: &Metrics,
+        recommendation: &Recommendation,
+    ) {
         for (signal, check) in recommendation.decision.parts.checks() {
             if check.verdict != Verdict::Plausible {
                 metrics.implausible(signal, check.verdict.as_str());
@@ -62,7 +67,8 @@ impl Doubt {
         check: Check,
     ) {
         let at = recommendation.at;
-        let lately = self.told.is_some_and(|told| told <= at && at.duration_since(told) < TOLD_EVERY);
+        let lately =
+            self.told.is_some_and(|told| told <= at && at.duration_since(told) < TOLD_EVERY);
         if check.verdict == Verdict::Plausible || lately {
             return;
         }

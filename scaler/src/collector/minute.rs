@@ -7,8 +7,9 @@ use prewarm_forecaster::{Minute, Parts};
 use crate::clock::floor;
 use crate::source::Sample;
 
-/// The minute that is being filled. Slots without demand add nothing: a minute with none leaves no row. What was held as
-/// implausible is added when it is confirmed, if its minute is still open, else never.
+/// The minute that is being filled. Slots without demand add nothing: a minute with none leaves no
+/// row. What was held as implausible is added when it is confirmed, if its minute is still open,
+/// else never.
 #[derive(Debug, Default)]
 pub(crate) struct OpenMinute {
     start: Option<Timestamp>,
@@ -23,7 +24,8 @@ pub(crate) struct OpenMinute {
 }
 
 impl OpenMinute {
-    /// Adds the sample of slot `at` as it was judged; returns the minute before, if `at` begins another one.
+    /// Adds the sample of slot `at` as it was judged; returns the minute before, if `at` begins
+    /// another one.
     pub(crate) fn add(&mut self, at: Timestamp, sample: &Sample, judged: &Parts) -> Option<Minute> {
         if let Some(demand) = settled(&mut self.held_demand, judged.demand_check) {
             self.add_demand(demand);
@@ -62,7 +64,8 @@ impl OpenMinute {
         self.backlog_samples += 1;
     }
 
-    /// Closes the minute as it stands, finished or not (on shutdown: a fuller record of it wins in the store).
+    /// Closes the minute as it stands, finished or not (on shutdown: a fuller record of it wins in
+    /// the store).
     pub(crate) fn take(&mut self) -> Option<Minute> {
         let open = std::mem::take(self);
         let start = open.start.filter(|_| open.samples > 0)?;
@@ -70,7 +73,8 @@ impl OpenMinute {
             start,
             mean: open.demand / f64::from(open.samples),
             max: open.max,
-            backlog: (open.backlog_samples > 0).then(|| open.backlog / f64::from(open.backlog_samples)),
+            backlog: (open.backlog_samples > 0)
+                .then(|| open.backlog / f64::from(open.backlog_samples)),
             samples: open.samples,
         };
         Some(minute.rounded())
@@ -117,7 +121,11 @@ mod tests {
         open.add(at(0), &sample(6.0), &Parts::default());
         open.add(at(15), &sample(f64::NAN), &judged(Verdict::Invalid, None));
         open.add(at(30), &sample(1e12), &judged(Verdict::Held, None));
-        assert_eq!(open.take().map(|minute| (minute.max, minute.samples)), Some((6.0, 1)), "nor at the stop");
+        assert_eq!(
+            open.take().map(|minute| (minute.max, minute.samples)),
+            Some((6.0, 1)),
+            "nor at the stop"
+        );
     }
 
     fn at(second: i64) -> Timestamp {

@@ -1,7 +1,7 @@
 //! One task per workload: sample at slot boundaries → append → tick → publish.
 //!
-//! Sampling runs on our clock, never on KEDA's calls: they stop when a ScaledObject is paused, double on errors and
-//! come from two paths.
+//! Sampling runs on our clock, never on KEDA's calls: they stop when a ScaledObject is paused,
+//! double on errors and come from two paths.
 
 mod doubt;
 mod minute;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::planner::Replicas;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::tuning::update::{ModelUpdate, PendingUpdate};
 use prewarm_forecaster::{Observation, Planner, Recommendation, State};
 use tokio::sync::{mpsc, watch};
@@ -22,17 +22,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
 use crate::cluster::{Cluster, Fleet};
+use crate::cold_starts::{ColdStartHistory, ColdStartSync};
 use crate::insight;
-use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::registry::{Registration, Registry, Workload};
-use crate::scaling::Scaling;
+use crate::scaled_object::ScaledObjectLimits;
 use crate::source::{MetricSource, Sample, Sources};
-use crate::start_ups::{Book, Keeper};
 use crate::store::checkpoint::CheckpointQueue;
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Row};
 use crate::training::Trainer;
+use crate::trigger::Trigger;
 
 use doubt::Doubt;
 use minute::OpenMinute;
@@ -59,20 +59,25 @@ pub struct Collector {
     /// What tells of replicas and of start-ups.
     pub cluster: Cluster,
     /// What keeps start-ups.
-    pub keeper: Keeper,
+    pub cold_start_sync: ColdStartSync,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The beats.
-    pub rhythm: Rhythm,
+    pub rhythm: LoopTiming,
     /// A workload of which nothing was heard for so long is forgotten.
     pub evict_after: SignedDuration,
 }
 
 impl Collector {
-    /// Follows every workload that arrives until `shutdown`; returns when all tasks have handed over their last minute.
-    pub async fn run(self, mut arrivals: mpsc::UnboundedReceiver<Arc<Workload>>, shutdown: CancellationToken) {
+    /// Follows every workload that arrives until `shutdown`; returns when all tasks have handed
+    /// over their last minute.
+    pub async fn run(
+        self,
+        mut arrivals: mpsc::UnboundedReceiver<Arc<Workload>>,
+        shutdown: CancellationToken,
+    ) {
         let this = Arc::new(self);
         let tasks = TaskTracker::new();
         let mut running = HashMap::new();
@@ -106,18 +111,19 @@ impl Collector {
     async fn follow(self: Arc<Self>, workload: Arc<Workload>, stop: CancellationToken) {
         let mut registrations = workload.registrations();
         let mut planner: Option<Planner> = None;
-        let (learned, news) = watch::channel(ModelUpdate::default());
-        let (book, start_ups) = watch::channel(Book::default());
+        let (learned, updates) = watch::channel(ModelUpdate::default());
+        let (history, start_ups) = watch::channel(ColdStartHistory::default());
         // A ScaledJob has no replicas: each of its jobs is one of its own.
-        let scaled_job = matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
+        let scaled_job =
+            matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
         let fleet = if scaled_job {
             watch::channel(Arc::default()).1
         } else {
             self.cluster.follow(&workload.key().namespace, &workload.key().name)
         };
-        let mut seat = Seat {
+        let mut state = WorkloadState {
             fleet,
-            book,
+            history,
             start_ups,
             starts: Arc::default(),
             scaling: None,
@@ -128,7 +134,7 @@ impl Collector {
             outage: None,
             cautioned: false,
             doubt: Doubt::default(),
-            news,
+            updates,
             pending: PendingUpdate::default(),
             offset: offset(&workload, self.rhythm.slot),
         };
@@ -137,13 +143,13 @@ impl Collector {
             let edited = tokio::select! {
                 () = stop.cancelled() => break,
                 changed = registrations.changed() => changed,
-                () = self.attend(&workload, &registration, &mut planner, &mut seat, &learned, &stop) => Ok(()),
+                () = self.run_revision(&workload, &registration, &mut planner, &mut state, &learned, &stop) => Ok(()),
             };
             if edited.is_err() {
                 break;
             }
         }
-        self.append(&workload, seat.open.take());
+        self.append(&workload, state.open.take());
         if let Some(planner) = &planner {
             self.keep(&workload, planner);
         }
@@ -156,24 +162,30 @@ impl Collector {
         }
     }
 
-    /// One workload under one version of its metadata; returns only when there is nothing to attend to until an edit.
-    async fn attend(
+    /// One workload under one version of its metadata; returns only when there is nothing to
+    /// run_revision to until an edit.
+    async fn run_revision(
         &self,
         workload: &Arc<Workload>,
         registration: &Registration,
         planner: &mut Option<Planner>,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
         learned: &watch::Sender<ModelUpdate>,
         stop: &CancellationToken,
     ) {
         let Ok(trigger) = &registration.trigger else {
-            // The answer path tells the tenant what is wrong; here nothing can be sampled until it is mended.
+            // The answer path tells the tenant what is wrong; here nothing can be sampled until it
+            // is mended.
             std::future::pending::<()>().await;
             return;
         };
         let key = workload.key();
         for warning in &trigger.warnings {
-            tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, "{warning}");
+            tracing::warn!(
+                workload.namespace = key.namespace,
+                workload.name = key.name,
+                "{warning}"
+            );
         }
         let source = trigger.source.as_ref().and_then(|spec| match self.sources.resolve(&spec.at) {
             Ok(source) => Some(source),
@@ -188,23 +200,23 @@ impl Collector {
             Some(planner) => {
                 // An edit takes effect at once, from memory; the sample of this slot follows.
                 planner.revise(trigger.policy.clone());
-                self.publish(workload, self.preview(planner, seat));
-                seat.last_slot = None;
+                self.publish(workload, self.preview(planner, state));
+                state.last_slot = None;
                 planner
             }
-            none => none.insert(self.succeed(workload, trigger, source.as_deref(), seat).await),
+            none => none.insert(self.succeed(workload, trigger, source.as_deref(), state).await),
         };
-        let tending = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
-        let (mut fleet, book) = (seat.fleet.clone(), seat.book.clone());
-        let keeping = self.keeper.keep(key, &mut fleet, &book);
+        let training = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
+        let (mut fleet, history) = (state.fleet.clone(), state.history.clone());
+        let keeping = self.cold_start_sync.keep(key, &mut fleet, &history);
         let sampling = async {
             loop {
-                self.slot(workload, trigger, source.as_deref(), planner, seat).await;
+                self.slot(workload, trigger, source.as_deref(), planner, state).await;
             }
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tending => {}
+            () = training => {}
             () = keeping => {}
             () = sampling => {}
         }
@@ -217,30 +229,36 @@ impl Collector {
         trigger: &Trigger,
         source: Option<&dyn MetricSource>,
         planner: &mut Planner,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
     ) {
-        let seen = self.observe(workload, trigger, source, seat).await;
-        if seat.news.has_changed().unwrap_or(false) {
-            seat.pending.offer(seat.news.borrow_and_update().clone());
+        let seen = self.observe(workload, trigger, source, state).await;
+        if state.updates.has_changed().unwrap_or(false) {
+            state.pending.offer(state.updates.borrow_and_update().clone());
         }
         if planner.is_new() {
             self.witness(trigger, source, &seen, planner).await;
         }
-        let recommendation = self.decide(workload, planner, seat, &seen);
-        self.record(workload, trigger, seat, &seen, &recommendation);
+        let recommendation = self.decide(workload, planner, state, &seen);
+        self.record(workload, trigger, state, &seen, &recommendation);
         // What a source forgets cannot be sampled again after a restart.
         let forgotten = source.is_some_and(|source| !source.has_history());
-        if forgotten || seat.is_unsaved(&recommendation) {
-            seat.saved = Some(Saved::of(&recommendation));
+        if forgotten || state.is_unsaved(&recommendation) {
+            state.saved = Some(Saved::of(&recommendation));
             self.keep(workload, planner);
         }
         self.publish(workload, recommendation);
     }
 
     /// Decides for a slot by what was seen in it, what has been learnt, and the replicas of now.
-    fn decide(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat, seen: &Seen) -> Recommendation {
-        seat.pending.install_due(seen.slot, planner);
-        let replicas = self.look_at_fleet(workload, planner, seat);
+    fn decide(
+        &self,
+        workload: &Workload,
+        planner: &mut Planner,
+        state: &mut WorkloadState,
+        seen: &Seen,
+    ) -> Recommendation {
+        state.pending.install_due(seen.slot, planner);
+        let replicas = self.apply_cluster_state(workload, planner, state);
         planner.tick(seen.slot, &seen.observation(replicas))
     }
 
@@ -249,34 +267,44 @@ impl Collector {
         &self,
         workload: &Workload,
         trigger: &Trigger,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
         seen: &Seen,
         recommendation: &Recommendation,
     ) {
         if trigger.source.is_some() {
-            self.append(workload, seat.open.add(seen.slot, &seen.sample, &recommendation.decision.parts));
+            self.append(
+                workload,
+                state.open.add(seen.slot, &seen.sample, &recommendation.decision.parts),
+            );
         }
-        seat.doubt.tell(workload, &self.metrics, recommendation);
+        state.doubt.tell(workload, &self.metrics, recommendation);
     }
 
     /// What the cluster says by now: never waited for.
-    fn look_at_fleet(&self, workload: &Workload, planner: &mut Planner, seat: &mut Seat) -> Option<Replicas> {
-        if seat.start_ups.has_changed().unwrap_or(false) {
-            let book = seat.start_ups.borrow_and_update();
-            self.look_at_book(&book, planner);
-            (seat.starts, seat.scaling) = (Arc::new(book.starts()), book.scaling());
+    fn apply_cluster_state(
+        &self,
+        workload: &Workload,
+        planner: &mut Planner,
+        state: &mut WorkloadState,
+    ) -> Option<Replicas> {
+        if state.start_ups.has_changed().unwrap_or(false) {
+            let history = state.start_ups.borrow_and_update();
+            self.apply_cold_starts(&history, planner);
+            (state.starts, state.scaling) = (Arc::new(history.starts()), history.scaling());
         }
-        let replicas = seat.fleet.borrow().replicas;
-        let (starts, scaling) = (seat.starts.clone(), seat.scaling);
+        let replicas = state.fleet.borrow().replicas;
+        let (starts, scaling) = (state.starts.clone(), state.scaling);
         workload.set_fleet(insight::Fleet { replicas, starts, scaling });
         replicas
     }
 
     /// How long starts take, and the beats of this ScaledObject.
-    fn look_at_book(&self, book: &Book, planner: &mut Planner) {
-        planner.learn_start_ups(book.start_ups());
-        planner.set_may_run(book.scaling().map(|scaling| scaling.max));
-        planner.set_rhythm(book.scaling().map_or(self.rhythm, |scaling| scaling.rhythm(self.rhythm)));
+    fn apply_cold_starts(&self, history: &ColdStartHistory, planner: &mut Planner) {
+        planner.learn_start_ups(history.start_ups());
+        planner.set_may_run(history.scaling().map(|scaling| scaling.max));
+        planner.set_rhythm(
+            history.scaling().map_or(self.rhythm, |scaling| scaling.rhythm(self.rhythm)),
+        );
     }
 
     fn publish(&self, workload: &Workload, recommendation: Recommendation) {
@@ -293,14 +321,14 @@ impl Collector {
 
 /// What a workload's task carries from slot to slot, whatever its metadata says.
 #[derive(Debug)]
-struct Seat {
+struct WorkloadState {
     /// As the cluster has it.
     fleet: watch::Receiver<Arc<Fleet>>,
     /// Start-ups, the store's included, and word of them.
-    book: watch::Sender<Book>,
-    start_ups: watch::Receiver<Book>,
+    history: watch::Sender<ColdStartHistory>,
+    start_ups: watch::Receiver<ColdStartHistory>,
     starts: Arc<insight::Starts>,
-    scaling: Option<Scaling>,
+    scaling: Option<ScaledObjectLimits>,
     /// Since when it is followed here.
     since: Timestamp,
     /// What the last checkpoint led to.
@@ -311,14 +339,15 @@ struct Seat {
     /// It was told that demand may not tell the truth.
     cautioned: bool,
     doubt: Doubt,
-    news: watch::Receiver<ModelUpdate>,
+    updates: watch::Receiver<ModelUpdate>,
     /// Learnt, and not yet in force.
     pending: PendingUpdate,
     offset: SignedDuration,
 }
 
-impl Seat {
-    /// Whether a restart would know too little of a recommendation: another minute has begun, or it asks for something else.
+impl WorkloadState {
+    /// Whether a restart would know too little of a recommendation: another minute has begun, or it
+    /// asks for something else.
     fn is_unsaved(&self, recommendation: &Recommendation) -> bool {
         self.saved.as_ref() != Some(&Saved::of(recommendation))
     }
@@ -353,7 +382,12 @@ impl Saved {
     fn of(recommendation: &Recommendation) -> Self {
         let minute = floor(recommendation.at, SignedDuration::from_mins(1));
         let decision = &recommendation.decision;
-        Self { minute, replicas: decision.desired_replicas, active: decision.active, state: decision.state }
+        Self {
+            minute,
+            replicas: decision.desired_replicas,
+            active: decision.active,
+            state: decision.state,
+        }
     }
 }
 

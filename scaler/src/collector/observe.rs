@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prewarm_forecaster::{Observation, Planner};
 
-use super::{Collector, Seat, Seen};
+use super::{Collector, Seen, WorkloadState};
 use crate::clock::floor;
 use crate::insight::SourceTrouble;
-use crate::metadata::Trigger;
 use crate::registry::Workload;
 use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef};
+use crate::trigger::Trigger;
 
 impl Collector {
     /// Waits for the next slot and samples as of it.
@@ -19,27 +19,30 @@ impl Collector {
         workload: &Workload,
         trigger: &Trigger,
         source: Option<&dyn MetricSource>,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
     ) -> Seen {
         let current = loop {
             let now = self.clock.now();
             let current = floor(now, self.rhythm.slot);
-            if seat.last_slot.is_none_or(|last| last < current || last > now) {
+            if state.last_slot.is_none_or(|last| last < current || last > now) {
                 break current;
             }
-            // Slots are spread over workloads, so that a thousand queries do not leave in one instant.
-            let wake = self.clock.sleep_until(current + self.rhythm.slot + seat.offset);
-            // A clock that was set back must not keep us waiting for the old time: look again after two slots.
+            // Slots are spread over workloads, so that a thousand queries do not leave in one
+            // instant.
+            let wake = self.clock.sleep_until(current + self.rhythm.slot + state.offset);
+            // A clock that was set back must not keep us waiting for the old time: look again after
+            // two slots.
             let guard = Duration::try_from(self.rhythm.slot * 2).unwrap_or(Duration::from_secs(30));
             let _ = tokio::time::timeout(guard, wake).await;
         };
-        let asked = self.sample(workload, trigger, source, current, seat).await;
-        seat.last_slot = Some(current);
+        let asked = self.sample(workload, trigger, source, current, state).await;
+        state.last_slot = Some(current);
         let absent = matches!(asked, Some(Sample { demand: None, .. }));
         Seen { slot: current, sample: asked.unwrap_or_default(), absent }
     }
 
-    /// Nothing is known yet to judge the first sample by: the source's word on the slot before is, if it remembers that.
+    /// Nothing is known yet to judge the first sample by: the source's word on the slot before is,
+    /// if it remembers that.
     pub(super) async fn witness(
         &self,
         trigger: &Trigger,
@@ -47,7 +50,9 @@ impl Collector {
         seen: &Seen,
         planner: &mut Planner,
     ) {
-        let (Some(spec), Some(source)) = (&trigger.source, source.filter(|source| source.has_history())) else {
+        let (Some(spec), Some(source)) =
+            (&trigger.source, source.filter(|source| source.has_history()))
+        else {
             return;
         };
         let replica = trigger.policy.threshold.get();
@@ -74,11 +79,12 @@ impl Collector {
         trigger: &Trigger,
         source: Option<&dyn MetricSource>,
         at: Timestamp,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
     ) -> Option<Sample> {
         let Some(spec) = &trigger.source else {
             workload.set_source_trouble(None);
-            // Windows and nothing else: there is no demand by definition, which is not the same as not knowing it.
+            // Windows and nothing else: there is no demand by definition, which is not the same as
+            // not knowing it.
             return Some(Sample { demand: Some(0.0), ..Sample::default() });
         };
         let source = source?;
@@ -109,7 +115,7 @@ impl Collector {
         });
         let key = workload.key();
         if let Ok(Sample { caveat: Some(words), .. }) = result
-            && !seat.cautioned
+            && !state.cautioned
         {
             tracing::warn!(
                 workload.namespace = key.namespace,
@@ -117,10 +123,10 @@ impl Collector {
                 source.name = name,
                 "demand may not tell the truth: {words}"
             );
-            seat.cautioned = true;
+            state.cautioned = true;
         }
         let outage = (outcome != "ok").then_some(outcome);
-        if outage != seat.outage {
+        if outage != state.outage {
             match &result {
                 Ok(Sample { demand: Some(_), .. }) => tracing::info!(
                     workload.namespace = key.namespace,
@@ -134,10 +140,12 @@ impl Collector {
                     source.name = name,
                     "the demand query gives nothing: treated as missing, not as zero"
                 ),
-                Err(error) => tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
-                    source.name = name, error = %error, "cannot sample"),
+                Err(error) => {
+                    tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
+                    source.name = name, error = %error, "cannot sample")
+                }
             }
-            seat.outage = outage;
+            state.outage = outage;
         }
         result.ok()
     }

@@ -1,8 +1,9 @@
-//! Taking over: what a workload's answers stood on is recalled before its first one, so that a restart, another replica or
-//! a return after eviction answers as if nothing had happened.
+//! Taking over: what a workload's answers stood on is recalled before its first one, so that a
+//! restart, another replica or a return after eviction answers as if nothing had happened.
 //!
-//! The checkpoint is at most a minute old where its writer lived until now; the slots since then are sampled again where the
-//! source remembers them. Until all of it is there nothing is vouched for that could scale in.
+//! The checkpoint is at most a minute old where its writer lived until now; the slots since then
+//! are sampled again where the source remembers them. Until all of it is there nothing is vouched
+//! for that could scale in.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -16,16 +17,17 @@ use prewarm_forecaster::tuning::update::ModelUpdate;
 use prewarm_forecaster::{Answer, Minute, Observation, Planner, Recommendation, State};
 use tokio::sync::watch;
 
-use super::{Collector, Seat, Seen};
+use super::{Collector, Seen, WorkloadState};
 use crate::clock::floor;
-use crate::metadata::Trigger;
+use crate::cold_starts::ColdStartHistory;
 use crate::registry::Workload;
 use crate::signal::Signals;
 use crate::source::{MetricSource, Sample, SourceError};
-use crate::start_ups::Book;
 use crate::store::{Resolution, StoreError};
+use crate::trigger::Trigger;
 
-/// How far back history is read at least where there is no checkpoint; further where the last arrival counts for longer.
+/// How far back history is read at least where there is no checkpoint; further where the last
+/// arrival counts for longer.
 const WARM: SignedDuration = SignedDuration::from_hours(1);
 
 /// A store that answers within this time is waited for before the first sample is asked for.
@@ -50,21 +52,21 @@ struct Recalled {
 type Past = BTreeMap<Timestamp, Seen>;
 
 impl Collector {
-    /// A planner that goes on where its predecessor stopped. Waits for the store, for as long as a last good answer could
-    /// be repeated; then what was seen meanwhile has to do.
+    /// A planner that goes on where its predecessor stopped. Waits for the store, for as long as a
+    /// last good answer could be repeated; then what was seen meanwhile has to do.
     pub(super) async fn succeed(
         &self,
         workload: &Arc<Workload>,
         trigger: &Trigger,
         source: Option<&dyn MetricSource>,
-        seat: &mut Seat,
+        state: &mut WorkloadState,
     ) -> Planner {
         let mut cold = self.unseen(trigger);
         let mut past = Past::new();
         let mut latest = None;
-        let book = seat.book.clone();
+        let history = state.history.clone();
         let (failing, mut failed) = watch::channel(false);
-        let mut recall = pin!(self.recall(workload, trigger, &book, seat.since, &failing));
+        let mut recall = pin!(self.recall(workload, trigger, &history, state.since, &failing));
         let recalled = match tokio::time::timeout(HEAD_START, &mut recall).await {
             Ok(recalled) => recalled,
             Err(_) => loop {
@@ -73,17 +75,19 @@ impl Collector {
                     biased;
                     recalled = &mut recall => break recalled,
                     Ok(()) = failed.changed() => {}
-                    seen = self.observe(workload, trigger, source, seat) => {
+                    seen = self.observe(workload, trigger, source, state) => {
                         past.insert(seen.slot, seen);
-                        let decided = self.decide(workload, &mut cold, seat, &seen);
-                        self.record(workload, trigger, seat, &seen, &decided);
+                        let decided = self.decide(workload, &mut cold, state, &seen);
+                        self.record(workload, trigger, state, &seen, &decided);
                         latest = Some(decided);
                     }
                 }
                 // Published only where it cannot scale in what runs, or where everything is down.
-                let replicas = seat.fleet.borrow().replicas;
+                let replicas = state.fleet.borrow().replicas;
                 let store_failed = *failed.borrow();
-                if let Some(latest) = latest.clone().filter(|latest| keeps_what_runs(latest, replicas, store_failed)) {
+                if let Some(latest) =
+                    latest.clone().filter(|latest| keeps_what_runs(latest, replicas, store_failed))
+                {
                     self.publish(workload, latest);
                 }
             },
@@ -91,9 +95,9 @@ impl Collector {
         let Some(Recalled { checkpoint, recent, update }) = recalled else { return cold };
 
         let mut planner = self.unseen(trigger);
-        self.look_at_book(&book.borrow(), &mut planner);
-        seat.pending.offer(update);
-        seat.pending.install_due(floor(self.clock.now(), self.rhythm.slot), &mut planner);
+        self.apply_cold_starts(&history.borrow(), &mut planner);
+        state.pending.offer(update);
+        state.pending.install_due(floor(self.clock.now(), self.rhythm.slot), &mut planner);
         match &checkpoint {
             Some(checkpoint) if recent.is_empty() => planner.restore(checkpoint),
             _ => planner.warm(self.clock.now(), &recent),
@@ -101,7 +105,7 @@ impl Collector {
         // A job is never asked for again by what was seen before.
         let known = (checkpoint.is_some() || !recent.is_empty()) && !trigger.policy.scaled_job;
         let undoubted = checkpoint.as_ref().is_none_or(|checkpoint| !checkpoint.holds());
-        let preview = self.preview(&planner, seat);
+        let preview = self.preview(&planner, state);
         if known && undoubted && matches!(preview.answer, Answer::Value { .. }) {
             self.publish(workload, preview);
         }
@@ -110,10 +114,10 @@ impl Collector {
         }
         let mut last = None;
         for seen in past.values() {
-            last = Some(self.decide(workload, &mut planner, seat, seen));
+            last = Some(self.decide(workload, &mut planner, state, seen));
         }
         // The present slot's, if it has been sampled already.
-        if let Some(last) = last.filter(|last| seat.last_slot == Some(last.at)) {
+        if let Some(last) = last.filter(|last| state.last_slot == Some(last.at)) {
             self.publish(workload, last);
         }
         planner
@@ -126,13 +130,13 @@ impl Collector {
         planner
     }
 
-    /// Reads all that the first decision needs; `None` if the store has not answered until `since` is longer ago than a last
-    /// good answer could be repeated.
+    /// Reads all that the first decision needs; `None` if the store has not answered until `since`
+    /// is longer ago than a last good answer could be repeated.
     async fn recall(
         &self,
         workload: &Workload,
         trigger: &Trigger,
-        book: &watch::Sender<Book>,
+        history: &watch::Sender<ColdStartHistory>,
         since: Timestamp,
         failing: &watch::Sender<bool>,
     ) -> Option<Recalled> {
@@ -140,7 +144,7 @@ impl Collector {
         let attempts = async {
             let mut told = false;
             loop {
-                match self.read(workload, trigger, book).await {
+                match self.read(workload, trigger, history).await {
                     Ok(recalled) => return recalled,
                     Err(error) => {
                         self.metrics.store_error("load");
@@ -168,18 +172,20 @@ impl Collector {
         &self,
         workload: &Workload,
         trigger: &Trigger,
-        book: &watch::Sender<Book>,
+        history: &watch::Sender<ColdStartHistory>,
     ) -> Result<Recalled, StoreError> {
         let key = workload.key();
         let now = self.clock.now();
         let checkpoint = self.checkpoints.load(key);
         let update = self.refitter.saved(key, trigger, floor(now, self.rhythm.slot));
-        let (checkpoint, update, ()) = tokio::try_join!(checkpoint, update, self.keeper.recall(key, book))?;
+        let (checkpoint, update, ()) =
+            tokio::try_join!(checkpoint, update, self.cold_start_sync.recall(key, history))?;
         let age = checkpoint.as_ref().map(|checkpoint| now.duration_since(checkpoint.at));
         if age.is_some_and(|age| age <= self.rhythm.last_good) {
             return Ok(Recalled { checkpoint, recent: Vec::new(), update });
         }
-        // Written by a version without checkpoints, or while they could not be written: history may know more.
+        // Written by a version without checkpoints, or while they could not be written: history may
+        // know more.
         let from = now - trigger.policy.keep_warm.max(WARM);
         let mut recent = self.store.load(key, from, now, Resolution::Minute).await?;
         if let Some(checkpoint) = &checkpoint
@@ -204,7 +210,8 @@ impl Collector {
         let from = (last + slot).max(current - self.rhythm.last_good);
         let to = current - slot;
         past.retain(|at, _| *at > last);
-        let missed = (to.duration_since(from).as_secs() / slot.as_secs().max(1) + 1).max(0) as usize;
+        let missed =
+            (to.duration_since(from).as_secs() / slot.as_secs().max(1) + 1).max(0) as usize;
         let seen = past.range(..current).count();
         let (Some(spec), Some(source)) = (&trigger.source, source) else { return };
         if from > to || seen >= missed || !source.has_history() {
@@ -226,18 +233,22 @@ impl Collector {
         }
     }
 
-    /// What would be decided now without a sample. The planner itself does not notice: its next slot is decided as on a
-    /// replica that was not asked.
-    pub(super) fn preview(&self, planner: &Planner, seat: &Seat) -> Recommendation {
-        let replicas = seat.fleet.borrow().replicas;
+    /// What would be decided now without a sample. The planner itself does not notice: its next
+    /// slot is decided as on a replica that was not asked.
+    pub(super) fn preview(&self, planner: &Planner, state: &WorkloadState) -> Recommendation {
+        let replicas = state.fleet.borrow().replicas;
         planner.clone().tick(self.clock.now(), &Observation { replicas, ..Observation::default() })
     }
 }
 
-/// Whether an answer asks for at least one replica, and for no fewer than run. Where nobody can say how many run it counts
-/// only if store and source are down both: then a floor is the best that is known, and at zero an error would leave the
-/// workload asleep.
-fn keeps_what_runs(recommendation: &Recommendation, replicas: Option<Replicas>, store_failed: bool) -> bool {
+/// Whether an answer asks for at least one replica, and for no fewer than run. Where nobody can say
+/// how many run it counts only if store and source are down both: then a floor is the best that is
+/// known, and at zero an error would leave the workload asleep.
+fn keeps_what_runs(
+    recommendation: &Recommendation,
+    replicas: Option<Replicas>,
+    store_failed: bool,
+) -> bool {
     if !matches!(recommendation.answer, Answer::Value { active: true, .. }) {
         return false;
     }

@@ -11,7 +11,8 @@ use url::Url;
 use super::reader::{Reader, Section};
 use super::shared::{read_holidays, read_policies};
 use super::{
-    ClusterAccess, Config, Credentials, LogFormat, Method, Secret, SourceConfig, SourceKind, SourceTls, TlsFiles,
+    ClusterAccess, Config, Credentials, LogFormat, Method, Secret, SourceConfig, SourceKind,
+    SourceTls, TlsFiles,
 };
 
 /// Why a configuration cannot be used: everything that is wrong with it, one line each.
@@ -29,11 +30,16 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Reads the file, if there is one, and then the environment, which wins (`PREWARM_SECTION__KEY`).
-    pub fn load(path: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    /// Reads the file, if there is one, and then the environment, which wins
+    /// (`PREWARM_SECTION__KEY`).
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let Some(path) = path else { return load("", "", environment) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::one(format!("cannot read {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::one(format!("cannot read {}: {error}", path.display()))
+        })?;
         load(&text, &path.display().to_string(), environment)
     }
 
@@ -43,10 +49,16 @@ impl Config {
     }
 }
 
-fn load(text: &str, file: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+fn load(
+    text: &str,
+    file: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
         // Its own text would show the line, and with it perhaps a password.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         ConfigError::one(format!("{file}:{line}: not TOML: {}", error.message()))
     })?;
     let prefix = if file.is_empty() { String::new() } else { format!("{file}: ") };
@@ -68,13 +80,16 @@ fn read(mut root: Section<'_>) -> Config {
     let mut config = Config::default();
     read_addresses(&mut root, &mut config);
     read_database(&mut root, &mut config);
-    if let Some(slot) =
-        root.parsed("slot", "a divisor of 60s in whole seconds: 1s, 5s, 10s, 15s, 20s, 30s, 60s, …", |text| {
+    if let Some(slot) = root.parsed(
+        "slot",
+        "a divisor of 60s in whole seconds: 1s, 5s, 10s, 15s, 20s, 30s, 60s, …",
+        |text| {
             let slot = crate::duration::parse(text).ok()?;
             let seconds = slot.as_secs();
-            ((1..=60).contains(&seconds) && slot.subsec_nanos() == 0 && 60 % seconds == 0).then_some(slot)
-        })
-    {
+            ((1..=60).contains(&seconds) && slot.subsec_nanos() == 0 && 60 % seconds == 0)
+                .then_some(slot)
+        },
+    ) {
         config.rhythm.slot = slot;
     }
     for (name, section) in root.named("sources") {
@@ -93,16 +108,20 @@ fn read(mut root: Section<'_>) -> Config {
     config.tls = read_tls(root.section("tls"));
 
     let mut limits = root.section("limits");
-    config.max_workloads = limits.whole("maxWorkloads", 1..=1_000_000).unwrap_or(config.max_workloads);
+    config.max_workloads =
+        limits.whole("maxWorkloads", 1..=1_000_000).unwrap_or(config.max_workloads);
     config.evict_after = limits.duration("evictAfter", MINUTE..=YEAR).unwrap_or(config.evict_after);
     limits.finish();
 
     let mut rhythm = root.section("rhythm");
     let beat = &mut config.rhythm;
-    beat.keda_poll = rhythm.duration("kedaPollingInterval", SECOND..=HOUR).unwrap_or(beat.keda_poll);
+    beat.keda_poll =
+        rhythm.duration("kedaPollingInterval", SECOND..=HOUR).unwrap_or(beat.keda_poll);
     beat.hpa_sync = rhythm.duration("hpaSyncPeriod", SECOND..=HOUR).unwrap_or(beat.hpa_sync);
-    beat.hpa_window = rhythm.duration("hpaStabilization", SignedDuration::ZERO..=HOUR).unwrap_or(beat.hpa_window);
-    beat.last_good = rhythm.duration("lastGood", SignedDuration::ZERO..=HOUR).unwrap_or(beat.last_good);
+    beat.hpa_window =
+        rhythm.duration("hpaStabilization", SignedDuration::ZERO..=HOUR).unwrap_or(beat.hpa_window);
+    beat.last_good =
+        rhythm.duration("lastGood", SignedDuration::ZERO..=HOUR).unwrap_or(beat.last_good);
     rhythm.finish();
 
     let mut cluster = root.section("cluster");
@@ -144,14 +163,21 @@ fn read_addresses(root: &mut Section<'_>, config: &mut Config) {
 
 fn read_database(root: &mut Section<'_>, config: &mut Config) {
     const EXPECTED: &str = "sqlite://FILE or postgres://USER@HOST/DATABASE";
-    let known = |url: &str| matches!(url.split_once(':'), Some(("sqlite" | "postgres" | "postgresql", _)));
-    if let Some(url) = root.unseen("database", EXPECTED, |url| known(url).then(|| Secret::new(url))) {
+    let known =
+        |url: &str| matches!(url.split_once(':'), Some(("sqlite" | "postgres" | "postgresql", _)));
+    if let Some(url) = root.unseen("database", EXPECTED, |url| known(url).then(|| Secret::new(url)))
+    {
         config.database = url;
     }
     let Some(path) = root.path("databasePasswordFile") else { return };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) => return root.problem("databasePasswordFile", format!("cannot read {}: {error}", path.display())),
+        Err(error) => {
+            return root.problem(
+                "databasePasswordFile",
+                format!("cannot read {}: {error}", path.display()),
+            );
+        }
     };
     let with_password = Url::parse(config.database.expose()).ok().and_then(|mut url| {
         let user = url.has_host() && !url.username().is_empty();
@@ -159,7 +185,8 @@ fn read_database(root: &mut Section<'_>, config: &mut Config) {
     });
     match with_password {
         Some(url) => config.database = Secret::new(url),
-        None => root.problem("databasePasswordFile", "database must then be postgres://USER@HOST/DATABASE"),
+        None => root
+            .problem("databasePasswordFile", "database must then be postgres://USER@HOST/DATABASE"),
     }
 }
 
@@ -175,7 +202,9 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
         urls,
         credentials,
         headers: read_headers(&mut section),
-        method: section.parsed("method", "\"auto\", \"get\" or \"post\"", Method::parse).unwrap_or_default(),
+        method: section
+            .parsed("method", "\"auto\", \"get\" or \"post\"", Method::parse)
+            .unwrap_or_default(),
         parameters: read_parameters(&mut section),
         tls: SourceTls {
             ca: section.path("ca"),
@@ -197,10 +226,12 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
 /// Headers by name, the tenant's included.
 fn read_headers(section: &mut Section<'_>) -> BTreeMap<String, Secret> {
     let headers = section.secrets("headers").into_iter();
-    let mut headers: BTreeMap<String, Secret> = headers.map(|(name, value)| (name, Secret::new(value))).collect();
+    let mut headers: BTreeMap<String, Secret> =
+        headers.map(|(name, value)| (name, Secret::new(value))).collect();
     if let Some(tenant) = section.text("tenant", "the name of a tenant, or several: a|b") {
         if headers.keys().any(|name| name.eq_ignore_ascii_case(SourceConfig::TENANT_HEADER)) {
-            let problem = format!("is the header {}: give one of them", SourceConfig::TENANT_HEADER);
+            let problem =
+                format!("is the header {}: give one of them", SourceConfig::TENANT_HEADER);
             section.problem("tenant", problem);
         }
         headers.insert(SourceConfig::TENANT_HEADER.to_owned(), Secret::new(tenant));
@@ -214,24 +245,34 @@ fn read_parameters(section: &mut Section<'_>) -> BTreeMap<String, Secret> {
     let mut parameters = BTreeMap::new();
     for (name, value) in section.secrets("parameters") {
         if OURS.contains(&name.as_str()) {
-            section.problem("parameters", format!("{name} is what a query is made of: it cannot be set here"));
+            section.problem(
+                "parameters",
+                format!("{name} is what a query is made of: it cannot be set here"),
+            );
         }
-        // Variables cannot tell a dash from an underscore, and no back end has a parameter with a dash.
+        // Variables cannot tell a dash from an underscore, and no back end has a parameter with a
+        // dash.
         parameters.insert(name.replace('-', "_"), Secret::new(value));
     }
     parameters
 }
 
 fn read_urls(section: &mut Section<'_>, kind: SourceKind) -> Vec<Url> {
-    let one =
-        section.unseen("url", "an address like http://prometheus.monitoring:9090", |text| Some(text.trim().to_owned()));
+    let one = section.unseen("url", "an address like http://prometheus.monitoring:9090", |text| {
+        Some(text.trim().to_owned())
+    });
     let more = section.texts("urls");
     match (&one, &more) {
         (Some(_), Some(_)) => section.problem("urls", "cannot stand beside url: give one of them"),
         (None, None) => {
-            section.problem("url", "is missing: give an address like http://prometheus.monitoring:9090");
+            section.problem(
+                "url",
+                "is missing: give an address like http://prometheus.monitoring:9090",
+            );
         }
-        (None, Some(list)) if list.is_empty() => section.problem("urls", "is empty: give at least one address"),
+        (None, Some(list)) if list.is_empty() => {
+            section.problem("urls", "is empty: give at least one address")
+        }
         (None, Some(list)) if kind != SourceKind::Exposition && list.len() > 1 => {
             section.problem("urls", "only kind = \"exposition\" reads several addresses: give url");
         }
@@ -239,21 +280,28 @@ fn read_urls(section: &mut Section<'_>, kind: SourceKind) -> Vec<Url> {
     }
     let key = if one.is_some() { "url" } else { "urls" };
     let texts = one.into_iter().chain(more.unwrap_or_default());
-    texts.filter_map(|text| url(&text, kind).map_err(|problem| section.problem(key, problem)).ok()).collect()
+    texts
+        .filter_map(|text| url(&text, kind).map_err(|problem| section.problem(key, problem)).ok())
+        .collect()
 }
 
 /// An address; the error does not repeat it, for it may hold a password.
 fn url(text: &str, kind: SourceKind) -> Result<Url, String> {
-    let url =
-        Url::parse(text).map_err(|error| format!("not an address like http://prometheus.monitoring:9090: {error}"))?;
+    let url = Url::parse(text).map_err(|error| {
+        format!("not an address like http://prometheus.monitoring:9090: {error}")
+    })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("must begin with http:// or https:// and a host".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user or password: give user and passwordFile, or bearerTokenFile".to_owned());
+        return Err(
+            "must not hold a user or password: give user and passwordFile, or bearerTokenFile"
+                .to_owned(),
+        );
     }
     if url.fragment().is_some() || (kind == SourceKind::Prometheus && url.query().is_some()) {
-        return Err("must end with the path: no ? and no # (what follows ? goes into parameters)".to_owned());
+        return Err("must end with the path: no ? and no # (what follows ? goes into parameters)"
+            .to_owned());
     }
     Ok(url)
 }
@@ -272,10 +320,17 @@ fn read_credentials(section: &mut Section<'_>) -> Credentials {
     match (token_file, token, user, password_file, password) {
         (Some(file), ..) => Credentials::BearerFile(file),
         (_, Some(token), ..) => Credentials::Bearer(Secret::new(token)),
-        (_, _, Some(user), Some(password_file), None) => Credentials::BasicFile { user, password_file },
-        (_, _, Some(user), None, Some(password)) => Credentials::Basic { user, password: Secret::new(password) },
+        (_, _, Some(user), Some(password_file), None) => {
+            Credentials::BasicFile { user, password_file }
+        }
+        (_, _, Some(user), None, Some(password)) => {
+            Credentials::Basic { user, password: Secret::new(password) }
+        }
         (_, _, Some(_), None, None) => {
-            section.problem("passwordFile", "is missing: user needs it (or password in the environment)");
+            section.problem(
+                "passwordFile",
+                "is missing: user needs it (or password in the environment)",
+            );
             Credentials::None
         }
         (_, _, _, None, None) => Credentials::None,
@@ -288,7 +343,8 @@ fn read_credentials(section: &mut Section<'_>) -> Credentials {
 
 fn read_tls(mut section: Section<'_>) -> Option<TlsFiles> {
     let present = !section.is_empty();
-    let (cert, key, client_ca) = (section.path("cert"), section.path("key"), section.path("clientCa"));
+    let (cert, key, client_ca) =
+        (section.path("cert"), section.path("key"), section.path("clientCa"));
     let tls = match (cert, key) {
         (Some(cert), Some(key)) => Some(TlsFiles { cert, key, client_ca }),
         (None, None) if !present => None,

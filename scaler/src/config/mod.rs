@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use url::Url;
 
-pub use crate::metadata::SourceKind;
-use crate::metadata::{Allow, Rules, SharedPolicy, SourceRule};
+pub use crate::trigger::SourceKind;
+use crate::trigger::{Allow, Rules, SharedPolicy, SourceRule};
 
 /// The commented default configuration, as `prewarm default-config` prints it.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -158,7 +158,10 @@ impl SourceConfig {
 // A database's address may hold a password.
 impl std::fmt::Debug for SourceConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let urls = self.urls.iter().map(|url| format!("{}{}", url.origin().ascii_serialization(), url.path()));
+        let urls = self
+            .urls
+            .iter()
+            .map(|url| format!("{}{}", url.origin().ascii_serialization(), url.path()));
         f.debug_struct("SourceConfig")
             .field("kind", &self.kind)
             .field("urls", &urls.collect::<Vec<_>>())
@@ -234,8 +237,9 @@ pub struct Config {
     pub http: SocketAddr,
     /// `sqlite://…` or `postgres://…`; may hold a password, hence redacted.
     pub database: Secret,
-    /// Slot, KEDA's and the HPA's rhythm, how long a last good value is repeated. The slot divides a minute.
-    pub rhythm: Rhythm,
+    /// Slot, KEDA's and the HPA's rhythm, how long a last good value is repeated. The slot divides
+    /// a minute.
+    pub rhythm: LoopTiming,
     /// Sources by name.
     pub sources: BTreeMap<String, SourceConfig>,
     /// What metadata may name.
@@ -244,7 +248,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Workloads at once; one more is refused with RESOURCE_EXHAUSTED.
     pub max_workloads: usize,
-    /// A workload of which nothing was heard for so long is forgotten (its history stays until retention).
+    /// A workload of which nothing was heard for so long is forgotten (its history stays until
+    /// retention).
     pub evict_after: SignedDuration,
     /// Windows that triggers share, by name.
     pub policies: BTreeMap<String, SharedPolicy>,
@@ -267,7 +272,7 @@ impl Default for Config {
             listen: any(9090),
             http: any(9091),
             database: Secret::new("sqlite://prewarm.db"),
-            rhythm: Rhythm::default(),
+            rhythm: LoopTiming::default(),
             sources: BTreeMap::new(),
             allow: Allow::default(),
             tls: None,
@@ -283,8 +288,8 @@ impl Default for Config {
     }
 }
 
-/// The environment of the process, for [`Config::load`]. A value that is not Unicode is read as well as it can be
-/// (`std::env::vars` would panic on it, be it ours or not).
+/// The environment of the process, for [`Config::load`]. A value that is not Unicode is read as
+/// well as it can be (`std::env::vars` would panic on it, be it ours or not).
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
@@ -312,10 +317,15 @@ impl Config {
 
     /// What trigger metadata may refer to.
     pub fn rules(&self) -> Rules {
-        let rule = |source: &SourceConfig| SourceRule { kind: source.kind, namespaces: source.namespaces.clone() };
+        let rule = |source: &SourceConfig| SourceRule {
+            kind: source.kind,
+            namespaces: source.namespaces.clone(),
+        };
         Rules {
             allow: self.allow.clone(),
-            sources: Some(self.sources.iter().map(|(name, source)| (name.clone(), rule(source))).collect()),
+            sources: Some(
+                self.sources.iter().map(|(name, source)| (name.clone(), rule(source))).collect(),
+            ),
             policies: self.policies.clone(),
             holidays: self.holidays.clone(),
         }

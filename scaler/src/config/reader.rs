@@ -1,8 +1,10 @@
-//! Reads typed values out of a TOML file and the environment, and collects everything that is wrong with them.
+//! Reads typed values out of a TOML file and the environment, and collects everything that is wrong
+//! with them.
 //!
-//! Nobody lists the keys twice: a key is known because somebody asked for it, and what is left when a section is finished
-//! is unknown. Environment variables are found the same way: `PREWARM_TLS__CLIENT_CA` is `tls.clientCa`, because both
-//! are `TLS.CLIENTCA` without case and underscores.
+//! Nobody lists the keys twice: a key is known because somebody asked for it, and what is left when
+//! a section is finished is unknown. Environment variables are found the same way:
+//! `PREWARM_TLS__CLIENT_CA` is `tls.clientCa`, because both are `TLS.CLIENTCA` without case and
+//! underscores.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +16,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use crate::duration::{self, quoted};
-use crate::metadata::keys::nearest;
+use crate::trigger::keys::nearest;
 
 /// Prefix of our environment variables.
 const PREFIX: &str = "PREWARM_";
@@ -73,14 +75,19 @@ impl Reader {
         for (path, Variable { name, .. }) in self.variables.into_inner() {
             let written = path.join(".");
             let near = nearest(&written, asked.iter().map(|key| (key.as_str(), key)));
-            // One underscore is what others use, too: Kubernetes announces a Service called "prewarm" as PREWARM_PORT. Two
-            // can only be meant for us.
-            let below =
-                asked.iter().find(|key| key.split_once('.').is_some_and(|(section, _)| plain(section) == written));
+            // One underscore is what others use, too: Kubernetes announces a Service called
+            // "prewarm" as PREWARM_PORT. Two can only be meant for us.
+            let below = asked.iter().find(|key| {
+                key.split_once('.').is_some_and(|(section, _)| plain(section) == written)
+            });
             match near.or(below) {
-                Some(key) => problems.push(format!("{name}: no such key; did you mean {}?", variable(key))),
+                Some(key) => {
+                    problems.push(format!("{name}: no such key; did you mean {}?", variable(key)))
+                }
                 None if path.len() > 1 => {
-                    problems.push(format!("{name}: no such key; `prewarm default-config` prints them all"));
+                    problems.push(format!(
+                        "{name}: no such key; `prewarm default-config` prints them all"
+                    ));
                 }
                 None => {}
             }
@@ -144,7 +151,11 @@ impl<'r> Section<'r> {
         let in_file = self.table.remove(key);
         let path = self.path.iter().map(String::as_str).chain([key]).map(plain).collect::<Vec<_>>();
         if let Some(variable) = self.reader.variables.borrow_mut().remove(&path) {
-            return Some(Given { value: Value::String(variable.value), place: variable.name, from_environment: true });
+            return Some(Given {
+                value: Value::String(variable.value),
+                place: variable.name,
+                from_environment: true,
+            });
         }
         let place = format!("{}{}", self.reader.file, self.full(key));
         in_file.map(|value| Given { value, place, from_environment: false })
@@ -193,11 +204,16 @@ impl<'r> Section<'r> {
         let given = self.take(key)?;
         if given.from_environment {
             let text = given.value.as_str().filter(|text| !text.is_empty());
-            return text.map(str::to_owned).or_else(|| self.reject_unseen(&given, "text that is not empty"));
+            return text
+                .map(str::to_owned)
+                .or_else(|| self.reject_unseen(&given, "text that is not empty"));
         }
         self.problem(
             key,
-            format!("a secret does not belong in this file: use {instead}, or {}", variable(&self.full(key))),
+            format!(
+                "a secret does not belong in this file: use {instead}, or {}",
+                variable(&self.full(key))
+            ),
         );
         None
     }
@@ -215,7 +231,11 @@ impl<'r> Section<'r> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let given = self.take(key)?;
-        given.value.as_str().and_then(|text| parse(text.trim())).or_else(|| self.reject(&given, expected))
+        given
+            .value
+            .as_str()
+            .and_then(|text| parse(text.trim()))
+            .or_else(|| self.reject(&given, expected))
     }
 
     /// A duration within bounds.
@@ -225,7 +245,11 @@ impl<'r> Section<'r> {
         range: RangeInclusive<SignedDuration>,
     ) -> Option<SignedDuration> {
         let given = self.take(key)?;
-        let bounds = format!("a duration from {} to {}", duration::text(*range.start()), duration::text(*range.end()));
+        let bounds = format!(
+            "a duration from {} to {}",
+            duration::text(*range.start()),
+            duration::text(*range.end())
+        );
         match given.value.as_str().map(|text| duration::parse(text.trim())) {
             Some(Ok(duration)) if range.contains(&duration) => Some(duration),
             Some(Err(problem)) => {
@@ -238,7 +262,11 @@ impl<'r> Section<'r> {
     }
 
     /// A whole number within bounds.
-    pub(super) fn whole(&mut self, key: &'static str, range: RangeInclusive<usize>) -> Option<usize> {
+    pub(super) fn whole(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Option<usize> {
         let given = self.take(key)?;
         let number = match &given.value {
             Value::Integer(number) => usize::try_from(*number).ok(),
@@ -264,13 +292,19 @@ impl<'r> Section<'r> {
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let given = self.take(key)?;
         match &given.value {
-            Value::Array(list) => match list.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
-                Some(texts) => Some(texts),
-                None => self.reject(&given, "a list of texts"),
-            },
-            Value::String(text) if given.from_environment => {
-                Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+            Value::Array(list) => {
+                match list.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
+                    Some(texts) => Some(texts),
+                    None => self.reject(&given, "a list of texts"),
+                }
             }
+            Value::String(text) if given.from_environment => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             _ => self.reject(&given, "a list of texts"),
         }
     }
@@ -287,7 +321,8 @@ impl<'r> Section<'r> {
         self.child(key, table)
     }
 
-    /// The tables below a key, by a name that people choose; variables may add to them or make new ones.
+    /// The tables below a key, by a name that people choose; variables may add to them or make new
+    /// ones.
     pub(super) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'r>)> {
         self.section(key).children()
     }
@@ -299,7 +334,8 @@ impl<'r> Section<'r> {
         for (path, variable) in self.reader.variables.borrow().iter() {
             let below = path.len() > here.len() + 1 && path.starts_with(&here);
             if below && !names.iter().any(|name| plain(name) == path[here.len()]) {
-                let written = variable.name[PREFIX.len()..].split("__").nth(here.len()).unwrap_or_default();
+                let written =
+                    variable.name[PREFIX.len()..].split("__").nth(here.len()).unwrap_or_default();
                 names.push(written.to_ascii_lowercase().replace('_', "-"));
             }
         }
@@ -324,8 +360,11 @@ impl<'r> Section<'r> {
         let section = self.section(key);
         let here: Vec<String> = section.path.iter().map(|part| plain(part)).collect();
         let mut variables = section.reader.variables.borrow_mut();
-        let below: Vec<_> =
-            variables.keys().filter(|path| path.len() == here.len() + 1 && path.starts_with(&here)).cloned().collect();
+        let below: Vec<_> = variables
+            .keys()
+            .filter(|path| path.len() == here.len() + 1 && path.starts_with(&here))
+            .cloned()
+            .collect();
         let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
         for (name, value) in &section.table {
             match value.as_str() {
@@ -349,7 +388,11 @@ impl<'r> Section<'r> {
             Some(other) => {
                 self.problem(
                     key,
-                    format!("must be a section ({} given): write [{}]", other.type_str(), self.full(key)),
+                    format!(
+                        "must be a section ({} given): write [{}]",
+                        other.type_str(),
+                        self.full(key)
+                    ),
                 );
                 Table::new()
             }
@@ -365,7 +408,8 @@ impl<'r> Section<'r> {
     /// Whether anything stands here, in the file or in the environment.
     pub(super) fn is_empty(&self) -> bool {
         let here: Vec<String> = self.path.iter().map(|part| plain(part)).collect();
-        self.table.is_empty() && !self.reader.variables.borrow().keys().any(|path| path.starts_with(&here))
+        self.table.is_empty()
+            && !self.reader.variables.borrow().keys().any(|path| path.starts_with(&here))
     }
 
     /// Reports what nobody asked for.
@@ -400,6 +444,8 @@ fn json(value: Value) -> Json {
             _ => moment.to_string(),
         }),
         Value::Array(list) => list.into_iter().map(json).collect(),
-        Value::Table(table) => Json::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect()),
+        Value::Table(table) => {
+            Json::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect())
+        }
     }
 }

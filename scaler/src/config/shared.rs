@@ -7,13 +7,14 @@ use jiff::civil::{Date, date};
 use serde_json::Value as Json;
 
 use super::reader::Section;
-use crate::metadata::windows::shared_policy;
-use crate::metadata::{SharedPolicy, holidays, ical};
+use crate::trigger::windows::shared_policy;
+use crate::trigger::{SharedPolicy, holidays, ical};
 
 /// Things by the name that the configuration gives them.
 type Named<T> = BTreeMap<String, T>;
 
-/// Recurring events are expanded over this span: all of the history and more future than a process lives to see.
+/// Recurring events are expanded over this span: all of the history and more future than a process
+/// lives to see.
 const HOLIDAYS: (Date, Date) = (date(2015, 1, 1), date(2060, 12, 31));
 
 /// Calendars by name, and what is worth a word about them.
@@ -30,11 +31,16 @@ pub(super) fn read_holidays(root: &mut Section<'_>) -> Calendars {
         match (section.path("file"), section.texts("dates")) {
             (Some(file), None) => match from_file(&file) {
                 Ok(read) => {
-                    let notes = read.notes.iter().map(|note| format!("holidays.{name}: {}: {note}", file.display()));
+                    let notes = read
+                        .notes
+                        .iter()
+                        .map(|note| format!("holidays.{name}: {}: {note}", file.display()));
                     calendars.notes.extend(notes);
                     calendars.dates.insert(name, read.dates);
                 }
-                Err(problems) => problems.iter().for_each(|problem| section.problem("file", problem)),
+                Err(problems) => {
+                    problems.iter().for_each(|problem| section.problem("file", problem))
+                }
             },
             (None, Some(words)) => match holidays::parse(&words.join(", "), &Named::new()) {
                 Ok(mut dates) => {
@@ -42,7 +48,9 @@ pub(super) fn read_holidays(root: &mut Section<'_>) -> Calendars {
                     dates.dedup();
                     drop(calendars.dates.insert(name, dates));
                 }
-                Err(errors) => errors.iter().for_each(|error| section.problem("dates", &error.problem)),
+                Err(errors) => {
+                    errors.iter().for_each(|error| section.problem("dates", &error.problem))
+                }
             },
             (None, None) => {
                 section.problem(
@@ -50,7 +58,9 @@ pub(super) fn read_holidays(root: &mut Section<'_>) -> Calendars {
                     "is missing: give file (an iCalendar file) or dates = [\"2026-12-24\", \"DE-BY\"]",
                 );
             }
-            (Some(_), Some(_)) => section.problem("file", "cannot stand beside dates: give one of them"),
+            (Some(_), Some(_)) => {
+                section.problem("file", "cannot stand beside dates: give one of them")
+            }
         }
         section.finish();
     }
@@ -59,13 +69,18 @@ pub(super) fn read_holidays(root: &mut Section<'_>) -> Calendars {
 
 fn from_file(file: &Path) -> Result<ical::Holidays, Vec<String>> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|error| vec![format!("cannot read {shown}: {error}")])?;
+    let text =
+        std::fs::read(file).map_err(|error| vec![format!("cannot read {shown}: {error}")])?;
     let read = ical::holidays(&text, HOLIDAYS.0, HOLIDAYS.1);
     read.map_err(|problems| problems.iter().map(|problem| format!("{shown}: {problem}")).collect())
 }
 
-/// Reads `[policies.NAME]`: timezone, windows and holidays as in a trigger; `holidays` may name a calendar from above.
-pub(super) fn read_policies(root: &mut Section<'_>, calendars: &Named<Vec<Date>>) -> Named<SharedPolicy> {
+/// Reads `[policies.NAME]`: timezone, windows and holidays as in a trigger; `holidays` may name a
+/// calendar from above.
+pub(super) fn read_policies(
+    root: &mut Section<'_>,
+    calendars: &Named<Vec<Date>>,
+) -> Named<SharedPolicy> {
     let mut policies = BTreeMap::new();
     for (name, mut section) in root.named("policies") {
         let keys = ["timezone", "windows", "holidays"];
@@ -73,7 +88,9 @@ pub(super) fn read_policies(root: &mut Section<'_>, calendars: &Named<Vec<Date>>
             keys.into_iter().filter_map(|key| Some((key.to_owned(), section.tree(key)?))).collect();
         match shared_policy(&fields, calendars) {
             Ok(policy) => drop(policies.insert(name, policy)),
-            Err(errors) => errors.iter().for_each(|error| section.problem(&error.key, &error.problem)),
+            Err(errors) => {
+                errors.iter().for_each(|error| section.problem(&error.key, &error.problem))
+            }
         }
         section.finish();
     }

@@ -6,7 +6,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Loads text as the file `prewarm.toml`, with an environment.
@@ -62,7 +66,17 @@ fn what_the_printed_configuration_shows_can_be_used() {
 #[test]
 fn every_key_is_in_the_printed_configuration() {
     // Unknown keys list the known ones: the program itself says what there is.
-    for section in ["", "sources.default", "allow", "tls", "limits", "rhythm", "log", "policies.x", "holidays.x"] {
+    for section in [
+        "",
+        "sources.default",
+        "allow",
+        "tls",
+        "limits",
+        "rhythm",
+        "log",
+        "policies.x",
+        "holidays.x",
+    ] {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let text = complaint(&format!("{header}qqqqqqqqqqqqqq = 1\n"));
         let line = text.lines().find(|line| line.contains("qqqqqqqqqqqqqq")).unwrap();
@@ -133,8 +147,13 @@ fn reads_a_file() {
     assert_eq!((config.listen.port(), config.http.to_string().as_str()), (1, "[::1]:2"));
     assert_eq!(config.database.expose(), "sqlite:///data/prewarm.db");
     let default = &config.sources["default"];
-    assert_eq!((default.kind, default.urls[0].as_str()), (SourceKind::Prometheus, "https://prometheus:9090/base"));
-    assert!(matches!(&default.credentials, Credentials::BearerFile(file) if file.as_os_str() == "/token"));
+    assert_eq!(
+        (default.kind, default.urls[0].as_str()),
+        (SourceKind::Prometheus, "https://prometheus:9090/base")
+    );
+    assert!(
+        matches!(&default.credentials, Credentials::BearerFile(file) if file.as_os_str() == "/token")
+    );
     assert_eq!(default.headers["X-Scope-OrgID"].expose(), "team-a");
     assert_eq!((default.method, default.parameters["dedup"].expose()), (Method::Get, "true"));
     assert_eq!((default.timeout, default.concurrency), (SignedDuration::from_secs(5), 4));
@@ -142,10 +161,13 @@ fn reads_a_file() {
     assert_eq!((pods.kind, pods.urls.len()), (SourceKind::Exposition, 2));
     assert!(matches!(&pods.credentials, Credentials::BasicFile { user, .. } if user == "me"));
     assert_eq!(pods.tls.ca, Some("/ca.pem".into()));
-    assert_eq!(config.tls, Some(TlsFiles { cert: "tls.crt".into(), key: "tls.key".into(), client_ca: None }));
+    assert_eq!(
+        config.tls,
+        Some(TlsFiles { cert: "tls.crt".into(), key: "tls.key".into(), client_ca: None })
+    );
     assert_eq!((config.max_workloads, config.evict_after), (5, SignedDuration::from_hours(24)));
     let seconds = SignedDuration::from_secs;
-    let rhythm = Rhythm {
+    let rhythm = LoopTiming {
         slot: seconds(30),
         keda_poll: seconds(10),
         hpa_sync: seconds(5),
@@ -183,7 +205,9 @@ fn the_environment_wins() {
     assert_eq!(config.rhythm.slot, SignedDuration::from_secs(5));
     let default = &config.sources["default"];
     assert_eq!(default.urls[0].as_str(), "http://other:9090/");
-    assert!(matches!(&default.credentials, Credentials::Bearer(token) if token.expose() == "hunter2"));
+    assert!(
+        matches!(&default.credentials, Credentials::Bearer(token) if token.expose() == "hunter2")
+    );
     assert_eq!(default.headers["x-scope-orgid"].expose(), "team");
     assert_eq!(config.sources["team-b"].namespaces, ["b1", "b2"]);
     assert_eq!(config.tls.unwrap().client_ca, Some("ca".into()));
@@ -263,10 +287,17 @@ fn credentials_are_one_of_several_ways() {
     assert_snapshot!(source("passwordFile = \"p\""), @"prewarm.toml: sources.default.passwordFile: goes with user, and not beside password");
     assert_snapshot!(source("bearerTokenFile = \"t\"\nuser = \"me\"\npasswordFile = \"p\""), @"prewarm.toml: sources.default.user: give one of bearerTokenFile, bearerToken and user");
     assert_snapshot!(source("cert = \"c\""), @"prewarm.toml: sources.default.cert: cert and key go together: give both or none");
-    let basic =
-        load(SOURCE, &[("PREWARM_SOURCES__DEFAULT__USER", "me"), ("PREWARM_SOURCES__DEFAULT__PASSWORD", "hunter2")])
-            .unwrap();
-    assert!(matches!(&basic.sources["default"].credentials, Credentials::Basic { user, .. } if user == "me"));
+    let basic = load(
+        SOURCE,
+        &[
+            ("PREWARM_SOURCES__DEFAULT__USER", "me"),
+            ("PREWARM_SOURCES__DEFAULT__PASSWORD", "hunter2"),
+        ],
+    )
+    .unwrap();
+    assert!(
+        matches!(&basic.sources["default"].credentials, Credentials::Basic { user, .. } if user == "me")
+    );
 }
 
 #[test]
@@ -274,9 +305,14 @@ fn the_database_password_comes_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "p@ss/word\n").unwrap();
-    let text = |database: &str| format!("database = \"{database}\"\ndatabasePasswordFile = \"{}\"", file.display());
+    let text = |database: &str| {
+        format!("database = \"{database}\"\ndatabasePasswordFile = \"{}\"", file.display())
+    };
     let config = load(&text("postgres://me@db:5432/prewarm?sslmode=require"), &[]).unwrap();
-    assert_eq!(config.database.expose(), "postgres://me:p%40ss%2Fword@db:5432/prewarm?sslmode=require");
+    assert_eq!(
+        config.database.expose(),
+        "postgres://me:p%40ss%2Fword@db:5432/prewarm?sslmode=require"
+    );
     assert_snapshot!(complaint(&text("sqlite://prewarm.db")), @"prewarm.toml: databasePasswordFile: database must then be postgres://USER@HOST/DATABASE");
     assert_snapshot!(complaint("database = \"mysql://me:hunter2@db\""), @"prewarm.toml: database: must be sqlite://FILE or postgres://USER@HOST/DATABASE");
 }
@@ -306,13 +342,21 @@ fn holidays_come_from_a_calendar_file() {
         file.display()
     );
     let config = load(&text, &[]).unwrap();
-    assert!(config.notes[0].ends_with("events left out, for they are no whole days: 1 (\"Epiphany\" on line 2)"));
+    assert!(
+        config.notes[0]
+            .ends_with("events left out, for they are no whole days: 1 (\"Epiphany\" on line 2)")
+    );
     let policy = &config.policies["x"].holidays;
-    assert!([(1, 6), (12, 24), (12, 31)].iter().all(|(m, d)| policy.contains(&jiff::civil::date(2026, *m, *d))));
+    assert!(
+        [(1, 6), (12, 24), (12, 31)]
+            .iter()
+            .all(|(m, d)| policy.contains(&jiff::civil::date(2026, *m, *d)))
+    );
 
-    for (text, problem) in
-        [("", "is empty: an iCalendar file begins with"), ("BEGIN:VCALENDAR", "line 1: the file ends")]
-    {
+    for (text, problem) in [
+        ("", "is empty: an iCalendar file begins with"),
+        ("BEGIN:VCALENDAR", "line 1: the file ends"),
+    ] {
         fs::write(&file, text).unwrap();
         let told = complaint(&format!("[holidays.bavaria]\nfile = \"{}\"", file.display()));
         assert!(told.contains(problem) && told.contains("holidays.bavaria.file: "), "{told}");
@@ -347,7 +391,8 @@ fn secrets_show_neither_in_debug_nor_in_errors() {
 
 #[test]
 fn the_command_line_has_the_last_word() {
-    let overrides = Overrides { http: Some("127.0.0.1:0".parse().unwrap()), ..Overrides::default() };
+    let overrides =
+        Overrides { http: Some("127.0.0.1:0".parse().unwrap()), ..Overrides::default() };
     let config = Config::default().with_overrides(overrides);
     assert_eq!((config.http.port(), config.listen.port()), (0, 9090));
 }
@@ -373,7 +418,10 @@ fn a_tenant_is_a_header_and_a_query_is_no_parameter() {
     let config = load(SOURCE, &variable).unwrap();
     assert_eq!(config.sources["default"].parameters["partial_response"].expose(), "false");
     let twice = format!("{SOURCE}tenant = \"a\"\nheaders = {{ x-scope-orgid = \"a\" }}");
-    assert!(complaint(&twice).ends_with("sources.default.tenant: is the header X-Scope-OrgID: give one of them"));
+    assert!(
+        complaint(&twice)
+            .ends_with("sources.default.tenant: is the header X-Scope-OrgID: give one of them")
+    );
     let query = complaint(&format!("{SOURCE}parameters = {{ query = \"up\" }}"));
     assert!(query.contains("query is what a query is made of"), "{query}");
     let method = complaint(&format!("{SOURCE}method = \"put\""));

@@ -32,8 +32,9 @@ impl KedaClient {
         Ok(Self { inner: ExternalScalerClient::new(channel) })
     }
 
-    /// One poll (pkg/scaling/scale_handler.go `getScalerState`): `GetMetricSpec`, `GetMetrics`, `IsActive`. Reads the
-    /// float fields as KEDA does: where one is not above zero, the integer field counts.
+    /// One poll (pkg/scaling/scale_handler.go `getScalerState`): `GetMetricSpec`, `GetMetrics`,
+    /// `IsActive`. Reads the float fields as KEDA does: where one is not above zero, the integer
+    /// field counts.
     pub async fn poll(
         &mut self,
         namespace: &str,
@@ -46,16 +47,29 @@ impl KedaClient {
             scaler_metadata: metadata.clone(),
         };
         let specs = self.inner.get_metric_spec(reference.clone()).await?.into_inner().metric_specs;
-        let spec = specs.first().ok_or_else(|| Status::new(Code::Internal, "got empty metric spec"))?;
-        let request =
-            GetMetricsRequest { scaled_object_ref: Some(reference.clone()), metric_name: spec.metric_name.clone() };
+        let spec =
+            specs.first().ok_or_else(|| Status::new(Code::Internal, "got empty metric spec"))?;
+        let request = GetMetricsRequest {
+            scaled_object_ref: Some(reference.clone()),
+            metric_name: spec.metric_name.clone(),
+        };
         let values = self.inner.get_metrics(request).await?.into_inner().metric_values;
         let value = values
             .iter()
-            .map(|v| if v.metric_value_float > 0.0 { v.metric_value_float } else { v.metric_value as f64 })
+            .map(|v| {
+                if v.metric_value_float > 0.0 {
+                    v.metric_value_float
+                } else {
+                    v.metric_value as f64
+                }
+            })
             .sum();
         let active = self.inner.is_active(reference).await?.into_inner().result;
-        let target = if spec.target_size_float > 0.0 { spec.target_size_float } else { spec.target_size as f64 };
+        let target = if spec.target_size_float > 0.0 {
+            spec.target_size_float
+        } else {
+            spec.target_size as f64
+        };
         Ok(Polled { target, value, active })
     }
 }

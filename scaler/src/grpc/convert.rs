@@ -8,15 +8,16 @@ use prewarm_forecaster::{Answer, Recommendation};
 use tonic::Status;
 
 use super::proto;
-use crate::metadata::{MetadataError, MetricSpec};
 use crate::registry::Reference;
+use crate::trigger::{MetadataError, MetricSpec};
 
-/// Bytes of a status message: percent-encoded it must fit into the 16 KiB of headers that a careful client accepts.
+/// Bytes of a status message: percent-encoded it must fit into the 16 KiB of headers that a careful
+/// client accepts.
 const MESSAGE_LIMIT: usize = 4096;
 
 /// What we vouch for at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Vouched {
+pub(super) struct ScalerValue {
     /// Finite, 0 … 1e13, three decimals.
     pub(super) value: f64,
     /// Whether at least one replica should run.
@@ -25,7 +26,8 @@ pub(super) struct Vouched {
 
 /// Reads a reference; name and namespace are needed.
 pub(super) fn reference(sent: &proto::ScaledObjectRef) -> Result<Reference<'_>, Status> {
-    let missing = |what| Status::invalid_argument(format!("scaledObjectRef.{what}: must not be empty"));
+    let missing =
+        |what| Status::invalid_argument(format!("scaledObjectRef.{what}: must not be empty"));
     if sent.namespace.is_empty() {
         return Err(missing("namespace"));
     }
@@ -41,7 +43,8 @@ pub(super) fn metrics_reference(sent: &proto::GetMetricsRequest) -> Result<Refer
     reference(inner.ok_or_else(|| Status::invalid_argument("scaledObjectRef: must be set"))?)
 }
 
-/// Checks that the metric asked for is this trigger's: as in our spec, or as KEDA names it in the HPA (`s0-…`).
+/// Checks that the metric asked for is this trigger's: as in our spec, or as KEDA names it in the
+/// HPA (`s0-…`).
 pub(super) fn metric_name(asked: &str, spec: &MetricSpec) -> Result<(), Status> {
     let prefixed = || {
         let (prefix, name) = asked.split_once('-')?;
@@ -51,7 +54,10 @@ pub(super) fn metric_name(asked: &str, spec: &MetricSpec) -> Result<(), Status> 
     if asked == spec.name || prefixed() == Some(true) {
         return Ok(());
     }
-    Err(Status::not_found(bounded(format!("no metric {asked:?}: this trigger's metric is {:?}", spec.name))))
+    Err(Status::not_found(bounded(format!(
+        "no metric {asked:?}: this trigger's metric is {:?}",
+        spec.name
+    ))))
 }
 
 /// The one spec of a trigger. KEDA before 2.17 reads the integer, which is at least 1.
@@ -65,18 +71,24 @@ pub(super) fn metric_spec(spec: &MetricSpec) -> proto::GetMetricSpecResponse {
     proto::GetMetricSpecResponse { metric_specs: vec![spec] }
 }
 
-/// The one value of a trigger. KEDA reads the integer where the float is not above zero: they are zero together.
+/// The one value of a trigger. KEDA reads the integer where the float is not above zero: they are
+/// zero together.
 pub(super) fn metric_value(name: String, value: f64) -> proto::GetMetricsResponse {
-    let value = proto::MetricValue { metric_name: name, metric_value: value.ceil() as i64, metric_value_float: value };
+    let value = proto::MetricValue {
+        metric_name: name,
+        metric_value: value.ceil() as i64,
+        metric_value_float: value,
+    };
     proto::GetMetricsResponse { metric_values: vec![value] }
 }
 
-/// What a recommendation lets us say at `now`. `trouble` is what the source says of the newest slot, if it has no demand.
+/// What a recommendation lets us say at `now`. `trouble` is what the source says of the newest
+/// slot, if it has no demand.
 pub(super) fn vouched(
     recommendation: &Recommendation,
     now: Timestamp,
     trouble: Option<&str>,
-) -> Result<Vouched, Status> {
+) -> Result<ScalerValue, Status> {
     let Recommendation { at, valid_until, answer, decision } = recommendation;
     if now > *valid_until {
         return Err(Status::unavailable(format!(
@@ -85,13 +97,16 @@ pub(super) fn vouched(
     }
     match *answer {
         Answer::Value { metric_value, active } => {
-            let value = wire_value(metric_value)
-                .ok_or_else(|| Status::internal("the decision's value is not a finite number; hold"))?;
-            Ok(Vouched { value, active })
+            let value = wire_value(metric_value).ok_or_else(|| {
+                Status::internal("the decision's value is not a finite number; hold")
+            })?;
+            Ok(ScalerValue { value, active })
         }
         Answer::Unavailable => {
             let blind = match decision.parts.live_age {
-                Some(age) => format!("the last good sample is {age:#} old and no fresh forecast covers {at}; hold"),
+                Some(age) => format!(
+                    "the last good sample is {age:#} old and no fresh forecast covers {at}; hold"
+                ),
                 None => format!("no live sample and no fresh forecast cover {at}; hold"),
             };
             Err(Status::unavailable(match trouble {
@@ -128,10 +143,13 @@ pub(super) fn undecided() -> Status {
 
 /// The registry takes no more workloads.
 pub(super) fn full(limit: usize) -> Status {
-    Status::resource_exhausted(format!("{limit} workloads are registered, which is the limit (maxWorkloads)"))
+    Status::resource_exhausted(format!(
+        "{limit} workloads are registered, which is the limit (maxWorkloads)"
+    ))
 }
 
-/// Three decimals, as KEDA sends values on, within [0, 1e13]; `None` if there is no number to speak of.
+/// Three decimals, as KEDA sends values on, within [0, 1e13]; `None` if there is no number to speak
+/// of.
 fn wire_value(value: f64) -> Option<f64> {
     value.is_finite().then(|| sanitise(value))
 }
@@ -172,12 +190,21 @@ pub(super) mod tests {
             parts: Parts::default(),
         };
         let at: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-        Recommendation { at, valid_until: at + jiff::SignedDuration::from_secs(60), answer, decision }
+        Recommendation {
+            at,
+            valid_until: at + jiff::SignedDuration::from_secs(60),
+            answer,
+            decision,
+        }
     }
 
     /// KEDA's own reading of an answer (external_scaler.go:246-249, scaler.go:130-169).
     fn as_keda_reads(value: &proto::MetricValue) -> f64 {
-        let read = if value.metric_value_float > 0.0 { value.metric_value_float } else { value.metric_value as f64 };
+        let read = if value.metric_value_float > 0.0 {
+            value.metric_value_float
+        } else {
+            value.metric_value as f64
+        };
         format!("{read:.3}").parse().unwrap()
     }
 
@@ -253,7 +280,14 @@ pub(super) mod tests {
         for known in ["llama-demand", "s0-llama-demand", "s12-llama-demand"] {
             assert!(metric_name(known, &spec).is_ok(), "{known}");
         }
-        for unknown in ["", "llama", "s-llama-demand", "sx-llama-demand", "s0llama-demand", "s0-s0-llama-demand"] {
+        for unknown in [
+            "",
+            "llama",
+            "s-llama-demand",
+            "sx-llama-demand",
+            "s0llama-demand",
+            "s0-s0-llama-demand",
+        ] {
             let status = metric_name(unknown, &spec).unwrap_err();
             assert_eq!(status.code(), Code::NotFound);
             assert!(status.message().contains("\"llama-demand\""), "{}", status.message());
@@ -270,7 +304,9 @@ pub(super) mod tests {
 
     #[test]
     fn unknown_is_never_zero() {
-        for (answer, code) in [(Answer::Unavailable, Code::Unavailable), (Answer::NoData, Code::FailedPrecondition)] {
+        for (answer, code) in
+            [(Answer::Unavailable, Code::Unavailable), (Answer::NoData, Code::FailedPrecondition)]
+        {
             let recommendation = recommendation(answer);
             assert_eq!(vouched(&recommendation, recommendation.at, None).unwrap_err().code(), code);
         }
@@ -292,12 +328,20 @@ pub(super) mod tests {
 
     #[test]
     fn every_problem_is_a_line_of_its_own() {
-        let error = |key: &str, problem: &str| MetadataError { key: key.into(), problem: problem.into() };
-        let status = invalid(&[error("threshold", "\"x\" must be a number"), error("quantile", "2 must be below 1")]);
+        let error =
+            |key: &str, problem: &str| MetadataError { key: key.into(), problem: problem.into() };
+        let status = invalid(&[
+            error("threshold", "\"x\" must be a number"),
+            error("quantile", "2 must be below 1"),
+        ]);
         let lines: Vec<_> = status.message().lines().collect();
         assert_eq!(
             lines,
-            ["invalid trigger metadata", "threshold: \"x\" must be a number", "quantile: 2 must be below 1"]
+            [
+                "invalid trigger metadata",
+                "threshold: \"x\" must be a number",
+                "quantile: 2 must be below 1"
+            ]
         );
     }
 
@@ -311,6 +355,9 @@ pub(super) mod tests {
         assert!(reference(&sent("ns", "so")).is_ok());
         assert!(reference(&sent("", "so")).unwrap_err().message().contains("namespace"));
         assert!(reference(&sent("ns", "")).unwrap_err().message().contains("name"));
-        assert_eq!(metrics_reference(&proto::GetMetricsRequest::default()).unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(
+            metrics_reference(&proto::GetMetricsRequest::default()).unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
 }

@@ -1,14 +1,15 @@
-//! KEDA's ExternalScaler protocol. The only place that names generated types; it reads the registry and nothing else.
+//! KEDA's ExternalScaler protocol. The only place that names generated types; it reads the registry
+//! and nothing else.
 //!
-//! A call goes `server` (connections) → `calls` (deadline, panics, counting) → `service` (the five RPCs) → `convert`
-//! (recommendation → message or status). `push` holds the two streams.
+//! A call goes `server` (connections) → `calls` (deadline, panics, counting) → `service` (the five
+//! RPCs) → `convert` (recommendation → message or status). `push` holds the two streams.
 
-mod calls;
 pub mod client;
 mod convert;
-mod push;
+mod middleware;
 mod server;
 mod service;
+mod streams;
 mod tls;
 
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub mod proto {
 /// How long things may take. The defaults suit KEDA; tests shorten them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// A unary answer, from its first byte on. KEDA sets no deadline: a hung call would freeze its loop.
+    /// A unary answer, from its first byte on. KEDA sets no deadline: a hung call would freeze its
+    /// loop.
     pub call: Duration,
     /// How long the first question about a workload waits for its first decision; below `call`.
     pub first_decision: Duration,
@@ -77,11 +79,12 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves the protocol, health and reflection until `shutdown`; then ends every stream with OK and returns within ten
-/// seconds whatever is open.
+/// Serves the protocol, health and reflection until `shutdown`; then ends every stream with OK and
+/// returns within ten seconds whatever is open.
 ///
-/// gRPC health follows `ready` for `readiness` and `externalscaler.ExternalScaler`; the server itself (``) and
-/// `liveness` are serving for as long as the process lives. Fails only before the first connection: unusable TLS files.
+/// gRPC health follows `ready` for `readiness` and `externalscaler.ExternalScaler`; the server
+/// itself (``) and `liveness` are serving for as long as the process lives. Fails only before the
+/// first connection: unusable TLS files.
 pub async fn serve(
     listener: TcpListener,
     registry: Arc<Registry>,

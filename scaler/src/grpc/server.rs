@@ -1,4 +1,5 @@
-//! Connections: accept, shake hands, speak HTTP/2, drain. One task per connection, so that none waits for another.
+//! Connections: accept, shake hands, speak HTTP/2, drain. One task per connection, so that none
+//! waits for another.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
-use super::calls::Calls;
+use super::middleware::Calls;
 use super::proto::external_scaler_server::ExternalScalerServer;
 use super::service::Scaler;
 use super::tls::Certificates;
@@ -37,18 +38,23 @@ pub(super) async fn routes(scaler: Scaler) -> Result<(Routes, HealthReporter), S
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let routes = Routes::new(ExternalScalerServer::new(scaler).max_decoding_message_size(REQUEST_LIMIT))
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .prepare();
+    let routes =
+        Routes::new(ExternalScalerServer::new(scaler).max_decoding_message_size(REQUEST_LIMIT))
+            .add_service(health)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?)
+            .prepare();
     Ok((routes, reporter))
 }
 
 /// Reports readiness for as long as it is polled; never completes.
 pub(super) async fn follow_readiness(reporter: HealthReporter, mut ready: watch::Receiver<bool>) {
     loop {
-        let status = if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if *ready.borrow_and_update() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
         for name in ["readiness", ExternalScalerServer::<Scaler>::NAME] {
             reporter.set_service_status(name, status).await;
         }
@@ -90,7 +96,8 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
-/// Accepts whatever happens: a process that is out of file descriptors waits for some to become free.
+/// Accepts whatever happens: a process that is out of file descriptors waits for some to become
+/// free.
 #[derive(Default)]
 struct Accepting {
     failing: bool,
@@ -123,8 +130,14 @@ struct Server {
 }
 
 impl Server {
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
-        // Answers are small: waiting to fill a segment would add 40 ms. Fails only on a socket that is already closed.
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) {
+        // Answers are small: waiting to fill a segment would add 40 ms. Fails only on a socket that
+        // is already closed.
         let _ = stream.set_nodelay(true);
         match tls {
             None => {
@@ -146,8 +159,13 @@ impl Server {
         }
     }
 
-    /// A peer that goes silent before HTTP/2 begins is beyond the reach of its pings: hence a limit of its own.
-    async fn handshake<IO>(&self, peer: SocketAddr, shaking: impl Future<Output = io::Result<IO>>) -> Option<IO> {
+    /// A peer that goes silent before HTTP/2 begins is beyond the reach of its pings: hence a limit
+    /// of its own.
+    async fn handshake<IO>(
+        &self,
+        peer: SocketAddr,
+        shaking: impl Future<Output = io::Result<IO>>,
+    ) -> Option<IO> {
         let shaken = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             shaken = timeout(self.timing.handshake, shaking) => shaken,
@@ -159,7 +177,9 @@ impl Server {
                 tracing::debug!(peer.address = %peer, "gone before the handshake: {error}");
             }
             Ok(Err(error)) => tracing::warn!(peer.address = %peer, "handshake failed: {error}"),
-            Err(_) => tracing::debug!(peer.address = %peer, "silent for {:?}", self.timing.handshake),
+            Err(_) => {
+                tracing::debug!(peer.address = %peer, "silent for {:?}", self.timing.handshake)
+            }
         }
         None
     }
@@ -194,12 +214,13 @@ impl Server {
     }
 }
 
-/// Calls open at once on a connection. KEDA uses a single one for all its triggers and queues without a deadline beyond
-/// the limit: 10,000 triggers with two streams and three calls each are 50,000. Twice that bounds a client gone wild.
+/// Calls open at once on a connection. KEDA uses a single one for all its triggers and queues
+/// without a deadline beyond the limit: 10,000 triggers with two streams and three calls each are
+/// 50,000. Twice that bounds a client gone wild.
 const STREAMS: u32 = 100_000;
 
-/// Calls that a client may cancel before we have seen them. HTTP/2's default of 20 would close KEDA's only connection
-/// when a burst of calls meets its deadline.
+/// Calls that a client may cancel before we have seen them. HTTP/2's default of 20 would close
+/// KEDA's only connection when a burst of calls meets its deadline.
 const PENDING_RESETS: usize = 1000;
 
 /// A ScaledObject is at most 1.5 MiB in etcd, and values from the environment may come on top.

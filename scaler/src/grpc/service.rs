@@ -1,4 +1,5 @@
-//! The five RPCs: reference → workload → its latest recommendation → answer. Nothing here waits for network or database.
+//! The five RPCs: reference → workload → its latest recommendation → answer. Nothing here waits for
+//! network or database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +7,12 @@ use std::time::Duration;
 use prewarm_forecaster::Recommendation;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, Vouched};
+use super::convert::{self, ScalerValue};
 use super::proto::external_scaler_server::ExternalScaler;
-use super::proto::{GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, ScaledObjectRef};
-use super::push::{self, Messages};
+use super::proto::{
+    GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, ScaledObjectRef,
+};
+use super::streams::{self, Messages};
 use crate::log_once::LogOnce;
 use crate::registry::{Found, Reference, Registration, Registry, Workload};
 
@@ -18,16 +21,20 @@ use crate::registry::{Found, Reference, Registration, Registry, Workload};
 pub(super) struct Scaler {
     registry: Arc<Registry>,
     first_decision: Duration,
-    refusals: Refusals,
+    rejections: RejectionLog,
 }
 
 impl Scaler {
-    /// Answers from `registry`; a workload's first caller waits up to `first_decision` for its first decision.
+    /// Answers from `registry`; a workload's first caller waits up to `first_decision` for its
+    /// first decision.
     pub(super) fn new(registry: Arc<Registry>, first_decision: Duration) -> Self {
-        Self { registry, first_decision, refusals: Refusals::default() }
+        Self { registry, first_decision, rejections: RejectionLog::default() }
     }
 
-    fn workload(&self, reference: Reference<'_>) -> Result<(Arc<Workload>, Arc<Registration>), Status> {
+    fn workload(
+        &self,
+        reference: Reference<'_>,
+    ) -> Result<(Arc<Workload>, Arc<Registration>), Status> {
         match self.registry.find(reference) {
             Found::Workload(workload) => {
                 let registration = workload.registration();
@@ -35,7 +42,7 @@ impl Scaler {
             }
             Found::Refused(errors) => {
                 let status = convert::invalid(&errors);
-                self.refusals.tell(reference, &status);
+                self.rejections.tell(reference, &status);
                 Err(status)
             }
             Found::Full { limit } => Err(convert::full(limit)),
@@ -43,7 +50,11 @@ impl Scaler {
     }
 
     /// What we vouch for now; every caller reads the same recommendation.
-    async fn vouched(&self, workload: &Workload, registration: &Registration) -> Result<Vouched, Status> {
+    async fn vouched(
+        &self,
+        workload: &Workload,
+        registration: &Registration,
+    ) -> Result<ScalerValue, Status> {
         if let Err(errors) = &registration.trigger {
             return Err(convert::invalid(errors));
         }
@@ -56,7 +67,8 @@ impl Scaler {
         convert::vouched(&recommendation, self.registry.clock().now(), trouble)
     }
 
-    /// Waits a moment for the first recommendation, so that the first question after registration has an answer.
+    /// Waits a moment for the first recommendation, so that the first question after registration
+    /// has an answer.
     async fn first(&self, workload: &Workload) -> Result<Arc<Recommendation>, Status> {
         let mut recommendations = workload.recommendations();
         let first = recommendations.wait_for(Option::is_some);
@@ -67,14 +79,17 @@ impl Scaler {
 
 #[tonic::async_trait]
 impl ExternalScaler for Scaler {
-    async fn is_active(&self, request: Request<ScaledObjectRef>) -> Result<Response<IsActiveResponse>, Status> {
+    async fn is_active(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<IsActiveResponse>, Status> {
         let (workload, registration) = self.workload(convert::reference(request.get_ref())?)?;
-        let Vouched { active, .. } = self.vouched(&workload, &registration).await?;
+        let ScalerValue { active, .. } = self.vouched(&workload, &registration).await?;
         Ok(Response::new(IsActiveResponse { result: active }))
     }
 
-    /// A pure function of the reference, whatever the state of everything else: an error here would take the metric
-    /// out of the HPA, and KEDA's fallback would never fire.
+    /// A pure function of the reference, whatever the state of everything else: an error here would
+    /// take the metric out of the HPA, and KEDA's fallback would never fire.
     async fn get_metric_spec(
         &self,
         request: Request<ScaledObjectRef>,
@@ -84,7 +99,7 @@ impl ExternalScaler for Scaler {
             Found::Workload(workload) => convert::metric_spec(&workload.registration().spec),
             Found::Refused(errors) => {
                 let status = convert::invalid(&errors);
-                self.refusals.tell(reference, &status);
+                self.rejections.tell(reference, &status);
                 return Err(status);
             }
             Found::Full { .. } => {
@@ -95,10 +110,14 @@ impl ExternalScaler for Scaler {
         Ok(Response::new(spec))
     }
 
-    async fn get_metrics(&self, request: Request<GetMetricsRequest>) -> Result<Response<GetMetricsResponse>, Status> {
-        let (workload, registration) = self.workload(convert::metrics_reference(request.get_ref())?)?;
+    async fn get_metrics(
+        &self,
+        request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        let (workload, registration) =
+            self.workload(convert::metrics_reference(request.get_ref())?)?;
         convert::metric_name(&request.get_ref().metric_name, &registration.spec)?;
-        let Vouched { value, .. } = self.vouched(&workload, &registration).await?;
+        let ScalerValue { value, .. } = self.vouched(&workload, &registration).await?;
         Ok(Response::new(convert::metric_value(request.into_inner().metric_name, value)))
     }
 
@@ -109,7 +128,7 @@ impl ExternalScaler for Scaler {
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<Self::StreamIsActiveStream>, Status> {
         convert::reference(request.get_ref())?;
-        Ok(Response::new(push::activity(self.registry.clone(), request.into_inner())))
+        Ok(Response::new(streams::activity(self.registry.clone(), request.into_inner())))
     }
 
     type StreamMetricSpecStream = Messages<GetMetricSpecResponse>;
@@ -119,22 +138,22 @@ impl ExternalScaler for Scaler {
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<Self::StreamMetricSpecStream>, Status> {
         convert::reference(request.get_ref())?;
-        Ok(Response::new(push::metric_specs(self.registry.clone(), request.into_inner())))
+        Ok(Response::new(streams::metric_specs(self.registry.clone(), request.into_inner())))
     }
 }
 
-/// Triggers that could not even be registered, each logged when its problem is new: KEDA repeats its question for ever
-/// and tells its user no more than "got empty metric spec".
+/// Triggers that could not even be registered, each logged when its problem is new: KEDA repeats
+/// its question for ever and tells its user no more than "got empty metric spec".
 #[derive(Debug)]
-struct Refusals(LogOnce<(String, String), String>);
+struct RejectionLog(LogOnce<(String, String), String>);
 
-impl Default for Refusals {
+impl Default for RejectionLog {
     fn default() -> Self {
         Self(LogOnce::new(1024))
     }
 }
 
-impl Refusals {
+impl RejectionLog {
     fn tell(&self, reference: Reference<'_>, status: &Status) {
         let key = (reference.namespace.to_owned(), reference.name.to_owned());
         if self.0.is_news(key, status.message().to_owned()) {

@@ -1,5 +1,5 @@
-//! TLS with certificates that change while we serve. The files are read again and again; a set that does not fit
-//! together (half written, key before certificate) is left alone until it does.
+//! TLS with certificates that change while we serve. The files are read again and again; a set that
+//! does not fit together (half written, key before certificate) is left alone until it does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,9 +80,13 @@ impl Certificates {
     }
 }
 
-/// Takes over changed files for as long as it is polled; never completes. Reads contents, not times: Kubernetes swaps
-/// a symlink, others write in place.
-pub(super) async fn follow(certificates: Option<&Certificates>, every: Duration, metrics: &Metrics) {
+/// Takes over changed files for as long as it is polled; never completes. Reads contents, not
+/// times: Kubernetes swaps a symlink, others write in place.
+pub(super) async fn follow(
+    certificates: Option<&Certificates>,
+    every: Duration,
+    metrics: &Metrics,
+) {
     let Some(Certificates { files, loaded, config }) = certificates else {
         return std::future::pending().await;
     };
@@ -94,7 +98,10 @@ pub(super) async fn follow(certificates: Option<&Certificates>, every: Duration,
         if now == seen {
             continue;
         }
-        let parsed = now.as_ref().map_err(String::clone).and_then(|now| now.parse(files).map_err(|e| e.to_string()));
+        let parsed = now
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|now| now.parse(files).map_err(|e| e.to_string()));
         match parsed {
             Ok(parsed) => {
                 config.store(Arc::new(parsed));
@@ -144,7 +151,8 @@ impl Contents {
             source,
         })?;
         let provider = Arc::new(ring::default_provider());
-        let pair = |source| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
+        let pair =
+            |source| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
 
         let verifier = match (&files.client_ca, &self.client_ca) {
             (Some(path), Some(contents)) => {
@@ -153,7 +161,9 @@ impl Contents {
                 for root in certificates("client CA", path, contents)? {
                     roots.add(root).map_err(|error| problem(error.to_string()))?;
                 }
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+                        .build();
                 verifier.map_err(|error| problem(error.to_string()))?
             }
             _ => Arc::new(NoClientAuth),
@@ -171,13 +181,22 @@ impl Contents {
 }
 
 async fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    tokio::fs::read(path).await.map_err(|source| TlsError::Read { what, path: path.to_owned(), source })
+    tokio::fs::read(path).await.map_err(|source| TlsError::Read {
+        what,
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// At least one certificate.
-fn certificates(what: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(
+    what: &'static str,
+    path: &Path,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |source| TlsError::Pem { what, path: path.to_owned(), source };
-    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let chain =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     if chain.is_empty() { Err(wrong(pem::Error::NoItemsFound)) } else { Ok(chain) }
 }
 
@@ -199,7 +218,11 @@ mod tests {
         fn new() -> Self {
             let directory = TempDir::new().unwrap();
             let path = |name| directory.path().join(name);
-            let files = TlsFiles { cert: path("tls.crt"), key: path("tls.key"), client_ca: Some(path("ca.crt")) };
+            let files = TlsFiles {
+                cert: path("tls.crt"),
+                key: path("tls.key"),
+                client_ca: Some(path("ca.crt")),
+            };
             let mount = Self { directory, files };
             let pair = pair();
             mount.write("tls.crt", &pair.cert.pem());
@@ -243,14 +266,23 @@ mod tests {
             ("ca.crt", "-----BEGIN CERTIFICATE-----"),
         ] {
             mount.write(name, contents);
-            assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "{name} was taken over half done");
+            assert!(
+                Arc::ptr_eq(&settled(&certificates).await, &first),
+                "{name} was taken over half done"
+            );
         }
         std::fs::remove_file(&mount.files.key).unwrap();
         assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "the key is gone");
         mount.write("tls.key", &key);
-        assert!(Arc::ptr_eq(&settled(&certificates).await, &first), "the client CA is still cut off");
+        assert!(
+            Arc::ptr_eq(&settled(&certificates).await, &first),
+            "the client CA is still cut off"
+        );
         mount.write("ca.crt", &cert);
-        assert!(!Arc::ptr_eq(&settled(&certificates).await, &first), "everything fits and nothing was reloaded");
+        assert!(
+            !Arc::ptr_eq(&settled(&certificates).await, &first),
+            "everything fits and nothing was reloaded"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -276,10 +308,14 @@ mod tests {
     #[tokio::test]
     async fn errors_name_the_file_and_never_the_key() {
         let mount = Mount::new();
-        mount.write("tls.key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+        mount
+            .write("tls.key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
         let error = Certificates::load(mount.files.clone()).await.unwrap_err();
         let text = format!("{error} {error:?}");
-        assert!(text.contains("tls.key") && !text.contains("c2VjcmV0") && !text.contains("secret"), "{text}");
+        assert!(
+            text.contains("tls.key") && !text.contains("c2VjcmV0") && !text.contains("secret"),
+            "{text}"
+        );
         let contents = Contents::read(&mount.files).await.unwrap();
         assert_eq!(format!("{contents:?}"), "[redacted]");
     }

@@ -7,12 +7,15 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
 use super::gauge::{flag, labels, sample};
-use crate::insight::{Insight, why_name};
+use crate::insight::{TrainingStatus, why_name};
 use crate::registry::Workload;
 
 /// Everything that is known; what is not is absent.
-pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-    let known: Vec<(&Workload, Arc<Insight>)> =
+pub(super) fn encode(
+    workloads: &[&Workload],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), Error> {
+    let known: Vec<(&Workload, Arc<TrainingStatus>)> =
         workloads.iter().map(|workload| (*workload, workload.insight())).collect();
     for (name, help, read) in GAUGES {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -30,11 +33,16 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
         }
     }
     let help = "1 for why no forecast of the workload may act; absent where one may";
-    let mut family = encoder.encode_descriptor("workload_no_forecast", help, None, MetricType::Gauge)?;
+    let mut family =
+        encoder.encode_descriptor("workload_no_forecast", help, None, MetricType::Gauge)?;
     for (workload, insight) in &known {
         let [namespace, name, metric] = labels(workload);
         if let Some(reason) = &insight.no_forecast {
-            sample(&mut family, &[namespace, name, metric, ("reason", reason.as_str())], Some(1.0))?;
+            sample(
+                &mut family,
+                &[namespace, name, metric, ("reason", reason.as_str())],
+                Some(1.0),
+            )?;
         }
     }
     type Of = fn(&prewarm_forecaster::forecast::ensemble::LeadReport) -> &Vec<f64>;
@@ -58,7 +66,13 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
                 let seconds = lead.lead.as_secs().to_string();
                 for (quantile, value) in lead.quantiles.iter().zip(of(lead)) {
                     let quantile = format!("{quantile:.3}");
-                    let labels = [namespace, name, metric, ("lead_seconds", &*seconds), ("quantile", &*quantile)];
+                    let labels = [
+                        namespace,
+                        name,
+                        metric,
+                        ("lead_seconds", &*seconds),
+                        ("quantile", &*quantile),
+                    ];
                     sample(&mut family, &labels, Some(*value).filter(|value| value.is_finite()))?;
                 }
             }
@@ -90,7 +104,7 @@ pub(super) fn encode(workloads: &[&Workload], encoder: &mut DescriptorEncoder<'_
 }
 
 /// Name, help and reading of a gauge.
-type Gauge = (&'static str, &'static str, fn(&Insight) -> Option<f64>);
+type Gauge = (&'static str, &'static str, fn(&TrainingStatus) -> Option<f64>);
 
 const GAUGES: [Gauge; 6] = [
     (
@@ -106,9 +120,11 @@ const GAUGES: [Gauge; 6] = [
     ("workload_choice_days", "Complete days that the choice rests on", |insight| {
         insight.choices.last().map(|chosen| f64::from(chosen.selection.days))
     }),
-    ("workload_forecast_origin_timestamp_seconds", "First instant that the latest forecast speaks of", |insight| {
-        insight.forecast_origin.map(|origin| origin.as_second() as f64)
-    }),
+    (
+        "workload_forecast_origin_timestamp_seconds",
+        "First instant that the latest forecast speaks of",
+        |insight| insight.forecast_origin.map(|origin| origin.as_second() as f64),
+    ),
     (
         "workload_saved_gpu_hours",
         "GPU-hours saved against the best reactive policy on the last finished UTC day, in the shadow bank",

@@ -1,4 +1,5 @@
-//! Our own metrics. Counters are counted where things happen; gauges are computed on scrape from the registry.
+//! Our own metrics. Counters are counted where things happen; gauges are computed on scrape from
+//! the registry.
 
 mod gauge;
 mod insights;
@@ -24,7 +25,8 @@ use crate::registry::Registry;
 
 pub use plain::plain;
 
-/// Counters and histograms of the process. Gauges of workloads come from the registry, see [`Metrics::encode`].
+/// Counters and histograms of the process. Gauges of workloads come from the registry, see
+/// [`Metrics::encode`].
 #[derive(Debug)]
 pub struct Metrics {
     exposition: Exposition,
@@ -87,21 +89,42 @@ impl Default for Metrics {
 impl Metrics {
     fn expose(&mut self) {
         let started = ConstGauge::new(SystemClock.now().as_duration().as_secs_f64());
-        self.exposition.register("process_start_time_seconds", "Start of the process, seconds since 1970", started);
+        self.exposition.register(
+            "process_start_time_seconds",
+            "Start of the process, seconds since 1970",
+            started,
+        );
 
         let build = [("version", VERSION), ("revision", REVISION)];
         let all = self.exposition.sub_registry_with_prefix("prewarm");
         all.register("build", "Version of this process", Info::new(build));
         all.register("grpc_started", "gRPC calls begun", self.rpc_started.clone());
         all.register("grpc_handled", "gRPC calls ended, by code", self.rpc_handled.clone());
-        all.register("grpc_handling_seconds", "From request to end of answer", self.rpc_seconds.clone());
+        all.register(
+            "grpc_handling_seconds",
+            "From request to end of answer",
+            self.rpc_seconds.clone(),
+        );
         all.register("grpc_streams", "Streams open now", self.streams.clone());
-        all.register("decisions", "Decisions published, by the part that prevailed", self.decisions.clone());
+        all.register(
+            "decisions",
+            "Decisions published, by the part that prevailed",
+            self.decisions.clone(),
+        );
         all.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
-        all.register("source_sample_seconds", "How long a source took to answer", self.sample_seconds.clone());
-        let implausible = "Samples that one slot alone does not count for, by signal and what became of them";
+        all.register(
+            "source_sample_seconds",
+            "How long a source took to answer",
+            self.sample_seconds.clone(),
+        );
+        let implausible =
+            "Samples that one slot alone does not count for, by signal and what became of them";
         all.register("implausible_samples", implausible, self.implausible.clone());
-        all.register("store_queue_rows", "Finished minutes waiting to be written", self.queue_rows.clone());
+        all.register(
+            "store_queue_rows",
+            "Finished minutes waiting to be written",
+            self.queue_rows.clone(),
+        );
         all.register("store_rows_written", "Finished minutes written", self.rows_written.clone());
         all.register(
             "store_rows_dropped",
@@ -110,16 +133,32 @@ impl Metrics {
         );
         all.register("store_errors", "Store operations that failed", self.store_errors.clone());
         all.register("store_days_packed", "Finished days packed", self.days_packed.clone());
-        all.register("store_days_thinned", "Days thinned to five minutes", self.days_thinned.clone());
+        all.register(
+            "store_days_thinned",
+            "Days thinned to five minutes",
+            self.days_thinned.clone(),
+        );
         all.register("store_days_dropped", "Days dropped by retention", self.days_dropped.clone());
         all.register("refits", "Refits ended, by outcome", self.refits.clone());
         all.register("refit_seconds", "How long a refit took", self.refit_seconds.clone());
-        all.register("tls_reloads", "Certificates read again, by outcome", self.tls_reloads.clone());
+        all.register(
+            "tls_reloads",
+            "Certificates read again, by outcome",
+            self.tls_reloads.clone(),
+        );
         let up = "1 while pods are watched; 0 without access to the cluster, or while it fails";
         all.register("cluster_up", up, self.cluster_up.clone());
         all.register("cluster_pods", "Pods remembered", self.cluster_pods.clone());
-        all.register("cluster_errors", "What the cluster did not say, by what and why", self.cluster_errors.clone());
-        all.register("start_ups", "Start-ups of pods seen to their end, by class of node", self.start_ups.clone());
+        all.register(
+            "cluster_errors",
+            "What the cluster did not say, by what and why",
+            self.cluster_errors.clone(),
+        );
+        all.register(
+            "start_ups",
+            "Start-ups of pods seen to their end, by class of node",
+            self.start_ups.clone(),
+        );
     }
 
     /// A call has begun (`prewarm_grpc_started_total{method}`).
@@ -127,7 +166,8 @@ impl Metrics {
         self.rpc_started.get_or_create(&Method { method }).inc();
     }
 
-    /// A call has ended (`prewarm_grpc_handled_total{method,code}`, `prewarm_grpc_handling_seconds{method}`).
+    /// A call has ended (`prewarm_grpc_handled_total{method,code}`,
+    /// `prewarm_grpc_handling_seconds{method}`).
     pub fn rpc_handled(&self, method: &'static str, code: &'static str, took: Duration) {
         self.rpc_handled.get_or_create(&Handled { method, code }).inc();
         self.rpc_seconds.get_or_create(&Method { method }).observe(took.as_secs_f64());
@@ -143,17 +183,21 @@ impl Metrics {
         self.decisions.get_or_create(&Because { reason: reason.as_str() }).inc();
     }
 
-    /// A sample was asked for (`prewarm_source_samples_total{source,outcome}`, `prewarm_source_sample_seconds{source}`).
-    /// `source` is a name of the configuration, anything else shows as `address`: what triggers name is unbounded.
-    /// `outcome` is ok, missing or an error kind.
+    /// A sample was asked for (`prewarm_source_samples_total{source,outcome}`,
+    /// `prewarm_source_sample_seconds{source}`). `source` is a name of the configuration, anything
+    /// else shows as `address`: what triggers name is unbounded. `outcome` is ok, missing or an
+    /// error kind.
     pub fn sampled(&self, source: &str, outcome: &'static str, took: Duration) {
         let source = if source.contains("://") { "address" } else { source };
         self.samples.get_or_create(&Sampled { source: source.to_owned(), outcome }).inc();
-        self.sample_seconds.get_or_create(&Source { source: source.to_owned() }).observe(took.as_secs_f64());
+        self.sample_seconds
+            .get_or_create(&Source { source: source.to_owned() })
+            .observe(took.as_secs_f64());
     }
 
-    /// A sample was held, confirmed, rejected, or no number (`prewarm_implausible_samples_total{signal,outcome}`). `signal` is
-    /// demand, backlog or latency; `outcome` is held, confirmed, rejected or invalid.
+    /// A sample was held, confirmed, rejected, or no number
+    /// (`prewarm_implausible_samples_total{signal,outcome}`). `signal` is demand, backlog or
+    /// latency; `outcome` is held, confirmed, rejected or invalid.
     pub fn implausible(&self, signal: &'static str, outcome: &'static str) {
         self.implausible.get_or_create(&Judged { signal, outcome }).inc();
     }
@@ -178,7 +222,8 @@ impl Metrics {
         self.store_errors.get_or_create(&Operation { operation }).inc();
     }
 
-    /// A compaction has ended: so many days were packed, thinned and dropped (`prewarm_store_days_{…}_total`).
+    /// A compaction has ended: so many days were packed, thinned and dropped
+    /// (`prewarm_store_days_{…}_total`).
     pub fn compacted(&self, packed: u64, thinned: u64, dropped: u64) {
         self.days_packed.inc_by(packed);
         self.days_thinned.inc_by(thinned);
@@ -196,7 +241,8 @@ impl Metrics {
         self.tls_reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Whether pods are watched, and how many are remembered (`prewarm_cluster_up`, `prewarm_cluster_pods`).
+    /// Whether pods are watched, and how many are remembered (`prewarm_cluster_up`,
+    /// `prewarm_cluster_pods`).
     pub fn cluster(&self, up: bool, pods: usize) {
         self.cluster_up.set(i64::from(up));
         self.cluster_pods.set(i64::try_from(pods).unwrap_or(i64::MAX));
@@ -212,7 +258,8 @@ impl Metrics {
         self.start_ups.get_or_create(&Started { node, outcome }).inc();
     }
 
-    /// Everything, as of now, in OpenMetrics text 1.0; [`plain`] turns it into Prometheus' older text.
+    /// Everything, as of now, in OpenMetrics text 1.0; [`plain`] turns it into Prometheus' older
+    /// text.
     pub fn encode(&self, registry: &Registry) -> Result<String, std::fmt::Error> {
         let mut gauges = Exposition::with_prefix("prewarm");
         gauges.register_collector(Box::new(workloads::Workloads::of(registry)));
@@ -297,7 +344,8 @@ const REVISION: &str = match option_env!("PREWARM_REVISION") {
     None => "unknown",
 };
 
-/// From an answer out of memory to the deadline of a call; 10 and 50 ms are what we promise KEDA (p99, in a burst).
+/// From an answer out of memory to the deadline of a call; 10 and 50 ms are what we promise KEDA
+/// (p99, in a burst).
 const CALL_SECONDS: [f64; 9] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.05, 0.1, 0.3, 1.0];
 
 /// From a source next door to one that hangs until its timeout.

@@ -1,7 +1,7 @@
 //! Prometheus' text format 0.0.4, for whoever cannot read OpenMetrics.
 
-/// OpenMetrics text 1.0 as Prometheus text 0.0.4: families are named as their samples are, `info` is a gauge, and units
-/// and the end mark go.
+/// OpenMetrics text 1.0 as Prometheus text 0.0.4: families are named as their samples are, `info`
+/// is a gauge, and units and the end mark go.
 pub fn plain(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len());
     // The help of a family comes before its type, which decides what the family is called.
@@ -17,7 +17,9 @@ pub fn plain(openmetrics: &str) -> String {
                 "unknown" => ("", "untyped"),
                 kind => ("", kind),
             };
-            if let Some((_, words)) = help.take().and_then(|help| help.strip_prefix("# HELP ")?.split_once(' ')) {
+            if let Some((_, words)) =
+                help.take().and_then(|help| help.strip_prefix("# HELP ")?.split_once(' '))
+            {
                 push_line(&mut text, &["# HELP ", name, suffix, " ", words]);
             }
             push_line(&mut text, &["# TYPE ", name, suffix, " ", kind]);

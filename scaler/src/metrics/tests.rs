@@ -1,5 +1,5 @@
 use super::*;
-use crate::dashboard::scenes;
+use crate::http::fixtures;
 
 fn counted() -> Metrics {
     let metrics = Metrics::default();
@@ -28,7 +28,7 @@ fn holds(text: &str, line: &str) {
 
 #[test]
 fn what_happened_is_counted() {
-    let text = counted().encode(&scenes::morning()).unwrap();
+    let text = counted().encode(&fixtures::morning()).unwrap();
     for line in [
         "prewarm_grpc_started_total{method=\"GetMetrics\"} 1",
         "prewarm_grpc_handled_total{method=\"GetMetrics\",code=\"OK\"} 1",
@@ -58,12 +58,13 @@ fn what_happened_is_counted() {
 
 #[test]
 fn gauges_say_what_stands_and_leave_out_what_is_unknown() {
-    let text = Metrics::default().encode(&scenes::morning()).unwrap();
+    let text = Metrics::default().encode(&fixtures::morning()).unwrap();
     let of = |name: &str| -> Vec<String> {
         let labels = format!("{{namespace=\"llm\",name=\"{name}\",");
         let stands_not = |line: &str| line.contains("state=") && line.ends_with(" 0.0");
         let about = |line: &&str| line.contains(&labels) && !stands_not(line);
-        let bare = |line: &str| line.replace(&labels, "{").replace("metric=\"prewarm-demand\"", "…");
+        let bare =
+            |line: &str| line.replace(&labels, "{").replace("metric=\"prewarm-demand\"", "…");
         text.lines().filter(about).map(bare).collect()
     };
     insta::assert_snapshot!(format!(
@@ -83,8 +84,8 @@ fn gauges_say_what_stands_and_leave_out_what_is_unknown() {
 
 #[test]
 fn label_values_of_strangers_are_escaped() {
-    let registry = scenes::morning();
-    scenes::register(&registry, "a\"} 1\nevil{x=\"");
+    let registry = fixtures::morning();
+    fixtures::register(&registry, "a\"} 1\nevil{x=\"");
     let text = Metrics::default().encode(&registry).unwrap();
     assert!(text.contains("name=\"a\\\"} 1\\nevil{x=\\\"\""), "{text}");
     assert!(!text.contains("\nevil"), "{text}");

@@ -1,4 +1,5 @@
-//! Gauges of workloads, read from the registry at the moment of the scrape: none can be forgotten or go stale.
+//! Gauges of workloads, read from the registry at the moment of the scrape: none can be forgotten
+//! or go stale.
 
 use std::fmt::Error;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::gauge::{flag, labels, sample};
 use super::insights;
 use crate::insight::node_name;
 use crate::registry::{Registry, Workload};
-use crate::workload::Standing;
+use crate::workload::WorkloadStatus;
 
 /// Every workload as of one instant, so that the gauges of one scrape agree.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Workloads {
 struct Row {
     workload: Arc<Workload>,
     latest: Option<Arc<Recommendation>>,
-    standing: Standing,
+    standing: WorkloadStatus,
 }
 
 impl Workloads {
@@ -38,7 +39,8 @@ impl Workloads {
         workloads.sort_unstable_by(|a, b| a.key().cmp(b.key()));
         let row = |workload: Arc<Workload>| {
             let latest = workload.recommendation();
-            let standing = Standing::of(workload.registration().trigger.is_ok(), latest.as_deref(), now);
+            let standing =
+                WorkloadStatus::of(workload.registration().trigger.is_ok(), latest.as_deref(), now);
             Row { workload, latest, standing }
         };
         Self { now, rows: workloads.into_iter().map(row).collect() }
@@ -47,7 +49,12 @@ impl Workloads {
 
 impl Collector for Workloads {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let known = encoder.encode_descriptor("workloads", "Workloads registered", None, MetricType::Gauge)?;
+        let known = encoder.encode_descriptor(
+            "workloads",
+            "Workloads registered",
+            None,
+            MetricType::Gauge,
+        )?;
         ConstGauge::new(self.rows.len() as u64).encode(known)?;
 
         for (name, help, read) in OF_WORKLOADS {
@@ -63,15 +70,21 @@ impl Collector for Workloads {
             }
         }
         let help = "Quantile of demand over the lead, in the demand's unit; absent without a fresh forecast";
-        let mut family = encoder.encode_descriptor("workload_forecast", help, None, MetricType::Gauge)?;
+        let mut family =
+            encoder.encode_descriptor("workload_forecast", help, None, MetricType::Gauge)?;
         for (row, latest) in self.decided() {
             let parts = &latest.decision.parts;
             let quantile = format!("{:.3}", parts.forecast_quantile);
             let [namespace, name, metric] = labels(&row.workload);
-            sample(&mut family, &[namespace, name, metric, ("quantile", &quantile)], parts.forecast)?;
+            sample(
+                &mut family,
+                &[namespace, name, metric, ("quantile", &quantile)],
+                parts.forecast,
+            )?;
         }
         let help = "The last start-ups of pods (at most 50), by class of node and outcome";
-        let mut family = encoder.encode_descriptor("workload_start_ups", help, None, MetricType::Gauge)?;
+        let mut family =
+            encoder.encode_descriptor("workload_start_ups", help, None, MetricType::Gauge)?;
         for row in &self.rows {
             let [namespace, name, metric] = labels(&row.workload);
             for class in &row.workload.fleet().starts.nodes {
@@ -83,22 +96,27 @@ impl Collector for Workloads {
             }
         }
         let help = "1 for where the workload stands, 0 for the rest";
-        let mut family = encoder.encode_descriptor("workload_state", help, None, MetricType::Gauge)?;
+        let mut family =
+            encoder.encode_descriptor("workload_state", help, None, MetricType::Gauge)?;
         for row in &self.rows {
             let [namespace, name, metric] = labels(&row.workload);
-            for standing in Standing::ALL {
+            for standing in WorkloadStatus::ALL {
                 let labels = [namespace, name, metric, ("state", standing.as_str())];
                 sample(&mut family, &labels, Some(flag(row.standing == standing)))?;
             }
         }
-        insights::encode(&self.rows.iter().map(|row| row.workload.as_ref()).collect::<Vec<_>>(), &mut encoder)
+        insights::encode(
+            &self.rows.iter().map(|row| row.workload.as_ref()).collect::<Vec<_>>(),
+            &mut encoder,
+        )
     }
 }
 
 impl Workloads {
-    /// The decisions that stand; those of before an edit that broke the metadata, or too old to repeat, do not.
+    /// The decisions that stand; those of before an edit that broke the metadata, or too old to
+    /// repeat, do not.
     fn decided(&self) -> impl Iterator<Item = (&Row, &Recommendation)> {
-        let stands = |row: &&Row| matches!(row.standing, Standing::Decided(_));
+        let stands = |row: &&Row| matches!(row.standing, WorkloadStatus::Decided(_));
         self.rows.iter().filter(stands).filter_map(|row| Some((row, row.latest.as_deref()?)))
     }
 }
@@ -117,25 +135,35 @@ const OF_WORKLOADS: [Gauge<Row>; 10] = [
     ("workload_metadata_errors", "Errors in the trigger's metadata", |row, _| {
         Some(row.workload.registration().trigger.as_ref().err().map_or(0, Vec::len) as f64)
     }),
-    ("workload_last_seen_timestamp_seconds", "When KEDA last asked, or held a stream open", |row, _| {
-        Some(row.workload.last_seen().as_second() as f64)
-    }),
+    (
+        "workload_last_seen_timestamp_seconds",
+        "When KEDA last asked, or held a stream open",
+        |row, _| Some(row.workload.last_seen().as_second() as f64),
+    ),
     (
         "workload_metric_value",
         "Value answered, in the demand's unit; absent while callers are told to hold",
         |row, _| value(row).map(|(value, _)| value),
     ),
-    ("workload_active", "1 while at least one replica should run; absent while callers are told to hold", |row, _| {
-        value(row).map(|(_, active)| flag(active))
-    }),
+    (
+        "workload_active",
+        "1 while at least one replica should run; absent while callers are told to hold",
+        |row, _| value(row).map(|(_, active)| flag(active)),
+    ),
     (
         "workload_desired_replicas",
         "Replicas that the answer amounts to; absent while callers are told to hold",
-        |row, _| value(row).and(row.latest.as_deref()).map(|latest| f64::from(latest.decision.desired_replicas)),
+        |row, _| {
+            value(row)
+                .and(row.latest.as_deref())
+                .map(|latest| f64::from(latest.decision.desired_replicas))
+        },
     ),
-    ("workload_ready_replicas", "Replicas that are Ready; absent while the cluster does not say", |row, _| {
-        row.workload.fleet().replicas.map(|replicas| f64::from(replicas.ready))
-    }),
+    (
+        "workload_ready_replicas",
+        "Replicas that are Ready; absent while the cluster does not say",
+        |row, _| row.workload.fleet().replicas.map(|replicas| f64::from(replicas.ready)),
+    ),
     (
         "workload_starting_replicas",
         "Replicas that were created and are not Ready yet; absent while the cluster does not say",
@@ -152,14 +180,22 @@ const OF_WORKLOADS: [Gauge<Row>; 10] = [
 ];
 
 const OF_DECISIONS: [Gauge<Recommendation>; 10] = [
-    ("workload_demand", "Newest sample of demand, in its own unit; absent if the slot was missing", |latest, _| {
-        latest.decision.parts.observed
-    }),
-    ("workload_live_demand", "Mean over the stable or panic window, in the demand's unit", |latest, _| {
-        latest.decision.parts.live
-    }),
+    (
+        "workload_demand",
+        "Newest sample of demand, in its own unit; absent if the slot was missing",
+        |latest, _| latest.decision.parts.observed,
+    ),
+    (
+        "workload_live_demand",
+        "Mean over the stable or panic window, in the demand's unit",
+        |latest, _| latest.decision.parts.live,
+    ),
     ("workload_live_age_seconds", "Age of the last good sample of demand", |latest, now| {
-        latest.decision.parts.live_age.map(|age| (now.duration_since(latest.at) + age).as_secs_f64())
+        latest
+            .decision
+            .parts
+            .live_age
+            .map(|age| (now.duration_since(latest.at) + age).as_secs_f64())
     }),
     ("workload_backlog", "Items waiting", |latest, _| latest.decision.parts.backlog),
     ("workload_forecast_replicas", "Replicas that the forecast asks for", |latest, _| {
@@ -168,16 +204,22 @@ const OF_DECISIONS: [Gauge<Recommendation>; 10] = [
     ("workload_forecast_acts", "1 while the forecast may act", |latest, _| {
         Some(flag(latest.decision.parts.forecast_acts))
     }),
-    ("workload_shadow_value", "Value had the forecast acted (shadow mode), in the demand's unit", |latest, _| {
-        latest.decision.parts.would_value
-    }),
+    (
+        "workload_shadow_value",
+        "Value had the forecast acted (shadow mode), in the demand's unit",
+        |latest, _| latest.decision.parts.would_value,
+    ),
     ("workload_lead_seconds", "How far ahead replicas are asked for", |latest, _| {
         Some(latest.decision.parts.lead.as_secs_f64())
     }),
-    ("workload_floor_replicas", "Replicas that windows want at any time within the lead", |latest, _| {
-        Some(f64::from(latest.decision.parts.floor))
-    }),
-    ("workload_ceiling_replicas", "Replicas that windows allow now; absent without a ceiling", |latest, _| {
-        latest.decision.parts.ceiling.map(f64::from)
-    }),
+    (
+        "workload_floor_replicas",
+        "Replicas that windows want at any time within the lead",
+        |latest, _| Some(f64::from(latest.decision.parts.floor)),
+    ),
+    (
+        "workload_ceiling_replicas",
+        "Replicas that windows allow now; absent without a ceiling",
+        |latest, _| latest.decision.parts.ceiling.map(f64::from),
+    ),
 ];

@@ -1,10 +1,11 @@
-//! What is asked of a source: queries, presets and the selectors that narrow them. Stands below metadata and sources.
+//! What is asked of a source: queries, presets and the selectors that narrow them. Stands below
+//! metadata and sources.
 
 pub mod preset;
-mod queue;
+mod queue_visibility;
 pub mod selector;
 
-pub use queue::holds_what_waits;
+pub use queue_visibility::holds_what_waits;
 
 use url::Url;
 
@@ -13,15 +14,17 @@ use url::Url;
 pub enum SourceRef {
     /// A source of the server's configuration.
     Named(String),
-    /// An address from metadata that the allow-list permits; no credentials are ever sent to it.
-    /// A path that ends in `/metrics` is scraped as exposition text, anything else is a Prometheus API.
+    /// An address from metadata that the allow-list permits; no credentials are ever sent to it. A
+    /// path that ends in `/metrics` is scraped as exposition text, anything else is a Prometheus
+    /// API.
     Address(Url),
 }
 
 /// One thing to ask.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Query {
-    /// PromQL as the user wrote it. An exposition source understands a small subset (see `exposition`).
+    /// PromQL as the user wrote it. An exposition source understands a small subset (see
+    /// `exposition`).
     Text(String),
     /// A preset's expression, selector included; rendered to PromQL, or evaluated on scraped text.
     Preset(preset::Expression),

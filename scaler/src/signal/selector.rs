@@ -35,7 +35,8 @@ pub enum Operator {
 }
 
 impl Selector {
-    /// Parses matchers without braces; the error says where and what is allowed. Empty text selects everything.
+    /// Parses matchers without braces; the error says where and what is allowed. Empty text selects
+    /// everything.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_LENGTH {
             return Err(format!("{} bytes are too long; at most {MAX_LENGTH}", text.len()));
@@ -114,17 +115,25 @@ impl<'a> Reader<'a> {
         self.blanks();
         let value = self.quoted()?;
         if matches!(operator, Operator::Matches | Operator::MatchesNot) {
-            RegexBuilder::new(&value).size_limit(MAX_REGEX).build().map_err(|error| match error {
-                regex::Error::CompiledTooBig(_) => format!("at character {}: the pattern is too large", start + 1),
-                _ => format!("at character {}: \"{value}\" is not a regular expression of RE2's kind", start + 1),
-            })?;
+            RegexBuilder::new(&value).size_limit(MAX_REGEX).build().map_err(
+                |error| match error {
+                    regex::Error::CompiledTooBig(_) => {
+                        format!("at character {}: the pattern is too large", start + 1)
+                    }
+                    _ => format!(
+                        "at character {}: \"{value}\" is not a regular expression of RE2's kind",
+                        start + 1
+                    ),
+                },
+            )?;
         }
         Ok(Matcher { label, operator, value })
     }
 
     fn label(&mut self) -> Result<&'a str, String> {
         let rest = self.rest();
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let length =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
         let label = &rest[..length];
         if label.is_empty() || label.starts_with(|c: char| c.is_ascii_digit()) {
             let hint = if rest.starts_with('{') { " (leave the braces out)" } else { "" };
@@ -137,9 +146,11 @@ impl<'a> Reader<'a> {
         Ok(label)
     }
 
-    /// A string as PromQL has them: in double or single quotes with backslash escapes, or raw in back quotes.
+    /// A string as PromQL has them: in double or single quotes with backslash escapes, or raw in
+    /// back quotes.
     fn quoted(&mut self) -> Result<String, String> {
-        let Some(quote) = self.rest().chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else {
+        let Some(quote) = self.rest().chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))
+        else {
             return Err(self.expected("a value in quotes"));
         };
         let open = self.at;
@@ -162,7 +173,11 @@ impl<'a> Reader<'a> {
                         Some('t') => '\t',
                         Some('\\') => '\\',
                         Some(c) if c == quote => c,
-                        _ => return Err(self.expected("\\\\, \\n, \\r, \\t or an escaped quote (write \\\\d for \\d)")),
+                        _ => {
+                            return Err(self.expected(
+                                "\\\\, \\n, \\r, \\t or an escaped quote (write \\\\d for \\d)",
+                            ));
+                        }
                     });
                     self.at += 2;
                 }
@@ -240,8 +255,14 @@ mod tests {
                 r#"{a="b"}"#,
                 "at character 1: expected a label name, [a-zA-Z_][a-zA-Z0-9_]* (leave the braces out), found '{'",
             ),
-            (r#"ü="b""#, "at character 1: expected a label name, [a-zA-Z_][a-zA-Z0-9_]*, found 'ü'"),
-            (r#"9a="b""#, "at character 1: expected a label name, [a-zA-Z_][a-zA-Z0-9_]*, found '9'"),
+            (
+                r#"ü="b""#,
+                "at character 1: expected a label name, [a-zA-Z_][a-zA-Z0-9_]*, found 'ü'",
+            ),
+            (
+                r#"9a="b""#,
+                "at character 1: expected a label name, [a-zA-Z_][a-zA-Z0-9_]*, found '9'",
+            ),
             ("a", "at character 2: expected =, !=, =~ or !~, the text ends"),
             ("a=b", "at character 3: expected a value in quotes, found 'b'"),
             (r#"a="b" c="d""#, "at character 7: expected a comma between matchers, found 'c'"),
@@ -260,7 +281,10 @@ mod tests {
             assert_eq!(Selector::parse(text).unwrap_err(), error, "{text}");
         }
         assert_eq!(Selector::parse(&"a=\"\",".repeat(33)).unwrap_err(), "more than 32 matchers");
-        assert_eq!(Selector::parse(&" ".repeat(5000)).unwrap_err(), "5000 bytes are too long; at most 4096");
+        assert_eq!(
+            Selector::parse(&" ".repeat(5000)).unwrap_err(),
+            "5000 bytes are too long; at most 4096"
+        );
     }
 
     #[test]
@@ -281,9 +305,14 @@ mod tests {
     }
 
     fn any_matcher() -> impl Strategy<Value = Matcher> {
-        let operator =
-            prop_oneof![Just(Operator::Is), Just(Operator::IsNot), Just(Operator::Matches), Just(Operator::MatchesNot)];
-        let label = "[a-zA-Z_][a-zA-Z0-9_]{0,8}".prop_filter("a metric's name", |label| label != "__name__");
+        let operator = prop_oneof![
+            Just(Operator::Is),
+            Just(Operator::IsNot),
+            Just(Operator::Matches),
+            Just(Operator::MatchesNot)
+        ];
+        let label = "[a-zA-Z_][a-zA-Z0-9_]{0,8}"
+            .prop_filter("a metric's name", |label| label != "__name__");
         (label, operator, any::<String>()).prop_map(|(label, operator, value)| {
             let value = value.replace('\0', "");
             let regex = matches!(operator, Operator::Matches | Operator::MatchesNot);

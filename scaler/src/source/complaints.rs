@@ -1,4 +1,5 @@
-//! Failures of the lesser signals (backlog, latency): told once when they change, not at every slot.
+//! Failures of the lesser signals (backlog, latency): told once when they change, not at every
+//! slot.
 
 use super::{Query, SourceError};
 use crate::log_once::LogOnce;
@@ -30,7 +31,11 @@ impl Complaints {
         match answer {
             Ok(value) => {
                 if self.settled(signal, query) {
-                    tracing::info!(source.name = source, source.signal = signal, "signal can be read again");
+                    tracing::info!(
+                        source.name = source,
+                        source.signal = signal,
+                        "signal can be read again"
+                    );
                 }
                 value
             }
@@ -50,11 +55,17 @@ impl Complaints {
         }
     }
 
-    /// A word in the log on what a source remarked beside its answer, once for each query and wording.
+    /// A word in the log on what a source remarked beside its answer, once for each query and
+    /// wording.
     pub(super) fn remark(&self, source: &str, promql: &str, remark: Option<&str>) {
         let Some(remark) = remark else { return };
         if self.remarks.is_news(promql.to_owned(), remark.to_owned()) {
-            tracing::info!(source.name = source, source.query = promql, source.warning = remark, "the source remarks");
+            tracing::info!(
+                source.name = source,
+                source.query = promql,
+                source.warning = remark,
+                "the source remarks"
+            );
         }
     }
 
@@ -78,12 +89,18 @@ mod tests {
     fn a_failure_is_news_once_and_again_after_it_changed_or_settled() {
         let complaints = Complaints::default();
         let query = Query::Text("up".into());
-        let down = SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
-        let slow = SourceError::Unreachable { source_name: "default".into(), cause: "no answer".into() };
-        let bad = SourceError::BadQuery { source_name: "default".into(), cause: "parse error".into() };
+        let down =
+            SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
+        let slow =
+            SourceError::Unreachable { source_name: "default".into(), cause: "no answer".into() };
+        let bad =
+            SourceError::BadQuery { source_name: "default".into(), cause: "parse error".into() };
         assert!(!complaints.settled("backlog", &query));
         assert!(complaints.is_news("backlog", &query, &down));
-        assert!(!complaints.is_news("backlog", &query, &slow), "the same kind in other words is no news");
+        assert!(
+            !complaints.is_news("backlog", &query, &slow),
+            "the same kind in other words is no news"
+        );
         assert!(complaints.is_news("latency", &query, &down), "another signal");
         assert!(complaints.is_news("backlog", &query, &bad));
         assert!(complaints.settled("backlog", &query));
@@ -93,8 +110,12 @@ mod tests {
     #[test]
     fn a_failure_leaves_the_value_missing() {
         let query = Query::Text("up".into());
-        let down = SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
+        let down =
+            SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
         assert_eq!(Complaints::default().heed("default", "backlog", &query, Err(down)), None);
-        assert_eq!(Complaints::default().heed("default", "backlog", &query, Ok(Some(2.0))), Some(2.0));
+        assert_eq!(
+            Complaints::default().heed("default", "backlog", &query, Ok(Some(2.0))),
+            Some(2.0)
+        );
     }
 }

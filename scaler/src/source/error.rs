@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-/// Why a source did not answer. Texts name the source and the fix and hold the source's own words, never a credential
-/// of ours.
+/// Why a source did not answer. Texts name the source and the fix and hold the source's own words,
+/// never a credential of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// No connection, or none in time.
@@ -70,7 +70,7 @@ pub enum SourceError {
     },
     /// It answered with something that is not an answer.
     #[error("{source_name} answered with garbage: {cause}")]
-    Garbage {
+    InvalidResponse {
         /// Which.
         source_name: String,
         /// What.
@@ -101,8 +101,10 @@ impl SourceError {
             Self::Unreachable { .. } | Self::Unavailable { .. } => "unreachable",
             Self::Partial { .. } => "partial",
             Self::Unauthorized { .. } => "unauthorized",
-            Self::BadQuery { .. } | Self::NotOneNumber { .. } | Self::Unmatchable { .. } => "bad_query",
-            Self::Garbage { .. } => "garbage",
+            Self::BadQuery { .. } | Self::NotOneNumber { .. } | Self::Unmatchable { .. } => {
+                "bad_query"
+            }
+            Self::InvalidResponse { .. } => "garbage",
             Self::Unsupported { .. } => "unsupported",
             Self::Misconfigured { .. } => "misconfigured",
         }
@@ -137,17 +139,19 @@ impl SourceError {
             | Self::BadQuery { source_name, .. }
             | Self::NotOneNumber { source_name, .. }
             | Self::Unmatchable { source_name, .. }
-            | Self::Garbage { source_name, .. }
+            | Self::InvalidResponse { source_name, .. }
             | Self::Unsupported { source_name, .. }
             | Self::Misconfigured { source_name, .. } => source_name,
         }
     }
 }
 
-/// Whether a status says that the server cannot answer now, whatever is asked: overload, a time-out, a part that is gone.
+/// Whether a status says that the server cannot answer now, whatever is asked: overload, a
+/// time-out, a part that is gone.
 pub(super) fn may_pass(status: StatusCode) -> bool {
     // 499: the query was canceled, by Prometheus' own use of nginx' number.
-    let refused = matches!(status, StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+    let refused =
+        matches!(status, StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED);
     status.is_server_error() && !refused || matches!(status.as_u16(), 408 | 425 | 429 | 499)
 }
 

@@ -1,15 +1,15 @@
 //! Where demand is read. An empty result is *missing* (`None`), never zero.
 
 mod complaints;
-mod directory;
 mod error;
 pub mod exposition;
 mod http;
 pub mod prometheus;
+mod sources;
 
 pub use crate::signal::{Query, Signals, SourceRef};
-pub use directory::Sources;
 pub use error::SourceError;
+pub use sources::Sources;
 
 use std::fmt::Debug;
 
@@ -31,11 +31,16 @@ pub struct Sample {
 
 /// A place where demand can be read.
 pub trait MetricSource: Debug + Send + Sync + 'static {
-    /// Values as of `at`. `Ok` with `demand: None` is a missing observation; an error of backlog or latency alone
-    /// leaves them `None` and does not fail the demand.
-    fn sample<'a>(&'a self, signals: &'a Signals, at: Timestamp) -> BoxFuture<'a, Result<Sample, SourceError>>;
+    /// Values as of `at`. `Ok` with `demand: None` is a missing observation; an error of backlog or
+    /// latency alone leaves them `None` and does not fail the demand.
+    fn sample<'a>(
+        &'a self,
+        signals: &'a Signals,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Sample, SourceError>>;
 
-    /// Values at `from, from + step, … ≤ to`, at most 11,000 of them; instants without a value are left out.
+    /// Values at `from, from + step, … ≤ to`, at most 11,000 of them; instants without a value are
+    /// left out.
     fn range<'a>(
         &'a self,
         query: &'a Query,
@@ -48,8 +53,9 @@ pub trait MetricSource: Debug + Send + Sync + 'static {
     fn has_history(&self) -> bool;
 }
 
-/// What a number says of demand, backlog or latency. NaN and ±Inf are missing. A negative number counts as 0, as KEDA
-/// itself takes it: none of them can be negative, while a `deriv` dips below 0 at idle.
+/// What a number says of demand, backlog or latency. NaN and ±Inf are missing. A negative number
+/// counts as 0, as KEDA itself takes it: none of them can be negative, while a `deriv` dips below 0
+/// at idle.
 fn observed(value: f64) -> Option<f64> {
     value.is_finite().then_some(value.max(0.0))
 }
@@ -59,10 +65,12 @@ fn several(count: usize) -> String {
     format!("it returns {count} series where one is needed; wrap it in sum(…)")
 }
 
-/// At most 200 characters of somebody else's words, on one line and without characters that nobody sees.
+/// At most 200 characters of somebody else's words, on one line and without characters that nobody
+/// sees.
 fn shorten(words: &str) -> String {
     const LIMIT: usize = 200;
-    let visible = words.split_whitespace().flat_map(|word| [" ", word]).flat_map(str::chars).skip(1);
+    let visible =
+        words.split_whitespace().flat_map(|word| [" ", word]).flat_map(str::chars).skip(1);
     let mut visible = visible.filter(|c| !is_invisible(*c));
     let mut short: String = visible.by_ref().take(LIMIT).collect();
     if visible.next().is_some() {
@@ -81,7 +89,8 @@ fn is_invisible(c: char) -> bool {
 mod tests {
     #[test]
     fn what_is_no_number_is_missing_and_what_is_negative_is_nothing() {
-        let seen = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 0.0, 2.5].map(super::observed);
+        let seen =
+            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 0.0, 2.5].map(super::observed);
         assert_eq!(seen, [None, None, None, Some(0.0), Some(0.0), Some(2.5)]);
     }
 

@@ -1,70 +1,90 @@
-//! What is packed, thinned and dropped when. Small steps, each a transaction of its own: a step that is killed has not happened,
-//! and the next run finds its work again.
+//! What is packed, thinned and dropped when. Small steps, each a transaction of its own: a step
+//! that is killed has not happened, and the next run finds its work again.
 
 use jiff::Timestamp;
 use prewarm_forecaster::Minute;
 
 use super::day::{DayError, PackedDay};
-use super::note::Kind;
+use super::document::Kind;
 use super::records::{self, DAY_S, FIVE_MINUTES_S, MINUTE_S};
 use super::{Compacted, StoreError};
 
 /// Runs every step that is due at `now`.
-pub(super) async fn compact(shelf: &impl Shelf, now: Timestamp) -> Result<Compacted, StoreError> {
+pub(super) async fn compact(
+    backend: &impl CompactionBackend,
+    now: Timestamp,
+) -> Result<Compacted, StoreError> {
     let horizon = Horizon::at(now);
     let mut done = Compacted::default();
     loop {
-        let dropped = shelf.drop_days(horizon.all, BATCH).await?;
+        let dropped = backend.drop_days(horizon.all, BATCH).await?;
         done.days_dropped += dropped;
         if dropped == 0 {
             break;
         }
     }
     for kind in Kind::ALL {
-        while shelf.drop_notes(kind, kind.kept_from(now), BATCH).await? > 0 {}
+        while backend.drop_documents(kind, kind.kept_from(now), BATCH).await? > 0 {}
     }
-    shelf.drop_checkpoints(now.as_second() - CHECKPOINT_DAYS * DAY_S).await?;
+    backend.drop_checkpoints(now.as_second() - CHECKPOINT_DAYS * DAY_S).await?;
     let mut after = i64::MIN;
     loop {
-        let series = shelf.series(after, BATCH).await?;
+        let series = backend.series(after, BATCH).await?;
         let Some(&(last, _)) = series.last() else { break };
         after = last;
         for (series, first) in series {
             if first.is_some_and(|first| first < horizon.finished) {
-                for day in shelf.hot_days(series, horizon.finished).await? {
-                    done.add(shelf.repack(series, day, horizon).await?);
+                for day in backend.hot_days(series, horizon.finished).await? {
+                    done.add(backend.repack(series, day, horizon).await?);
                 }
             }
         }
     }
     let mut after = (i64::MIN, i64::MIN);
     loop {
-        let days = shelf.days_to_thin(horizon.minutes, after, BATCH).await?;
+        let days = backend.days_to_thin(horizon.minutes, after, BATCH).await?;
         let Some(&last) = days.last() else { break };
         after = last;
         for (day, series) in days {
-            done.add(shelf.repack(series, day, horizon).await?);
+            done.add(backend.repack(series, day, horizon).await?);
         }
     }
     Ok(done)
 }
 
 /// The steps, as a database does them. Each is bounded in time, and idempotent.
-pub(super) trait Shelf: Sync {
+pub(super) trait CompactionBackend: Sync {
     /// Drops at most `limit` packed days before `before`; answers how many.
-    fn drop_days(&self, before: i64, limit: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn drop_days(
+        &self,
+        before: i64,
+        limit: i64,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Drops at most `limit` notes of a kind before `before`; answers how many.
-    fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn drop_documents(
+        &self,
+        kind: Kind,
+        before: i64,
+        limit: i64,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Drops checkpoints before `before`.
     fn drop_checkpoints(&self, before: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The next `limit` series after that id, each with its first hot minute.
-    fn series(&self, after: i64, limit: i64) -> impl Future<Output = Result<Vec<FirstHot>, StoreError>> + Send;
+    fn series(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<FirstHot>, StoreError>> + Send;
 
     /// Days before `before` for which a series has hot rows.
-    fn hot_days(&self, series: i64, before: i64) -> impl Future<Output = Result<Vec<i64>, StoreError>> + Send;
+    fn hot_days(
+        &self,
+        series: i64,
+        before: i64,
+    ) -> impl Future<Output = Result<Vec<i64>, StoreError>> + Send;
 
     /// The next `limit` (day, series) after that one which hold minutes and lie before `before`.
     fn days_to_thin(
@@ -74,7 +94,8 @@ pub(super) trait Shelf: Sync {
         limit: i64,
     ) -> impl Future<Output = Result<Vec<(i64, i64)>, StoreError>> + Send;
 
-    /// In one transaction: reads hot rows and packed row of a series' day, asks [`fate`], writes, deletes the hot rows.
+    /// In one transaction: reads hot rows and packed row of a series' day, asks [`pack_result`],
+    /// writes, deletes the hot rows.
     fn repack(
         &self,
         series: i64,
@@ -88,7 +109,7 @@ pub(super) type FirstHot = (i64, Option<i64>);
 
 /// What becomes of a series' day.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum PackResult {
     /// It is as it should be.
     Stays,
     /// Its hot rows go with nothing to show for it: they came later than retention.
@@ -97,20 +118,21 @@ pub(super) enum Fate {
     Packed(PackedDay),
 }
 
-/// Decides about a day from its packed row and its hot rows (ordered by time), and says what that amounts to.
-pub(super) fn fate(
+/// Decides about a day from its packed row and its hot rows (ordered by time), and says what that
+/// amounts to.
+pub(super) fn pack_result(
     day: i64,
     packed: Option<&PackedDay>,
     hot: Vec<Minute>,
     horizon: Horizon,
-) -> Result<(Fate, Compacted), DayError> {
+) -> Result<(PackResult, Compacted), DayError> {
     let rows = hot.len() as u64;
     if day < horizon.all && rows > 0 {
-        return Ok((Fate::Dropped, Compacted { days_dropped: 1, ..Compacted::default() }));
+        return Ok((PackResult::Dropped, Compacted { days_dropped: 1, ..Compacted::default() }));
     }
     let thins = day < horizon.minutes && packed.is_some_and(|p| i64::from(p.step_s) == MINUTE_S);
     if rows == 0 && !thins {
-        return Ok((Fate::Stays, Compacted::default()));
+        return Ok((PackResult::Stays, Compacted::default()));
     }
     let anew = match packed {
         Some(packed) if i64::from(packed.step_s) == FIVE_MINUTES_S => {
@@ -132,7 +154,7 @@ pub(super) fn fate(
         days_thinned: u64::from(thins),
         days_dropped: 0,
     };
-    Ok((Fate::Packed(anew), done))
+    Ok((PackResult::Packed(anew), done))
 }
 
 /// First days (midnight UTC, epoch seconds) of each stage of life.
@@ -151,7 +173,11 @@ impl Horizon {
     pub(super) fn at(now: Timestamp) -> Self {
         let today = now.as_second().div_euclid(DAY_S) * DAY_S;
         let finished = (now.as_second() - PACK_AFTER_S).div_euclid(DAY_S) * DAY_S;
-        Self { finished, minutes: today - DAYS_OF_MINUTES * DAY_S, all: today - DAYS_OF_FIVE_MINUTES * DAY_S }
+        Self {
+            finished,
+            minutes: today - DAYS_OF_MINUTES * DAY_S,
+            all: today - DAYS_OF_FIVE_MINUTES * DAY_S,
+        }
     }
 }
 
@@ -164,11 +190,13 @@ impl Compacted {
     }
 }
 
-/// A day is packed so long after it ended: rows of another replica, or of a queue that waited, come mostly earlier.
+/// A day is packed so long after it ended: rows of another replica, or of a queue that waited, come
+/// mostly earlier.
 const PACK_AFTER_S: i64 = 2 * 3_600;
 /// Days that keep a record a minute: four weeks of history for the models and a week to spare.
 const DAYS_OF_MINUTES: i64 = 35;
-/// Days that keep a record every five minutes: 13 months, so that the same season of last year is there.
+/// Days that keep a record every five minutes: 13 months, so that the same season of last year is
+/// there.
 const DAYS_OF_FIVE_MINUTES: i64 = 400;
 /// Days that a checkpoint is kept: nothing lasts longer in a planner but a `keepWarm` of weeks.
 const CHECKPOINT_DAYS: i64 = 30;

@@ -1,8 +1,9 @@
 //! A packed day: all records of one series and UTC day in one small blob.
 //!
-//! Layout of codec 1: CRC-32 of the rest (little-endian), then five sections, each a little-endian `u16` length and so many
-//! bytes of pco (<https://github.com/pcodec/pcodec>): slots of the day that have a record (empty = all of them), means, maxima,
-//! backlogs (empty = none; NaN = not observed in that minute), samples. Values come back bit by bit.
+//! Layout of codec 1: CRC-32 of the rest (little-endian), then five sections, each a little-endian
+//! `u16` length and so many bytes of pco (<https://github.com/pcodec/pcodec>): slots of the day
+//! that have a record (empty = all of them), means, maxima, backlogs (empty = none; NaN = not
+//! observed in that minute), samples. Values come back bit by bit.
 
 use pco::ChunkConfig;
 use pco::data_types::Number;
@@ -61,7 +62,13 @@ impl PackedDay {
         section(&mut data, &records.iter().map(|r| r.max).collect::<Vec<_>>())?;
         section(&mut data, &backlogs)?;
         section(&mut data, &records.iter().map(|r| r.samples).collect::<Vec<_>>())?;
-        Ok(Self { day, step_s: step_s as i32, n: records.len() as i32, codec: CODEC, data: sealed(data) })
+        Ok(Self {
+            day,
+            step_s: step_s as i32,
+            n: records.len() as i32,
+            codec: CODEC,
+            data: sealed(data),
+        })
     }
 
     /// The records, ordered by time.
@@ -71,7 +78,8 @@ impl PackedDay {
         }
         let mut rest = unsealed(&self.data)?;
         let step_s = i64::from(self.step_s);
-        let slots_a_day = if step_s == MINUTE_S || step_s == FIVE_MINUTES_S { DAY_S / step_s } else { 0 };
+        let slots_a_day =
+            if step_s == MINUTE_S || step_s == FIVE_MINUTES_S { DAY_S / step_s } else { 0 };
         let n = usize::try_from(self.n).unwrap_or(0);
         if n == 0 || n as i64 > slots_a_day {
             return Err(DayError::Shape);
@@ -83,11 +91,17 @@ impl PackedDay {
         let samples: Vec<u16> = column(&mut rest, n)?.ok_or(DayError::Shape)?;
         let ordered = slots.as_ref().is_none_or(|s| s.is_sorted_by(|a, b| a < b));
         let last = slots.as_ref().map_or(n as i64 - 1, |s| s.last().copied().map_or(0, i64::from));
-        if !rest.is_empty() || !ordered || last >= slots_a_day || (slots.is_none() && n as i64 != slots_a_day) {
+        if !rest.is_empty()
+            || !ordered
+            || last >= slots_a_day
+            || (slots.is_none() && n as i64 != slots_a_day)
+        {
             return Err(DayError::Shape);
         }
         let record = |i: usize| Minute {
-            start: records::instant(self.day + slots.as_ref().map_or(i as i64, |s| i64::from(s[i])) * step_s),
+            start: records::instant(
+                self.day + slots.as_ref().map_or(i as i64, |s| i64::from(s[i])) * step_s,
+            ),
             mean: means[i],
             max: maxima[i],
             backlog: backlogs.as_ref().map(|b| b[i]).filter(|b| !b.is_nan()),
@@ -109,18 +123,27 @@ pub(super) fn sealed(mut data: Vec<u8>) -> Vec<u8> {
 /// What follows the checksum, if that is right.
 pub(super) fn unsealed(data: &[u8]) -> Result<&[u8], DayError> {
     let (sum, rest) = data.split_first_chunk::<4>().ok_or(DayError::Shape)?;
-    if crc32fast::hash(rest) == u32::from_le_bytes(*sum) { Ok(rest) } else { Err(DayError::Checksum) }
+    if crc32fast::hash(rest) == u32::from_le_bytes(*sum) {
+        Ok(rest)
+    } else {
+        Err(DayError::Checksum)
+    }
 }
 
 pub(super) fn section<T: Number>(data: &mut Vec<u8>, numbers: &[T]) -> Result<(), DayError> {
-    let packed = if numbers.is_empty() { Vec::new() } else { simple_compress(numbers, &ChunkConfig::default())? };
+    let packed = if numbers.is_empty() {
+        Vec::new()
+    } else {
+        simple_compress(numbers, &ChunkConfig::default())?
+    };
     let length = u16::try_from(packed.len()).map_err(|_| DayError::Shape)?;
     data.extend_from_slice(&length.to_le_bytes());
     data.extend_from_slice(&packed);
     Ok(())
 }
 
-/// Reads a section of `n` numbers; `None` if it is empty. Memory is bounded by `n` whatever the bytes say.
+/// Reads a section of `n` numbers; `None` if it is empty. Memory is bounded by `n` whatever the
+/// bytes say.
 pub(super) fn column<T: Number>(rest: &mut &[u8], n: usize) -> Result<Option<Vec<T>>, DayError> {
     let (length, after) = rest.split_first_chunk::<2>().ok_or(DayError::Shape)?;
     let length = usize::from(u16::from_le_bytes(*length));
@@ -131,5 +154,9 @@ pub(super) fn column<T: Number>(rest: &mut &[u8], n: usize) -> Result<Option<Vec
     }
     let mut numbers = vec![T::default(); n];
     let progress = simple_decompress_into(packed, &mut numbers)?;
-    if progress.n_processed == n && progress.finished { Ok(Some(numbers)) } else { Err(DayError::Shape) }
+    if progress.n_processed == n && progress.finished {
+        Ok(Some(numbers))
+    } else {
+        Err(DayError::Shape)
+    }
 }

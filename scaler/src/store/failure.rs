@@ -17,7 +17,8 @@ pub(super) async fn within<T>(
     }
 }
 
-/// What is wrong with a URL; sqlx wraps it in "error with configuration" several times, and never quotes a password.
+/// What is wrong with a URL; sqlx wraps it in "error with configuration" several times, and never
+/// quotes a password.
 pub(super) fn bad_url(error: sqlx::Error) -> StoreError {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
@@ -27,12 +28,13 @@ pub(super) fn bad_url(error: sqlx::Error) -> StoreError {
 }
 
 impl From<sqlx::Error> for StoreError {
-    /// `Refused` only where the row itself is at fault. Everything else (disk full, read-only after a failover, a missing
-    /// privilege, a broken connection) may be mended while the row waits.
+    /// `Refused` only where the row itself is at fault. Everything else (disk full, read-only after
+    /// a failover, a missing privilege, a broken connection) may be mended while the row waits.
     fn from(error: sqlx::Error) -> Self {
         let database = error.as_database_error();
         let row_at_fault = match database.and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) {
-            // Data exception, integrity constraint, program limit; but a missing parent says that the database was restored.
+            // Data exception, integrity constraint, program limit; but a missing parent says that
+            // the database was restored.
             Some(error) => {
                 let code = error.code();
                 ["22", "23", "54"].iter().any(|class| code.starts_with(class)) && code != "23503"
@@ -43,6 +45,10 @@ impl From<sqlx::Error> for StoreError {
                 code.is_some_and(|code| [18, 19, 20, 25].contains(&(code & 0xff)))
             }
         };
-        if row_at_fault { Self::Refused(error.to_string()) } else { Self::Unavailable(error.to_string()) }
+        if row_at_fault {
+            Self::Refused(error.to_string())
+        } else {
+            Self::Unavailable(error.to_string())
+        }
     }
 }

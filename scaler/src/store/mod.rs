@@ -3,8 +3,8 @@
 pub mod checkpoint;
 mod compaction;
 mod day;
+pub mod document;
 mod failure;
-pub mod note;
 pub mod postgres;
 pub mod queue;
 mod records;
@@ -23,7 +23,7 @@ use crate::config::Secret;
 pub use crate::workload::SeriesKey;
 use checkpoint::{PackedCheckpoint, SeriesCheckpoint};
 use day::PackedDay;
-use note::{Kind, Note};
+use document::{Document, Kind};
 
 /// A finished minute of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,9 +73,11 @@ pub struct Compacted {
     pub days_dropped: u64,
 }
 
-/// Where history lives. Every method may be called again after any failure, by any number of replicas.
+/// Where history lives. Every method may be called again after any failure, by any number of
+/// replicas.
 pub trait HistoryStore: Debug + Send + Sync + 'static {
-    /// Stores rows idempotently in one transaction; of two records of one minute the one with more samples stays.
+    /// Stores rows idempotently in one transaction; of two records of one minute the one with more
+    /// samples stays.
     fn append<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Records of `[from, to)`, oldest first, gaps left out.
@@ -87,35 +89,48 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         resolution: Resolution,
     ) -> BoxFuture<'a, Result<Vec<Minute>, StoreError>>;
 
-    /// Writes notes about a series in one transaction, each in place of what was there of its kind and instant.
-    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Writes notes about a series in one transaction, each in place of what was there of its kind
+    /// and instant.
+    fn save_documents<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        notes: &'a [Document],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Notes about a series of one kind in `[from, to)`, oldest first.
-    fn notes<'a>(
+    fn documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         from: Timestamp,
         to: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>>;
 
     /// The latest notes about a series of one kind, `most` of them, oldest first.
-    fn latest_notes<'a>(
+    fn latest_documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         most: u32,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>>;
 
-    /// Writes checkpoints in one transaction, each in place of the one of its series; a younger one stays, unless it is of
-    /// a time that has not come.
-    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Writes checkpoints in one transaction, each in place of the one of its series; a younger one
+    /// stays, unless it is of a time that has not come.
+    fn save_checkpoints<'a>(
+        &'a self,
+        checkpoints: &'a [SeriesCheckpoint],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The checkpoint of a series.
-    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>>;
+    fn checkpoint<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+    ) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>>;
 
-    /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes the lease or renews it,
-    /// unless another holder's has not ended, and that holder lives as far as is known. A span of zero gives it back. SQLite, which one process serves from, grants all.
+    /// Whether `holder` may refit the series for the next `span`, by the database's clock: takes
+    /// the lease or renews it, unless another holder's has not ended, and that holder lives as far
+    /// as is known. A span of zero gives it back. SQLite, which one process serves from, grants
+    /// all.
     fn lease<'a>(
         &'a self,
         key: &'a SeriesKey,
@@ -123,10 +138,14 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Says that `holder` lives for the next `span`, by the database's clock, which is what all its leases rest on; answers
-    /// which others live. A span of zero says that it has ended. SQLite, which one process serves from, knows of no others.
-    fn heartbeat<'a>(&'a self, holder: &'a str, span: SignedDuration)
-    -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+    /// Says that `holder` lives for the next `span`, by the database's clock, which is what all its
+    /// leases rest on; answers which others live. A span of zero says that it has ended. SQLite,
+    /// which one process serves from, knows of no others.
+    fn heartbeat<'a>(
+        &'a self,
+        holder: &'a str,
+        span: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Packs finished days, thins and drops old ones. May be killed at any point without loss.
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>>;
@@ -135,19 +154,27 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-/// Opens the store that the URL's scheme names and migrates it: `sqlite://path`, or `postgres://user@host/database` with
-/// libpq's parameters for TLS (`?sslmode=verify-full&sslrootcert=…`). An error means that waiting does not help: a PostgreSQL
+/// Opens the store that the URL's scheme names and migrates it: `sqlite://path`, or
+/// `postgres://user@host/database` with libpq's parameters for TLS
+/// (`?sslmode=verify-full&sslrootcert=…`). An error means that waiting does not help: a PostgreSQL
 /// that is only unreachable is opened nevertheless, and answers `Unavailable` until it is back.
 pub async fn open(url: &Secret) -> Result<Arc<dyn HistoryStore>, StoreError> {
     match url.expose().split_once(':').map(|(scheme, _)| scheme) {
         Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url.expose()).await?)),
-        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::PostgresStore::open(url.expose()).await?)),
-        Some(other) => Err(StoreError::Url(format!("scheme {other:?} is unknown; use sqlite:// or postgres://"))),
-        None => Err(StoreError::Url("no scheme; use sqlite://path or postgres://user@host/database".into())),
+        Some("postgres" | "postgresql") => {
+            Ok(Arc::new(postgres::PostgresStore::open(url.expose()).await?))
+        }
+        Some(other) => Err(StoreError::Url(format!(
+            "scheme {other:?} is unknown; use sqlite:// or postgres://"
+        ))),
+        None => Err(StoreError::Url(
+            "no scheme; use sqlite://path or postgres://user@host/database".into(),
+        )),
     }
 }
 
-/// What `load` answers: hot rows and packed days in one list. A day that cannot be read is a gap, and an error in the log.
+/// What `load` answers: hot rows and packed days in one list. A day that cannot be read is a gap,
+/// and an error in the log.
 fn assemble(
     key: &SeriesKey,
     hot: Vec<sql::HotRow>,

@@ -1,5 +1,5 @@
-//! Write-behind queue between collectors and store: collectors never wait, and an outage of the store costs nothing as long as
-//! its rows fit into memory.
+//! Write-behind queue between collectors and store: collectors never wait, and an outage of the
+//! store costs nothing as long as its rows fit into memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +24,19 @@ pub struct HistoryQueue {
 }
 
 impl HistoryQueue {
-    /// An empty queue for at most `capacity` rows, and the task that writes them. Must be called within a Tokio runtime.
-    pub fn new(store: Arc<dyn HistoryStore>, metrics: Arc<Metrics>, capacity: usize) -> Self {
+    /// An empty queue for at most `capacity` rows, and the task that writes them. Must be called
+    /// within a Tokio runtime. A row waits for others no longer than `flush_every`.
+    pub fn new(
+        store: Arc<dyn HistoryStore>,
+        metrics: Arc<Metrics>,
+        capacity: usize,
+        flush_every: Duration,
+    ) -> Self {
         let shared = Arc::new(Shared {
             store,
             metrics,
             capacity: capacity.max(1),
+            flush_every,
             waiting: Mutex::default(),
             arrived: Notify::new(),
             closing: CancellationToken::new(),
@@ -43,7 +50,8 @@ impl HistoryQueue {
         self.shared.push(row);
     }
 
-    /// Writes what waits and ends, at the latest after `limit`; answers how many rows are lost. Later rows are lost as well.
+    /// Writes what waits and ends, at the latest after `limit`; answers how many rows are lost.
+    /// Later rows are lost as well.
     pub async fn close(&self, limit: Duration) -> usize {
         self.shared.closing.cancel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -55,7 +63,10 @@ impl HistoryQueue {
         let lost = self.shared.waiting().rows.len();
         if lost > 0 {
             self.shared.metrics.store_dropped(lost);
-            tracing::error!(rows = lost, "history lost: the database did not take it before the end");
+            tracing::error!(
+                rows = lost,
+                "history lost: the database did not take it before the end"
+            );
         }
         lost
     }
@@ -74,6 +85,7 @@ struct Shared {
     store: Arc<dyn HistoryStore>,
     metrics: Arc<Metrics>,
     capacity: usize,
+    flush_every: Duration,
     waiting: Mutex<Waiting>,
     /// The first row of a batch has come, or its last.
     arrived: Notify,
@@ -102,7 +114,10 @@ impl Shared {
             waiting.first += 1;
             self.metrics.store_dropped(1);
             if !std::mem::replace(&mut waiting.overflowing, true) {
-                tracing::error!(rows = self.capacity, "history queue is full: the oldest rows are given up");
+                tracing::error!(
+                    rows = self.capacity,
+                    "history queue is full: the oldest rows are given up"
+                );
             }
         }
         let rows = waiting.rows.len();
@@ -188,7 +203,7 @@ async fn gather(shared: &Shared) {
         }
     };
     tokio::select! {
-        _ = timeout(FLUSH_EVERY, full) => {}
+        _ = timeout(shared.flush_every, full) => {}
         () = shared.closing.cancelled() => {}
     }
 }
@@ -252,7 +267,7 @@ const BATCH: usize = 5_000;
 /// Where halving after failures ends.
 const SMALLEST: usize = 100;
 /// A row waits at most so long for others, in real time whatever the service's clock does.
-const FLUSH_EVERY: Duration = Duration::from_secs(2);
+pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 /// How late the end of an outage may be noticed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -266,7 +281,7 @@ mod tests {
     use prewarm_forecaster::Minute;
 
     use super::super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
-    use super::super::note::{Kind, Note};
+    use super::super::document::{Document, Kind};
     use super::super::{Compacted, Resolution, SeriesKey};
     use super::*;
 
@@ -301,34 +316,44 @@ mod tests {
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn note<'a>(&'a self, _: &'a SeriesKey, _: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
+        fn save_documents<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+            _: &'a [Document],
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
             Box::pin(async { Ok(()) })
         }
 
-        fn notes<'a>(
+        fn documents<'a>(
             &'a self,
             _: &'a SeriesKey,
             _: Kind,
             _: Timestamp,
             _: Timestamp,
-        ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn latest_notes<'a>(
+        fn latest_documents<'a>(
             &'a self,
             _: &'a SeriesKey,
             _: Kind,
             _: u32,
-        ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+        ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn save_checkpoints<'a>(&'a self, _: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+        fn save_checkpoints<'a>(
+            &'a self,
+            _: &'a [SeriesCheckpoint],
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
             Box::pin(async { Ok(()) })
         }
 
-        fn checkpoint<'a>(&'a self, _: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+        fn checkpoint<'a>(
+            &'a self,
+            _: &'a SeriesKey,
+        ) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
             Box::pin(async { Ok(None) })
         }
 
@@ -341,7 +366,11 @@ mod tests {
             Box::pin(async { Ok(true) })
         }
 
-        fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        fn heartbeat<'a>(
+            &'a self,
+            _: &'a str,
+            _: SignedDuration,
+        ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 
@@ -355,9 +384,13 @@ mod tests {
     }
 
     fn row(n: i64) -> Row {
-        let key = Arc::new(SeriesKey { namespace: "n".into(), name: "w".into(), metric: "m".into() });
+        let key =
+            Arc::new(SeriesKey { namespace: "n".into(), name: "w".into(), metric: "m".into() });
         let start = Timestamp::from_second(60 * n).unwrap();
-        Row { key, minute: Minute { start, mean: n as f64, max: n as f64, backlog: None, samples: 4 } }
+        Row {
+            key,
+            minute: Minute { start, mean: n as f64, max: n as f64, backlog: None, samples: 4 },
+        }
     }
 
     fn waiting(queue: &HistoryQueue) -> Vec<f64> {
@@ -372,7 +405,7 @@ mod tests {
     async fn an_outage_loses_nothing_and_keeps_the_order() {
         let store = Arc::new(Fickle::default());
         store.down.store(true, Ordering::Relaxed);
-        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100_000);
+        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100_000, FLUSH_EVERY);
         for n in 100..12_100 {
             queue.push(row(n));
         }
@@ -388,7 +421,7 @@ mod tests {
     async fn a_full_queue_gives_up_the_oldest() {
         let store = Arc::new(Fickle::default());
         store.down.store(true, Ordering::Relaxed);
-        let queue = HistoryQueue::new(store.clone(), Arc::default(), 3);
+        let queue = HistoryQueue::new(store.clone(), Arc::default(), 3, FLUSH_EVERY);
         for n in 100..105 {
             queue.push(row(n));
         }
@@ -399,7 +432,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rows_given_up_while_their_batch_is_under_way_do_not_take_others_along() {
-        let queue = HistoryQueue::new(Arc::new(Fickle::default()), Arc::default(), 3);
+        let queue = HistoryQueue::new(Arc::new(Fickle::default()), Arc::default(), 3, FLUSH_EVERY);
         for n in 0..3 {
             queue.push(row(n));
         }
@@ -413,7 +446,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refused_row_blocks_no_others() {
         let store = Arc::new(Fickle::default());
-        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100);
+        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100, FLUSH_EVERY);
         for n in 10..20 {
             queue.push(row(n));
         }
@@ -425,7 +458,7 @@ mod tests {
     async fn closing_waits_no_longer_than_its_limit() {
         let store = Arc::new(Fickle::default());
         store.down.store(true, Ordering::Relaxed);
-        let queue = HistoryQueue::new(store, Arc::default(), 100);
+        let queue = HistoryQueue::new(store, Arc::default(), 100, FLUSH_EVERY);
         queue.push(row(1));
         let before = tokio::time::Instant::now();
         assert_eq!(queue.close(Duration::from_secs(5)).await, 1);
@@ -435,7 +468,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn rows_share_a_transaction_for_two_seconds_at_most() {
         let store = Arc::new(Fickle::default());
-        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100_000);
+        let queue = HistoryQueue::new(store.clone(), Arc::default(), 100_000, FLUSH_EVERY);
         queue.push(row(100));
         tokio::time::sleep(Duration::from_millis(1_900)).await;
         assert_eq!(means(&store).len(), 0);

@@ -1,5 +1,5 @@
-//! Rules for records, the same in both databases: what may be stored, which of two records of one minute stays, how minutes
-//! become five minutes.
+//! Rules for records, the same in both databases: what may be stored, which of two records of one
+//! minute stays, how minutes become five minutes.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,12 @@ pub(super) const MINUTE_S: i64 = 60;
 pub(super) const FIVE_MINUTES_S: i64 = 300;
 /// Seconds in a UTC day.
 pub(super) const DAY_S: i64 = 86_400;
-/// Longest namespace + name + metric in bytes: what a PostgreSQL index row holds, with room to spare.
+/// Longest namespace + name + metric in bytes: what a PostgreSQL index row holds, with room to
+/// spare.
 const LONGEST_KEY: usize = 2_000;
 
-/// The records of a batch that are to be written, each minute once, ordered by series and minute (so that two writers lock
-/// rows in the same order).
+/// The records of a batch that are to be written, each minute once, ordered by series and minute
+/// (so that two writers lock rows in the same order).
 pub(super) fn distinct(rows: &[Row]) -> Result<BTreeMap<(&SeriesKey, i64), &Minute>, StoreError> {
     let mut kept: BTreeMap<(&SeriesKey, i64), &Minute> = BTreeMap::new();
     for row in rows {
@@ -36,7 +37,9 @@ pub(super) fn distinct(rows: &[Row]) -> Result<BTreeMap<(&SeriesKey, i64), &Minu
 
 /// Whether a row may be stored; the error says why not.
 pub(super) fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
-    let refuse = |what: String| Err(StoreError::Refused(format!("{:?} at {}: {what}", shown(key), minute.start)));
+    let refuse = |what: String| {
+        Err(StoreError::Refused(format!("{:?} at {}: {what}", shown(key), minute.start)))
+    };
     let fits = |value: f64| value.is_finite() && value >= 0.0;
     if let Some(problem) = key_problem(key) {
         return refuse(problem);
@@ -46,7 +49,9 @@ pub(super) fn check(Row { key, minute }: &Row) -> Result<(), StoreError> {
     }
     if !fits(minute.mean) || !fits(minute.max) || !minute.backlog.is_none_or(fits) {
         let Minute { mean, max, backlog, .. } = minute;
-        return refuse(format!("mean {mean}, max {max}, backlog {backlog:?}: each is a finite number ≥ 0"));
+        return refuse(format!(
+            "mean {mean}, max {max}, backlog {backlog:?}: each is a finite number ≥ 0"
+        ));
     }
     if minute.samples == 0 {
         return refuse("a record stands for at least one sample; leave empty minutes out".into());
@@ -65,7 +70,9 @@ pub(super) fn check_key(key: &SeriesKey) -> Result<(), StoreError> {
 fn key_problem(key: &SeriesKey) -> Option<String> {
     let length = key.namespace.len() + key.name.len() + key.metric.len();
     if length > LONGEST_KEY {
-        return Some(format!("namespace, name and metric are {length} bytes long; at most {LONGEST_KEY}"));
+        return Some(format!(
+            "namespace, name and metric are {length} bytes long; at most {LONGEST_KEY}"
+        ));
     }
     let nul = [&key.namespace, &key.name, &key.metric].iter().any(|part| part.contains('\0'));
     nul.then(|| "the name holds a NUL character".to_owned())
@@ -80,7 +87,8 @@ fn replaces(newer: &Minute, older: &Minute) -> bool {
     newer.samples >= older.samples
 }
 
-/// One list of two, each ordered by time; of two records of one instant the fuller stays, of equals the newer.
+/// One list of two, each ordered by time; of two records of one instant the fuller stays, of equals
+/// the newer.
 pub(super) fn merge(older: Vec<Minute>, newer: Vec<Minute>) -> Vec<Minute> {
     if older.is_empty() {
         return newer;
@@ -103,8 +111,9 @@ pub(super) fn merge(older: Vec<Minute>, newer: Vec<Minute>) -> Vec<Minute> {
     merged
 }
 
-/// Minutes, ordered by time, as records of five minutes: mean of all samples (a minute counts by its samples), largest
-/// maximum, mean backlog of the minutes that have one, sum of samples. Gaps stay gaps.
+/// Minutes, ordered by time, as records of five minutes: mean of all samples (a minute counts by
+/// its samples), largest maximum, mean backlog of the minutes that have one, sum of samples. Gaps
+/// stay gaps.
 pub(super) fn five_minutes(minutes: &[Minute]) -> Vec<Minute> {
     minutes.chunk_by(|a, b| bucket(a) == bucket(b)).map(thin).collect()
 }
@@ -128,7 +137,8 @@ fn thin(minutes: &[Minute]) -> Minute {
     }
 }
 
-/// Mean by weight; kept between its extremes, so that equal values give that value and huge ones do not overflow.
+/// Mean by weight; kept between its extremes, so that equal values give that value and huge ones do
+/// not overflow.
 fn weighted(values: impl Iterator<Item = (f64, u16)>) -> Option<f64> {
     let (mut mean, mut weight) = (0.0, 0.0);
     for (value, samples) in values {
@@ -138,7 +148,8 @@ fn weighted(values: impl Iterator<Item = (f64, u16)>) -> Option<f64> {
     (weight > 0.0).then_some(mean)
 }
 
-/// Epoch seconds as an instant. What no timestamp can hold is never stored, so the fallback is never seen.
+/// Epoch seconds as an instant. What no timestamp can hold is never stored, so the fallback is
+/// never seen.
 pub(super) fn instant(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }

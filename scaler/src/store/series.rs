@@ -5,7 +5,8 @@ use std::sync::{PoisonError, RwLock};
 
 use super::SeriesKey;
 
-/// Key → id as the database assigned it. Ids never change while the database lives, and series are never deleted.
+/// Key → id as the database assigned it. Ids never change while the database lives, and series are
+/// never deleted.
 #[derive(Debug, Default)]
 pub(super) struct SeriesIds {
     known: RwLock<HashMap<SeriesKey, i64>>,

@@ -2,7 +2,7 @@
 
 use prewarm_forecaster::Minute;
 
-use super::note::{Kind, Note};
+use super::document::{Document, Kind};
 use super::records::instant;
 
 /// Hot rows of a series in `[$2, $3)`.
@@ -10,14 +10,15 @@ pub(super) const HOT: &str = "SELECT minute, mean, max, backlog, samples FROM mi
      WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute";
 
 /// Packed days of a series in `[$2, $3)`.
-pub(super) const DAYS: &str =
-    "SELECT day, step_s, n, codec, data FROM days WHERE series_id = $1 AND day >= $2 AND day < $3 ORDER BY day";
+pub(super) const DAYS: &str = "SELECT day, step_s, n, codec, data FROM days WHERE series_id = $1 AND day >= $2 AND day < $3 ORDER BY day";
 
 /// Id of a series.
-pub(super) const SERIES: &str = "SELECT id FROM series WHERE namespace = $1 AND name = $2 AND metric = $3";
+pub(super) const SERIES: &str =
+    "SELECT id FROM series WHERE namespace = $1 AND name = $2 AND metric = $3";
 
-/// What happens to a hot row that is there already: the fuller stays, of equals the newer. Nothing is written where nothing
-/// changes, which is the rule where a second replica sees the same numbers.
+/// What happens to a hot row that is there already: the fuller stays, of equals the newer. Nothing
+/// is written where nothing changes, which is the rule where a second replica sees the same
+/// numbers.
 pub(super) const FULLER_STAYS: &str = " ON CONFLICT (series_id, minute) DO UPDATE SET mean = excluded.mean, \
      max = excluded.max, backlog = excluded.backlog, samples = excluded.samples WHERE excluded.samples >= minutes.samples \
      AND (excluded.mean, excluded.max, excluded.backlog, excluded.samples) \
@@ -28,8 +29,7 @@ pub(super) const SERIES_AFTER: &str = "SELECT s.id, (SELECT min(minute) FROM min
      FROM series AS s WHERE s.id > $1 ORDER BY s.id LIMIT $2";
 
 /// Days before `$2` for which a series has hot rows.
-pub(super) const HOT_DAYS: &str =
-    "SELECT DISTINCT minute / 86400 * 86400 AS day FROM minutes WHERE series_id = $1 AND minute < $2 ORDER BY day";
+pub(super) const HOT_DAYS: &str = "SELECT DISTINCT minute / 86400 * 86400 AS day FROM minutes WHERE series_id = $1 AND minute < $2 ORDER BY day";
 
 /// The next `$4` days of minutes before `$1`, after day `$2` of series `$3`.
 pub(super) const DAYS_TO_THIN: &str = "SELECT day, series_id FROM days WHERE step_s = 60 AND day < $1 \
@@ -57,15 +57,14 @@ pub(super) const DROP_EARLIER: &str = "DELETE FROM notes WHERE series_id = $1 AN
      (SELECT at FROM notes WHERE series_id = $1 AND kind = $2 ORDER BY at DESC LIMIT 1 OFFSET $3)";
 
 /// Notes of a series in `[$3, $4)`.
-pub(super) const NOTES: &str =
-    "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 AND at >= $3 AND at < $4 ORDER BY at";
+pub(super) const NOTES: &str = "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 AND at >= $3 AND at < $4 ORDER BY at";
 
 /// The latest `$3` notes of a kind, the latest first.
-pub(super) const LATEST_NOTES: &str =
-    "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 ORDER BY at DESC LIMIT $3";
+pub(super) const LATEST_NOTES: &str = "SELECT at, codec, data FROM notes WHERE series_id = $1 AND kind = $2 ORDER BY at DESC LIMIT $3";
 
-/// What happens to a checkpoint that is there already: the younger stays, of equals the first, so that a second replica
-/// writes nothing. One that is younger by more than ten minutes is of a clock that was wrong.
+/// What happens to a checkpoint that is there already: the younger stays, of equals the first, so
+/// that a second replica writes nothing. One that is younger by more than ten minutes is of a clock
+/// that was wrong.
 pub(super) const YOUNGER_STAYS: &str = " ON CONFLICT (series_id) DO UPDATE SET at = excluded.at, \
      codec = excluded.codec, data = excluded.data \
      WHERE excluded.at > checkpoints.at OR checkpoints.at > excluded.at + 600";
@@ -81,11 +80,11 @@ pub(super) const DROP_NOTES: &str = "DELETE FROM notes WHERE (series_id, kind, a
      (SELECT series_id, kind, at FROM notes WHERE kind = $1 AND at < $2 LIMIT $3)";
 
 /// A note of a kind: at, codec, data.
-pub(super) type NoteRow = (i64, i32, Vec<u8>);
+pub(super) type DocumentRow = (i64, i32, Vec<u8>);
 
 /// The note that a row holds.
-pub(super) fn note(kind: Kind, (at, codec, data): NoteRow) -> Note {
-    Note { kind, at: instant(at), codec, data }
+pub(super) fn document(kind: Kind, (at, codec, data): DocumentRow) -> Document {
+    Document { kind, at: instant(at), codec, data }
 }
 
 /// A hot row: minute, mean, max, backlog, samples.

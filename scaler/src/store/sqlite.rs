@@ -7,19 +7,24 @@ use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Sqlite, Transaction};
 
 use super::checkpoint::{CheckpointRow, PackedCheckpoint, SeriesCheckpoint};
-use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
+use super::compaction::{self, CompactionBackend, FirstHot, Horizon, PackResult};
 use super::day::PackedDay;
+use super::document::{Document, Kind};
 use super::failure::{bad_url, within};
-use super::note::{Kind, Note};
 use super::records::{self, DAY_S};
 use super::series::SeriesIds;
-use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
+use super::{
+    Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql,
+};
 
-/// A newer schema is fine: a replica of the next version may have migrated already (see migrations/README.md).
+/// A newer schema is fine: a replica of the next version may have migrated already (see
+/// migrations/README.md).
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("../migrations/sqlite");
     migrations.set_ignore_missing(true);
@@ -36,8 +41,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, creating it if need be, and migrates it. `sqlite://relative.db`, `sqlite:///absolute.db`,
-    /// `sqlite::memory:` (lost with the process; tests).
+    /// Opens the file, creating it if need be, and migrates it. `sqlite://relative.db`,
+    /// `sqlite:///absolute.db`, `sqlite::memory:` (lost with the process; tests).
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let memory = url == "sqlite::memory:";
         let options: SqliteConnectOptions = url.parse().map_err(bad_url)?;
@@ -49,7 +54,8 @@ impl SqliteStore {
             .busy_timeout(BUSY)
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
-        let directory = options.get_filename().parent().filter(|d| !memory && !d.as_os_str().is_empty());
+        let directory =
+            options.get_filename().parent().filter(|d| !memory && !d.as_os_str().is_empty());
         if let Some(missing) = directory.filter(|d| !d.is_dir()) {
             let missing = missing.display();
             return Err(StoreError::Url(format!(
@@ -66,8 +72,11 @@ impl SqliteStore {
         };
         let writer = pool(1).connect_lazy_with(options.clone());
         migrate(&writer).await?;
-        let readers =
-            if memory { writer.clone() } else { pool(READERS).connect_lazy_with(options.pragma("query_only", "on")) };
+        let readers = if memory {
+            writer.clone()
+        } else {
+            pool(READERS).connect_lazy_with(options.pragma("query_only", "on"))
+        };
         Ok(Self { writer, readers, ids: SeriesIds::default() })
     }
 
@@ -82,12 +91,18 @@ impl SqliteStore {
             records.push((id, key, *minute));
         }
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let learned = if unknown.is_empty() { Vec::new() } else { assign(&mut tx, &unknown).await? };
-        let found = |key: &SeriesKey| learned.binary_search_by(|(k, _)| k.cmp(key)).ok().map(|at| learned[at].1);
-        let records: Vec<(i64, &Minute)> =
-            records.into_iter().filter_map(|(id, key, minute)| Some((id.or_else(|| found(key))?, minute))).collect();
+        let learned =
+            if unknown.is_empty() { Vec::new() } else { assign(&mut tx, &unknown).await? };
+        let found = |key: &SeriesKey| {
+            learned.binary_search_by(|(k, _)| k.cmp(key)).ok().map(|at| learned[at].1)
+        };
+        let records: Vec<(i64, &Minute)> = records
+            .into_iter()
+            .filter_map(|(id, key, minute)| Some((id.or_else(|| found(key))?, minute)))
+            .collect();
         for chunk in records.chunks(ROWS_A_STATEMENT) {
-            let text = if chunk.len() == ROWS_A_STATEMENT { FULL.clone() } else { upsert(chunk.len()) };
+            let text =
+                if chunk.len() == ROWS_A_STATEMENT { FULL.clone() } else { upsert(chunk.len()) };
             let mut statement = sqlx::query(sqlx::AssertSqlSafe(text));
             for (id, minute) in chunk {
                 statement = statement
@@ -105,13 +120,17 @@ impl SqliteStore {
         Ok(())
     }
 
-    async fn write_notes(&self, key: &SeriesKey, notes: &[Note]) -> Result<(), StoreError> {
+    async fn write_notes(&self, key: &SeriesKey, notes: &[Document]) -> Result<(), StoreError> {
         records::check_key(key)?;
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let learned = assign(&mut tx, &[key]).await?;
         let id = learned.first().map(|(_, id)| *id);
-        for Note { kind, at, codec, data } in notes {
-            let put = sqlx::query(sql::PUT_NOTE).bind(id).bind(kind.as_str()).bind(at.as_second()).bind(codec);
+        for Document { kind, at, codec, data } in notes {
+            let put = sqlx::query(sql::PUT_NOTE)
+                .bind(id)
+                .bind(kind.as_str())
+                .bind(at.as_second())
+                .bind(codec);
             put.bind(data).execute(&mut *tx).await?;
             if let Some(kept) = kind.kept() {
                 let drop = sqlx::query(sql::DROP_EARLIER).bind(id).bind(kind.as_str());
@@ -132,9 +151,11 @@ impl SqliteStore {
             }
         }
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let learned = if unknown.is_empty() { Vec::new() } else { assign(&mut tx, &unknown).await? };
+        let learned =
+            if unknown.is_empty() { Vec::new() } else { assign(&mut tx, &unknown).await? };
         for (key, PackedCheckpoint { at, codec, data }) in checkpoints {
-            let new = learned.binary_search_by(|(known, _)| known.cmp(key)).ok().map(|at| learned[at].1);
+            let new =
+                learned.binary_search_by(|(known, _)| known.cmp(key)).ok().map(|at| learned[at].1);
             let Some(id) = new.or_else(|| self.ids.find(key)) else { continue };
             let put = sqlx::query(sqlx::AssertSqlSafe(PUT_CHECKPOINT.clone()));
             put.bind(id).bind(at.as_second()).bind(codec).bind(data).execute(&mut *tx).await?;
@@ -165,7 +186,8 @@ impl SqliteStore {
         resolution: Resolution,
     ) -> Result<Vec<Minute>, StoreError> {
         let Some(id) = self.id(key).await? else { return Ok(Vec::new()) };
-        // Hot rows first: compaction moves rows from here to there, so none can slip through between the two.
+        // Hot rows first: compaction moves rows from here to there, so none can slip through
+        // between the two.
         let hot: Vec<sql::HotRow> =
             sqlx::query_as(sql::HOT).bind(id).bind(from).bind(to).fetch_all(&self.readers).await?;
         let days: Vec<PackedDay> = sqlx::query_as(sql::DAYS)
@@ -193,44 +215,56 @@ impl HistoryStore for SqliteStore {
         Box::pin(within(LIMIT, self.read(key, records::seconds(from, to, resolution), resolution)))
     }
 
-    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_documents<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        notes: &'a [Document],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(within(LIMIT, self.write_notes(key, notes)))
     }
 
-    fn notes<'a>(
+    fn documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         from: Timestamp,
         to: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
         Box::pin(within(LIMIT, async move {
             let Some(id) = self.id(key).await? else { return Ok(Vec::new()) };
-            let found = sqlx::query_as(sql::NOTES).bind(id).bind(kind.as_str()).bind(from.as_second());
-            let found: Vec<sql::NoteRow> = found.bind(to.as_second()).fetch_all(&self.readers).await?;
-            Ok(found.into_iter().map(|row| sql::note(kind, row)).collect())
+            let found =
+                sqlx::query_as(sql::NOTES).bind(id).bind(kind.as_str()).bind(from.as_second());
+            let found: Vec<sql::DocumentRow> =
+                found.bind(to.as_second()).fetch_all(&self.readers).await?;
+            Ok(found.into_iter().map(|row| sql::document(kind, row)).collect())
         }))
     }
 
-    fn latest_notes<'a>(
+    fn latest_documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         most: u32,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
         Box::pin(within(LIMIT, async move {
             let Some(id) = self.id(key).await? else { return Ok(Vec::new()) };
             let found = sqlx::query_as(sql::LATEST_NOTES).bind(id).bind(kind.as_str()).bind(most);
-            let found: Vec<sql::NoteRow> = found.fetch_all(&self.readers).await?;
-            Ok(found.into_iter().rev().map(|row| sql::note(kind, row)).collect())
+            let found: Vec<sql::DocumentRow> = found.fetch_all(&self.readers).await?;
+            Ok(found.into_iter().rev().map(|row| sql::document(kind, row)).collect())
         }))
     }
 
-    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_checkpoints<'a>(
+        &'a self,
+        checkpoints: &'a [SeriesCheckpoint],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(within(LIMIT, self.write_checkpoints(checkpoints)))
     }
 
-    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+    fn checkpoint<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+    ) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
         Box::pin(within(LIMIT, async move {
             let Some(id) = self.id(key).await? else { return Ok(None) };
             let found = sqlx::query_as(sql::CHECKPOINT).bind(id);
@@ -239,12 +273,21 @@ impl HistoryStore for SqliteStore {
         }))
     }
 
-    fn lease<'a>(&'a self, _: &'a SeriesKey, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn lease<'a>(
+        &'a self,
+        _: &'a SeriesKey,
+        _: &'a str,
+        _: SignedDuration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         // A file has one process that serves from it; it need not wait for itself after a crash.
         Box::pin(async { Ok(true) })
     }
 
-    fn heartbeat<'a>(&'a self, _: &'a str, _: SignedDuration) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+    fn heartbeat<'a>(
+        &'a self,
+        _: &'a str,
+        _: SignedDuration,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -260,14 +303,18 @@ impl HistoryStore for SqliteStore {
     }
 }
 
-impl Shelf for SqliteStore {
+impl CompactionBackend for SqliteStore {
     async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
         let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit).execute(&self.writer);
         within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
     }
 
-    async fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
-        let deleted = sqlx::query(sql::DROP_NOTES).bind(kind.as_str()).bind(before).bind(limit).execute(&self.writer);
+    async fn drop_documents(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
+        let deleted = sqlx::query(sql::DROP_NOTES)
+            .bind(kind.as_str())
+            .bind(before)
+            .bind(limit)
+            .execute(&self.writer);
         within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
     }
 
@@ -277,43 +324,74 @@ impl Shelf for SqliteStore {
     }
 
     async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
-        let found = sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit).fetch_all(&self.readers);
+        let found =
+            sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit).fetch_all(&self.readers);
         within(LIMIT, async { Ok(found.await?) }).await
     }
 
     async fn hot_days(&self, series: i64, before: i64) -> Result<Vec<i64>, StoreError> {
-        let found = sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before).fetch_all(&self.readers);
+        let found =
+            sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before).fetch_all(&self.readers);
         within(LIMIT, async { Ok(found.await?) }).await
     }
 
-    async fn days_to_thin(&self, before: i64, after: (i64, i64), limit: i64) -> Result<Vec<(i64, i64)>, StoreError> {
-        let found = sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
+    async fn days_to_thin(
+        &self,
+        before: i64,
+        after: (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        let found =
+            sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
         within(LIMIT, async { Ok(found.fetch_all(&self.readers).await?) }).await
     }
 
-    async fn repack(&self, series: i64, day: i64, horizon: Horizon) -> Result<Compacted, StoreError> {
+    async fn repack(
+        &self,
+        series: i64,
+        day: i64,
+        horizon: Horizon,
+    ) -> Result<Compacted, StoreError> {
         within(LIMIT, async {
             let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let hot: Vec<sql::HotRow> =
-                sqlx::query_as(sql::HOT).bind(series).bind(day).bind(day + DAY_S).fetch_all(&mut *tx).await?;
-            let packed: Option<PackedDay> =
-                sqlx::query_as(sql::DAYS).bind(series).bind(day).bind(day + 1).fetch_optional(&mut *tx).await?;
+            let hot: Vec<sql::HotRow> = sqlx::query_as(sql::HOT)
+                .bind(series)
+                .bind(day)
+                .bind(day + DAY_S)
+                .fetch_all(&mut *tx)
+                .await?;
+            let packed: Option<PackedDay> = sqlx::query_as(sql::DAYS)
+                .bind(series)
+                .bind(day)
+                .bind(day + 1)
+                .fetch_optional(&mut *tx)
+                .await?;
             let hot = hot.into_iter().map(sql::record).collect();
-            let (fate, done) = match compaction::fate(day, packed.as_ref(), hot, horizon) {
-                Ok(fate) => fate,
-                Err(error) => {
-                    let (namespace, name, metric) = sqlx::query_as(sql::NAMES).bind(series).fetch_one(&mut *tx).await?;
-                    report(&SeriesKey { namespace, name, metric }, day, &error);
-                    return Ok(Compacted::default());
-                }
-            };
-            if let Fate::Packed(packed) = &fate {
+            let (pack_result, done) =
+                match compaction::pack_result(day, packed.as_ref(), hot, horizon) {
+                    Ok(pack_result) => pack_result,
+                    Err(error) => {
+                        let (namespace, name, metric) =
+                            sqlx::query_as(sql::NAMES).bind(series).fetch_one(&mut *tx).await?;
+                        report(&SeriesKey { namespace, name, metric }, day, &error);
+                        return Ok(Compacted::default());
+                    }
+                };
+            if let PackResult::Packed(packed) = &pack_result {
                 let PackedDay { day, step_s, n, codec, data } = packed;
-                let put = sqlx::query(sql::PUT_DAY).bind(series).bind(day).bind(step_s).bind(n).bind(codec).bind(data);
+                let put = sqlx::query(sql::PUT_DAY)
+                    .bind(series)
+                    .bind(day)
+                    .bind(step_s)
+                    .bind(n)
+                    .bind(codec)
+                    .bind(data);
                 put.execute(&mut *tx).await?;
             }
-            if !matches!(fate, Fate::Stays) {
-                let clear = sqlx::query("DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3");
+            if !matches!(pack_result, PackResult::Stays) {
+                let clear = sqlx::query(
+                    "DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3",
+                );
                 clear.bind(series).bind(day).bind(day + DAY_S).execute(&mut *tx).await?;
             }
             tx.commit().await?;
@@ -323,7 +401,8 @@ impl Shelf for SqliteStore {
     }
 }
 
-/// SQLite has no lock for migrations: of two processes that start at once one fails, looks again and finds the work done.
+/// SQLite has no lock for migrations: of two processes that start at once one fails, looks again
+/// and finds the work done.
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     let mut attempt = 0;
     loop {
@@ -340,8 +419,12 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Ids of series (ordered by key), assigned where they have none yet.
-async fn assign(tx: &mut Transaction<'_, Sqlite>, keys: &[&SeriesKey]) -> Result<Vec<(SeriesKey, i64)>, StoreError> {
-    let names: serde_json::Value = keys.iter().map(|k| serde_json::json!([k.namespace, k.name, k.metric])).collect();
+async fn assign(
+    tx: &mut Transaction<'_, Sqlite>,
+    keys: &[&SeriesKey],
+) -> Result<Vec<(SeriesKey, i64)>, StoreError> {
+    let names: serde_json::Value =
+        keys.iter().map(|k| serde_json::json!([k.namespace, k.name, k.metric])).collect();
     let names = names.to_string();
     sqlx::query(
         "INSERT INTO series (namespace, name, metric) \

@@ -10,9 +10,9 @@ use prewarm_forecaster::tuning::MINUTE;
 
 use super::Trainer;
 use crate::clock::floor;
-use crate::metadata::Trigger;
 use crate::source::{MetricSource, Query, SourceError};
 use crate::store::{Resolution, Row, SeriesKey, StoreError};
+use crate::trigger::Trigger;
 
 /// One range query: a day of minutes, far below Prometheus' limit of 11,000 points.
 const CHUNK: SignedDuration = SignedDuration::from_hours(24);
@@ -31,13 +31,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const PARTIAL_ATTEMPTS: u32 = 5;
 
 impl Trainer {
-    /// Fills what the store lacks of the policy's history from the source's past, newest day first; returns how many
-    /// minutes were added.
-    pub(super) async fn backfill(&self, key: &Arc<SeriesKey>, trigger: &Trigger, source: &dyn MetricSource) -> usize {
-        let Some(query) = trigger.source.as_ref().map(|spec| &spec.signals.demand) else { return 0 };
+    /// Fills what the store lacks of the policy's history from the source's past, newest day first;
+    /// returns how many minutes were added.
+    pub(super) async fn backfill(
+        &self,
+        key: &Arc<SeriesKey>,
+        trigger: &Trigger,
+        source: &dyn MetricSource,
+    ) -> usize {
+        let Some(query) = trigger.source.as_ref().map(|spec| &spec.signals.demand) else {
+            return 0;
+        };
         let now = self.clock.now();
         let oldest = now - trigger.policy.history_window;
-        let days = (trigger.policy.history_window.as_secs_f64() / CHUNK.as_secs_f64()).ceil() as usize;
+        let days =
+            (trigger.policy.history_window.as_secs_f64() / CHUNK.as_secs_f64()).ceil() as usize;
         let mut added = 0;
         let mut empty_days = 0;
         let mut to = now;
@@ -105,7 +113,8 @@ impl Trainer {
         }
         let known: HashSet<Timestamp> = known.into_iter().map(|minute| minute.start).collect();
         let points = {
-            // Held while the source works, and not while one waits for it to recover: others have other sources.
+            // Held while the source works, and not while one waits for it to recover: others have
+            // other sources.
             let _turn = self.backfills.acquire().await.ok();
             source.range(query, from, to - MINUTE, MINUTE).await?
         };
@@ -115,7 +124,8 @@ impl Trainer {
             .map(|(start, value)| Row {
                 key: key.clone(),
                 // One sample stands for the minute: whatever was sampled live is fuller and wins.
-                minute: Minute { start, mean: value, max: value, backlog: None, samples: 1 }.rounded(),
+                minute: Minute { start, mean: value, max: value, backlog: None, samples: 1 }
+                    .rounded(),
             })
             .collect();
         self.store.append(&rows).await?;

@@ -1,4 +1,4 @@
-//! What was decided, as a note: one for all changes since the last.
+//! What was decided, as a document: one for all changes since the last.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use prewarm_forecaster::{Answer, Recommendation};
 use serde::Serialize;
 
-use crate::store::note::{Kind, Note};
+use crate::store::document::{Document, Kind};
 
 const CODEC: i32 = 1;
 
@@ -35,13 +35,16 @@ struct Record {
     lead_seconds: i64,
 }
 
-/// Those of `trail` (oldest first) after `last`; `None` if there are none.
-pub(super) fn note(trail: &[Arc<Recommendation>], last: Option<Timestamp>) -> Option<Note> {
-    let new = trail.iter().filter(|past| last.is_none_or(|last| past.at > last));
+/// Those of `transitions` (oldest first) after `last`; `None` if there are none.
+pub(super) fn document(
+    transitions: &[Arc<Recommendation>],
+    last: Option<Timestamp>,
+) -> Option<Document> {
+    let new = transitions.iter().filter(|past| last.is_none_or(|last| past.at > last));
     let records: Vec<Record> = new.map(|past| record(past)).collect();
     let at = records.first()?.at;
     let data = serde_json::to_vec(&records).ok()?;
-    Some(Note { kind: Kind::Decision, at, codec: CODEC, data })
+    Some(Document { kind: Kind::Decision, at, codec: CODEC, data })
 }
 
 fn record(recommendation: &Recommendation) -> Record {
@@ -80,18 +83,22 @@ mod tests {
     use prewarm_forecaster::{Parts, Reason};
 
     use super::*;
-    use crate::dashboard::scenes::recommend;
+    use crate::http::fixtures::recommend;
 
     #[test]
     fn each_change_is_noted_once() {
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let at = |slot: i32| start + SignedDuration::from_secs(15) * slot;
-        let change = |slot, replicas| Arc::new(recommend(at(slot), Reason::Live, replicas, Parts::default()));
-        let trail = [change(0, 1), change(3, 2), change(7, 3)];
-        let all = note(&trail, None).unwrap();
-        let later = note(&trail, Some(at(3))).unwrap();
-        assert_eq!((all.at, later.at, note(&trail, Some(at(7)))), (at(0), at(7), None));
-        let read = |note: &Note| serde_json::from_slice::<serde_json::Value>(&note.data).unwrap();
+        let change = |slot, replicas| {
+            Arc::new(recommend(at(slot), Reason::Live, replicas, Parts::default()))
+        };
+        let transitions = [change(0, 1), change(3, 2), change(7, 3)];
+        let all = document(&transitions, None).unwrap();
+        let later = document(&transitions, Some(at(3))).unwrap();
+        assert_eq!((all.at, later.at, document(&transitions, Some(at(7)))), (at(0), at(7), None));
+        let read = |document: &Document| {
+            serde_json::from_slice::<serde_json::Value>(&document.data).unwrap()
+        };
         assert_eq!(read(&all).as_array().unwrap().len(), 3);
         assert_eq!(read(&later)[0]["desiredReplicas"], 3);
         assert_eq!(read(&later)[0]["reason"], "live");

@@ -1,7 +1,7 @@
 //! Which replicas live: what leases rest on.
 //!
-//! A replica says that it lives once every few seconds, for all its leases at once, however many there are. When one stops, the
-//! others try for what it held.
+//! A replica says that it lives once every few seconds, for all its leases at once, however many
+//! there are. When one stops, the others try for what it held.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::store::SeriesKey;
 /// Between two signs of life. In real time, as the database's clock is.
 const BEAT: Duration = Duration::from_secs(4);
 
-/// A replica that has given no sign for so long has gone: with a beat and the spread, others take over within 25 s.
+/// A replica that has given no sign for so long has gone: with a beat and the spread, others take
+/// over within 25 s.
 const ALIVE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The attempts to take over many workloads are spread over so long.

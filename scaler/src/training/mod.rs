@@ -1,7 +1,8 @@
-//! Off the slots: fill history from the source's past, follow it with models, hand forecasts and choices to the collector.
+//! Off the slots: fill history from the source's past, follow it with models, hand forecasts and
+//! choices to the collector.
 //!
-//! One replica refits a series at a time (a lease in the store); the others read from the store what it has made, and so
-//! does each after a restart, until its own models have caught up.
+//! One replica refits a series at a time (a lease in the store); the others read from the store
+//! what it has made, and so does each after a restart, until its own models have caught up.
 
 mod backfill;
 mod decisions;
@@ -17,17 +18,17 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Mode;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::tuning::BUCKET;
 use prewarm_forecaster::tuning::update::ModelUpdate;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, floor};
-use crate::metadata::Trigger;
 use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::source::MetricSource;
 use crate::store::{HistoryStore, SeriesKey};
+use crate::trigger::Trigger;
 use trainer::WorkloadTrainer;
 
 /// After the end of a bucket its last minute is on its way to the store for so long.
@@ -46,11 +47,12 @@ const LOOKED_FOR: SignedDuration = SignedDuration::from_mins(1);
 /// After a failure: the store may be back.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// A lease that is not renewed for so long is free, whether its holder lives or not: two refits and a bit.
+/// A lease that is not renewed for so long is free, whether its holder lives or not: two refits and
+/// a bit.
 const LEASE: SignedDuration = SignedDuration::from_mins(12);
 
-/// Workloads whose models stay in memory, at about 2 MB each. Others are built from history for each refit, which is
-/// then made [`SELDOM`].
+/// Workloads whose models stay in memory, at about 2 MB each. Others are built from history for
+/// each refit, which is then made [`SELDOM`].
 const MODELS: usize = 2_000;
 
 /// Refits of workloads whose models are not kept; forecasts reach an hour further than is needed.
@@ -65,7 +67,7 @@ pub struct Trainer {
     store: Arc<dyn HistoryStore>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
-    rhythm: Rhythm,
+    rhythm: LoopTiming,
     /// This replica, as others see it.
     holder: String,
     /// How often another replica was found to have gone: its leases are free.
@@ -80,7 +82,12 @@ pub struct Trainer {
 
 impl Trainer {
     /// A refitter over a store.
-    pub fn new(store: Arc<dyn HistoryStore>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>, rhythm: Rhythm) -> Self {
+    pub fn new(
+        store: Arc<dyn HistoryStore>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        rhythm: LoopTiming,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             store,
@@ -167,8 +174,8 @@ impl Trainer {
         }
     }
 
-    /// Renews what is known of a workload, by refitting or by reading what another replica has made; `false` where that
-    /// should be tried again soon.
+    /// Renews what is known of a workload, by refitting or by reading what another replica has
+    /// made; `false` where that should be tried again soon.
     async fn refresh(&self, trainer: &mut WorkloadTrainer<'_>) -> bool {
         let key = trainer.key().clone();
         match self.store.lease(&key, &self.holder, LEASE).await {
@@ -194,7 +201,8 @@ impl Trainer {
     async fn refit(&self, trainer: &mut WorkloadTrainer<'_>) -> bool {
         let Ok(_turn) = self.fits.acquire().await else { return false };
         let started = Instant::now();
-        let outcome = trainer.learn(&*self.store, &self.models, self.rhythm, self.clock.now()).await;
+        let outcome =
+            trainer.learn(&*self.store, &self.models, self.rhythm, self.clock.now()).await;
         self.metrics.refitted(outcome.as_str(), started.elapsed());
         trainer.save(&*self.store, &self.metrics).await && outcome.settled()
     }
@@ -207,7 +215,7 @@ impl Trainer {
                 true
             }
             Err(error) => {
-                self.metrics.store_error("notes");
+                self.metrics.store_error("documents");
                 let key = trainer.key();
                 tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                     "cannot read the saved forecast");
@@ -222,7 +230,8 @@ fn next_bucket(at: Timestamp) -> Timestamp {
     floor(at, BUCKET) + BUCKET
 }
 
-/// A number of its own for every series, the same on every replica of this version: refits are spread over the day by it.
+/// A number of its own for every series, the same on every replica of this version: refits are
+/// spread over the day by it.
 pub fn refit_spread(key: &SeriesKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);

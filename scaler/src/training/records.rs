@@ -7,7 +7,7 @@ use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, S
 use serde::{Deserialize, Serialize};
 
 use crate::insight::{DayCost, SelectionRecord, why_name};
-use crate::store::note::{Kind, Note};
+use crate::store::document::{Document, Kind};
 
 const CODEC: i32 = 1;
 
@@ -64,9 +64,10 @@ struct DayRecord {
     static_peak_gpu_hours: f64,
 }
 
-/// A choice as a note; `None` if it cannot be written, which its types do not allow.
-pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Note> {
-    let Selection { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } = *chosen.selection;
+/// A choice as a document; `None` if it cannot be written, which its types do not allow.
+pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Document> {
+    let Selection { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } =
+        *chosen.selection;
     let record = ChoiceRecord {
         as_of: chosen.as_of,
         policy: policy.into(),
@@ -82,12 +83,13 @@ pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Note> {
         cost_ratio: chosen.selection.cost_ratio,
     };
     let data = serde_json::to_vec(&record).ok()?;
-    Some(Note { kind: Kind::Choice, at: chosen.since, codec: CODEC, data })
+    Some(Document { kind: Kind::Choice, at: chosen.since, codec: CODEC, data })
 }
 
-/// The choice that a note holds; `None` if a newer version wrote it, or something broke it.
-pub(super) fn choice(note: &Note) -> Option<SelectionRecord> {
-    let record: ChoiceRecord = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
+/// The choice that a document holds; `None` if a newer version wrote it, or something broke it.
+pub(super) fn choice(document: &Document) -> Option<SelectionRecord> {
+    let record: ChoiceRecord =
+        serde_json::from_slice(&document.data).ok().filter(|_| document.codec == CODEC)?;
     let choice = Selection {
         policy: record.policy.into(),
         best_reactive: record.best_reactive.into(),
@@ -95,16 +97,19 @@ pub(super) fn choice(note: &Note) -> Option<SelectionRecord> {
         days: record.days,
         days_won: record.days_won,
         gain: record.gain,
-        gain_interval: (record.gain_low.unwrap_or(f64::NEG_INFINITY), record.gain_high.unwrap_or(f64::INFINITY)),
+        gain_interval: (
+            record.gain_low.unwrap_or(f64::NEG_INFINITY),
+            record.gain_high.unwrap_or(f64::INFINITY),
+        ),
         expected: record.expected.into(),
         expected_reactive: record.expected_reactive.into(),
         cost_ratio: record.cost_ratio,
     };
-    Some(SelectionRecord { since: note.at, as_of: record.as_of, selection: Arc::new(choice) })
+    Some(SelectionRecord { since: document.at, as_of: record.as_of, selection: Arc::new(choice) })
 }
 
-/// A day as a note.
-pub(super) fn day_note(day: &DayCost) -> Option<Note> {
+/// A day as a document.
+pub(super) fn day_note(day: &DayCost) -> Option<Document> {
     let record = DayRecord {
         demand: day.demand,
         policy: day.policy.map(Into::into),
@@ -114,14 +119,15 @@ pub(super) fn day_note(day: &DayCost) -> Option<Note> {
         static_peak_gpu_hours: day.peak_gpu_hours,
     };
     let data = serde_json::to_vec(&record).ok()?;
-    Some(Note { kind: Kind::Day, at: day.day, codec: CODEC, data })
+    Some(Document { kind: Kind::Day, at: day.day, codec: CODEC, data })
 }
 
-/// The day that a note holds.
-pub(super) fn day(note: &Note) -> Option<DayCost> {
-    let record: DayRecord = serde_json::from_slice(&note.data).ok().filter(|_| note.codec == CODEC)?;
+/// The day that a document holds.
+pub(super) fn day(document: &Document) -> Option<DayCost> {
+    let record: DayRecord =
+        serde_json::from_slice(&document.data).ok().filter(|_| document.codec == CODEC)?;
     Some(DayCost {
-        day: note.at,
+        day: document.at,
         demand: record.demand,
         policy: record.policy.map(Into::into),
         prewarm: record.prewarm.into(),
@@ -143,19 +149,25 @@ const WHYS: [SelectionReason; 6] = [
 impl From<ShadowPolicy> for PolicyRecord {
     fn from(policy: ShadowPolicy) -> Self {
         match policy {
-            ShadowPolicy::Reactive { utilisation, scale_down_window } => {
-                Self::Reactive { utilisation, scale_down_window_seconds: scale_down_window.as_secs() }
-            }
-            ShadowPolicy::Forecast { quantile, forecast_utilisation, utilisation, hold, stabilisation, drain } => {
-                Self::Forecast {
-                    quantile,
-                    forecast_utilisation,
-                    utilisation,
-                    hold_seconds: hold.as_secs(),
-                    stabilisation_seconds: stabilisation.as_secs(),
-                    drain_seconds: drain.as_secs(),
-                }
-            }
+            ShadowPolicy::Reactive { utilisation, scale_down_window } => Self::Reactive {
+                utilisation,
+                scale_down_window_seconds: scale_down_window.as_secs(),
+            },
+            ShadowPolicy::Forecast {
+                quantile,
+                forecast_utilisation,
+                utilisation,
+                hold,
+                stabilisation,
+                drain,
+            } => Self::Forecast {
+                quantile,
+                forecast_utilisation,
+                utilisation,
+                hold_seconds: hold.as_secs(),
+                stabilisation_seconds: stabilisation.as_secs(),
+                drain_seconds: drain.as_secs(),
+            },
         }
     }
 }
@@ -164,9 +176,10 @@ impl From<PolicyRecord> for ShadowPolicy {
     fn from(record: PolicyRecord) -> Self {
         let seconds = SignedDuration::from_secs;
         match record {
-            PolicyRecord::Reactive { utilisation, scale_down_window_seconds } => {
-                Self::Reactive { utilisation, scale_down_window: seconds(scale_down_window_seconds) }
-            }
+            PolicyRecord::Reactive { utilisation, scale_down_window_seconds } => Self::Reactive {
+                utilisation,
+                scale_down_window: seconds(scale_down_window_seconds),
+            },
             PolicyRecord::Forecast {
                 quantile,
                 forecast_utilisation,
@@ -228,8 +241,11 @@ mod tests {
                 expected_reactive: Costs::default(),
                 cost_ratio: 30.0,
             };
-            let chosen =
-                SelectionRecord { since: at(1_800_000_000), as_of: at(1_800_021_600), selection: Arc::new(choice) };
+            let chosen = SelectionRecord {
+                since: at(1_800_000_000),
+                as_of: at(1_800_021_600),
+                selection: Arc::new(choice),
+            };
             assert_eq!(super::choice(&choice_note(&chosen).unwrap()), Some(chosen));
         }
     }
@@ -246,9 +262,9 @@ mod tests {
             reactive: sums,
             peak_gpu_hours: 48.0,
         };
-        let note = day_note(&cost).unwrap();
-        assert_eq!(super::day(&note), Some(cost));
-        assert_eq!(super::day(&Note { codec: 2, ..note.clone() }), None);
-        assert_eq!(super::choice(&note), None);
+        let document = day_note(&cost).unwrap();
+        assert_eq!(super::day(&document), Some(cost));
+        assert_eq!(super::day(&Document { codec: 2, ..document.clone() }), None);
+        assert_eq!(super::choice(&document), None);
     }
 }

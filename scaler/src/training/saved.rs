@@ -9,30 +9,34 @@ use prewarm_forecaster::tuning::horizon::ACTIVATION_DELAY;
 use prewarm_forecaster::tuning::update::ModelUpdate;
 
 use super::{Trainer, records};
-use crate::metadata::Trigger;
-use crate::store::note::{Kind, unpack_forecast};
+use crate::store::document::{Kind, unpack_forecast};
 use crate::store::{SeriesKey, StoreError};
+use crate::trigger::Trigger;
 
 impl Trainer {
-    /// The forecast and the choice that are in force at `now` on a replica that has been here all the time. Where none is
-    /// yet, the first one, which is better at once. What cannot be read counts as absent; [`Trainer::run`] says so.
+    /// The forecast and the choice that are in force at `now` on a replica that has been here all
+    /// the time. Where none is yet, the first one, which is better at once. What cannot be read
+    /// counts as absent; [`Trainer::run`] says so.
     pub async fn saved(
         &self,
         key: &Arc<SeriesKey>,
         trigger: &Trigger,
         now: Timestamp,
     ) -> Result<ModelUpdate, StoreError> {
-        if trigger.policy.scaled_job || trigger.source.is_none() || trigger.policy.mode == Mode::Off {
+        if trigger.policy.scaled_job || trigger.source.is_none() || trigger.policy.mode == Mode::Off
+        {
             return Ok(ModelUpdate::default());
         }
         // The newest may act later only.
-        let forecasts = self.store.latest_notes(key, Kind::Forecast, 2);
-        let choices = self.store.latest_notes(key, Kind::Choice, 2);
+        let forecasts = self.store.latest_documents(key, Kind::Forecast, 2);
+        let choices = self.store.latest_documents(key, Kind::Choice, 2);
         let (forecasts, choices) = tokio::try_join!(forecasts, choices)?;
-        let forecasts: Vec<Forecast> = forecasts.iter().filter_map(|note| unpack_forecast(note).ok()).collect();
+        let forecasts: Vec<Forecast> =
+            forecasts.iter().filter_map(|document| unpack_forecast(document).ok()).collect();
         let choices: Vec<_> = choices.iter().filter_map(records::choice).collect();
         let acts = |since: Timestamp| since + ACTIVATION_DELAY <= now;
-        let forecast = forecasts.iter().rfind(|forecast| acts(forecast.origin())).or(forecasts.first());
+        let forecast =
+            forecasts.iter().rfind(|forecast| acts(forecast.origin())).or(forecasts.first());
         let choice = choices.iter().rfind(|chosen| acts(chosen.since)).or(choices.first());
         let selection = choice.map(|chosen| chosen.selection.clone());
         Ok(ModelUpdate { forecast: forecast.cloned(), selection, from: None })

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::tuning::inputs::SimulationInputs;
-use prewarm_forecaster::tuning::model::{Forecasts, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel, settled};
+use prewarm_forecaster::tuning::model::{
+    Forecasts, ModelInit, RefitSchedule, TrainingOutput, WorkloadModel, settled,
+};
 use prewarm_forecaster::tuning::simulator::Block;
 use prewarm_forecaster::tuning::update::ModelUpdate;
 use prewarm_forecaster::tuning::{BUCKET, MINUTE};
@@ -15,11 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::inputs::{fingerprint, simulation_inputs};
 use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
 use crate::clock::floor;
-use crate::insight::Insight;
+use crate::cold_starts;
+use crate::insight::TrainingStatus;
 use crate::metrics::Metrics;
 use crate::registry::Workload;
-use crate::start_ups;
-use crate::store::note::{Kind, Note, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast};
+use crate::store::document::{
+    Document, Kind, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast,
+};
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
 
 /// Models begin anew from the store after so long, so that they do not grow for ever.
@@ -71,17 +75,21 @@ pub(super) struct WorkloadTrainer<'a> {
     model: Option<Box<WorkloadModel>>,
     /// That the model may be kept.
     kept: Option<OwnedSemaphorePermit>,
-    insight: Insight,
+    insight: TrainingStatus,
     forecast: Option<Forecast>,
     /// What is to be written.
-    waiting: Vec<Note>,
+    waiting: Vec<Document>,
     saved_forecast: Option<Timestamp>,
     saved_blocks: Option<Timestamp>,
     saved_decision: Option<Timestamp>,
 }
 
 impl<'a> WorkloadTrainer<'a> {
-    pub(super) fn new(workload: &'a Arc<Workload>, policy: Arc<Policy>, out: &'a watch::Sender<ModelUpdate>) -> Self {
+    pub(super) fn new(
+        workload: &'a Arc<Workload>,
+        policy: Arc<Policy>,
+        out: &'a watch::Sender<ModelUpdate>,
+    ) -> Self {
         Self {
             workload,
             policy,
@@ -89,7 +97,7 @@ impl<'a> WorkloadTrainer<'a> {
             reads: false,
             model: None,
             kept: None,
-            insight: Insight::default(),
+            insight: TrainingStatus::default(),
             forecast: None,
             waiting: Vec::new(),
             saved_forecast: None,
@@ -102,7 +110,8 @@ impl<'a> WorkloadTrainer<'a> {
         self.workload.key()
     }
 
-    /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept, and nothing costs much.
+    /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept,
+    /// and nothing costs much.
     pub(super) fn keeps_models(&self) -> bool {
         self.model.is_some() || self.insight.forecast_origin.is_none()
     }
@@ -116,7 +125,9 @@ impl<'a> WorkloadTrainer<'a> {
     pub(super) fn is_behind(&self, now: Timestamp) -> bool {
         let bucket = floor(now - READ, BUCKET);
         let known = self.insight.forecast_origin;
-        self.reads && known.is_some_and(|origin| origin < bucket) && now < bucket + READ + LOOKED_FOR
+        self.reads
+            && known.is_some_and(|origin| origin < bucket)
+            && now < bucket + READ + LOOKED_FOR
     }
 
     /// Forgets the models: history has changed, or another replica follows it.
@@ -126,22 +137,31 @@ impl<'a> WorkloadTrainer<'a> {
         self.insight.report = None;
     }
 
-    /// Reads forecast, choices and days from the store, and hands them on where they are newer than what is known.
-    pub(super) async fn load_checkpoint(&mut self, store: &dyn HistoryStore, now: Timestamp) -> Result<(), StoreError> {
+    /// Reads forecast, choices and days from the store, and hands them on where they are newer than
+    /// what is known.
+    pub(super) async fn load_checkpoint(
+        &mut self,
+        store: &dyn HistoryStore,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let key = self.key().clone();
         let ahead = now + DAYS;
-        let forecasts = store.notes(&key, Kind::Forecast, now - DAYS, ahead).await?;
-        let choices = store.notes(&key, Kind::Choice, now - YEAR, ahead).await?;
-        let days = store.notes(&key, Kind::Day, now - DAYS, ahead).await?;
+        let forecasts = store.documents(&key, Kind::Forecast, now - DAYS, ahead).await?;
+        let choices = store.documents(&key, Kind::Choice, now - YEAR, ahead).await?;
+        let days = store.documents(&key, Kind::Day, now - DAYS, ahead).await?;
         match forecasts.last().map(unpack_forecast) {
-            Some(Ok(forecast)) if self.insight.forecast_origin.is_none_or(|known| known < forecast.origin()) => {
+            Some(Ok(forecast))
+                if self.insight.forecast_origin.is_none_or(|known| known < forecast.origin()) =>
+            {
                 self.saved_forecast = Some(forecast.origin());
                 self.forecast = Some(forecast);
                 // Whether it may act is known to who made it.
                 self.insight.no_forecast = None;
             }
-            Some(Err(error)) => tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
-                error = %error, "the saved forecast cannot be read"),
+            Some(Err(error)) => {
+                tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
+                error = %error, "the saved forecast cannot be read")
+            }
             _ => {}
         }
         let from = choices.len().saturating_sub(CHOICES);
@@ -156,19 +176,24 @@ impl<'a> WorkloadTrainer<'a> {
         &mut self,
         store: &dyn HistoryStore,
         models: &Arc<Semaphore>,
-        rhythm: Rhythm,
+        rhythm: LoopTiming,
         now: Timestamp,
     ) -> Outcome {
         let lead = self.workload.recommendation().map(|latest| latest.decision.parts.lead);
         let key = self.workload.key();
-        // From the store and not from what was seen: who refits next goes on with the same simulations.
-        let book = match start_ups::read(store, key, now).await {
-            Ok(book) => book,
+        // From the store and not from what was seen: who refits next goes on with the same
+        // simulations.
+        let history = match cold_starts::read(store, key, now).await {
+            Ok(history) => history,
             Err(error) => return self.cannot_load(&error),
         };
-        let inputs = simulation_inputs(&self.policy, rhythm, lead, &book);
+        let inputs = simulation_inputs(&self.policy, rhythm, lead, &history);
         let oldest = floor(now - self.policy.history_window, BUCKET);
-        if self.model.as_ref().is_some_and(|model| *model.inputs() != inputs || model.start() < oldest - RENEWED) {
+        if self
+            .model
+            .as_ref()
+            .is_some_and(|model| *model.inputs() != inputs || model.start() < oldest - RENEWED)
+        {
             self.reset();
         }
         let from = self.model.as_ref().map_or(oldest, |model| model.next());
@@ -176,7 +201,7 @@ impl<'a> WorkloadTrainer<'a> {
             let minutes = store.load(self.workload.key(), from, now, Resolution::Minute).await?;
             let blocks = match self.model {
                 Some(_) => Vec::new(),
-                None => store.notes(self.workload.key(), Kind::Blocks, now - DAYS, now).await?,
+                None => store.documents(self.workload.key(), Kind::Blocks, now - DAYS, now).await?,
             };
             Ok::<_, StoreError>((minutes, blocks))
         };
@@ -190,7 +215,9 @@ impl<'a> WorkloadTrainer<'a> {
             Some(model) => model,
             None => {
                 let first = minutes.first().map(|minute| floor(minute.start, BUCKET));
-                let Some(from) = first.filter(|first| *first < until) else { return self.without_history() };
+                let Some(from) = first.filter(|first| *first < until) else {
+                    return self.without_history();
+                };
                 Box::new(self.begin(inputs, &blocks, from, until))
             }
         };
@@ -215,9 +242,15 @@ impl<'a> WorkloadTrainer<'a> {
     }
 
     /// A model that has seen nothing, but what the store knows of its simulated policies.
-    fn begin(&mut self, inputs: SimulationInputs, blocks: &[Note], from: Timestamp, to: Timestamp) -> WorkloadModel {
+    fn begin(
+        &mut self,
+        inputs: SimulationInputs,
+        blocks: &[Document],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> WorkloadModel {
         let of = fingerprint(&inputs.simulator(&self.policy).identity());
-        let unpack = |note: &Note| unpack_blocks(note, of).unwrap_or_default();
+        let unpack = |document: &Document| unpack_blocks(document, of).unwrap_or_default();
         let blocks: Vec<Block> = blocks.iter().flat_map(unpack).collect();
         self.saved_blocks = blocks.last().map(|block| block.start);
         WorkloadModel::new(ModelInit {
@@ -286,14 +319,16 @@ impl<'a> WorkloadTrainer<'a> {
         let day = SignedDuration::from_hours(24);
         let unsaved = self.saved_blocks.map_or(Timestamp::UNIX_EPOCH, |saved| floor(saved, day));
         let (blocks, of) = (model.blocks_from(unsaved), fingerprint(&model.identity()));
-        if let Some(last) = blocks.last().map(|block| block.start).filter(|last| self.saved_blocks < Some(*last)) {
+        if let Some(last) =
+            blocks.last().map(|block| block.start).filter(|last| self.saved_blocks < Some(*last))
+        {
             self.waiting.extend(pack_blocks(blocks, of).unwrap_or_default());
             self.saved_blocks = Some(last);
         }
         if let Ok(forecast) = output.forecast {
             let origin = forecast.origin();
             if self.saved_forecast != Some(origin) {
-                self.waiting.retain(|note| note.kind != Kind::Forecast);
+                self.waiting.retain(|document| document.kind != Kind::Forecast);
                 self.waiting.extend(pack_forecast(&forecast));
                 self.saved_forecast = Some(origin);
             }
@@ -302,7 +337,8 @@ impl<'a> WorkloadTrainer<'a> {
         self.publish();
     }
 
-    /// Says once why no forecast may act, and once that one may again. `provisional`: there is one to record.
+    /// Says once why no forecast may act, and once that one may again. `provisional`: there is one
+    /// to record.
     fn tell_no_forecast(&mut self, provisional: bool, reason: Option<NoForecast>) {
         let key = self.workload.key();
         let known = self.insight.no_forecast.as_ref().map(NoForecast::as_str);
@@ -324,7 +360,11 @@ impl<'a> WorkloadTrainer<'a> {
                 "no forecast may act: {reason}"
             ),
             None if known.is_some() => {
-                tracing::info!(workload.namespace = key.namespace, workload.name = key.name, "a forecast may act")
+                tracing::info!(
+                    workload.namespace = key.namespace,
+                    workload.name = key.name,
+                    "a forecast may act"
+                )
             }
             None => {}
         }
@@ -333,20 +373,20 @@ impl<'a> WorkloadTrainer<'a> {
 
     /// Writes what waits; what cannot be written waits on, the newest of it.
     pub(super) async fn save(&mut self, store: &dyn HistoryStore, metrics: &Metrics) -> bool {
-        // A bucket has as many slots as a trail has places: none is missed.
-        let trail = self.workload.trail();
-        self.waiting.extend(decisions::note(&trail, self.saved_decision));
-        self.saved_decision = trail.last().map(|last| last.at).max(self.saved_decision);
+        // A bucket has as many slots as a transitions has places: none is missed.
+        let transitions = self.workload.transitions();
+        self.waiting.extend(decisions::document(&transitions, self.saved_decision));
+        self.saved_decision = transitions.last().map(|last| last.at).max(self.saved_decision);
         if self.waiting.is_empty() {
             return true;
         }
-        match store.note(self.workload.key(), &self.waiting).await {
+        match store.save_documents(self.workload.key(), &self.waiting).await {
             Ok(()) => {
                 self.waiting.clear();
                 true
             }
             Err(error) => {
-                metrics.store_error("note");
+                metrics.store_error("document");
                 let key = self.workload.key();
                 tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                     "cannot save forecast and choice: they act, and are written later");

@@ -2,7 +2,7 @@
 
 mod status;
 
-pub use status::Standing;
+pub use status::WorkloadStatus;
 
 /// Identity of a series: the trigger, not its source's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,11 +1,12 @@
-//! One word on where a workload stands, for people and for metrics: the answer table's row, or why there is none.
+//! One word on where a workload stands, for people and for metrics: the answer table's row, or why
+//! there is none.
 
 use jiff::Timestamp;
 use prewarm_forecaster::{Answer, Recommendation, State};
 
 /// Where a workload stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum WorkloadStatus {
     /// Its metadata is wrong: callers are told so.
     Invalid,
     /// Registered, first decision pending.
@@ -16,7 +17,7 @@ pub enum Standing {
     Decided(State),
 }
 
-impl Standing {
+impl WorkloadStatus {
     /// Every standing.
     pub const ALL: [Self; 10] = [
         Self::Invalid,
@@ -31,7 +32,8 @@ impl Standing {
         Self::Decided(State::NoData),
     ];
 
-    /// Where a workload stands at `now`, by whether its metadata is valid and by its latest recommendation.
+    /// Where a workload stands at `now`, by whether its metadata is valid and by its latest
+    /// recommendation.
     pub fn of(valid: bool, latest: Option<&Recommendation>, now: Timestamp) -> Self {
         match latest {
             _ if !valid => Self::Invalid,
@@ -54,7 +56,9 @@ impl Standing {
     /// The value and the activity that callers are told; `None` while they are told to hold.
     pub fn vouched(self, latest: Option<&Recommendation>) -> Option<(f64, bool)> {
         match (self, latest?.answer) {
-            (Self::Decided(_), Answer::Value { metric_value, active }) => Some((metric_value, active)),
+            (Self::Decided(_), Answer::Value { metric_value, active }) => {
+                Some((metric_value, active))
+            }
             _ => None,
         }
     }

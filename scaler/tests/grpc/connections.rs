@@ -12,8 +12,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::served::{Client, Served, Setting, active, metric, scaled_object, soon, spec, value};
 
-/// Forwards one connection until frozen; then it holds both ends open and neither reads nor writes: a peer whose
-/// machine has died looks like this.
+/// Forwards one connection until frozen; then it holds both ends open and neither reads nor writes:
+/// a peer whose machine has died looks like this.
 struct Relay {
     address: SocketAddr,
     frozen: CancellationToken,
@@ -37,7 +37,13 @@ impl Relay {
     }
 
     async fn client(&self) -> Client {
-        Client::new(Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap())
+        Client::new(
+            Endpoint::from_shared(format!("http://{}", self.address))
+                .unwrap()
+                .connect()
+                .await
+                .unwrap(),
+        )
     }
 }
 
@@ -80,7 +86,11 @@ async fn c33_a_peer_that_stalls_is_cut_at_the_limit() {
     let started = Instant::now();
     served.shutdown.cancel();
     soon(&mut served.running).await.unwrap().unwrap();
-    assert!(started.elapsed() >= Duration::from_millis(300), "nothing had to be cut: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_millis(300),
+        "nothing had to be cut: {:?}",
+        started.elapsed()
+    );
     let default = Timing::default();
     assert!(default.drain < Duration::from_secs(10));
 }
@@ -101,8 +111,10 @@ async fn a_peer_that_says_nothing_is_shown_out() {
 /// Two replicas behind `round_robin`, each restarted in turn, under constant questions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c34_a_rolling_restart_leaves_no_moment_without_an_answer() {
-    let mut replicas =
-        vec![replica("127.0.0.1:0".parse().unwrap()).await, replica("127.0.0.1:0".parse().unwrap()).await];
+    let mut replicas = vec![
+        replica("127.0.0.1:0".parse().unwrap()).await,
+        replica("127.0.0.1:0".parse().unwrap()).await,
+    ];
     let endpoints = replicas.iter().map(|served| format!("http://{}", served.address));
     let channel = Channel::balance_list(endpoints.map(|uri| Endpoint::from_shared(uri).unwrap()));
     let mut client = Client::new(channel);
@@ -120,7 +132,8 @@ async fn c34_a_rolling_restart_leaves_no_moment_without_an_answer() {
                         assert_eq!(value.metric_value_float, 8.0);
                         (answers, failures_in_a_row) = (answers + 1, 0);
                     }
-                    // grpc-go repeats a call that met the end of its connection; this client does not.
+                    // grpc-go repeats a call that met the end of its connection; this client does
+                    // not.
                     Err(_) => failures_in_a_row += 1,
                 }
                 // One for each replica's connection.

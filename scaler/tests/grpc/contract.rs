@@ -16,12 +16,20 @@ async fn c02_unknown_keys_and_kedas_own_are_accepted() {
     let plain = scaled_object("llama");
     let expected = spec(&mut client, &plain).await.unwrap();
     let mut full = scaled_object("llama");
-    for (key, value) in [("enableTLS", "true"), ("unsafeSsl", "false"), ("caCert", "pem"), ("somethingFromEnv", "x")] {
+    for (key, value) in [
+        ("enableTLS", "true"),
+        ("unsafeSsl", "false"),
+        ("caCert", "pem"),
+        ("somethingFromEnv", "x"),
+    ] {
         full = with(full, key, value);
     }
     assert_eq!(spec(&mut client, &full).await.unwrap(), expected);
     served.publish(&full, value(8.0));
-    assert_eq!(metric(&mut client, &full, &expected.metric_name).await.unwrap().metric_value_float, 8.0);
+    assert_eq!(
+        metric(&mut client, &full, &expected.metric_name).await.unwrap().metric_value_float,
+        8.0
+    );
 }
 
 #[tokio::test]
@@ -59,7 +67,10 @@ async fn c05_one_spec_whose_name_is_a_path_segment_and_stays() {
     let mut client = served.client().await;
     let name = spec(&mut client, &scaled_object("llama")).await.unwrap().metric_name;
     assert!((1..=63).contains(&name.len()), "{name}");
-    assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+    assert!(
+        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+        "{name}"
+    );
     let other = with(with(scaled_object("llama"), "threshold", "7.5"), "leadTime", "6m");
     assert_eq!(spec(&mut client, &other).await.unwrap().metric_name, name);
 }
@@ -71,8 +82,13 @@ async fn c06_target_is_a_positive_float_and_its_ceiling() {
     for (threshold, float, int) in
         [("4", 4.0, 4), ("0.001", 0.001, 1), ("22.2222", 22.222, 23), ("1e9", 1e9, 1_000_000_000)]
     {
-        let spec = spec(&mut client, &with(scaled_object("llama"), "threshold", threshold)).await.unwrap();
-        assert_eq!((spec.target_size_float, spec.target_size), (float, int), "threshold {threshold}");
+        let spec =
+            spec(&mut client, &with(scaled_object("llama"), "threshold", threshold)).await.unwrap();
+        assert_eq!(
+            (spec.target_size_float, spec.target_size),
+            (float, int),
+            "threshold {threshold}"
+        );
     }
 }
 
@@ -85,8 +101,14 @@ async fn c07_a_bad_target_is_refused_by_name() {
         let status = spec(&mut client, &reference).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{threshold}");
         assert!(status.message().contains("\nthreshold: "), "{}", status.message());
-        assert_eq!(metric(&mut client, &reference, "any").await.unwrap_err().code(), Code::InvalidArgument);
-        assert_eq!(active(&mut client, &reference).await.unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(
+            metric(&mut client, &reference, "any").await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        assert_eq!(
+            active(&mut client, &reference).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
     assert!(served.registry.is_empty(), "nothing is registered for a trigger without a target");
 }
@@ -106,13 +128,17 @@ async fn c07_bad_metadata_beside_a_good_target_holds_and_names_every_key() {
         active(&mut client, &bad).await.unwrap_err(),
     ] {
         assert_eq!(status.code(), Code::InvalidArgument);
-        let keys: Vec<_> = status.message().lines().skip(1).filter_map(|line| line.split(':').next()).collect();
+        let keys: Vec<_> =
+            status.message().lines().skip(1).filter_map(|line| line.split(':').next()).collect();
         assert!(keys.contains(&"quantile") && keys.contains(&"keepWarm"), "{}", status.message());
     }
     // The edit undone: what is decided under the good metadata answers again.
     assert_eq!(spec(&mut client, &good).await.unwrap(), expected);
     served.publish(&good, value(8.0));
-    assert_eq!(metric(&mut client, &good, &expected.metric_name).await.unwrap().metric_value_float, 8.0);
+    assert_eq!(
+        metric(&mut client, &good, &expected.metric_name).await.unwrap().metric_value_float,
+        8.0
+    );
 }
 
 #[tokio::test]
@@ -124,8 +150,14 @@ async fn c07_an_empty_reference_is_refused() {
     nameless.name = "llama".into();
     nameless.namespace.clear();
     assert_eq!(active(&mut client, &nameless).await.unwrap_err().code(), Code::InvalidArgument);
-    assert_eq!(client.stream_is_active(nameless.clone()).await.unwrap_err().code(), Code::InvalidArgument);
-    assert_eq!(client.stream_metric_spec(nameless).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        client.stream_is_active(nameless.clone()).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    assert_eq!(
+        client.stream_metric_spec(nameless).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
 }
 
 #[tokio::test]
@@ -160,16 +192,27 @@ async fn c10_value_is_finite_rounded_and_zero_in_both_fields_together() {
     let mut client = served.client().await;
     let reference = scaled_object("llama");
     let name = served.answering(&mut client, &reference, value(0.0)).await;
-    for (published, float, int) in
-        [(0.0, 0.0, 0), (0.0004, 0.0, 0), (22.2222, 22.222, 23), (5.0, 5.0, 5), (1e300, 1e13, 10_000_000_000_000)]
-    {
+    for (published, float, int) in [
+        (0.0, 0.0, 0),
+        (0.0004, 0.0, 0),
+        (22.2222, 22.222, 23),
+        (5.0, 5.0, 5),
+        (1e300, 1e13, 10_000_000_000_000),
+    ] {
         served.publish(&reference, value(published));
         let value = metric(&mut client, &reference, &name).await.unwrap();
-        assert_eq!((value.metric_value_float, value.metric_value), (float, int), "published {published}");
+        assert_eq!(
+            (value.metric_value_float, value.metric_value),
+            (float, int),
+            "published {published}"
+        );
     }
     for not_a_number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         served.publish(&reference, Answer::Value { metric_value: not_a_number, active: true });
-        assert_eq!(metric(&mut client, &reference, &name).await.unwrap_err().code(), Code::Internal);
+        assert_eq!(
+            metric(&mut client, &reference, &name).await.unwrap_err().code(),
+            Code::Internal
+        );
         assert_eq!(active(&mut client, &reference).await.unwrap_err().code(), Code::Internal);
     }
 }
@@ -188,10 +231,15 @@ async fn c13_activity_and_value_come_from_the_same_recommendation() {
     ] {
         served.publish(&reference, answer);
         let Answer::Value { metric_value, active: expected } = answer else { unreachable!() };
-        assert_eq!(metric(&mut client, &reference, &name).await.unwrap().metric_value_float, metric_value);
+        assert_eq!(
+            metric(&mut client, &reference, &name).await.unwrap().metric_value_float,
+            metric_value
+        );
         assert_eq!(active(&mut client, &reference).await.unwrap(), expected);
     }
-    for (answer, code) in [(Answer::Unavailable, Code::Unavailable), (Answer::NoData, Code::FailedPrecondition)] {
+    for (answer, code) in
+        [(Answer::Unavailable, Code::Unavailable), (Answer::NoData, Code::FailedPrecondition)]
+    {
         served.publish(&reference, answer);
         assert_eq!(metric(&mut client, &reference, &name).await.unwrap_err().code(), code);
         assert_eq!(active(&mut client, &reference).await.unwrap_err().code(), code);
@@ -228,7 +276,10 @@ async fn c38_an_edit_takes_effect_at_the_next_call_and_keeps_the_workload() {
     served.publish(&after, value(16.0));
     assert_eq!(metric(&mut client, &after, &name).await.unwrap().metric_value_float, 16.0);
     assert_eq!(served.registry.len(), 1);
-    assert!(served.arrivals.recv().await.is_some() && served.arrivals.try_recv().is_err(), "it arrives once");
+    assert!(
+        served.arrivals.recv().await.is_some() && served.arrivals.try_recv().is_err(),
+        "it arrives once"
+    );
 }
 
 #[tokio::test]
@@ -240,7 +291,10 @@ async fn c44_asking_for_the_spec_is_a_sign_of_life() {
     spec(&mut client, &reference).await.unwrap();
     clock.advance(SignedDuration::from_hours(1));
     spec(&mut client, &reference).await.unwrap();
-    assert!(served.registry.evict(SignedDuration::from_mins(30)).is_empty(), "forgotten although KEDA has just asked");
+    assert!(
+        served.registry.evict(SignedDuration::from_mins(30)).is_empty(),
+        "forgotten although KEDA has just asked"
+    );
     clock.advance(SignedDuration::from_hours(1));
     assert_eq!(served.registry.evict(SignedDuration::from_mins(30)).len(), 1);
 }

@@ -13,7 +13,9 @@ use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic_prost::ProstCodec;
 
-use crate::served::{Served, Setting, active, metric, noon, scaled_object, soon, spec, value, with};
+use crate::served::{
+    Served, Setting, active, metric, noon, scaled_object, soon, spec, value, with,
+};
 
 #[tokio::test]
 async fn c20_no_data_is_an_error_and_never_zero() {
@@ -34,11 +36,13 @@ async fn c23_a_workload_that_is_never_decided_upon_is_unavailable_soon() {
     let name = spec(&mut client, &reference).await.unwrap().metric_name;
     let started = Instant::now();
     let (mut other, reference) = (client.clone(), &reference);
-    let (value, active) = tokio::join!(metric(&mut client, reference, &name), active(&mut other, reference));
+    let (value, active) =
+        tokio::join!(metric(&mut client, reference, &name), active(&mut other, reference));
     let took = started.elapsed();
     assert_eq!(value.unwrap_err().code(), Code::Unavailable);
     assert_eq!(active.unwrap_err().code(), Code::Unavailable);
-    // 800 ms by the server's clock (the exact deadline is a unit test); the rest is for a busy machine.
+    // 800 ms by the server's clock (the exact deadline is a unit test); the rest is for a busy
+    // machine.
     assert!(took >= Duration::from_millis(800) && took < Duration::from_secs(2), "{took:?}");
 }
 
@@ -122,17 +126,23 @@ async fn c25_failing_and_hanging_triggers_do_not_slow_others() {
     let hanging: Vec<_> = (0..500)
         .map(|i| {
             let (mut client, name) = (client.clone(), name.clone());
-            tokio::spawn(async move { metric(&mut client, &scaled_object(&format!("hangs-{}", i % 5)), &name).await })
+            tokio::spawn(async move {
+                metric(&mut client, &scaled_object(&format!("hangs-{}", i % 5)), &name).await
+            })
         })
         .collect();
     let failing = with(scaled_object("fails"), "threshold", "none");
     for _ in 0..50 {
         let mut other = client.clone();
-        let (answer, failure) = tokio::join!(metric(&mut client, &good, &name), active(&mut other, &failing));
+        let (answer, failure) =
+            tokio::join!(metric(&mut client, &good, &name), active(&mut other, &failing));
         assert_eq!(answer.unwrap().metric_value_float, 8.0);
         assert_eq!(failure.unwrap_err().code(), Code::InvalidArgument);
     }
-    assert!(hanging.iter().all(|call| !call.is_finished()), "fifty answers took as long as a hanging one");
+    assert!(
+        hanging.iter().all(|call| !call.is_finished()),
+        "fifty answers took as long as a hanging one"
+    );
     for call in hanging {
         assert_eq!(call.await.unwrap().unwrap_err().code(), Code::Unavailable);
     }

@@ -1,4 +1,5 @@
-//! Clients of other KEDA versions: their messages are written out by hand, as their generated code has them.
+//! Clients of other KEDA versions: their messages are written out by hand, as their generated code
+//! has them.
 
 use std::collections::HashMap;
 
@@ -98,9 +99,13 @@ where
 async fn c01_a_client_of_keda_2_9_reads_whole_numbers() {
     let served = Served::start().await;
     let mut old = Grpc::new(served.channel().await);
-    let reference =
-        v2_9::ScaledObjectRef { name: "llama".into(), namespace: "models".into(), scaler_metadata: metadata() };
-    let spec: v2_9::GetMetricSpecResponse = call(&mut old, "GetMetricSpec", reference.clone()).await.unwrap();
+    let reference = v2_9::ScaledObjectRef {
+        name: "llama".into(),
+        namespace: "models".into(),
+        scaler_metadata: metadata(),
+    };
+    let spec: v2_9::GetMetricSpecResponse =
+        call(&mut old, "GetMetricSpec", reference.clone()).await.unwrap();
     assert_eq!((spec.metric_specs.len(), spec.metric_specs[0].target_size), (1, 4));
 
     let question = v2_9::GetMetricsRequest {
@@ -109,9 +114,11 @@ async fn c01_a_client_of_keda_2_9_reads_whole_numbers() {
     };
     for (published, read, running) in [(22.222, 23, true), (0.2, 1, true), (0.0, 0, false)] {
         served.publish(&scaled_object("llama"), value(published));
-        let values: v2_9::GetMetricsResponse = call(&mut old, "GetMetrics", question.clone()).await.unwrap();
+        let values: v2_9::GetMetricsResponse =
+            call(&mut old, "GetMetrics", question.clone()).await.unwrap();
         assert_eq!((values.metric_values.len(), values.metric_values[0].metric_value), (1, read));
-        let active: v2_9::IsActiveResponse = call(&mut old, "IsActive", reference.clone()).await.unwrap();
+        let active: v2_9::IsActiveResponse =
+            call(&mut old, "IsActive", reference.clone()).await.unwrap();
         assert_eq!(active.result, running);
     }
     served.publish(&scaled_object("llama"), Answer::Unavailable);
@@ -119,10 +126,12 @@ async fn c01_a_client_of_keda_2_9_reads_whole_numbers() {
     assert_eq!(held.unwrap_err().code(), Code::Unavailable);
 
     old.ready().await.unwrap();
-    let path = http::uri::PathAndQuery::from_static("/externalscaler.ExternalScaler/StreamIsActive");
+    let path =
+        http::uri::PathAndQuery::from_static("/externalscaler.ExternalScaler/StreamIsActive");
     let codec = ProstCodec::<v2_9::ScaledObjectRef, v2_9::IsActiveResponse>::default();
     served.publish(&scaled_object("llama"), value(8.0));
-    let mut pushed = old.server_streaming(Request::new(reference), path, codec).await.unwrap().into_inner();
+    let mut pushed =
+        old.server_streaming(Request::new(reference), path, codec).await.unwrap().into_inner();
     assert!(soon(pushed.next()).await.unwrap().unwrap().result);
 }
 
@@ -137,7 +146,8 @@ async fn c02_fields_that_nobody_knows_yet_are_ignored() {
         scaler_metadata: metadata(),
         another: 1.5,
     };
-    let answer: v2_9::GetMetricSpecResponse = call(&mut newer, "GetMetricSpec", reference).await.unwrap();
+    let answer: v2_9::GetMetricSpecResponse =
+        call(&mut newer, "GetMetricSpec", reference).await.unwrap();
     let today = spec(&mut served.client().await, &scaled_object("llama")).await.unwrap();
     assert_eq!(answer.metric_specs[0].metric_name, today.metric_name);
 }

@@ -53,9 +53,12 @@ async fn reflection_names_the_services_in_both_versions() {
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
     let mut client = ServerReflectionClient::new(served.channel().await);
-    let mut replies = client.server_reflection_info(tokio_stream::once(list)).await.unwrap().into_inner();
-    let ServerReflectionResponse { message_response: Some(MessageResponse::ListServicesResponse(services)), .. } =
-        soon(replies.next()).await.unwrap().unwrap()
+    let mut replies =
+        client.server_reflection_info(tokio_stream::once(list)).await.unwrap().into_inner();
+    let ServerReflectionResponse {
+        message_response: Some(MessageResponse::ListServicesResponse(services)),
+        ..
+    } = soon(replies.next()).await.unwrap().unwrap()
     else {
         panic!("not a list of services")
     };
@@ -64,14 +67,22 @@ async fn reflection_names_the_services_in_both_versions() {
 
     let list = v1alpha::ServerReflectionRequest {
         host: String::new(),
-        message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(SCALER.into())),
+        message_request: Some(
+            v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(SCALER.into()),
+        ),
     };
-    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(served.channel().await);
-    let mut replies = client.server_reflection_info(tokio_stream::once(list)).await.unwrap().into_inner();
+    let mut client =
+        v1alpha::server_reflection_client::ServerReflectionClient::new(served.channel().await);
+    let mut replies =
+        client.server_reflection_info(tokio_stream::once(list)).await.unwrap().into_inner();
     let reply = soon(replies.next()).await.unwrap().unwrap().message_response;
     let found = v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse;
     let Some(reply) = reply else { panic!("no answer") };
-    assert_eq!(std::mem::discriminant(&reply), std::mem::discriminant(&found(Default::default())), "{reply:?}");
+    assert_eq!(
+        std::mem::discriminant(&reply),
+        std::mem::discriminant(&found(Default::default())),
+        "{reply:?}"
+    );
 }
 
 #[tokio::test]
@@ -95,8 +106,10 @@ async fn every_call_is_counted_once_by_its_end() {
     ];
     shows(&served, &expected).await;
     served.shutdown.cancel();
-    let expected =
-        [r#"grpc_handled_total{method="StreamIsActive",code="OK"} 1"#, r#"grpc_streams{method="StreamIsActive"} 0"#];
+    let expected = [
+        r#"grpc_handled_total{method="StreamIsActive",code="OK"} 1"#,
+        r#"grpc_streams{method="StreamIsActive"} 0"#,
+    ];
     shows(&served, &expected).await;
     drop(kept);
 }

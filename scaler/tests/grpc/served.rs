@@ -1,4 +1,5 @@
-//! A server on a free port, with a clock that stands still and no collector: tests publish what one would.
+//! A server on a free port, with a clock that stands still and no collector: tests publish what one
+//! would.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use prewarm::config::TlsFiles;
 use prewarm::grpc::proto::external_scaler_client::ExternalScalerClient;
 use prewarm::grpc::proto::{GetMetricsRequest, MetricSpec, MetricValue, ScaledObjectRef};
 use prewarm::grpc::{ServeError, Timing};
-use prewarm::metadata::Rules;
 use prewarm::metrics::Metrics;
 use prewarm::registry::{Registry, Workload};
+use prewarm::trigger::Rules;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -97,7 +98,12 @@ impl Served {
     }
 
     /// Registers a workload as KEDA does and gives it an answer.
-    pub(crate) async fn answering(&self, client: &mut Client, reference: &ScaledObjectRef, answer: Answer) -> String {
+    pub(crate) async fn answering(
+        &self,
+        client: &mut Client,
+        reference: &ScaledObjectRef,
+        answer: Answer,
+    ) -> String {
         let spec = spec(client, reference).await.unwrap();
         self.publish(reference, answer);
         spec.metric_name
@@ -142,7 +148,11 @@ impl Drop for Served {
 
 /// A trigger as users write it.
 pub(crate) fn metadata() -> HashMap<String, String> {
-    let pairs = [("scalerAddress", "prewarm.prewarm.svc:9090"), ("query", "sum(demand)"), ("threshold", "4")];
+    let pairs = [
+        ("scalerAddress", "prewarm.prewarm.svc:9090"),
+        ("query", "sum(demand)"),
+        ("threshold", "4"),
+    ];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
@@ -174,7 +184,10 @@ pub(crate) fn recommendation(at: Timestamp, answer: Answer) -> Recommendation {
 }
 
 /// The one spec.
-pub(crate) async fn spec(client: &mut Client, reference: &ScaledObjectRef) -> Result<MetricSpec, Status> {
+pub(crate) async fn spec(
+    client: &mut Client,
+    reference: &ScaledObjectRef,
+) -> Result<MetricSpec, Status> {
     let mut specs = client.get_metric_spec(reference.clone()).await?.into_inner().metric_specs;
     assert_eq!(specs.len(), 1, "exactly one spec");
     Ok(specs.remove(0))
@@ -186,13 +199,17 @@ pub(crate) async fn metric(
     reference: &ScaledObjectRef,
     name: &str,
 ) -> Result<MetricValue, Status> {
-    let request = GetMetricsRequest { scaled_object_ref: Some(reference.clone()), metric_name: name.into() };
+    let request =
+        GetMetricsRequest { scaled_object_ref: Some(reference.clone()), metric_name: name.into() };
     let mut values = client.get_metrics(request).await?.into_inner().metric_values;
     assert_eq!(values.len(), 1, "exactly one value");
     Ok(values.remove(0))
 }
 
-pub(crate) async fn active(client: &mut Client, reference: &ScaledObjectRef) -> Result<bool, Status> {
+pub(crate) async fn active(
+    client: &mut Client,
+    reference: &ScaledObjectRef,
+) -> Result<bool, Status> {
     Ok(client.is_active(reference.clone()).await?.into_inner().result)
 }
 

@@ -56,7 +56,10 @@ async fn c28_a_stream_with_bad_metadata_is_silent_until_an_edit() {
     let mut stream = client.stream_is_active(bad.clone()).await.unwrap().into_inner();
     served.publish(&bad, value(8.0));
     assert_eq!(active(&mut client, &bad).await.unwrap_err().code(), Code::InvalidArgument);
-    assert!(stream.next().now_or_never().is_none(), "said something about a trigger that it cannot read");
+    assert!(
+        stream.next().now_or_never().is_none(),
+        "said something about a trigger that it cannot read"
+    );
     spec(&mut client, &scaled_object("llama")).await.unwrap();
     served.publish(&bad, value(8.0));
     assert!(soon(stream.next()).await.unwrap().unwrap().result);
@@ -71,7 +74,8 @@ async fn c27_every_kind_of_stream_ends_with_ok_at_shutdown() {
     let mut specs = client.stream_metric_spec(reference).await.unwrap().into_inner();
     soon(specs.next()).await.unwrap().unwrap();
     let mut health = HealthClient::new(served.channel().await);
-    let mut watched = health.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
+    let mut watched =
+        health.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
     soon(watched.next()).await.unwrap().unwrap();
 
     served.shutdown.cancel();
@@ -112,11 +116,18 @@ async fn c29_two_thousand_streams_do_not_starve_unary_calls_on_their_connection(
         let (mut client, name) = (client.clone(), name.clone());
         async move {
             let reference = scaled_object(&format!("so-{i}"));
-            assert_eq!(metric(&mut client, &reference, &name).await.unwrap().metric_value_float, 8.0);
+            assert_eq!(
+                metric(&mut client, &reference, &name).await.unwrap().metric_value_float,
+                8.0
+            );
             assert!(active(&mut client, &reference).await.unwrap());
         }
     }));
-    let pushed = join_all(streams.iter_mut().map(async |(activity, _)| activity.next().await.unwrap().unwrap().result));
+    let pushed = join_all(
+        streams
+            .iter_mut()
+            .map(async |(activity, _)| activity.next().await.unwrap().unwrap().result),
+    );
     let (_, pushed) = soon(async { tokio::join!(unary, pushed) }).await;
     assert!(pushed.iter().all(|active| *active));
 }
@@ -128,11 +139,9 @@ async fn c33_two_thousand_open_streams_do_not_hold_up_the_end() {
     let streams = soon(push_streams(&client, 1000)).await;
     let started = Instant::now();
     served.shutdown.cancel();
-    let ends = join_all(
-        streams
-            .into_iter()
-            .map(async |(mut activity, mut specs)| activity.next().await.is_none() && specs.next().await.is_none()),
-    );
+    let ends = join_all(streams.into_iter().map(async |(mut activity, mut specs)| {
+        activity.next().await.is_none() && specs.next().await.is_none()
+    }));
     let (ended, ends) = tokio::join!(&mut served.running, ends);
     ended.unwrap().unwrap();
     assert!(ends.iter().all(|ok| *ok), "a stream ended with an error");

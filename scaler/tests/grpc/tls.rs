@@ -39,7 +39,10 @@ impl Authority {
 
     fn issue(&self, host: &str) -> Pair {
         let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let cert = CertificateParams::new(vec![host.to_owned()])
+            .unwrap()
+            .signed_by(&key, &self.issuer)
+            .unwrap();
         Pair { cert: cert.pem(), key: key.serialize_pem() }
     }
 }
@@ -63,13 +66,21 @@ async fn served(files: TlsFiles) -> Served {
     Served::with(Setting { tls: Some(files), timing, ..Setting::default() }).await
 }
 
-/// Connects as KEDA does: roots and name from the trigger, a client certificate from its TriggerAuthentication.
-async fn connect(served: &Served, roots: &Authority, own: Option<&Pair>) -> Result<Client, tonic::transport::Error> {
-    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&roots.pem)).domain_name(SERVICE);
+/// Connects as KEDA does: roots and name from the trigger, a client certificate from its
+/// TriggerAuthentication.
+async fn connect(
+    served: &Served,
+    roots: &Authority,
+    own: Option<&Pair>,
+) -> Result<Client, tonic::transport::Error> {
+    let mut tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&roots.pem))
+        .domain_name(SERVICE);
     if let Some(pair) = own {
         tls = tls.identity(Identity::from_pem(&pair.cert, &pair.key));
     }
-    let endpoint = Endpoint::from_shared(format!("https://{}", served.address)).unwrap().tls_config(tls)?;
+    let endpoint =
+        Endpoint::from_shared(format!("https://{}", served.address)).unwrap().tls_config(tls)?;
     Ok(Client::new(endpoint.connect().await?))
 }
 
@@ -103,7 +114,8 @@ async fn c01_c36_tls_by_the_services_name() {
     assert!(soon(pushed.next()).await.unwrap().unwrap().result);
 
     assert!(!works(&served, &Authority::new(), None).await, "another authority's roots");
-    let plain = Endpoint::from_shared(format!("http://{}", served.address)).unwrap().connect().await;
+    let plain =
+        Endpoint::from_shared(format!("http://{}", served.address)).unwrap().connect().await;
     let refused = match plain {
         Ok(channel) => spec(&mut Client::new(channel), &scaled_object("llama")).await.is_err(),
         Err(_) => true,
@@ -126,7 +138,10 @@ async fn c36_mutual_tls_refuses_strangers() {
     let served = served(write(directory.path(), &authority.issue(SERVICE), Some(&kedas))).await;
     assert!(works(&served, &authority, Some(&kedas.issue("keda-operator"))).await);
     assert!(!works(&served, &authority, None).await, "no certificate");
-    assert!(!works(&served, &authority, Some(&strangers.issue("keda-operator"))).await, "another authority's");
+    assert!(
+        !works(&served, &authority, Some(&strangers.issue("keda-operator"))).await,
+        "another authority's"
+    );
     assert_eq!(served.registry.len(), 1, "nobody else got as far as a call");
 }
 

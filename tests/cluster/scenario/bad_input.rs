@@ -1,4 +1,5 @@
-//! What tenants get wrong: the ScaledObject says so by the key's name, nobody else is disturbed, a fix works at once.
+//! What tenants get wrong: the ScaledObject says so by the key's name, nobody else is disturbed, a
+//! fix works at once.
 
 use std::sync::Arc;
 
@@ -6,18 +7,18 @@ use prewarm_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::demand::query;
+use crate::fixture::{Fixture, POLL};
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{POLL, World};
 
-pub(super) async fn c07_bad_input(world: Arc<World>) {
+pub(super) async fn c07_bad_input(fixture: Arc<Fixture>) {
     let name = |what: &str| format!("bad-{what}");
     let good = deploy(
-        &world,
+        &fixture,
         &name("neighbour"),
         json!({"query": query(&name("neighbour")), "threshold": "2", "mode": "off"}),
     )
     .await;
-    world.gateway.set(&name("neighbour"), 6.0);
+    fixture.gateway.set(&name("neighbour"), 6.0);
     // Each with what the message must name.
     let cases = [
         ("preset", json!({"preset": "vllmm", "threshold": "2"}), "preset"),
@@ -31,10 +32,11 @@ pub(super) async fn c07_bad_input(world: Arc<World>) {
     ];
     let mut broken = Vec::new();
     for (what, metadata, key) in cases {
-        broken.push((deploy(&world, &name(what), metadata).await, key));
+        broken.push((deploy(&fixture, &name(what), metadata).await, key));
     }
     // A target that is none: KEDA drops our words, yet must say that something is wrong.
-    let no_target = deploy(&world, &name("threshold"), json!({"query": "up", "threshold": "0"})).await;
+    let no_target =
+        deploy(&fixture, &name("threshold"), json!({"query": "up", "threshold": "0"})).await;
 
     for (workload, key) in &broken {
         let what = format!("{}: an event names {key}", workload.namespace);
@@ -50,15 +52,21 @@ pub(super) async fn c07_bad_input(world: Arc<World>) {
 
     // Mended without a restart of anybody.
     let (mended, _) = &broken[0];
-    world.gateway.set(&mended.namespace, 4.0);
+    fixture.gateway.set(&mended.namespace, 4.0);
     mended
-        .scaled_object(spec(&world, json!({"query": query(&mended.namespace), "threshold": "2", "mode": "off"})))
+        .scaled_object(spec(
+            &fixture,
+            json!({"query": query(&mended.namespace), "threshold": "2", "mode": "off"}),
+        ))
         .await;
     mended.until("the mended one is carried", |fleet| fleet.ready == 2).await;
     mended.until_condition("Ready", "True").await;
-    world.gateway.set(&no_target.namespace, 4.0);
+    fixture.gateway.set(&no_target.namespace, 4.0);
     no_target
-        .scaled_object(spec(&world, json!({"query": query(&no_target.namespace), "threshold": "2", "mode": "off"})))
+        .scaled_object(spec(
+            &fixture,
+            json!({"query": query(&no_target.namespace), "threshold": "2", "mode": "off"}),
+        ))
         .await;
     no_target.until("with a target it is carried", |fleet| fleet.ready == 2).await;
     for (workload, _) in &broken {
@@ -68,15 +76,15 @@ pub(super) async fn c07_bad_input(world: Arc<World>) {
     no_target.remove().await;
 }
 
-async fn deploy(world: &World, name: &str, metadata: Value) -> Workload {
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    workload.scaled_object(spec(world, metadata)).await;
+async fn deploy(fixture: &Fixture, name: &str, metadata: Value) -> Workload {
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    workload.scaled_object(spec(fixture, metadata)).await;
     workload
 }
 
-fn spec(world: &World, metadata: Value) -> Value {
+fn spec(fixture: &Fixture, metadata: Value) -> Value {
     json!({
         "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 0, "maxReplicaCount": 10,
-        "triggers": [trigger("external", world.prewarm.grpc, metadata)],
+        "triggers": [trigger("external", fixture.prewarm.grpc, metadata)],
     })
 }

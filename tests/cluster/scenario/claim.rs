@@ -1,4 +1,5 @@
-//! The claim: replicas are Ready before the demand, where plain KEDA with the same metric and threshold is late.
+//! The claim: replicas are Ready before the demand, where plain KEDA with the same metric and
+//! threshold is late.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +7,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::demand::{Gateway, query};
+use crate::fixture::{Fixture, POLL};
 use crate::history::{self, Day};
 use crate::queue::Queue;
 use crate::timeline::Timeline;
 use crate::workload::{Workload, trigger};
-use crate::world::{POLL, World};
 
 /// Requests that one replica serves at a time; each takes a second.
 const THRESHOLD: f64 = 2.0;
 
-/// Requests a second: none, then at the moment two replicas' worth, up to six within two minutes, and down again.
+/// Requests a second: none, then at the moment two replicas' worth, up to six within two minutes,
+/// and down again.
 const DAY: Day = |t| match t {
     ..0.0 => 0.0,
     ..120.0 => 4.0 + 8.0 * t / 120.0,
@@ -27,35 +29,39 @@ const DAY: Day = |t| match t {
 /// Cold start, poll, sync, the HPA's ramp and a reserve of 15 s.
 const LEAD: Duration = Duration::from_secs(70);
 
-/// Scale-down stabilisation and cooldown, in seconds, of the plain ones: what careful people would try.
-const PLAIN: [(&str, u32); 3] = [("claim-plain-15s", 15), ("claim-plain-60s", 60), ("claim-plain-300s", 300)];
+/// Scale-down stabilisation and cooldown, in seconds, of the plain ones: what careful people would
+/// try.
+const PLAIN: [(&str, u32); 3] =
+    [("claim-plain-15s", 15), ("claim-plain-60s", 60), ("claim-plain-300s", 300)];
 
-pub(super) async fn c16_the_claim(world: Arc<World>) {
-    let api = world.api();
+pub(super) async fn c16_the_claim(fixture: Arc<Fixture>) {
+    let api = fixture.api();
     let name = "claim-prewarm";
     for name in PLAIN.iter().map(|(name, _)| *name).chain([name]) {
-        world.gateway.set(name, 0.0);
+        fixture.gateway.set(name, 0.0);
     }
     // Set-up, judgement of the days in the store, and the lead lie ahead of us.
     let moment = history::next_minute(Duration::from_secs(200));
     let end = moment + jiff::SignedDuration::from_secs(240);
-    history::preload(&world.postgres.url(), name, "llama-demand", moment, 15, DAY).await;
+    history::preload(&fixture.postgres.url(), name, "llama-demand", moment, 15, DAY).await;
 
     let prewarm = Workload::deploy(api, name, 0, "longest").await;
     let metadata = json!({"query": query(name), "threshold": "2", "metricName": "llama-demand",
                           "coldStart": "48s", "keepWarm": "0s"});
-    prewarm.scaled_object(spec(60, trigger("external-push", world.prewarm.grpc, metadata))).await;
+    prewarm.scaled_object(spec(60, trigger("external-push", fixture.prewarm.grpc, metadata))).await;
     let mut workloads = vec![prewarm];
     for (name, seconds) in PLAIN {
         let workload = Workload::deploy(api, name, 0, "longest").await;
-        let metadata = json!({"serverAddress": format!("http://{}", world.prometheus.address()),
+        let metadata = json!({"serverAddress": format!("http://{}", fixture.prometheus.address()),
                               "query": query(name), "threshold": "2", "activationThreshold": "0"});
-        workload.scaled_object(spec(seconds, json!({"type": "prometheus", "metadata": metadata}))).await;
+        workload
+            .scaled_object(spec(seconds, json!({"type": "prometheus", "metadata": metadata})))
+            .await;
         workloads.push(workload);
     }
-    let learnt = world.learnt(name, moment, LEAD);
+    let learnt = fixture.learnt(name, moment, LEAD);
 
-    let arms = workloads.iter().map(|workload| arm(&world.gateway, workload, moment, end));
+    let arms = workloads.iter().map(|workload| arm(&fixture.gateway, workload, moment, end));
     let ((), arms) = tokio::join!(learnt, futures::future::join_all(arms));
 
     let mut table = format!(
@@ -63,7 +69,7 @@ pub(super) async fn c16_the_claim(world: Arc<World>) {
         "", "requests", "over 15 s", "over 5 s", "longest wait", "GPU-seconds", "Ready at start"
     );
     for (workload, (timeline, queue)) in workloads.iter().zip(&arms) {
-        timeline.keep(&world.output, &workload.namespace, THRESHOLD);
+        timeline.keep(&fixture.output, &workload.namespace, THRESHOLD);
         let [over_5, over_15] = queue.late;
         table += &format!(
             "{:<18} {:>9.0} {over_15:>10.0} {over_5:>9.0} {:>11.0} s {:>12.0} {:>15}\n",
@@ -75,7 +81,7 @@ pub(super) async fn c16_the_claim(world: Arc<World>) {
         );
     }
     println!("{table}");
-    std::fs::write(world.output.join("claim.txt"), &table).unwrap();
+    std::fs::write(fixture.output.join("claim.txt"), &table).unwrap();
     let (timeline, ours) = &arms[0];
     let ready = timeline.ready_at_start().unwrap();
     assert!(ready >= 2, "Ready before the first request: {ready}");
@@ -86,7 +92,8 @@ pub(super) async fn c16_the_claim(world: Arc<World>) {
     }
 }
 
-/// Plays the day against the replicas that the control plane has, and exposes the queue that results.
+/// Plays the day against the replicas that the control plane has, and exposes the queue that
+/// results.
 async fn arm(
     gateway: &Gateway,
     workload: &Workload,

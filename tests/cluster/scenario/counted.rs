@@ -1,5 +1,6 @@
-//! Who asks and who counts. At zero replicas the HPA does not ask: each failing poll counts towards the fallback. With a
-//! minimum of one KEDA 2.21's polls read what the HPA has seen, as long as the HPA sees anything.
+//! Who asks and who counts. At zero replicas the HPA does not ask: each failing poll counts towards
+//! the fallback. With a minimum of one KEDA 2.21's polls read what the HPA has seen, as long as the
+//! HPA sees anything.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,17 +8,17 @@ use std::time::Instant;
 use prewarm_tests::eventually;
 use serde_json::{Value, json};
 
+use crate::control_plane::Plane;
 use crate::demand::query;
-use crate::plane::Plane;
+use crate::fixture::{Fixture, POLL};
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{POLL, World};
 
 /// Failures that are borne.
 const BORNE: i64 = 3;
 
-pub(super) async fn fallback_at_zero(world: Arc<World>) {
+pub(super) async fn fallback_at_zero(fixture: Arc<Fixture>) {
     let name = "fallback-at-zero";
-    let workload = Workload::deploy(world.api(), name, 0, "none").await;
+    let workload = Workload::deploy(fixture.api(), name, 0, "none").await;
     // Never any data: an error from the first call on.
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
     workload
@@ -25,7 +26,7 @@ pub(super) async fn fallback_at_zero(world: Arc<World>) {
             "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 0, "maxReplicaCount": 10,
             "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
             "fallback": {"failureThreshold": BORNE, "replicas": 3},
-            "triggers": [trigger("external", world.prewarm.grpc, metadata)],
+            "triggers": [trigger("external", fixture.prewarm.grpc, metadata)],
         }))
         .await;
     workload
@@ -42,23 +43,26 @@ pub(super) async fn fallback_at_zero(world: Arc<World>) {
         )
         .await;
     workload.until("the fallback's three", |fleet| fleet.ready == 3).await;
-    world.gateway.set(name, 8.0);
+    fixture.gateway.set(name, 8.0);
     workload.until("demand is followed once there is data", |fleet| fleet.ready == 4).await;
     workload.remove().await;
 }
 
-/// With a minimum of one, poll and HPA both count a metric that fails alone; beside one that works only the HPA counts.
-/// On a control plane of its own: where both count, KEDA 2.21.0's operator can crash, for they share one object.
-pub(super) async fn fallback_counts(world: Arc<World>) {
-    let (plane, _) = world.another_plane("counting", "").await;
+/// With a minimum of one, poll and HPA both count a metric that fails alone; beside one that works
+/// only the HPA counts. On a control plane of its own: where both count, KEDA 2.21.0's operator can
+/// crash, for they share one object.
+pub(super) async fn fallback_counts(fixture: Arc<Fixture>) {
+    let (plane, _) = fixture.another_plane("counting", "").await;
     let (alone, beside, works) = ("counts-alone", "counts-beside", "counts-works");
-    world.gateway.set(works, 2.0);
-    let failing = |name: &str| ours(&world, name, "failing");
+    fixture.gateway.set(works, 2.0);
+    let failing = |name: &str| ours(&fixture, name, "failing");
     let sole = counting(&plane, alone, vec![failing(alone)]).await;
-    let both = counting(&plane, beside, vec![failing(beside), ours(&world, works, "working")]).await;
+    let both =
+        counting(&plane, beside, vec![failing(beside), ours(&fixture, works, "working")]).await;
     for workload in [&sole, &both] {
         let what = format!("{}: the first failures are counted", workload.namespace);
-        eventually(PATIENCE, &what, || async { (failures(workload).await >= 4).then_some(()) }).await;
+        eventually(PATIENCE, &what, || async { (failures(workload).await >= 4).then_some(()) })
+            .await;
     }
     eventually(PATIENCE, "the HPA goes by the metric that works", || async {
         both.scaling_active().await.filter(|active| *active)
@@ -77,7 +81,7 @@ pub(super) async fn fallback_counts(world: Arc<World>) {
          {:.2} beside one that works",
         rate[0], rate[1]
     );
-    if world.newest() {
+    if fixture.newest() {
         assert!(rate[1] < 0.6 * rate[0], "beside a working metric the HPA alone counts: {rate:?}");
     }
     assert!(rate[1] > 0.0, "and it does count: {rate:?}");
@@ -87,13 +91,14 @@ pub(super) async fn fallback_counts(world: Arc<World>) {
     }
 }
 
-/// With a minimum of one a poll of KEDA 2.21 asks for the spec and nothing else; that alone keeps a workload known.
-pub(super) async fn c44_polls_ask_for_the_spec(world: Arc<World>) {
+/// With a minimum of one a poll of KEDA 2.21 asks for the spec and nothing else; that alone keeps a
+/// workload known.
+pub(super) async fn c44_polls_ask_for_the_spec(fixture: Arc<Fixture>) {
     let name = "polls";
-    world.gateway.set(name, 4.0);
+    fixture.gateway.set(name, 4.0);
     let dir = tempfile::tempdir().unwrap();
-    let prewarm = world.serve(name, dir.path(), "").await;
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let prewarm = fixture.serve(name, dir.path(), "").await;
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
     workload.scaled_object(spec(vec![trigger("external", prewarm.grpc, metadata)])).await;
     workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
@@ -109,18 +114,19 @@ pub(super) async fn c44_polls_ask_for_the_spec(world: Arc<World>) {
     let after = calls().await;
     let gained: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
     println!("polls: {gained:?} calls of GetMetricSpec, GetMetrics and IsActive");
-    if world.newest() {
+    if fixture.newest() {
         assert!(gained[1] < 0.6 * gained[0], "values are asked for by the HPA alone: {gained:?}");
     }
-    world.gateway.set(name, 6.0);
+    fixture.gateway.set(name, 6.0);
     workload.until("three", |fleet| fleet.ready == 3).await;
     workload.remove().await;
 }
 
 /// A trigger over `name`'s demand, in seconds of polling that let poll and HPA be told apart.
-fn ours(world: &World, name: &str, metric: &str) -> Value {
-    let metadata = json!({"query": query(name), "threshold": "2", "mode": "off", "metricName": metric});
-    trigger("external", world.prewarm.grpc, metadata)
+fn ours(fixture: &Fixture, name: &str, metric: &str) -> Value {
+    let metadata =
+        json!({"query": query(name), "threshold": "2", "mode": "off", "metricName": metric});
+    trigger("external", fixture.prewarm.grpc, metadata)
 }
 
 /// A workload whose fallback never comes: only its count is of interest.

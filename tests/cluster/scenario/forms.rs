@@ -1,4 +1,5 @@
-//! The forms in which KEDA asks: polled and pushed, cached, composed, with fallback, with idle replicas, paused, for jobs.
+//! The forms in which KEDA asks: polled and pushed, cached, composed, with fallback, with idle
+//! replicas, paused, for jobs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,52 +8,55 @@ use prewarm_tests::eventually;
 use serde_json::{Value, json};
 
 use crate::demand::query;
+use crate::fixture::{Fixture, POLL};
 use crate::workload::{Fleet, PATIENCE, Workload, trigger};
-use crate::world::{POLL, World};
 
 /// Five minutes of stabilisation and some patience.
 const TO_ZERO: Duration = Duration::from_secs(420);
 
-/// As KEDA's own end-to-end test of external scalers tells it (`tests/scalers/external_scaler_so`): activation, out by whole
-/// and by broken values and targets, in.
-pub(super) async fn external(world: Arc<World>) {
-    steps(&world, "external", "external").await;
+/// As KEDA's own end-to-end test of external scalers tells it (`tests/scalers/external_scaler_so`):
+/// activation, out by whole and by broken values and targets, in.
+pub(super) async fn external(fixture: Arc<Fixture>) {
+    steps(&fixture, "external", "external").await;
 }
 
 /// The same with the push streams open (`tests/scalers/external_push_scaler`).
-pub(super) async fn external_push(world: Arc<World>) {
-    steps(&world, "external-push", "external-push").await;
+pub(super) async fn external_push(fixture: Arc<Fixture>) {
+    steps(&fixture, "external-push", "external-push").await;
 }
 
-async fn steps(world: &World, name: &str, kind: &str) {
-    world.gateway.set(name, 0.0);
-    let workload = Workload::deploy(world.api(), name, 0, "none").await;
-    let metadata =
-        json!({"query": query(name), "threshold": "2.5", "activationThreshold": "1", "keepWarm": "0s", "mode": "off"});
-    workload.scaled_object(spec(vec![trigger(kind, world.prewarm.grpc, metadata)], json!({}))).await;
+async fn steps(fixture: &Fixture, name: &str, kind: &str) {
+    fixture.gateway.set(name, 0.0);
+    let workload = Workload::deploy(fixture.api(), name, 0, "none").await;
+    let metadata = json!({"query": query(name), "threshold": "2.5", "activationThreshold": "1", "keepWarm": "0s", "mode": "off"});
+    workload
+        .scaled_object(spec(vec![trigger(kind, fixture.prewarm.grpc, metadata)], json!({})))
+        .await;
     workload.until_condition("Ready", "True").await;
     workload.until_condition("Active", "False").await;
     // At the activation threshold: not yet.
-    world.gateway.set(name, 1.0);
-    let seen = seen(world, name, "1").await;
+    fixture.gateway.set(name, 1.0);
+    let seen = seen(fixture, name, "1").await;
     assert!(seen, "Prewarm saw the demand");
     assert_eq!(workload.fleet().await.unwrap().desired, 0, "not active at the threshold");
     // Above it, whole and broken.
-    world.gateway.set(name, 2.0);
+    fixture.gateway.set(name, 2.0);
     workload.until("woken", |fleet| fleet.ready == 1).await;
-    world.gateway.set(name, 10.0);
+    fixture.gateway.set(name, 10.0);
     workload.until("out by a whole value", |fleet| fleet.ready == 4).await;
     // At five already the ratio lies outside of the tolerance: the mean may pass by there.
-    world.gateway.set(name, 13.9);
+    fixture.gateway.set(name, 13.9);
     workload.until("out by a broken value", |fleet| fleet.ready == 6).await;
     // A broken target as well, by an edit: 14 / 3.111 is 4.5.
-    world.gateway.set(name, 14.0);
+    fixture.gateway.set(name, 14.0);
     let metadata = json!({"query": query(name), "threshold": "3.111", "activationThreshold": "1", "keepWarm": "0s",
                           "mode": "off"});
-    workload.scaled_object(spec(vec![trigger(kind, world.prewarm.grpc, metadata)], json!({}))).await;
+    workload
+        .scaled_object(spec(vec![trigger(kind, fixture.prewarm.grpc, metadata)], json!({})))
+        .await;
     workload.until("by a broken target", |fleet| fleet.desired == 5).await;
     // In: to one by the HPA, then to none by KEDA, never in one leap.
-    world.gateway.set(name, 0.0);
+    fixture.gateway.set(name, 0.0);
     workload.until("one is left", |fleet| fleet.desired == 1).await;
     let since = Instant::now();
     // Prewarm lets the HPA's default stabilisation pass between the two.
@@ -63,29 +67,32 @@ async fn steps(world: &World, name: &str, kind: &str) {
 }
 
 /// Waits until Prewarm's API says that it observed this.
-async fn seen(world: &World, name: &str, value: &str) -> bool {
+async fn seen(fixture: &Fixture, name: &str, value: &str) -> bool {
     let needle = format!("\"observed\":{value}.0");
     eventually(PATIENCE, "the demand is observed", || async {
-        let text = world.prewarm.body(&format!("/api/v1/workloads/{name}/model")).await;
+        let text = fixture.prewarm.body(&format!("/api/v1/workloads/{name}/model")).await;
         text.replace(' ', "").contains(&needle).then_some(true)
     })
     .await
 }
 
 /// An edited threshold reaches the HPA (by `StreamMetricSpec` or by KEDA asking again).
-pub(super) async fn c03_c38_threshold_edit(world: Arc<World>) {
+pub(super) async fn c03_c38_threshold_edit(fixture: Arc<Fixture>) {
     let name = "threshold-edit";
-    world.gateway.set(name, 8.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    let metadata = |threshold: &str| json!({"query": query(name), "threshold": threshold, "mode": "off"});
-    let object =
-        |threshold: &str| spec(vec![trigger("external-push", world.prewarm.grpc, metadata(threshold))], json!({}));
+    fixture.gateway.set(name, 8.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    let metadata =
+        |threshold: &str| json!({"query": query(name), "threshold": threshold, "mode": "off"});
+    let object = |threshold: &str| {
+        spec(vec![trigger("external-push", fixture.prewarm.grpc, metadata(threshold))], json!({}))
+    };
     workload.scaled_object(object("4")).await;
     workload.until("two at a threshold of 4", |fleet| fleet.ready == 2).await;
     workload.scaled_object(object("2")).await;
     workload.until("four at a threshold of 2", |fleet| fleet.ready == 4).await;
-    let target =
-        |hpa: &Value| hpa["spec"]["metrics"][0]["external"]["target"]["averageValue"].as_str().map(str::to_owned);
+    let target = |hpa: &Value| {
+        hpa["spec"]["metrics"][0]["external"]["target"]["averageValue"].as_str().map(str::to_owned)
+    };
     eventually(PATIENCE, "the HPA has the new target", || async {
         target(&workload.hpa().await?).filter(|t| t == "2")
     })
@@ -94,29 +101,33 @@ pub(super) async fn c03_c38_threshold_edit(world: Arc<World>) {
 }
 
 /// `useCachedMetrics`: the HPA reads what the last poll saw.
-pub(super) async fn cached_metrics(world: Arc<World>) {
+pub(super) async fn cached_metrics(fixture: Arc<Fixture>) {
     let name = "cached-metrics";
-    world.gateway.set(name, 6.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    let mut cached =
-        trigger("external", world.prewarm.grpc, json!({"query": query(name), "threshold": "2", "mode": "off"}));
+    fixture.gateway.set(name, 6.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    let mut cached = trigger(
+        "external",
+        fixture.prewarm.grpc,
+        json!({"query": query(name), "threshold": "2", "mode": "off"}),
+    );
     cached["useCachedMetrics"] = json!(true);
     workload.scaled_object(spec(vec![cached], json!({}))).await;
     workload.until("three", |fleet| fleet.ready == 3).await;
-    world.gateway.set(name, 10.0);
+    fixture.gateway.set(name, 10.0);
     workload.until("five", |fleet| fleet.ready == 5).await;
     workload.remove().await;
 }
 
 /// `scalingModifiers` over two triggers: KEDA composes, our value is in the demand's unit.
-pub(super) async fn scaling_modifiers(world: Arc<World>) {
+pub(super) async fn scaling_modifiers(fixture: Arc<Fixture>) {
     let (name, other) = ("modifiers", "modifiers-other");
-    world.gateway.set(name, 6.0);
-    world.gateway.set(other, 2.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    fixture.gateway.set(name, 6.0);
+    fixture.gateway.set(other, 2.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let named = |called: &str, of: &str| {
-        let metadata = json!({"query": query(of), "threshold": "2", "mode": "off", "metricName": called});
-        let mut trigger = trigger("external", world.prewarm.grpc, metadata);
+        let metadata =
+            json!({"query": query(of), "threshold": "2", "mode": "off", "metricName": called});
+        let mut trigger = trigger("external", fixture.prewarm.grpc, metadata);
         trigger["name"] = json!(called);
         trigger
     };
@@ -125,74 +136,81 @@ pub(super) async fn scaling_modifiers(world: Arc<World>) {
         json!({"formula": "first + second", "target": "2", "activationTarget": "0"});
     workload.scaled_object(object).await;
     workload.until("four for both", |fleet| fleet.ready == 4).await;
-    world.gateway.set(other, 6.0);
+    fixture.gateway.set(other, 6.0);
     workload.until("six for both", |fleet| fleet.ready == 6).await;
     workload.remove().await;
 }
 
 /// Fallback fires where metrics vanish for good, and its replicas stand.
-pub(super) async fn fallback(world: Arc<World>) {
+pub(super) async fn fallback(fixture: Arc<Fixture>) {
     let name = "fallback";
-    world.gateway.set(name, 4.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    fixture.gateway.set(name, 4.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
     let more = json!({"fallback": {"failureThreshold": 3, "replicas": 5}});
-    workload.scaled_object(spec(vec![trigger("external", world.prewarm.grpc, metadata)], more)).await;
+    workload
+        .scaled_object(spec(vec![trigger("external", fixture.prewarm.grpc, metadata)], more))
+        .await;
     workload.until("two", |fleet| fleet.ready == 2).await;
-    world.gateway.forget(name);
+    fixture.gateway.forget(name);
     workload.until("the fallback's five", |fleet| fleet.ready == 5).await;
-    world.gateway.set(name, 6.0);
+    fixture.gateway.set(name, 6.0);
     workload.until("three for the demand that is back", |fleet| fleet.desired == 3).await;
     workload.remove().await;
 }
 
 /// `idleReplicaCount: 0` with a minimum: KEDA wakes straight to it.
-pub(super) async fn idle_replicas(world: Arc<World>) {
+pub(super) async fn idle_replicas(fixture: Arc<Fixture>) {
     let name = "idle-replicas";
-    world.gateway.set(name, 0.0);
-    let workload = Workload::deploy(world.api(), name, 0, "none").await;
+    fixture.gateway.set(name, 0.0);
+    let workload = Workload::deploy(fixture.api(), name, 0, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "keepWarm": "0s", "mode": "off"});
     let more = json!({"idleReplicaCount": 0, "minReplicaCount": 3});
-    workload.scaled_object(spec(vec![trigger("external-push", world.prewarm.grpc, metadata)], more)).await;
+    workload
+        .scaled_object(spec(vec![trigger("external-push", fixture.prewarm.grpc, metadata)], more))
+        .await;
     workload.until_condition("Ready", "True").await;
-    world.gateway.set(name, 1.0);
+    fixture.gateway.set(name, 1.0);
     workload.until("woken to the minimum", |fleet| fleet.ready == 3).await;
     workload.remove().await;
 }
 
 /// Paused: KEDA asks nothing and scales nothing; Prewarm samples on; resumed, it follows.
-pub(super) async fn c40_paused(world: Arc<World>) {
+pub(super) async fn c40_paused(fixture: Arc<Fixture>) {
     let name = "paused";
-    world.gateway.set(name, 4.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    fixture.gateway.set(name, 4.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
-    workload.scaled_object(spec(vec![trigger("external", world.prewarm.grpc, metadata)], json!({}))).await;
+    workload
+        .scaled_object(spec(vec![trigger("external", fixture.prewarm.grpc, metadata)], json!({})))
+        .await;
     workload.until("two", |fleet| fleet.ready == 2).await;
     let path = format!("/apis/keda.sh/v1alpha1/namespaces/{name}/scaledobjects/model");
-    let pause = |value: Value| json!({"metadata": {"annotations": {"autoscaling.keda.sh/paused": value}}});
-    world.api().merge(&path, &pause(json!("true"))).await;
+    let pause =
+        |value: Value| json!({"metadata": {"annotations": {"autoscaling.keda.sh/paused": value}}});
+    fixture.api().merge(&path, &pause(json!("true"))).await;
     workload.until_condition("Paused", "True").await;
-    world.gateway.set(name, 8.0);
-    assert!(seen(&world, name, "8").await, "sampled while paused");
+    fixture.gateway.set(name, 8.0);
+    assert!(seen(&fixture, name, "8").await, "sampled while paused");
     assert_eq!(workload.fleet().await.unwrap().desired, 2, "nothing is scaled while paused");
-    world.api().merge(&path, &pause(Value::Null)).await;
+    fixture.api().merge(&path, &pause(Value::Null)).await;
     workload.until("four once resumed", |fleet: Fleet| fleet.ready == 4).await;
     workload.remove().await;
 }
 
 /// A ScaledJob makes jobs of what is there, and of nothing that is only expected.
-pub(super) async fn c41_scaled_job(world: Arc<World>) {
+pub(super) async fn c41_scaled_job(fixture: Arc<Fixture>) {
     let name = "scaled-job";
-    world.gateway.set(name, 0.0);
-    world.api().create_namespace(name).await;
+    fixture.gateway.set(name, 0.0);
+    fixture.api().create_namespace(name).await;
     let metadata = json!({"query": query(name), "threshold": "1", "scaledJob": "true"});
-    let mut trigger = trigger("external", world.prewarm.grpc, metadata);
+    let mut trigger = trigger("external", fixture.prewarm.grpc, metadata);
     // KEDA refuses it in a ScaledJob.
     trigger.as_object_mut().unwrap().remove("metricType");
     let pod = json!({"metadata": {"labels": {"cold-start": "none"}},
                      "spec": {"restartPolicy": "Never", "automountServiceAccountToken": false,
                               "containers": [{"name": "job", "image": "job:1"}]}});
-    world
+    fixture
         .api()
         .apply(&json!({
             "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": "jobs", "namespace": name},
@@ -201,19 +219,24 @@ pub(super) async fn c41_scaled_job(world: Arc<World>) {
         }))
         .await;
     let jobs = || async {
-        let list = world.api().get(&format!("/apis/batch/v1/namespaces/{name}/jobs")).await.unwrap_or_default();
+        let list = fixture
+            .api()
+            .get(&format!("/apis/batch/v1/namespaces/{name}/jobs"))
+            .await
+            .unwrap_or_default();
         list["items"].as_array().map_or(0, Vec::len)
     };
     let ready = format!("/apis/keda.sh/v1alpha1/namespaces/{name}/scaledjobs/jobs");
     eventually(PATIENCE, "the ScaledJob is ready", || async {
-        let conditions = world.api().get(&ready).await?["status"]["conditions"].as_array().cloned()?;
+        let conditions =
+            fixture.api().get(&ready).await?["status"]["conditions"].as_array().cloned()?;
         conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True").then_some(())
     })
     .await;
     assert_eq!(jobs().await, 0, "no demand, no jobs");
-    world.gateway.set(name, 3.0);
+    fixture.gateway.set(name, 3.0);
     eventually(PATIENCE, "three jobs", || async { (jobs().await == 3).then_some(()) }).await;
-    world.api().delete(&ready).await;
+    fixture.api().delete(&ready).await;
 }
 
 fn spec(triggers: Vec<Value>, more: Value) -> Value {

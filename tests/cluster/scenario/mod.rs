@@ -16,14 +16,14 @@ mod windows;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 /// A scenario.
 pub(crate) struct Scenario {
     /// What it is called on the command line.
     pub(crate) name: &'static str,
     /// Plays it; a panic is a failure.
-    pub(crate) run: Box<dyn FnOnce(Arc<World>) -> Played>,
+    pub(crate) run: Box<dyn FnOnce(Arc<Fixture>) -> Played>,
 }
 
 /// A scenario under way.
@@ -31,11 +31,11 @@ type Played = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// All of them: those that take long first.
 pub(crate) fn all() -> Vec<Scenario> {
-    fn named<F>(name: &'static str, run: fn(Arc<World>) -> F) -> Scenario
+    fn named<F>(name: &'static str, run: fn(Arc<Fixture>) -> F) -> Scenario
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Scenario { name, run: Box::new(move |world| Box::pin(run(world))) }
+        Scenario { name, run: Box::new(move |fixture| Box::pin(run(fixture))) }
     }
     vec![
         named("the-claim", claim::c16_the_claim),

@@ -1,4 +1,5 @@
-//! Metrics vanish, Prewarm is killed, the database stops, Prometheus stops while Prewarm restarts: replicas are held.
+//! Metrics vanish, Prewarm is killed, the database stops, Prometheus stops while Prewarm restarts:
+//! replicas are held.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,53 +9,68 @@ use prewarm_tests::serve::Serve;
 use serde_json::json;
 
 use crate::demand::query;
+use crate::fixture::{self, Fixture, POLL};
 use crate::workload::{Workload, trigger};
-use crate::world::{self, POLL, World};
 
-pub(super) async fn c21_c22_outages(world: Arc<World>) {
+pub(super) async fn c21_c22_outages(fixture: Arc<Fixture>) {
     let name = "outages";
-    world.gateway.set(name, 6.0);
+    fixture.gateway.set(name, 6.0);
     // Services of its own: they are stopped.
-    let (mut prometheus, mut postgres) = tokio::join!(world::scraping(world.exposition), Postgres::start());
-    let configuration = world::configuration(prometheus.address(), &postgres.url());
-    let prewarm = Serve::start(&world::program(), &configuration, &[]).await;
+    let (mut prometheus, mut postgres) =
+        tokio::join!(fixture::scraping(fixture.exposition), Postgres::start());
+    let configuration = fixture::configuration(prometheus.address(), &postgres.url());
+    let prewarm = Serve::start(&fixture::program(), &configuration, &[]).await;
     let (grpc, http) = (prewarm.grpc, prewarm.http);
 
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    let metadata = json!({"query": query(name), "threshold": "2", "coldStart": "6s", "mode": "off"});
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    let metadata =
+        json!({"query": query(name), "threshold": "2", "coldStart": "6s", "mode": "off"});
     workload.scaled_object(spec(grpc, metadata)).await;
     workload.until("three carry the demand", |fleet| fleet.ready == 3).await;
     let held = |n: i64| move |fleet: crate::workload::Fleet| fleet.desired == n;
 
     // The series vanish: repeated for a while, then "unknown", never zero.
-    world.gateway.forget(name);
+    fixture.gateway.forget(name);
     let errors = || async { is(&workload, "False").await };
     workload.holds_while("held while the series are gone", held(3), errors).await;
-    world.gateway.set(name, 6.0);
-    workload.holds_while("held when they are back", held(3), || async { is(&workload, "True").await }).await;
+    fixture.gateway.set(name, 6.0);
+    workload
+        .holds_while("held when they are back", held(3), || async { is(&workload, "True").await })
+        .await;
 
-    // Killed: KEDA and the HPA hold; what the other triggers of the ScaledObject do is KEDA's business.
+    // Killed: KEDA and the HPA hold; what the other triggers of the ScaledObject do is KEDA's
+    // business.
     drop(prewarm);
-    workload.holds_while("held while Prewarm is dead", held(3), || async { is(&workload, "False").await }).await;
-    let prewarm = Serve::start_at(&world::program(), &configuration, &[], grpc, http).await;
-    workload.holds_while("no dip at its return", held(3), || async { is(&workload, "True").await }).await;
+    workload
+        .holds_while("held while Prewarm is dead", held(3), || async {
+            is(&workload, "False").await
+        })
+        .await;
+    let prewarm = Serve::start_at(&fixture::program(), &configuration, &[], grpc, http).await;
+    workload
+        .holds_while("no dip at its return", held(3), || async { is(&workload, "True").await })
+        .await;
 
     // The database stops: nothing changes, and demand is followed.
     postgres.stop();
-    world.gateway.set(name, 8.0);
+    fixture.gateway.set(name, 8.0);
     workload.until("demand is followed without the database", |fleet| fleet.ready == 4).await;
     postgres.restart().await;
 
     // Prometheus stops, Prewarm restarts meanwhile: held, and neither a dip nor a jump afterwards.
     prometheus.stop();
     drop(prewarm);
-    let prewarm = Serve::start_at(&world::program(), &configuration, &[], grpc, http).await;
+    let prewarm = Serve::start_at(&fixture::program(), &configuration, &[], grpc, http).await;
     workload
-        .holds_while("held without metrics after a restart", held(4), || async { is(&workload, "False").await })
+        .holds_while("held without metrics after a restart", held(4), || async {
+            is(&workload, "False").await
+        })
         .await;
     prometheus.restart().await;
-    workload.holds_while("no dip and no jump", held(4), || async { is(&workload, "True").await }).await;
-    world.gateway.set(name, 10.0);
+    workload
+        .holds_while("no dip and no jump", held(4), || async { is(&workload, "True").await })
+        .await;
+    fixture.gateway.set(name, 10.0);
     workload.until("demand is followed again", |fleet| fleet.ready == 5).await;
     workload.remove().await;
     drop(prewarm);
@@ -64,7 +80,9 @@ pub(super) async fn c21_c22_outages(world: Arc<World>) {
 async fn is(workload: &Workload, status: &str) -> bool {
     let hpa = workload.hpa().await.unwrap_or_default();
     let conditions = hpa["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.iter().any(|condition| condition["type"] == "ScalingActive" && condition["status"] == status)
+    conditions
+        .iter()
+        .any(|condition| condition["type"] == "ScalingActive" && condition["status"] == status)
 }
 
 fn spec(grpc: SocketAddr, metadata: serde_json::Value) -> serde_json::Value {

@@ -1,4 +1,5 @@
-//! Two replicas of Prewarm behind one name are restarted one after the other: KEDA and the HPA never miss an answer.
+//! Two replicas of Prewarm behind one name are restarted one after the other: KEDA and the HPA
+//! never miss an answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,22 +12,29 @@ use serde_json::json;
 
 use crate::demand::query;
 use crate::dns::{self, PODS};
+use crate::fixture::{self, Fixture, POLL};
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{self, POLL, World};
 
-pub(super) async fn c14_c34_rolling(world: Arc<World>) {
+pub(super) async fn c14_c34_rolling(fixture: Arc<Fixture>) {
     let name = "rolling";
-    world.gateway.set(name, 6.0);
-    let (port, configuration) = (free_port(), world::configuration(world.prometheus.address(), &world.postgres.url()));
+    fixture.gateway.set(name, 6.0);
+    let (port, configuration) = (
+        free_port(),
+        fixture::configuration(fixture.prometheus.address(), &fixture.postgres.url()),
+    );
     let grpc = PODS.map(|pod| SocketAddr::from((pod, port)));
     let http = PODS.map(|pod| SocketAddr::from((pod, free_port())));
-    let program = world::program();
+    let program = fixture::program();
     let start = |i: usize| Serve::start_at(&program, &configuration, &[], grpc[i], http[i]);
     let mut pods = vec![start(0).await, start(1).await];
 
     let names = dns::serve().await;
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    let mut trigger = trigger("external", grpc[0], json!({"query": query(name), "threshold": "2", "mode": "off"}));
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    let mut trigger = trigger(
+        "external",
+        grpc[0],
+        json!({"query": query(name), "threshold": "2", "mode": "off"}),
+    );
     trigger["metadata"]["scalerAddress"] = json!(format!("dns://{names}/prewarm.test:{port}"));
     workload
         .scaled_object(json!({
@@ -40,7 +48,8 @@ pub(super) async fn c14_c34_rolling(world: Arc<World>) {
         known(pod).await;
     }
     for i in 0..pods.len() {
-        // As a rollout does: the old one ends while the other serves, the new one is ready before the next one goes.
+        // As a rollout does: the old one ends while the other serves, the new one is ready before
+        // the next one goes.
         let old = pods.remove(i);
         let ended = tokio::spawn(old.terminate(Duration::from_secs(30)));
         workload
@@ -67,7 +76,7 @@ pub(super) async fn c14_c34_rolling(world: Arc<World>) {
             )
             .await;
     }
-    world.gateway.set(name, 8.0);
+    fixture.gateway.set(name, 8.0);
     workload.until("demand is followed", |fleet| fleet.ready == 4).await;
     workload.remove().await;
 }
@@ -77,17 +86,26 @@ async fn answered(workload: &Workload) {
     let hpa = workload.hpa().await.unwrap_or_default();
     let conditions = hpa["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let active = conditions.iter().find(|condition| condition["type"] == "ScalingActive");
-    assert!(active.is_none_or(|active| active["status"] == "True"), "the HPA missed an answer: {active:?}");
+    assert!(
+        active.is_none_or(|active| active["status"] == "True"),
+        "the HPA missed an answer: {active:?}"
+    );
     let ready = workload.condition("Ready").await;
-    assert!(ready.as_ref().is_none_or(|(status, _)| status == "True"), "KEDA missed an answer: {ready:?}");
+    assert!(
+        ready.as_ref().is_none_or(|(status, _)| status == "True"),
+        "KEDA missed an answer: {ready:?}"
+    );
 }
 
 async fn known(pod: &Serve) {
-    eventually(PATIENCE, "both pods are asked", || async { (calls(pod).await > 0.0).then_some(()) }).await;
+    eventually(PATIENCE, "both pods are asked", || async {
+        (calls(pod).await > 0.0).then_some(())
+    })
+    .await;
 }
 
-/// Calls that a pod has answered. Not those of one method: where KEDA makes an even number of calls in a round, one pod may
-/// get all calls of a kind.
+/// Calls that a pod has answered. Not those of one method: where KEDA makes an even number of calls
+/// in a round, one pod may get all calls of a kind.
 async fn calls(pod: &Serve) -> f64 {
     let metrics = pod.body("/metrics").await;
     let lines = metrics.lines().filter(|line| line.starts_with("prewarm_grpc_handled_total"));

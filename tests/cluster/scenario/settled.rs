@@ -1,4 +1,5 @@
-//! What was read from KEDA's code and not yet seen: each settled by looking. What is seen is printed, for the README.
+//! What was read from KEDA's code and not yet seen: each settled by looking. What is seen is
+//! printed, for the README.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -8,22 +9,23 @@ use prewarm_tests::serve::Serve;
 use serde_json::{Value, json};
 
 use crate::demand::query;
+use crate::fixture::{Fixture, POLL};
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{POLL, World};
 
-/// A Prewarm that accepts and never answers: two ScaledObjects on one connection and one alone on another are held, a
-/// fourth on a Prewarm that is well goes on, and all recover by themselves. Whether KEDA's own poll gets free again is KEDA's
-/// and shows in the ScaledObject's `Ready`, which only the poll sets.
-pub(super) async fn c25_hang(world: Arc<World>) {
+/// A Prewarm that accepts and never answers: two ScaledObjects on one connection and one alone on
+/// another are held, a fourth on a Prewarm that is well goes on, and all recover by themselves.
+/// Whether KEDA's own poll gets free again is KEDA's and shows in the ScaledObject's `Ready`, which
+/// only the poll sets.
+pub(super) async fn c25_hang(fixture: Arc<Fixture>) {
     let dir = tempfile::tempdir().unwrap();
-    let shared = world.serve("hang-shared", dir.path(), "").await;
-    let single = world.serve("hang-single", dir.path(), "").await;
+    let shared = fixture.serve("hang-shared", dir.path(), "").await;
+    let single = fixture.serve("hang-single", dir.path(), "").await;
     let frozen = [
-        deploy(&world, "hang-one", &shared).await,
-        deploy(&world, "hang-two", &shared).await,
-        deploy(&world, "hang-alone", &single).await,
+        deploy(&fixture, "hang-one", &shared).await,
+        deploy(&fixture, "hang-two", &shared).await,
+        deploy(&fixture, "hang-alone", &single).await,
     ];
-    let neighbour = deploy(&world, "hang-neighbour", &world.prewarm).await;
+    let neighbour = deploy(&fixture, "hang-neighbour", &fixture.prewarm).await;
     for workload in frozen.iter().chain([&neighbour]) {
         workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
     }
@@ -31,16 +33,19 @@ pub(super) async fn c25_hang(world: Arc<World>) {
     single.freeze();
     let since = Instant::now();
     for workload in frozen.iter().chain([&neighbour]) {
-        world.gateway.set(&workload.namespace, 8.0);
+        fixture.gateway.set(&workload.namespace, 8.0);
     }
     neighbour.until("the neighbour follows its demand", |fleet| fleet.ready == 4).await;
     let alone = &frozen[2];
     let held = |fleet: crate::workload::Fleet| fleet.desired == 2;
     // The HPA's request runs into the adapter's limit: from then on it says that it knows nothing.
-    frozen[0].holds_while("held", held, || async { frozen[0].scaling_active().await == Some(false) }).await;
+    frozen[0]
+        .holds_while("held", held, || async { frozen[0].scaling_active().await == Some(false) })
+        .await;
     println!("hang: the HPA gave up after {:.0?}; replicas held", since.elapsed());
-    let ready =
-        async |workload: &Workload| workload.condition("Ready").await.is_some_and(|(status, _)| status == "True");
+    let ready = async |workload: &Workload| {
+        workload.condition("Ready").await.is_some_and(|(status, _)| status == "True")
+    };
     // Twice the HPA's limit, so that it has given up on all of them.
     let until = since + Duration::from_secs(135);
     let freed = OnceLock::new();
@@ -53,11 +58,16 @@ pub(super) async fn c25_hang(world: Arc<World>) {
     let other = || async { Instant::now() > until };
     tokio::join!(alone.holds_while("held", held, look), frozen[1].holds_while("held", held, other));
     match freed.get() {
-        Some(after) => println!("hang: the poll of the one alone on its connection was freed after {after:.0?}"),
+        Some(after) => println!(
+            "hang: the poll of the one alone on its connection was freed after {after:.0?}"
+        ),
         None => println!("hang: the poll of the one alone on its connection is frozen as well"),
     }
     let still = [ready(&frozen[0]).await, ready(&frozen[1]).await];
-    println!("hang: after {:.0?}, polls of those that share a connection are still frozen: {still:?}", since.elapsed());
+    println!(
+        "hang: after {:.0?}, polls of those that share a connection are still frozen: {still:?}",
+        since.elapsed()
+    );
     shared.thaw();
     single.thaw();
     let since = Instant::now();
@@ -71,19 +81,20 @@ pub(super) async fn c25_hang(world: Arc<World>) {
 }
 
 /// `useCachedMetrics` with a fallback while every poll fails: which replicas does the HPA see?
-pub(super) async fn cached_fallback(world: Arc<World>) {
+pub(super) async fn cached_fallback(fixture: Arc<Fixture>) {
     let name = "cached-fallback";
-    world.gateway.set(name, 4.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
-    let mut cached = trigger("external", world.prewarm.grpc, metadata(name));
+    fixture.gateway.set(name, 4.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
+    let mut cached = trigger("external", fixture.prewarm.grpc, metadata(name));
     cached["useCachedMetrics"] = json!(true);
     let mut spec = spec(cached);
     spec["fallback"] = json!({"failureThreshold": 2, "replicas": 5});
     workload.scaled_object(spec).await;
     workload.until("two", |fleet| fleet.ready == 2).await;
-    world.gateway.forget(name);
+    fixture.gateway.forget(name);
     workload.until("the fallback's five", |fleet| fleet.desired == 5).await;
-    // It never falls below what ran or what the fallback says, whether or not errors come in between.
+    // It never falls below what ran or what the fallback says, whether or not errors come in
+    // between.
     let (mut looks, mut unknown) = (0, 0);
     let until = Instant::now() + Duration::from_secs(30);
     while Instant::now() < until {
@@ -96,18 +107,18 @@ pub(super) async fn cached_fallback(world: Arc<World>) {
     println!(
         "cached-fallback: the HPA called its metric unknown in {unknown} of {looks} looks; five replicas in all of them"
     );
-    world.gateway.set(name, 6.0);
+    fixture.gateway.set(name, 6.0);
     workload.until("demand is followed", |fleet| fleet.desired == 3).await;
     workload.remove().await;
 }
 
 /// An edit of a ScaledObject clears KEDA's cache: its streams are closed and opened again at once.
-pub(super) async fn c43_edit_streams(world: Arc<World>) {
+pub(super) async fn c43_edit_streams(fixture: Arc<Fixture>) {
     let name = "edit-streams";
-    world.gateway.set(name, 4.0);
+    fixture.gateway.set(name, 4.0);
     let dir = tempfile::tempdir().unwrap();
-    let prewarm = world.serve(name, dir.path(), "").await;
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+    let prewarm = fixture.serve(name, dir.path(), "").await;
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let object = |threshold: &str| {
         let metadata = json!({"query": query(name), "threshold": threshold, "mode": "off"});
         spec(trigger("external-push", prewarm.grpc, metadata))
@@ -127,9 +138,9 @@ pub(super) async fn c43_edit_streams(world: Arc<World>) {
     workload.remove().await;
 }
 
-async fn deploy(world: &World, name: &str, prewarm: &Serve) -> Workload {
-    world.gateway.set(name, 4.0);
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+async fn deploy(fixture: &Fixture, name: &str, prewarm: &Serve) -> Workload {
+    fixture.gateway.set(name, 4.0);
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     workload.scaled_object(spec(trigger("external", prewarm.grpc, metadata(name)))).await;
     workload
 }

@@ -1,4 +1,5 @@
-//! Mutual TLS between KEDA and Prewarm through a TriggerAuthentication; a stranger is refused; certificates rotate.
+//! Mutual TLS between KEDA and Prewarm through a TriggerAuthentication; a stranger is refused;
+//! certificates rotate.
 
 use std::sync::Arc;
 
@@ -6,37 +7,45 @@ use prewarm_tests::eventually;
 use prewarm_tests::serve::Serve;
 use serde_json::{Value, json};
 
+use crate::control_plane::base64;
+use crate::control_plane::pki::Authority;
 use crate::demand::query;
-use crate::plane::base64;
-use crate::plane::pki::Authority;
+use crate::fixture::{Fixture, POLL};
 use crate::workload::{PATIENCE, Workload, trigger};
-use crate::world::{POLL, World};
 
-pub(super) async fn c36_tls(world: Arc<World>) {
+pub(super) async fn c36_tls(fixture: Arc<Fixture>) {
     let dir = tempfile::tempdir().unwrap();
     let ours = Authority::new(dir.path(), "prewarm-ca");
     let strangers = Authority::new(dir.path(), "strangers-ca");
     let server = ours.issue("server", &["127.0.0.1"]);
-    let tls = format!("[tls]\ncert = {:?}\nkey = {:?}\nclientCa = {:?}\n", server.cert, server.key, ours.file);
-    let prewarm = world.serve("tls", dir.path(), &tls).await;
+    let tls = format!(
+        "[tls]\ncert = {:?}\nkey = {:?}\nclientCa = {:?}\n",
+        server.cert, server.key, ours.file
+    );
+    let prewarm = fixture.serve("tls", dir.path(), &tls).await;
 
     let (friend, stranger) = ("tls-friend", "tls-stranger");
-    world.gateway.set(friend, 4.0);
-    world.gateway.set(stranger, 4.0);
-    let known = workload(&world, friend, &prewarm, &ours, &ours).await;
-    let unknown = workload(&world, stranger, &prewarm, &ours, &strangers).await;
+    fixture.gateway.set(friend, 4.0);
+    fixture.gateway.set(stranger, 4.0);
+    let known = workload(&fixture, friend, &prewarm, &ours, &ours).await;
+    let unknown = workload(&fixture, stranger, &prewarm, &ours, &strangers).await;
     known.until("two carry the demand", |fleet| fleet.ready == 2).await;
     unknown.until_condition("Ready", "False").await;
-    assert_eq!(unknown.fleet().await.unwrap().desired, 1, "a stranger gets nothing and loses nothing");
+    assert_eq!(
+        unknown.fleet().await.unwrap().desired,
+        1,
+        "a stranger gets nothing and loses nothing"
+    );
 
-    // A new certificate at the same place: new connections get it without a restart, old ones go on.
+    // A new certificate at the same place: new connections get it without a restart, old ones go
+    // on.
     let before = presented(&prewarm, &ours).await;
     ours.issue("server", &["127.0.0.1"]);
     eventually(PATIENCE, "the new certificate is presented", || async {
         (presented(&prewarm, &ours).await != before).then_some(())
     })
     .await;
-    world.gateway.set(friend, 6.0);
+    fixture.gateway.set(friend, 6.0);
     known.until("demand is followed", |fleet| fleet.ready == 3).await;
     // An edit makes KEDA rebuild its scaler, and connect anew.
     let edited = object(&prewarm, friend, "3");
@@ -46,18 +55,28 @@ pub(super) async fn c36_tls(world: Arc<World>) {
     unknown.remove().await;
 }
 
-async fn workload(world: &World, name: &str, prewarm: &Serve, server: &Authority, client: &Authority) -> Workload {
-    let workload = Workload::deploy(world.api(), name, 1, "none").await;
+async fn workload(
+    fixture: &Fixture,
+    name: &str,
+    prewarm: &Serve,
+    server: &Authority,
+    client: &Authority,
+) -> Workload {
+    let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let (cert, key) = client.signed("keda", &[]);
     let data = |text: &str| base64(text.as_bytes());
-    world
+    fixture
         .api()
         .apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prewarm-client", "namespace": name},
                        "data": {"ca": data(&server.pem), "cert": data(&cert), "key": data(&key)}}))
         .await;
     let parameter = |parameter: &str, key: &str| json!({"parameter": parameter, "name": "prewarm-client", "key": key});
-    let references = [parameter("caCert", "ca"), parameter("tlsClientCert", "cert"), parameter("tlsClientKey", "key")];
-    world
+    let references = [
+        parameter("caCert", "ca"),
+        parameter("tlsClientCert", "cert"),
+        parameter("tlsClientKey", "key"),
+    ];
+    fixture
         .api()
         .apply(&json!({"apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication",
                        "metadata": {"name": "prewarm", "namespace": name}, "spec": {"secretTargetRef": references}}))
@@ -86,11 +105,14 @@ async fn presented(prewarm: &Serve, ours: &Authority) -> Vec<u8> {
     roots.add(CertificateDer::from_pem_slice(ours.pem.as_bytes()).unwrap()).unwrap();
     let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let mut config =
-        rustls::ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(vec![cert], key).unwrap();
+    let mut config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![cert], key)
+        .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = tokio::net::TcpStream::connect(prewarm.grpc).await.unwrap();
-    let stream = connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await.unwrap();
+    let stream =
+        connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }

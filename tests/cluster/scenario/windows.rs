@@ -8,14 +8,14 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::demand::query;
+use crate::fixture::{Fixture, POLL};
 use crate::history;
 use crate::workload::{Workload, trigger};
-use crate::world::{POLL, World};
 
-pub(super) async fn c18_windows(world: Arc<World>) {
+pub(super) async fn c18_windows(fixture: Arc<Fixture>) {
     let name = "windows";
-    world.gateway.set(name, 0.0);
-    let workload = Workload::deploy(world.api(), name, 0, "short").await;
+    fixture.gateway.set(name, 0.0);
+    let workload = Workload::deploy(fixture.api(), name, 0, "short").await;
     // Far enough away that the lead (cold start, poll, sync, 15 s) lies ahead of us.
     let start = history::next_minute(Duration::from_secs(60));
     let end = start + SignedDuration::from_mins(2);
@@ -31,7 +31,7 @@ pub(super) async fn c18_windows(world: Arc<World>) {
         .scaled_object(json!({
             "pollingInterval": POLL, "cooldownPeriod": 5, "minReplicaCount": 0, "maxReplicaCount": 10,
             "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}},
-            "triggers": [trigger("external-push", world.prewarm.grpc, metadata)],
+            "triggers": [trigger("external-push", fixture.prewarm.grpc, metadata)],
         }))
         .await;
 
@@ -39,23 +39,37 @@ pub(super) async fn c18_windows(world: Arc<World>) {
     workload.until_condition("Ready", "True").await;
     let asleep_until = start - SignedDuration::from_secs(45);
     workload
-        .holds_while("zero before the lead", |fleet| fleet.desired == 0, || async { history::now() >= asleep_until })
+        .holds_while(
+            "zero before the lead",
+            |fleet| fleet.desired == 0,
+            || async { history::now() >= asleep_until },
+        )
         .await;
     // Ready by its start.
     workload.until("the floor is Ready", |fleet| fleet.ready >= 3).await;
     assert!(history::now() <= start, "Ready only after the window's start");
     // Held with no demand, capped with much.
     let middle = start + SignedDuration::from_secs(30);
-    workload.holds_while("the floor holds", |fleet| fleet.ready == 3, || async { history::now() >= middle }).await;
-    world.gateway.set(name, 18.0);
+    workload
+        .holds_while(
+            "the floor holds",
+            |fleet| fleet.ready == 3,
+            || async { history::now() >= middle },
+        )
+        .await;
+    fixture.gateway.set(name, 18.0);
     workload.until("the ceiling is reached", |fleet| fleet.desired == 4).await;
     let near_end = end - SignedDuration::from_secs(5);
     workload
-        .holds_while("the ceiling holds", |fleet| fleet.desired <= 4, || async { history::now() >= near_end })
+        .holds_while(
+            "the ceiling holds",
+            |fleet| fleet.desired <= 4,
+            || async { history::now() >= near_end },
+        )
         .await;
     // After its end demand alone counts, and while there is any it never goes to zero.
     workload.until("what demand needs", |fleet| fleet.desired == 9).await;
-    world.gateway.set(name, 0.0);
+    fixture.gateway.set(name, 0.0);
     workload.until("one replica is left", |fleet| fleet.desired <= 1).await;
     workload.remove().await;
 }

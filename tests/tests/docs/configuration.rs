@@ -1,4 +1,5 @@
-//! The reference of the server's configuration, from the commented default and from what the reader says when it refuses.
+//! The reference of the server's configuration, from the commented default and from what the reader
+//! says when it refuses.
 
 use prewarm::config::{Config, DEFAULT};
 
@@ -35,7 +36,8 @@ pub(crate) fn reference() -> String {
     let mut text = String::new();
     for section in merged(sections()) {
         let shown = generic(&section.name);
-        let title = if shown.is_empty() { "At the top".to_owned() } else { code(&format!("[{shown}]")) };
+        let title =
+            if shown.is_empty() { "At the top".to_owned() } else { code(&format!("[{shown}]")) };
         text += &format!("\n## {title}\n\n");
         if !section.comment.is_empty() {
             text += &format!("{}\n\n", section.comment);
@@ -53,7 +55,13 @@ fn row(section: &str, key: &Key) -> Vec<String> {
         false => ("–".to_owned(), format!("; {}", code(&key.value))),
     };
     let value = allowed(section, &key.name) + &example;
-    vec![code(&key.name), code(&variable(&generic(section), &key.name)), default, value, key.comment.clone()]
+    vec![
+        code(&key.name),
+        code(&variable(&generic(section), &key.name)),
+        default,
+        value,
+        key.comment.clone(),
+    ]
 }
 
 /// `sources.default` and `sources.pods` are both `sources.NAME`.
@@ -82,19 +90,26 @@ fn merged(sections: Vec<Section>) -> Vec<Section> {
             None => merged.push(section),
         }
     }
-    let tables: Vec<String> = merged.iter().flat_map(|section| section.name.split('.')).map(str::to_owned).collect();
+    let tables: Vec<String> =
+        merged.iter().flat_map(|section| section.name.split('.')).map(str::to_owned).collect();
     for section in &mut merged {
         for name in known(&section.name) {
             let listed = section.keys.iter().any(|key| key.name == name) || tables.contains(&name);
             if !listed {
-                section.keys.push(Key { name, value: String::new(), in_force: false, comment: String::new() });
+                section.keys.push(Key {
+                    name,
+                    value: String::new(),
+                    in_force: false,
+                    comment: String::new(),
+                });
             }
         }
     }
     merged
 }
 
-/// The default configuration, taken apart. Commented text begins with `# `, commented keys with `#`.
+/// The default configuration, taken apart. Commented text begins with `# `, commented keys with
+/// `#`.
 fn sections() -> Vec<Section> {
     let mut sections = vec![Section::default()];
     let mut comment: Vec<&str> = Vec::new();
@@ -122,7 +137,11 @@ fn sections() -> Vec<Section> {
             sections.last_mut().expect("the root").keys.push(key);
         }
     }
-    assert!(sections.len() > 8, "only {} sections found in the default configuration", sections.len());
+    assert!(
+        sections.len() > 8,
+        "only {} sections found in the default configuration",
+        sections.len()
+    );
     sections
 }
 
@@ -132,7 +151,9 @@ fn allowed(section: &str, key: &str) -> String {
         return "as in a trigger".to_owned();
     }
     let full = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-    let said = complaints(section, &format!("{key} = {REFUSED}")).into_iter().find(|text| text.starts_with(&full));
+    let said = complaints(section, &format!("{key} = {REFUSED}"))
+        .into_iter()
+        .find(|text| text.starts_with(&full));
     let said = said.unwrap_or_else(|| panic!("{full} takes {REFUSED}"));
     match said.split_once("must be ") {
         Some((_, allowed)) => allowed.replace(", quoted and with its unit (\"90s\")", ""),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use prewarm::clock::SystemClock;
-use prewarm::metadata::{Rules, keys};
 use prewarm::metrics::Metrics;
 use prewarm::registry::Registry;
 use prewarm::signal::preset;
+use prewarm::trigger::{Rules, keys};
 
 use crate::configuration;
 use crate::markdown::{code, table};
@@ -69,12 +69,17 @@ fn trigger_keys() -> String {
 fn presets() -> String {
     let mut text = String::new();
     let entries: Vec<_> = preset::catalog().collect();
-    let head = ["preset", "starting threshold", "wakes from zero", "backlog", "latency", "selector"];
+    let head =
+        ["preset", "starting threshold", "wakes from zero", "backlog", "latency", "selector"];
     let yes = |there: bool| if there { "yes" } else { "–" }.to_owned();
     text += &table(
         &head,
         entries.iter().map(|entry| {
-            let selector = if entry.generic_names { "needed: the names could be anybody's" } else { "as you like" };
+            let selector = if entry.generic_names {
+                "needed: the names could be anybody's"
+            } else {
+                "as you like"
+            };
             vec![
                 format!("[`{0}`](#{0})", entry.name),
                 entry.threshold.to_string(),
@@ -86,8 +91,11 @@ fn presets() -> String {
         }),
     );
     for entry in entries {
-        text +=
-            &format!("\n### {}\n\n```promql\n# demand: requests in flight\n{}\n", entry.name, one_line(entry.demand));
+        text += &format!(
+            "\n### {}\n\n```promql\n# demand: requests in flight\n{}\n",
+            entry.name,
+            one_line(entry.demand)
+        );
         if let Some(backlog) = entry.backlog {
             text += &format!("# backlog: requests waiting\n{}\n", one_line(backlog));
         }
@@ -123,11 +131,19 @@ fn commands() -> String {
     let mut text = String::new();
     let mut program = prewarm::cli::Cli::command();
     program.build();
-    for command in program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+    for command in program
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
         // The values of variables differ from machine to machine.
-        let help = command.clone().mut_args(|argument| argument.hide_env_values(true)).render_help().to_string();
+        let help = command
+            .clone()
+            .mut_args(|argument| argument.hide_env_values(true))
+            .render_help()
+            .to_string();
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-        text += &format!("\n## {}\n\n```text\n{}\n```\n", command.get_name(), help.join("\n").trim());
+        text +=
+            &format!("\n## {}\n\n```text\n{}\n```\n", command.get_name(), help.join("\n").trim());
     }
     text
 }
@@ -140,11 +156,21 @@ fn metrics() -> String {
     let exposition = metrics.encode(&registry).expect("an exposition");
     let mut rows = Vec::new();
     for line in exposition.lines() {
-        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) else { continue };
-        let kind = exposition.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap_or("?");
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '))
+        else {
+            continue;
+        };
+        let kind = exposition
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")))
+            .unwrap_or("?");
         let shown = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
         let labels = exposition.lines().find_map(|line| labels(line, name)).unwrap_or_default();
-        rows.push(vec![code(&(shown + &labels)), kind.to_owned(), help.trim_end_matches('.').to_owned()]);
+        rows.push(vec![
+            code(&(shown + &labels)),
+            kind.to_owned(),
+            help.trim_end_matches('.').to_owned(),
+        ]);
     }
     assert!(rows.len() > 40, "only {} metrics found", rows.len());
     table(&["metric", "type", "meaning"], rows)
@@ -176,9 +202,18 @@ fn reasons() -> String {
 /// Names, as `as_str` gives them, and doc comments of a public enum of the forecaster.
 pub(crate) fn names_of(name: &str) -> Vec<(String, String)> {
     let head = format!("pub enum {name} {{\n");
-    let declares = |source: &Source| source.is_under("forecaster/src/") && source.text.contains(&head);
-    let source = source::sources().into_iter().find(declares).unwrap_or_else(|| panic!("there is no enum {name}"));
-    let body = source.text.split(&head).nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap_or_default();
+    let declares =
+        |source: &Source| source.is_under("forecaster/src/") && source.text.contains(&head);
+    let source = source::sources()
+        .into_iter()
+        .find(declares)
+        .unwrap_or_else(|| panic!("there is no enum {name}"));
+    let body = source
+        .text
+        .split(&head)
+        .nth(1)
+        .and_then(|rest| rest.split("\n}\n").next())
+        .unwrap_or_default();
     let methods = source.text.split(&format!("impl {name} {{\n")).nth(1).unwrap_or_default();
     let mut names = Vec::new();
     let mut doc = String::new();
@@ -186,7 +221,10 @@ pub(crate) fn names_of(name: &str) -> Vec<(String, String)> {
         if let Some(text) = line.strip_prefix("/// ") {
             doc += &format!("{}{text}", if doc.is_empty() { "" } else { " " });
         } else if let Some(variant) = line.strip_suffix(',') {
-            let shown = methods.split(&format!("Self::{variant} => \"")).nth(1).and_then(|rest| rest.split('"').next());
+            let shown = methods
+                .split(&format!("Self::{variant} => \""))
+                .nth(1)
+                .and_then(|rest| rest.split('"').next());
             let shown = shown.unwrap_or_else(|| panic!("{name}::{variant} has no name in as_str"));
             names.push((shown.to_owned(), std::mem::take(&mut doc)));
         }
@@ -198,7 +236,9 @@ pub(crate) fn names_of(name: &str) -> Vec<(String, String)> {
 /// The names of the labels of a sample of this family, without those of buckets: `{method,code}`.
 fn labels(line: &str, family: &str) -> Option<String> {
     let (name, rest) = line.split_once('{')?;
-    let of_family = name.strip_prefix(family).is_some_and(|end| matches!(end, "" | "_total" | "_info" | "_bucket"));
+    let of_family = name
+        .strip_prefix(family)
+        .is_some_and(|end| matches!(end, "" | "_total" | "_info" | "_bucket"));
     let (labels, _) = rest.split_once('}').filter(|_| of_family)?;
     let names = labels.split(',').filter_map(|label| label.split_once('=')).map(|(name, _)| name);
     let names: Vec<&str> = names.filter(|name| *name != "le").collect();

@@ -1,4 +1,5 @@
-//! As much of Markdown as the documents use: headings, links, code, tables, and parts between two comments.
+//! As much of Markdown as the documents use: headings, links, code, tables, and parts between two
+//! comments.
 
 /// One document.
 #[derive(Debug)]
@@ -28,7 +29,8 @@ impl Document {
     pub(crate) fn links(&self) -> impl Iterator<Item = (usize, String)> {
         self.prose().flat_map(|(line, text)| {
             let plain = without_code(text);
-            let targets = plain.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+            let targets =
+                plain.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
             targets.map(|target| (line, target.to_owned())).collect::<Vec<_>>()
         })
     }
@@ -41,7 +43,9 @@ impl Document {
 
     /// What stands between backquotes, with its line.
     pub(crate) fn code_words(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.prose().flat_map(|(line, text)| text.split('`').skip(1).step_by(2).map(move |word| (line, word)))
+        self.prose().flat_map(|(line, text)| {
+            text.split('`').skip(1).step_by(2).map(move |word| (line, word))
+        })
     }
 
     /// Code blocks of a language, with the line at which each begins.
@@ -52,7 +56,9 @@ impl Document {
             let Some(of) = line.trim_start().strip_prefix("```") else { continue };
             let indent = line.len() - line.trim_start().len();
             let mut block = String::new();
-            for (_, inner) in lines.by_ref().take_while(|(_, inner)| !inner.trim_start().starts_with("```")) {
+            for (_, inner) in
+                lines.by_ref().take_while(|(_, inner)| !inner.trim_start().starts_with("```"))
+            {
                 block += inner.get(indent..).unwrap_or_default();
                 block.push('\n');
             }
@@ -76,7 +82,9 @@ impl Document {
                 rows.push(row.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
             }
         }
-        let rule = rows.iter().position(|row| row.iter().all(|cell| cell.trim_matches(['-', ':']).is_empty()));
+        let rule = rows
+            .iter()
+            .position(|row| row.iter().all(|cell| cell.trim_matches(['-', ':']).is_empty()));
         rows.drain(..rule.map_or(0, |rule| rule + 1));
         rows
     }
@@ -101,10 +109,12 @@ fn without_code(line: &str) -> String {
     parts.map(|(i, part)| if i % 2 == 0 { part.to_owned() } else { "code".to_owned() }).collect()
 }
 
-/// A document with what stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->` replaced.
+/// A document with what stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`
+/// replaced.
 pub(crate) fn with_part(document: &str, name: &str, text: &str) -> Result<String, String> {
     let (begin, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end: {name} -->"));
-    let (head, rest) = document.split_once(&begin).ok_or_else(|| format!("there is no {}", begin.trim_end()))?;
+    let (head, rest) =
+        document.split_once(&begin).ok_or_else(|| format!("there is no {}", begin.trim_end()))?;
     let (_, tail) = rest.split_once(&end).ok_or_else(|| format!("there is no {end}"))?;
     Ok(format!("{head}{begin}\n{}\n\n{end}{tail}", text.trim()))
 }
@@ -115,7 +125,8 @@ pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let mut text = line(&head) + &format!("|{}\n", "---|".repeat(head.len()));
     for row in rows {
-        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
+        let cells: Vec<String> =
+            row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
         text += &line(&cells);
     }
     text
@@ -134,7 +145,10 @@ fn headings_links_and_blocks_are_found() {
     assert_eq!(document.links().collect::<Vec<_>>(), [(2, "e.md#f".to_owned())]);
     assert_eq!(document.blocks("yaml"), [(3, "# h\nx: [1](2)\n".to_owned())]);
     assert_eq!(document.table_rows("T"), [["1", "`2`"]]);
-    assert_eq!(document.code_words().map(|(_, word)| word).collect::<Vec<_>>(), ["b", "[no](g)", "2"]);
+    assert_eq!(
+        document.code_words().map(|(_, word)| word).collect::<Vec<_>>(),
+        ["b", "[no](g)", "2"]
+    );
 }
 
 #[test]

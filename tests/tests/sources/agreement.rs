@@ -4,23 +4,35 @@ use prewarm::source::{Query, Signals};
 
 use super::series::{Endpoint, Row, SCRAPES, now, prometheus, source};
 
-/// Whatever a counter or gauge may do: fixed seed, resets, standstill, one series that appears late, NaN.
+/// Whatever a counter or gauge may do: fixed seed, resets, standstill, one series that appears
+/// late, NaN.
 fn rows() -> Vec<Row> {
     let mut state = 20_261_124_u64;
     let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f64 / (1u64 << 24) as f64
     };
     let mut rows = Vec::new();
     for pod in 0..6 {
         let mut count = if pod == 0 { 0.0 } else { 500.0 * random() };
         let counter = (0..SCRAPES).map(|_| {
-            count = if random() < 0.15 { 3.0 * random() } else { count + 40.0 * random() * f64::from(pod) };
+            count = if random() < 0.15 {
+                3.0 * random()
+            } else {
+                count + 40.0 * random() * f64::from(pod)
+            };
             count
         });
-        rows.push(Row { series: format!("requests_total{{pod=\"{pod}\"}}"), values: counter.collect() });
+        rows.push(Row {
+            series: format!("requests_total{{pod=\"{pod}\"}}"),
+            values: counter.collect(),
+        });
         let gauge = (0..SCRAPES).map(|_| 20.0 * random() - 4.0);
-        rows.push(Row { series: format!("waiting{{pod=\"{pod}\",rank=\"{}\"}}", pod % 2), values: gauge.collect() });
+        rows.push(Row {
+            series: format!("waiting{{pod=\"{pod}\",rank=\"{}\"}}", pod % 2),
+            values: gauge.collect(),
+        });
         let mut counts = [0.0; 5];
         let bounds = ["0.1", "0.5", "1.0", "2.5", "+Inf"];
         let histogram: Vec<[f64; 5]> = (0..SCRAPES)
@@ -35,7 +47,10 @@ fn rows() -> Vec<Row> {
             .collect();
         for (bucket, bound) in bounds.iter().enumerate() {
             let values = histogram.iter().map(|counts| counts[bucket]).collect();
-            rows.push(Row { series: format!("seconds_bucket{{pod=\"{pod}\",le=\"{bound}\"}}"), values });
+            rows.push(Row {
+                series: format!("seconds_bucket{{pod=\"{pod}\",le=\"{bound}\"}}"),
+                values,
+            });
         }
     }
     rows.push(Row { series: "not_a_number{pod=\"0\"}".into(), values: vec![f64::NAN; SCRAPES] });
@@ -90,7 +105,11 @@ async fn both_ways_give_the_same_numbers() {
     let (theirs, ours) = (source(&prometheus), endpoint.source());
     let questions: Vec<Signals> = EXPRESSIONS
         .iter()
-        .map(|promql| Signals { demand: Query::Text((*promql).into()), backlog: None, latency: None })
+        .map(|promql| Signals {
+            demand: Query::Text((*promql).into()),
+            backlog: None,
+            latency: None,
+        })
         .collect();
     let scraped = endpoint
         .play(async |slot| {
@@ -100,7 +119,11 @@ async fn both_ways_give_the_same_numbers() {
         .await;
     let mut observed = 0;
     for ((promql, signals), ours) in EXPRESSIONS.iter().zip(&questions).zip(scraped) {
-        let theirs = theirs.sample(signals, now()).await.unwrap_or_else(|error| panic!("{promql}: {error}")).demand;
+        let theirs = theirs
+            .sample(signals, now())
+            .await
+            .unwrap_or_else(|error| panic!("{promql}: {error}"))
+            .demand;
         let ours = ours.unwrap_or_else(|error| panic!("{promql}: {error}")).demand;
         let alike = match (theirs, ours) {
             (Some(theirs), Some(ours)) => (theirs - ours).abs() <= 1e-9 * theirs.abs().max(1.0),
@@ -109,5 +132,8 @@ async fn both_ways_give_the_same_numbers() {
         assert!(alike, "{promql}: Prometheus {theirs:?}, scraped {ours:?}");
         observed += usize::from(theirs.is_some_and(|value| value > 0.0));
     }
-    assert!(observed > EXPRESSIONS.len() * 2 / 3, "most of them are numbers to compare: {observed}");
+    assert!(
+        observed > EXPRESSIONS.len() * 2 / 3,
+        "most of them are numbers to compare: {observed}"
+    );
 }

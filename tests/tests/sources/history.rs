@@ -21,18 +21,30 @@ fn signals(demand: &str) -> Signals {
 #[tokio::test]
 async fn a_slot_reads_what_promql_gives_and_a_week_comes_back() {
     let week = Trace::working_days(monday(), days(7), 80.0, 7);
-    let metrics = [week.clone().gauge("demand{a=\"b\"}"), week.clone().counter("requests_total{a=\"b\"}")];
+    let metrics =
+        [week.clone().gauge("demand{a=\"b\"}"), week.clone().counter("requests_total{a=\"b\"}")];
     let prometheus = Prometheus::holding(&metrics).await;
     let source = source(&prometheus);
     assert!(source.has_history());
 
     let rate = "sum(rate(requests_total[2m]))";
-    let three = Signals { demand: text(rate), backlog: Some(text("sum(demand)")), latency: Some(text("sum(none)")) };
+    let three = Signals {
+        demand: text(rate),
+        backlog: Some(text("sum(demand)")),
+        latency: Some(text("sum(none)")),
+    };
     for minute in 0..20 {
         let slot = clock_time(monday() + days(2), 11, minute);
         let expected = prometheus.query(rate, slot).await;
         let sample = source.sample(&three, slot).await.unwrap();
-        assert_eq!(sample, Sample { demand: expected, backlog: week.at(slot).map(thousandths), ..Sample::default() });
+        assert_eq!(
+            sample,
+            Sample {
+                demand: expected,
+                backlog: week.at(slot).map(thousandths),
+                ..Sample::default()
+            }
+        );
         assert!(expected.unwrap() > 0.0);
     }
     let before = source.sample(&signals("sum(demand)"), monday() - days(1)).await.unwrap();
@@ -52,7 +64,11 @@ async fn a_slot_reads_what_promql_gives_and_a_week_comes_back() {
     assert!(most.len() >= 10_080, "the server lets pass what we call the most: {}", most.len());
     assert!(range("sum(demand)", week.end() - step * 11_000, week.end()).await.is_err());
     assert_eq!(range("sum(none)", monday(), week.end()).await, Ok(Vec::new()));
-    assert_eq!(range("vector(0) / 0", monday(), week.end()).await, Ok(Vec::new()), "NaN is left out");
+    assert_eq!(
+        range("vector(0) / 0", monday(), week.end()).await,
+        Ok(Vec::new()),
+        "NaN is left out"
+    );
     assert_eq!(range("{a=\"b\"}", monday(), week.end()).await.unwrap_err().kind(), "bad_query");
 }
 
@@ -63,7 +79,8 @@ async fn a_real_server_fails_and_recovers() {
     let mut prometheus = Prometheus::holding(&series).await;
     let source = source(&prometheus);
     let slot = clock_time(monday(), 0, 30);
-    let sample = async |query: &str| source.sample(&signals(query), slot).await.map(|sample| sample.demand);
+    let sample =
+        async |query: &str| source.sample(&signals(query), slot).await.map(|sample| sample.demand);
 
     assert_eq!(sample("sum(demand)").await, Ok(Some(6.0)));
     assert_eq!(sample("scalar(sum(demand))").await, Ok(Some(6.0)));
@@ -100,7 +117,9 @@ async fn a_real_server_fails_and_recovers() {
 async fn rendered_selectors_mean_to_prometheus_what_they_mean_to_us() {
     let values = ["plain", "say \\\"hi\\\"", "back\\\\slash", "ü€😀", "}) or vector(1) #", "a\\nb"];
     let minute = SignedDuration::from_mins(1);
-    let series = values.map(|value| Trace::constant(monday(), minute, 1.0).gauge(&format!("demand{{a=\"{value}\"}}")));
+    let series = values.map(|value| {
+        Trace::constant(monday(), minute, 1.0).gauge(&format!("demand{{a=\"{value}\"}}"))
+    });
     let prometheus = Prometheus::holding(&series).await;
     let source = source(&prometheus);
     let count = async |selector: String| {

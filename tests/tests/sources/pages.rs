@@ -1,5 +1,5 @@
-//! Pages as systems of the field expose them, each with the number that a person would count: read by a scrape of the
-//! pages, and from a Prometheus that has scraped them.
+//! Pages as systems of the field expose them, each with the number that a person would count: read
+//! by a scrape of the pages, and from a Prometheus that has scraped them.
 
 use prewarm::signal::preset;
 use prewarm::signal::selector::Selector;
@@ -234,11 +234,13 @@ vllm:num_requests_waiting{engine="0",model_name="llama"} 2
 
 #[tokio::test]
 async fn pages_of_the_field_give_the_number_that_a_person_counts() {
-    let rows: Vec<Row> = CASES.iter().enumerate().flat_map(|(nth, case)| case.stored(nth)).collect();
+    let rows: Vec<Row> =
+        CASES.iter().enumerate().flat_map(|(nth, case)| case.stored(nth)).collect();
     let prometheus = prometheus(&rows).await;
     let theirs = source(&prometheus);
     for (nth, case) in CASES.iter().enumerate() {
-        let stored = theirs.sample(&case.signals(&format!("namespace=\"case-{nth}\"")), now()).await;
+        let stored =
+            theirs.sample(&case.signals(&format!("namespace=\"case-{nth}\"")), now()).await;
         case.check("Prometheus", stored.unwrap_or_else(|error| panic!("{}: {error}", case.seen)));
 
         let mut endpoints = Vec::new();
@@ -246,7 +248,8 @@ async fn pages_of_the_field_give_the_number_that_a_person_counts() {
             endpoints.push(Endpoint::exposing(&rows_of(page, "")).await);
         }
         let (ours, signals) = (Endpoint::source_over(&endpoints), case.signals(""));
-        let scraped = Endpoint::play_all(&endpoints, async |slot| ours.sample(&signals, slot).await).await;
+        let scraped =
+            Endpoint::play_all(&endpoints, async |slot| ours.sample(&signals, slot).await).await;
         case.check("the scrape", scraped.unwrap_or_else(|error| panic!("{}: {error}", case.seen)));
     }
 }
@@ -258,12 +261,18 @@ impl Case {
         let selector = given.collect::<Vec<_>>().join(",");
         let found = preset::find(self.preset, &Selector::parse(&selector).unwrap()).unwrap();
         let backlog = found.backlog.map(Query::Preset);
-        Signals { demand: Query::Preset(found.demand), backlog, latency: found.latency.map(Query::Preset) }
+        Signals {
+            demand: Query::Preset(found.demand),
+            backlog,
+            latency: found.latency.map(Query::Preset),
+        }
     }
 
     /// The pages' series as a Prometheus stores them: with the target's labels.
     fn stored(&self, nth: usize) -> Vec<Row> {
-        let labels = |pod: usize| format!(",namespace=\"case-{nth}\",job=\"pods\",instance=\"10.0.0.{pod}:80\"");
+        let labels = |pod: usize| {
+            format!(",namespace=\"case-{nth}\",job=\"pods\",instance=\"10.0.0.{pod}:80\"")
+        };
         self.pages.iter().enumerate().flat_map(|(pod, page)| rows_of(page, &labels(pod))).collect()
     }
 
@@ -273,10 +282,19 @@ impl Case {
             (seen, meant) => seen == meant,
         };
         let Self { seen, demand, backlog, caveat, .. } = self;
-        assert!(alike(sample.demand, Some(*demand)), "{seen}: {who} says {sample:?}, a person {demand}");
-        assert!(alike(sample.backlog, *backlog), "{seen}: {who} says {sample:?}, a person {backlog:?} waiting");
+        assert!(
+            alike(sample.demand, Some(*demand)),
+            "{seen}: {who} says {sample:?}, a person {demand}"
+        );
+        assert!(
+            alike(sample.backlog, *backlog),
+            "{seen}: {who} says {sample:?}, a person {backlog:?} waiting"
+        );
         match caveat {
-            Some(words) => assert!(sample.caveat.is_some_and(|told| told.contains(words)), "{seen}: {who}: {sample:?}"),
+            Some(words) => assert!(
+                sample.caveat.is_some_and(|told| told.contains(words)),
+                "{seen}: {who}: {sample:?}"
+            ),
             None => assert_eq!(sample.caveat, None, "{seen}: {who}"),
         }
     }

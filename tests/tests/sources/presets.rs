@@ -1,5 +1,5 @@
-//! Every preset on series as its system exports them: Prometheus accepts the expressions, the numbers are those that were
-//! meant, and scraping the system directly gives the same.
+//! Every preset on series as its system exports them: Prometheus accepts the expressions, the
+//! numbers are those that were meant, and scraping the system directly gives the same.
 
 mod engines;
 mod gateways;
@@ -60,16 +60,26 @@ async fn presets_mean_the_same_to_prometheus_to_a_scrape_and_to_us() {
     let rows: Vec<Row> = cases().enumerate().flat_map(|(nth, case)| case.rows(nth)).collect();
     let (prometheus, endpoint) = (prometheus(&rows).await, Endpoint::exposing(&rows).await);
     let (theirs, ours) = (source(&prometheus), endpoint.source());
-    let questions: Vec<Signals> = cases().enumerate().map(|(nth, case)| case.signals(nth)).collect();
+    let questions: Vec<Signals> =
+        cases().enumerate().map(|(nth, case)| case.signals(nth)).collect();
     let scraped = endpoint
-        .play(async |slot| futures::future::join_all(questions.iter().map(|signals| ours.sample(signals, slot))).await)
+        .play(async |slot| {
+            futures::future::join_all(questions.iter().map(|signals| ours.sample(signals, slot)))
+                .await
+        })
         .await;
     for ((case, signals), scraped) in cases().zip(&questions).zip(scraped) {
-        // Side signals swallow their errors, so each is asked as demand as well: nothing may be refused.
+        // Side signals swallow their errors, so each is asked as demand as well: nothing may be
+        // refused.
         for query in [&signals.backlog, &signals.latency].into_iter().flatten() {
             let alone = Signals { demand: query.clone(), backlog: None, latency: None };
-            theirs.sample(&alone, now()).await.unwrap_or_else(|error| panic!("{}: {error}", case.name()));
-            ours.sample(&alone, now()).await.unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+            theirs
+                .sample(&alone, now())
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+            ours.sample(&alone, now())
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", case.name()));
         }
         case.check("Prometheus", theirs.sample(signals, now()).await.unwrap());
         case.check("the scrape", scraped.unwrap());
@@ -81,7 +91,8 @@ impl Case {
         format!("{} ({})", self.preset, self.what)
     }
 
-    /// A selector that meets this case alone, through labels that every system has by its scrape configuration.
+    /// A selector that meets this case alone, through labels that every system has by its scrape
+    /// configuration.
     fn signals(&self, nth: usize) -> Signals {
         let selector = Selector::parse(&format!("namespace=\"ml\",case=~\"{nth}|none\"")).unwrap();
         let found = preset::find(self.preset, &selector).unwrap();
@@ -98,7 +109,8 @@ impl Case {
             .map(|line| {
                 let (series, number) = line.rsplit_once(' ').unwrap();
                 let (series, sign) = series.rsplit_once(' ').unwrap();
-                let (name, labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+                let (name, labels) =
+                    series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
                 let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
                 let number: f64 = number.parse().unwrap();
                 // Counters have run for long, so that none of a range lies before their start.

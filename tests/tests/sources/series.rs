@@ -22,7 +22,8 @@ pub(super) struct Row {
     pub(super) values: Vec<f64>,
 }
 
-/// Thirteen seconds apart, so that no range in whole minutes ends on a scrape: there, versions 2 and 3 of Prometheus differ.
+/// Thirteen seconds apart, so that no range in whole minutes ends on a scrape: there, versions 2
+/// and 3 of Prometheus differ.
 const STEP: SignedDuration = SignedDuration::from_secs(13);
 pub(super) const SCRAPES: usize = 20;
 
@@ -59,16 +60,25 @@ impl Endpoint {
         let rows: Arc<[Row]> = rows.into();
         let text = move || {
             let (rows, scrape) = (rows.clone(), *current.borrow());
-            async move { rows.iter().map(|row| format!("{} {:?}\n", row.series, row.values[scrape])).collect::<String>() }
+            async move {
+                rows.iter()
+                    .map(|row| format!("{} {:?}\n", row.series, row.values[scrape]))
+                    .collect::<String>()
+            }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/metrics", get(text))).await });
+        tokio::spawn(async move {
+            axum::serve(listener, Router::new().route("/metrics", get(text))).await
+        });
         Self { address, scrape }
     }
 
     /// Calls `sample` with every scrape's instant, in order; the last result.
-    pub(super) async fn play<T, F: Future<Output = T>>(&self, mut sample: impl FnMut(Timestamp) -> F) -> T {
+    pub(super) async fn play<T, F: Future<Output = T>>(
+        &self,
+        mut sample: impl FnMut(Timestamp) -> F,
+    ) -> T {
         let mut last = None;
         for scrape in 0..SCRAPES {
             self.scrape.send_replace(scrape);
@@ -95,7 +105,9 @@ impl Endpoint {
     /// One source over several endpoints.
     pub(super) fn source_over(endpoints: &[Self]) -> Arc<dyn MetricSource> {
         prewarm_tests::install_crypto();
-        let urls = endpoints.iter().map(|endpoint| format!("http://{}/metrics", endpoint.address).parse().unwrap());
+        let urls = endpoints
+            .iter()
+            .map(|endpoint| format!("http://{}/metrics", endpoint.address).parse().unwrap());
         let config = SourceConfig::new(SourceKind::Exposition, urls.collect());
         let sources = Sources::new(&BTreeMap::from([("pods".into(), config)])).unwrap();
         sources.resolve(&SourceRef::Named("pods".into())).unwrap()

@@ -1,4 +1,5 @@
-//! Packing, thinning, dropping: nothing may be lost, whatever comes late and whenever the work is cut short.
+//! Packing, thinning, dropping: nothing may be lost, whatever comes late and whenever the work is
+//! cut short.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -33,11 +34,15 @@ async fn packing_changes_nothing(place: &Place) {
     // The 20th and the 21st are finished, the 22nd is over for an hour only.
     let done = compact(&*store, at("2026-11-23T01:00:00Z")).await;
     let finished = written.iter().filter(|m| m.start < at("2026-11-22T00:00:00Z")).count();
-    assert_eq!(done, Compacted { days_packed: 2, rows_packed: finished as u64, ..Compacted::default() });
+    assert_eq!(
+        done,
+        Compacted { days_packed: 2, rows_packed: finished as u64, ..Compacted::default() }
+    );
     assert_eq!(all(&*store, &llama, Resolution::Minute).await, written);
     assert_eq!(all(&*store, &llama, Resolution::FiveMinutes).await, coarse);
     let (from, to) = (at("2026-11-21T23:58:00Z"), at("2026-11-22T00:02:00Z"));
-    let across: Vec<Minute> = written.iter().copied().filter(|m| (from..to).contains(&m.start)).collect();
+    let across: Vec<Minute> =
+        written.iter().copied().filter(|m| (from..to).contains(&m.start)).collect();
     assert_eq!(store.load(&llama, from, to, Resolution::Minute).await.unwrap(), across);
 
     let left = (written.len() - finished) as u64;
@@ -47,7 +52,8 @@ async fn packing_changes_nothing(place: &Place) {
 async fn rows_that_come_late_join_their_day(place: &Place) {
     let llama = key("llama");
     let written = history(at("2026-11-20T00:00:00Z"), 1_440);
-    let (late, early): (Vec<Minute>, Vec<Minute>) = written.iter().partition(|m| m.start.as_second() / 60 % 11 == 3);
+    let (late, early): (Vec<Minute>, Vec<Minute>) =
+        written.iter().partition(|m| m.start.as_second() / 60 % 11 == 3);
     let store = place.open().await;
     store.append(&rows(&llama, &early)).await.unwrap();
     compact(&*store, at("2026-11-22T00:00:00Z")).await;
@@ -63,8 +69,13 @@ async fn rows_that_come_late_join_their_day(place: &Place) {
 
 async fn old_days_are_thinned(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-10-20T12:00:00Z"));
-    let record =
-        |i: i64, mean, max, backlog, samples| Minute { start: noon + i.minutes(), mean, max, backlog, samples };
+    let record = |i: i64, mean, max, backlog, samples| Minute {
+        start: noon + i.minutes(),
+        mean,
+        max,
+        backlog,
+        samples,
+    };
     let store = place.open().await;
     let written = [
         record(0, 1.0, 1.0, None, 4),
@@ -78,7 +89,11 @@ async fn old_days_are_thinned(place: &Place) {
 
     assert_eq!(all(&*store, &llama, Resolution::FiveMinutes).await, thinned);
     compact(&*store, at("2026-11-24T23:59:00Z")).await;
-    assert_eq!(all(&*store, &llama, Resolution::Minute).await, written, "35 days after its own it is whole");
+    assert_eq!(
+        all(&*store, &llama, Resolution::Minute).await,
+        written,
+        "35 days after its own it is whole"
+    );
     let done = compact(&*store, at("2026-11-25T00:00:00Z")).await;
     assert_eq!(done, Compacted { days_thinned: 1, ..Compacted::default() });
     assert_eq!(all(&*store, &llama, Resolution::Minute).await, []);
@@ -111,7 +126,8 @@ async fn rows_that_come_late_for_a_thinned_day(place: &Place) {
 async fn very_old_days_are_dropped(place: &Place) {
     let llama = key("llama");
     let store = place.open().await;
-    let days = ["2026-01-01T23:59:00Z", "2026-01-02T00:00:00Z", "2026-10-01T00:00:00Z"].map(|day| minute(at(day), 1.0));
+    let days = ["2026-01-01T23:59:00Z", "2026-01-02T00:00:00Z", "2026-10-01T00:00:00Z"]
+        .map(|day| minute(at(day), 1.0));
     store.append(&rows(&llama, &days)).await.unwrap();
     compact(&*store, at("2026-11-01T00:00:00Z")).await;
     assert_eq!(all(&*store, &llama, Resolution::FiveMinutes).await.len(), 3);
@@ -141,11 +157,13 @@ async fn a_day_that_cannot_be_read_is_a_gap(place: &Place) {
     for (n, how) in ["data = substr(data, 1, 50)", "codec = 99", "n = n - 1"].iter().enumerate() {
         assert_eq!(place.sql(&(broken.replace("{}", how) + &day(n as i64).to_string())).await, 1);
     }
-    let good: Vec<Minute> = written.iter().copied().filter(|m| m.start.as_second() >= day(3)).collect();
+    let good: Vec<Minute> =
+        written.iter().copied().filter(|m| m.start.as_second() >= day(3)).collect();
     assert_eq!(all(&*store, &llama, Resolution::Minute).await, good);
     assert_eq!(all(&*store, &qwen, Resolution::Minute).await, written);
 
-    // Rows that come late for it are kept beside it, and nobody else waits for it: neither packing nor thinning.
+    // Rows that come late for it are kept beside it, and nobody else waits for it: neither packing
+    // nor thinning.
     store.append(&rows(&llama, &written[..1])).await.unwrap();
     store.append(&rows(&qwen, &[minute(at("2026-11-19T12:00:00Z"), 1.0)])).await.unwrap();
     let late: Vec<Minute> = written[..1].iter().chain(&good).copied().collect();
@@ -177,14 +195,23 @@ async fn cut_short_at_every_step_nothing_is_lost(place: &Place) {
         assert_eq!(minutes.len(), packed.len() + hot.len() + 1);
 
         let whole = cut_short(steps, store.compact(now)).await;
-        assert_eq!(all(&*store, &series, Resolution::FiveMinutes).await, before, "after {steps} steps");
-        assert_eq!(store.load(&series, recent, now, Resolution::Minute).await.unwrap(), minutes, "after {steps} steps");
+        assert_eq!(
+            all(&*store, &series, Resolution::FiveMinutes).await,
+            before,
+            "after {steps} steps"
+        );
+        assert_eq!(
+            store.load(&series, recent, now, Resolution::Minute).await.unwrap(),
+            minutes,
+            "after {steps} steps"
+        );
         if let Some(done) = whole {
             assert_eq!(done.unwrap().days_packed, 3);
             assert!(steps > 3, "only {steps} steps");
             break;
         }
-        // PostgreSQL sees only after a moment that who held a lock has gone, and what is locked is passed over.
+        // PostgreSQL sees only after a moment that who held a lock has gone, and what is locked is
+        // passed over.
         let finished = async {
             while store.compact(now).await.unwrap() != Compacted::default()
                 || place.sql("UPDATE minutes SET samples = samples").await > 0
@@ -192,7 +219,9 @@ async fn cut_short_at_every_step_nothing_is_lost(place: &Place) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), finished).await.expect("the next runs do the rest");
+        tokio::time::timeout(Duration::from_secs(20), finished)
+            .await
+            .expect("the next runs do the rest");
         assert_eq!(all(&*store, &series, Resolution::FiveMinutes).await, before);
         assert_eq!(store.load(&series, recent, now, Resolution::Minute).await.unwrap(), minutes);
         steps += 1;

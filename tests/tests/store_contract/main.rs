@@ -33,7 +33,11 @@ use prewarm_forecaster::Minute;
 
 /// A series of that name.
 fn key(name: &str) -> Arc<SeriesKey> {
-    Arc::new(SeriesKey { namespace: "models".into(), name: name.into(), metric: "llama-demand".into() })
+    Arc::new(SeriesKey {
+        namespace: "models".into(),
+        name: name.into(),
+        metric: "llama-demand".into(),
+    })
 }
 
 /// An instant.
@@ -77,6 +81,10 @@ async fn all(store: &dyn HistoryStore, key: &SeriesKey, resolution: Resolution) 
 /// Compacts until nothing is left to be done.
 async fn compact(store: &dyn HistoryStore, now: Timestamp) -> Compacted {
     let done = store.compact(now).await.unwrap();
-    assert_eq!(store.compact(now).await.unwrap(), Compacted::default(), "a second run finds nothing");
+    assert_eq!(
+        store.compact(now).await.unwrap(),
+        Compacted::default(),
+        "a second run finds nothing"
+    );
     done
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use prewarm::store::HistoryStore;
 use prewarm::store::SeriesKey;
 use prewarm::store::StoreError;
-use prewarm::store::note::{Kind, Note};
+use prewarm::store::document::{Document, Kind};
 use prewarm_tests::eventually;
 
 use crate::place::Place;
@@ -21,12 +21,12 @@ over_both! {
     a_note_on_a_name_that_cannot_be_is_refused,
 }
 
-fn note(kind: Kind, at: Timestamp, text: &str) -> Note {
-    Note { kind, at, codec: 1, data: text.as_bytes().to_vec() }
+fn note(kind: Kind, at: Timestamp, text: &str) -> Document {
+    Document { kind, at, codec: 1, data: text.as_bytes().to_vec() }
 }
 
-async fn of(store: &dyn HistoryStore, key: &SeriesKey, kind: Kind) -> Vec<Note> {
-    store.notes(key, kind, Timestamp::UNIX_EPOCH, at("2100-01-01T00:00:00Z")).await.unwrap()
+async fn of(store: &dyn HistoryStore, key: &SeriesKey, kind: Kind) -> Vec<Document> {
+    store.documents(key, kind, Timestamp::UNIX_EPOCH, at("2100-01-01T00:00:00Z")).await.unwrap()
 }
 
 async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
@@ -35,14 +35,14 @@ async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
     for kind in Kind::ALL {
         assert_eq!(of(&*store, &llama, kind).await, [], "no series, no notes");
     }
-    let first: Vec<Note> = Kind::ALL.map(|kind| note(kind, noon, "first")).into();
-    store.note(&llama, &first).await.unwrap();
-    store.note(&llama, &first).await.unwrap();
-    store.note(&llama, &[]).await.unwrap();
+    let first: Vec<Document> = Kind::ALL.map(|kind| note(kind, noon, "first")).into();
+    store.save_documents(&llama, &first).await.unwrap();
+    store.save_documents(&llama, &first).await.unwrap();
+    store.save_documents(&llama, &[]).await.unwrap();
     let again = note(Kind::Day, noon, "again, and longer than it was");
-    store.note(&llama, std::slice::from_ref(&again)).await.unwrap();
-    let empty = Note { data: Vec::new(), codec: 9, ..note(Kind::Choice, noon, "") };
-    store.note(&qwen, std::slice::from_ref(&empty)).await.unwrap();
+    store.save_documents(&llama, std::slice::from_ref(&again)).await.unwrap();
+    let empty = Document { data: Vec::new(), codec: 9, ..note(Kind::Choice, noon, "") };
+    store.save_documents(&qwen, std::slice::from_ref(&empty)).await.unwrap();
 
     // Another replica, or the same one after a restart.
     drop(store);
@@ -59,33 +59,45 @@ async fn the_latest_forecasts_are_kept(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
     for minutes in [0, 5, 10] {
-        store.note(&llama, &[note(Kind::Forecast, noon + minutes.minutes(), "newer")]).await.unwrap();
+        store
+            .save_documents(&llama, &[note(Kind::Forecast, noon + minutes.minutes(), "newer")])
+            .await
+            .unwrap();
     }
     // A replica that is late does not push the newer ones out.
-    store.note(&llama, &[note(Kind::Forecast, noon, "late")]).await.unwrap();
+    store.save_documents(&llama, &[note(Kind::Forecast, noon, "late")]).await.unwrap();
     let kept = [5, 10].map(|minutes: i64| note(Kind::Forecast, noon + minutes.minutes(), "newer"));
-    assert_eq!(of(&*store, &llama, Kind::Forecast).await, kept, "the newest, and the one that is still in force");
+    assert_eq!(
+        of(&*store, &llama, Kind::Forecast).await,
+        kept,
+        "the newest, and the one that is still in force"
+    );
 }
 
 async fn ranges_of_notes_are_half_open(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
-    let written: Vec<Note> = [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
-    store.note(&llama, &written).await.unwrap();
-    let found = store.notes(&llama, Kind::Choice, noon + 1.minutes(), noon + 3.minutes()).await.unwrap();
+    let written: Vec<Document> =
+        [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+    store.save_documents(&llama, &written).await.unwrap();
+    let found = store
+        .documents(&llama, Kind::Choice, noon + 1.minutes(), noon + 3.minutes())
+        .await
+        .unwrap();
     assert_eq!(found, [written[1].clone(), written[2].clone()]);
-    assert_eq!(store.notes(&llama, Kind::Day, noon, noon + 9.minutes()).await.unwrap(), []);
+    assert_eq!(store.documents(&llama, Kind::Day, noon, noon + 9.minutes()).await.unwrap(), []);
 }
 
 async fn the_latest_notes_come_oldest_first(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
-    assert_eq!(store.latest_notes(&llama, Kind::Choice, 2).await.unwrap(), []);
-    let written: Vec<Note> = [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
-    store.note(&llama, &written).await.unwrap();
-    let found = store.latest_notes(&llama, Kind::Choice, 2).await.unwrap();
+    assert_eq!(store.latest_documents(&llama, Kind::Choice, 2).await.unwrap(), []);
+    let written: Vec<Document> =
+        [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+    store.save_documents(&llama, &written).await.unwrap();
+    let found = store.latest_documents(&llama, Kind::Choice, 2).await.unwrap();
     assert_eq!(found, [written[2].clone(), written[0].clone()]);
-    assert_eq!(store.latest_notes(&llama, Kind::Day, 2).await.unwrap(), []);
+    assert_eq!(store.latest_documents(&llama, Kind::Day, 2).await.unwrap(), []);
 }
 
 async fn old_notes_go_by_their_kind(place: &Place) {
@@ -94,7 +106,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
     let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
     for kind in Kind::ALL {
         for days in [0, 2, 4, 29, 31, 399, 401] {
-            store.note(&llama, &[note(kind, ago(days), "old")]).await.unwrap();
+            store.save_documents(&llama, &[note(kind, ago(days), "old")]).await.unwrap();
         }
     }
     store.compact(now).await.unwrap();
@@ -107,7 +119,8 @@ async fn old_notes_go_by_their_kind(place: &Place) {
         (Kind::Day, vec![399, 31, 29, 4, 2, 0]),
         (Kind::StartUps, vec![0]),
     ] {
-        let found: Vec<Timestamp> = of(&*store, &llama, kind).await.into_iter().map(|note| note.at).collect();
+        let found: Vec<Timestamp> =
+            of(&*store, &llama, kind).await.into_iter().map(|note| note.at).collect();
         assert_eq!(found, kept.into_iter().map(ago).collect::<Vec<_>>(), "{kind:?}");
     }
 }
@@ -115,7 +128,8 @@ async fn old_notes_go_by_their_kind(place: &Place) {
 async fn a_note_on_a_name_that_cannot_be_is_refused(place: &Place) {
     let store = place.open().await;
     let nul = SeriesKey { name: "a\0b".into(), ..(*key("llama")).clone() };
-    let written = store.note(&nul, &[note(Kind::Day, at("2026-11-24T12:00:00Z"), "x")]).await;
+    let written =
+        store.save_documents(&nul, &[note(Kind::Day, at("2026-11-24T12:00:00Z"), "x")]).await;
     assert!(matches!(written, Err(StoreError::Refused(_))), "{written:?}");
 }
 
@@ -174,7 +188,10 @@ async fn of_many_that_ask_at_once_one_gets_it() {
     let (llama, span) = (key("llama"), SignedDuration::from_mins(10));
     let names: Vec<String> = (0..12).map(|n| format!("replica-{n}")).collect();
     let asked = names.iter().map(|name| store.lease(&llama, name, span));
-    let granted = futures::future::join_all(asked).await.into_iter().filter(|granted| *granted.as_ref().unwrap());
+    let granted = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .filter(|granted| *granted.as_ref().unwrap());
     assert_eq!(granted.count(), 1);
 }
 

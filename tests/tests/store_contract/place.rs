@@ -1,4 +1,5 @@
-//! Where a test keeps its history: a file of its own, memory, or a database of its own in a private PostgreSQL.
+//! Where a test keeps its history: a file of its own, memory, or a database of its own in a private
+//! PostgreSQL.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};

@@ -30,14 +30,20 @@ enum Step {
 type Value = (f64, f64, Option<f64>, u16);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let number =
-        prop_oneof![(0..50_u32).prop_map(f64::from), (0..9_999_u32).prop_map(|n| f64::from(n) / 1e3), 0.0..1e9];
+    let number = prop_oneof![
+        (0..50_u32).prop_map(f64::from),
+        (0..9_999_u32).prop_map(|n| f64::from(n) / 1e3),
+        0.0..1e9
+    ];
     let value = (number.clone(), 0.0..10.0, proptest::option::of(number), 1..4_u16);
     // Records cluster, so that minutes collide and five minutes have several.
-    let minute = (0..DAYS, prop_oneof![0..20_i64, 0..1_440_i64]).prop_map(|(day, minute)| day * 1_440 + minute);
-    let append = (0..SERIES, prop::collection::vec((minute, value), 1..60)).prop_map(|(s, r)| Step::Append(s, r));
+    let minute = (0..DAYS, prop_oneof![0..20_i64, 0..1_440_i64])
+        .prop_map(|(day, minute)| day * 1_440 + minute);
+    let append = (0..SERIES, prop::collection::vec((minute, value), 1..60))
+        .prop_map(|(s, r)| Step::Append(s, r));
     let compact = prop_oneof![0..6_i64, 33..43_i64, 398..406_i64].prop_map(Step::Compact);
-    let load = (0..SERIES, 0..DAYS * 1_440, 0..DAYS * 1_440).prop_map(|(s, a, b)| Step::Load(s, a.min(b), a.max(b)));
+    let load = (0..SERIES, 0..DAYS * 1_440, 0..DAYS * 1_440)
+        .prop_map(|(s, a, b)| Step::Load(s, a.min(b), a.max(b)));
     prop::collection::vec(prop_oneof![4 => append, 2 => compact, 2 => load], 1..24)
 }
 
@@ -121,7 +127,11 @@ async fn play(store: &dyn HistoryStore, keys: &[Arc<SeriesKey>], steps: Vec<Step
     let mut today = 0;
     let mut models: Vec<Model> = keys.iter().map(|_| Model::default()).collect();
     let end = Step::Load(0, -1_440, DAYS * 1_440);
-    for step in steps.into_iter().chain((0..SERIES).map(|s| Step::Load(s, -1_440, DAYS * 1_440))).chain([end]) {
+    for step in steps
+        .into_iter()
+        .chain((0..SERIES).map(|s| Step::Load(s, -1_440, DAYS * 1_440)))
+        .chain([end])
+    {
         match step {
             Step::Append(series, records) => {
                 let record = |&(at, (mean, more, backlog, samples)): &(i64, Value)| Minute {
@@ -144,8 +154,15 @@ async fn play(store: &dyn HistoryStore, keys: &[Arc<SeriesKey>], steps: Vec<Step
             }
             Step::Load(series, from, to) => {
                 for resolution in [Resolution::Minute, Resolution::FiveMinutes] {
-                    let found = store.load(&keys[series], instant(from), instant(to), resolution).await.unwrap();
-                    assert_same(&found, &models[series].load(instant(from), instant(to), resolution), resolution);
+                    let found = store
+                        .load(&keys[series], instant(from), instant(to), resolution)
+                        .await
+                        .unwrap();
+                    assert_same(
+                        &found,
+                        &models[series].load(instant(from), instant(to), resolution),
+                        resolution,
+                    );
                 }
             }
         }
@@ -154,14 +171,16 @@ async fn play(store: &dyn HistoryStore, keys: &[Arc<SeriesKey>], steps: Vec<Step
 
 /// Plays `cases` stories, each with series of its own.
 fn play_many(cases: u32, place: impl Future<Output = Place>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let place = runtime.block_on(place);
     let store = runtime.block_on(place.open());
     let case = std::cell::Cell::new(0);
     TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) })
         .run(&steps(), |steps| {
             case.set(case.get() + 1);
-            let keys: Vec<_> = (0..SERIES).map(|s| key(&format!("case-{}-{s}", case.get()))).collect();
+            let keys: Vec<_> =
+                (0..SERIES).map(|s| key(&format!("case-{}-{s}", case.get()))).collect();
             runtime.block_on(play(&*store, &keys, steps));
             Ok(())
         })

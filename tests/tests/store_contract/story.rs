@@ -53,7 +53,8 @@ async fn ranges_are_half_open(place: &Place) {
     store.append(&rows(&llama, &written)).await.unwrap();
 
     let load = async |from: i64, to: i64, resolution| {
-        let (from, to) = (noon + SignedDuration::from_secs(from), noon + SignedDuration::from_secs(to));
+        let (from, to) =
+            (noon + SignedDuration::from_secs(from), noon + SignedDuration::from_secs(to));
         let loaded = store.load(&llama, from, to, resolution).await.unwrap();
         loaded.iter().map(|m| m.start.duration_since(noon).as_mins()).collect::<Vec<_>>()
     };
@@ -85,7 +86,11 @@ async fn the_fuller_record_stays(place: &Place) {
         for (record, expected) in written {
             store.append(&rows(&series, &[record])).await.unwrap();
             let found = all(&*store, &series, Resolution::Minute).await;
-            assert_eq!(found.iter().map(|m| m.mean).collect::<Vec<_>>(), [expected], "packed {packed}, {record:?}");
+            assert_eq!(
+                found.iter().map(|m| m.mean).collect::<Vec<_>>(),
+                [expected],
+                "packed {packed}, {record:?}"
+            );
             if packed {
                 compact(&*store, at("2026-11-26T12:00:00Z")).await;
                 assert_eq!(all(&*store, &series, Resolution::Minute).await, found);
@@ -94,7 +99,10 @@ async fn the_fuller_record_stays(place: &Place) {
     }
     // Within one batch as well.
     let once = key("once");
-    store.append(&rows(&once, &[record(1.0, 2), record(2.0, 3), record(3.0, 3), record(4.0, 1)])).await.unwrap();
+    store
+        .append(&rows(&once, &[record(1.0, 2), record(2.0, 3), record(3.0, 3), record(4.0, 1)]))
+        .await
+        .unwrap();
     assert_eq!(all(&*store, &once, Resolution::Minute).await, [record(3.0, 3)]);
     // A backlog goes with its record.
     let backlog = Minute { backlog: Some(7.0), ..record(3.0, 3) };
@@ -124,13 +132,28 @@ async fn what_is_no_record_is_refused(place: &Place) {
         let other = Minute { start: noon + 1.minute(), ..good };
         let refused = store.append(&rows(&llama, &[other, record])).await.unwrap_err();
         assert!(matches!(refused, StoreError::Refused(_)), "{record:?}: {refused}");
-        assert!(refused.to_string().contains("models/llama/llama-demand"), "names the series: {refused}");
+        assert!(
+            refused.to_string().contains("models/llama/llama-demand"),
+            "names the series: {refused}"
+        );
         // All or nothing: and above all no zero.
         assert_eq!(all(&*store, &llama, Resolution::Minute).await, [], "{record:?}");
     }
     let extremes = [
-        Minute { mean: f64::MAX, max: f64::MAX, backlog: Some(f64::MAX), samples: u16::MAX, ..good },
-        Minute { start: noon + 1.minute(), mean: f64::MIN_POSITIVE, max: 5e-324, backlog: Some(0.0), samples: 1 },
+        Minute {
+            mean: f64::MAX,
+            max: f64::MAX,
+            backlog: Some(f64::MAX),
+            samples: u16::MAX,
+            ..good
+        },
+        Minute {
+            start: noon + 1.minute(),
+            mean: f64::MIN_POSITIVE,
+            max: 5e-324,
+            backlog: Some(0.0),
+            samples: 1,
+        },
     ];
     store.append(&rows(&llama, &extremes)).await.unwrap();
     assert_eq!(all(&*store, &llama, Resolution::Minute).await, extremes);
@@ -160,16 +183,29 @@ async fn names_may_be_strange(place: &Place) {
     ];
     let keys: Vec<Arc<SeriesKey>> = names
         .iter()
-        .map(|name| Arc::new(SeriesKey { namespace: "{}".into(), name: name.to_string(), metric: "[]".into() }))
+        .map(|name| {
+            Arc::new(SeriesKey {
+                namespace: "{}".into(),
+                name: name.to_string(),
+                metric: "[]".into(),
+            })
+        })
         .collect();
     let one_each = |value: f64| {
-        let row = |(i, key): (usize, &Arc<SeriesKey>)| Row { key: key.clone(), minute: minute(noon, value + i as f64) };
+        let row = |(i, key): (usize, &Arc<SeriesKey>)| Row {
+            key: key.clone(),
+            minute: minute(noon, value + i as f64),
+        };
         keys.iter().enumerate().map(row).collect::<Vec<_>>()
     };
     store.append(&one_each(1.0)).await.unwrap();
     let again = place.open().await;
     for (i, key) in keys.iter().enumerate() {
-        assert_eq!(all(&*again, key, Resolution::Minute).await, [minute(noon, 1.0 + i as f64)], "{key:?}");
+        assert_eq!(
+            all(&*again, key, Resolution::Minute).await,
+            [minute(noon, 1.0 + i as f64)],
+            "{key:?}"
+        );
     }
     again.append(&one_each(2.0)).await.unwrap();
     assert_eq!(all(&*store, &keys[3], Resolution::Minute).await, [minute(noon, 5.0)]);
@@ -194,7 +230,8 @@ async fn ten_thousand_series_in_one_batch(place: &Place) {
         store.append(&batch).await.unwrap();
     }
     for i in [0, 1, 4_999, 9_999] {
-        let expected = (0..3).map(|tick: i64| minute(noon + tick.minutes(), i as f64)).collect::<Vec<_>>();
+        let expected =
+            (0..3).map(|tick: i64| minute(noon + tick.minutes(), i as f64)).collect::<Vec<_>>();
         assert_eq!(all(&*store, &keys[i], Resolution::Minute).await, expected);
     }
 }
@@ -235,7 +272,9 @@ async fn replicas_start_at_once(place: &Place) {
     let written = history(at("2026-11-24T12:00:00Z"), 8);
     let batches: Vec<_> = written.iter().map(|&record| rows(&llama, &[record])).collect();
     // All of them meet the series for the first time.
-    for result in join_all(stores.iter().zip(&batches).map(|(store, batch)| store.append(batch))).await {
+    for result in
+        join_all(stores.iter().zip(&batches).map(|(store, batch)| store.append(batch))).await
+    {
         result.unwrap();
     }
     assert_eq!(all(&*stores[7], &llama, Resolution::Minute).await, written);
@@ -248,7 +287,10 @@ async fn a_url_is_an_error_that_says_what_is_wrong_and_no_password() {
         ("mysql://u:s3cret@h/d", "scheme \"mysql\" is unknown"),
         ("prewarm.db", "no scheme"),
         ("postgres://u:s3cret@h:port/d", "port"),
-        ("postgres://u:s3cret@h/d?sslmode=perhaps", "database: unknown value \"perhaps\" for `ssl_mode`"),
+        (
+            "postgres://u:s3cret@h/d?sslmode=perhaps",
+            "database: unknown value \"perhaps\" for `ssl_mode`",
+        ),
         (&format!("sqlite://{}", missing.display()), "does not exist"),
     ];
     for (url, says) in cases {

@@ -1,4 +1,5 @@
-//! What an answer may be: finite, exact for the HPA, never below live demand, the same from every replica.
+//! What an answer may be: finite, exact for the HPA, never below live demand, the same from every
+//! replica.
 
 use std::time::Duration;
 
@@ -17,11 +18,22 @@ fn trigger(name: &str) -> Trigger {
 
 #[tokio::test]
 async fn c11_numbers_that_are_none_never_leave() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 7.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 7.0).gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), clock_time(monday(), 12, 0)).start().await;
-    let hostile = ["demand / 0", "-demand / 0", "0 * demand / 0", "-demand", "demand * 1e300", "demand * 1e-300"];
-    let triggers: Vec<Trigger> =
-        hostile.iter().enumerate().map(|(i, q)| trigger(&format!("hostile-{i}")).with("query", q)).collect();
+    let hostile = [
+        "demand / 0",
+        "-demand / 0",
+        "0 * demand / 0",
+        "-demand",
+        "demand * 1e300",
+        "demand * 1e-300",
+    ];
+    let triggers: Vec<Trigger> = hostile
+        .iter()
+        .enumerate()
+        .map(|(i, q)| trigger(&format!("hostile-{i}")).with("query", q))
+        .collect();
     app.register(&triggers.iter().collect::<Vec<_>>()).await;
     for _ in 0..6 {
         for (trigger, query) in triggers.iter().zip(hostile) {
@@ -40,23 +52,40 @@ async fn c11_numbers_that_are_none_never_leave() {
 
 #[tokio::test]
 async fn c12_the_hpa_arrives_at_exactly_the_intended_replicas() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 0.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 0.0).gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), clock_time(monday(), 12, 0)).start().await;
-    for threshold in
-        ["0.001", "0.007", "0.1", "0.3", "0.333", "1", "2.5", "3", "7.7", "33.333", "1000000.001", "1000000000"]
-    {
+    for threshold in [
+        "0.001",
+        "0.007",
+        "0.1",
+        "0.3",
+        "0.333",
+        "1",
+        "2.5",
+        "3",
+        "7.7",
+        "33.333",
+        "1000000.001",
+        "1000000000",
+    ] {
         let trigger_for = |n: u32| {
-            let windows = format!("[{{name: all, days: \"*\", from: \"00:00\", to: \"00:00\", minReplicas: {n}}}]");
+            let windows = format!(
+                "[{{name: all, days: \"*\", from: \"00:00\", to: \"00:00\", minReplicas: {n}}}]"
+            );
             trigger(&format!("n{n}")).with("threshold", threshold).with("windows", windows)
         };
         let triggers: Vec<(u32, Trigger)> =
-            [1, 2, 3, 7, 9, 10, 11, 99, 100, 101, 999, 1000, 4097, 9999, 10_000].map(|n| (n, trigger_for(n))).into();
+            [1, 2, 3, 7, 9, 10, 11, 99, 100, 101, 999, 1000, 4097, 9999, 10_000]
+                .map(|n| (n, trigger_for(n)))
+                .into();
         app.register(&triggers.iter().map(|(_, t)| t).collect::<Vec<_>>()).await;
         for (n, trigger) in &triggers {
             let answers = app.keda.sync(trigger).await.unwrap();
             let reading = answers.reading();
             for current in [0, n / 2, n * 2] {
-                let desired = hpa::desired_replicas(reading.value_milli, reading.target_milli, current);
+                let desired =
+                    hpa::desired_replicas(reading.value_milli, reading.target_milli, current);
                 assert_eq!(desired, *n, "threshold {threshold}, from {current}: {answers:?}");
             }
         }
@@ -71,8 +100,13 @@ async fn c14_two_replicas_give_the_same_answers() {
     let start = clock_time(monday() + days(7), 6, 0);
     let one = Setup::new(prometheus.address(), start).database(postgres.url());
     let one = one.start().await;
-    let two = Setup::new(prometheus.address(), start).database(postgres.url()).on(&one.clock).start().await;
-    let (ahead, reactive) = (trigger("ahead").with("leadTime", "20m"), trigger("reactive").with("mode", "off"));
+    let two = Setup::new(prometheus.address(), start)
+        .database(postgres.url())
+        .on(&one.clock)
+        .start()
+        .await;
+    let (ahead, reactive) =
+        (trigger("ahead").with("leadTime", "20m"), trigger("reactive").with("mode", "off"));
     for app in [&one, &two] {
         app.register(&[&ahead, &reactive]).await;
     }
@@ -89,7 +123,8 @@ async fn c14_two_replicas_give_the_same_answers() {
     for _ in 0..60 {
         TestApp::follow(&[&one, &two], &ahead).await;
         for trigger in [&ahead, &reactive] {
-            let (a, b) = (one.keda.poll(trigger).await.unwrap(), two.keda.poll(trigger).await.unwrap());
+            let (a, b) =
+                (one.keda.poll(trigger).await.unwrap(), two.keda.poll(trigger).await.unwrap());
             assert_eq!(a, b, "at {}", one.slot());
         }
         raised += u32::from(two.recommendation(&ahead).decision.parts.forecast.is_some());
@@ -102,7 +137,8 @@ async fn c15_the_forecast_only_ever_adds() {
     let week = Trace::working_days(monday(), days(8), 40.0, 13);
     let prometheus = Prometheus::holding(&[week.gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), clock_time(monday() + days(7), 6, 30)).start().await;
-    let (ahead, reactive) = (trigger("ahead").with("leadTime", "20m"), trigger("reactive").with("mode", "off"));
+    let (ahead, reactive) =
+        (trigger("ahead").with("leadTime", "20m"), trigger("reactive").with("mode", "off"));
     app.register(&[&ahead, &reactive]).await;
     app.history_of(&ahead, monday(), app.now(), 7 * 1440).await;
     app.forecast_installed(&ahead).await;
@@ -111,7 +147,10 @@ async fn c15_the_forecast_only_ever_adds() {
         app.step().await;
         let live = app.keda.poll(&reactive).await.unwrap();
         let answer = app.keda.poll(&ahead).await.unwrap();
-        assert!(answer.value >= live.value && answer.active >= live.active, "{answer:?} below {live:?}");
+        assert!(
+            answer.value >= live.value && answer.active >= live.active,
+            "{answer:?} below {live:?}"
+        );
         above += usize::from(answer.value > live.value);
     }
     assert!(above > 100, "the forecast was ahead in {above} slots");
@@ -119,7 +158,8 @@ async fn c15_the_forecast_only_ever_adds() {
 
 #[tokio::test]
 async fn c38_an_edit_takes_effect_at_the_next_call_and_keeps_the_series() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 20.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 20.0).gauge("demand")]).await;
     let start = clock_time(monday(), 12, 0);
     let app = Setup::new(prometheus.address(), start).start().await;
     let before = trigger("llama").with("mode", "off");
@@ -128,15 +168,17 @@ async fn c38_an_edit_takes_effect_at_the_next_call_and_keeps_the_series() {
     let old = app.keda.poll(&before).await.unwrap();
     assert_eq!((old.target, old.value, old.replicas()), (4.0, 20.0, 5));
 
-    let after = before
-        .clone()
-        .with("threshold", 8)
-        .with("windows", "[{name: all, days: \"*\", from: \"00:00\", to: \"00:00\", minReplicas: 4}]");
+    let after = before.clone().with("threshold", 8).with(
+        "windows",
+        "[{name: all, days: \"*\", from: \"00:00\", to: \"00:00\", minReplicas: 4}]",
+    );
     let spec = app.keda.metric_spec(&after).await.unwrap();
     assert_eq!(spec.target_size_float, 8.0, "the very next call");
-    let new = prewarm_tests::eventually(Duration::from_secs(5), "a value under the new metadata", || async {
-        app.keda.poll(&after).await.ok()
-    })
+    let new = prewarm_tests::eventually(
+        Duration::from_secs(5),
+        "a value under the new metadata",
+        || async { app.keda.poll(&after).await.ok() },
+    )
     .await;
     assert_eq!((new.target, new.value, new.replicas()), (8.0, 32.0, 4));
     assert_eq!(new.metric, old.metric, "the same series");
@@ -151,7 +193,8 @@ async fn c41_a_scaled_job_gets_live_demand_only() {
     let prometheus = Prometheus::holding(&[week.gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), clock_time(monday() + days(7), 6, 45)).start().await;
     let window = "[{name: all, days: \"*\", from: \"00:00\", to: \"00:00\", minReplicas: 50}]";
-    let job = trigger("job").with("leadTime", "45m").with("scaledJob", "true").with("windows", window);
+    let job =
+        trigger("job").with("leadTime", "45m").with("scaledJob", "true").with("windows", window);
     let object = trigger("object").with("leadTime", "45m");
     app.register(&[&job, &object]).await;
     app.history_of(&object, monday(), app.now(), 7 * 1440).await;
@@ -159,7 +202,10 @@ async fn c41_a_scaled_job_gets_live_demand_only() {
     app.step_until(app.slot() + SLOT * 5).await;
     let demand = prometheus.query("demand", app.slot()).await.unwrap();
     let (job, object) = (app.keda.poll(&job).await.unwrap(), app.keda.poll(&object).await.unwrap());
-    assert!((job.value - demand).abs() < 0.000_5, "each unit more would be a job: {job:?}, demand is {demand}");
+    assert!(
+        (job.value - demand).abs() < 0.000_5,
+        "each unit more would be a job: {job:?}, demand is {demand}"
+    );
     assert!(object.value > 2.0 * demand, "where the forecast acts: {object:?}");
 }
 
@@ -170,7 +216,9 @@ async fn c42_a_clock_that_jumps_does_no_harm() {
     // PostgreSQL's clock is months away from ours all the time.
     let postgres = Postgres::start().await;
     let start = clock_time(monday() + days(7), 11, 0);
-    let setup = Setup::new(prometheus.address(), start).database(postgres.url()).slot(SignedDuration::from_secs(1));
+    let setup = Setup::new(prometheus.address(), start)
+        .database(postgres.url())
+        .slot(SignedDuration::from_secs(1));
     let app = setup.start().await;
     let trigger = trigger("llama").with("leadTime", "10m");
     app.register(&[&trigger]).await;
@@ -181,9 +229,12 @@ async fn c42_a_clock_that_jumps_does_no_harm() {
         for _ in 0..8 {
             let answers = app.keda.poll(&trigger).await.unwrap();
             let demand = prometheus.query("demand", app.slot()).await.unwrap();
-            // By day the forecast is a few replicas above demand at most; an hour's mistake at noon shows nothing,
-            // so ages and the slot of the forecast are looked at, too.
-            assert!(answers.active && (0.8 * demand..2.0 * demand).contains(&answers.value), "{hours} h: {answers:?}");
+            // By day the forecast is a few replicas above demand at most; an hour's mistake at noon
+            // shows nothing, so ages and the slot of the forecast are looked at, too.
+            assert!(
+                answers.active && (0.8 * demand..2.0 * demand).contains(&answers.value),
+                "{hours} h: {answers:?}"
+            );
             let recommendation = app.recommendation(&trigger);
             assert_eq!(recommendation.at, app.slot(), "{hours} h");
             let age = recommendation.decision.parts.live_age.expect("live demand is known");

@@ -1,4 +1,5 @@
-//! `tests/CONFORMANCE.md` says where each line of KEDA's checklist is tested; what it says must be so.
+//! `tests/CONFORMANCE.md` says where each line of KEDA's checklist is tested; what it says must be
+//! so.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,18 +36,30 @@ fn every_line_of_the_checklist_has_its_test_or_says_who_owes_it() {
         }
         assert!(!names.is_empty(), "C{number:02} names no test");
         let text = texts.entry(file.clone()).or_insert_with(|| {
-            std::fs::read_to_string(root().join(&file)).unwrap_or_else(|error| panic!("C{number:02}: {file}: {error}"))
+            std::fs::read_to_string(root().join(&file))
+                .unwrap_or_else(|error| panic!("C{number:02}: {file}: {error}"))
         });
         for name in names {
-            let (_, after) = text.split_once(&format!("fn {name}(")).unwrap_or_else(|| panic!("no `{name}` in {file}"));
+            let (_, after) = text
+                .split_once(&format!("fn {name}("))
+                .unwrap_or_else(|| panic!("no `{name}` in {file}"));
             assert!(!after.is_empty());
             let before = text.split(&format!("fn {name}(")).next().unwrap();
-            let attributes: Vec<&str> = before.lines().rev().take_while(|line| !line.trim().is_empty()).collect();
-            let is_test = attributes.iter().any(|line| line.contains("#[test]") || line.contains("::test"));
+            let attributes: Vec<&str> =
+                before.lines().rev().take_while(|line| !line.trim().is_empty()).collect();
+            let is_test =
+                attributes.iter().any(|line| line.contains("#[test]") || line.contains("::test"));
             // Scenarios are listed instead.
-            let is_scenario = file.starts_with("tests/cluster/scenario/") && scenarios.contains(&format!("::{name})"));
-            assert!(is_test || is_scenario || text.contains("proptest!"), "`{name}` in {file} is no test");
-            assert!(numbers(&name).contains(&number), "`{name}` does not bear the number {number:02}");
+            let is_scenario = file.starts_with("tests/cluster/scenario/")
+                && scenarios.contains(&format!("::{name})"));
+            assert!(
+                is_test || is_scenario || text.contains("proptest!"),
+                "`{name}` in {file} is no test"
+            );
+            assert!(
+                numbers(&name).contains(&number),
+                "`{name}` does not bear the number {number:02}"
+            );
         }
     }
 }
@@ -63,11 +76,16 @@ fn no_test_that_bears_a_number_is_left_out() {
         let text = std::fs::read_to_string(&file).unwrap();
         for line in text.lines() {
             let Some((_, rest)) = line.split_once("fn ") else { continue };
-            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             for number in numbers(&name) {
                 found += 1;
                 let listed = rows.iter().any(|(n, names, _)| *n == number && names.contains(&name));
-                assert!(listed, "C{number:02}: `{name}` of {} is not in tests/CONFORMANCE.md", file.display());
+                assert!(
+                    listed,
+                    "C{number:02}: `{name}` of {} is not in tests/CONFORMANCE.md",
+                    file.display()
+                );
             }
         }
     }
@@ -76,7 +94,8 @@ fn no_test_that_bears_a_number_is_left_out() {
 
 /// The numbers that a test's name begins with: 1 and 36 of `c01_c36_tls_by_the_services_name`.
 fn numbers(name: &str) -> Vec<u32> {
-    let number = |word: &str| word.strip_prefix('c').filter(|digits| digits.len() == 2)?.parse().ok();
+    let number =
+        |word: &str| word.strip_prefix('c').filter(|digits| digits.len() == 2)?.parse().ok();
     name.split('_').map_while(number).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Whatever ends a process, its successor vouches for nothing that is lower than what was said before, from the first moment
-//! its port answers: a value as high, or `UNAVAILABLE`, which holds.
+//! Whatever ends a process, its successor vouches for nothing that is lower than what was said
+//! before, from the first moment its port answers: a value as high, or `UNAVAILABLE`, which holds.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use prewarm::config::Secret;
-use prewarm::store::note::{Kind, Note, pack_forecast};
+use prewarm::store::document::{Document, Kind, pack_forecast};
 use prewarm::store::{HistoryStore, SeriesKey};
 use prewarm_forecaster::Forecast;
 use prewarm_tests::eventually;
@@ -22,7 +22,8 @@ use tonic::{Code, Status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_prewarm-under-test");
 
-/// What is asked of a process while it is replaced: every few milliseconds, as many times as there are answers.
+/// What is asked of a process while it is replaced: every few milliseconds, as many times as there
+/// are answers.
 struct Watch {
     seen: Arc<Mutex<Vec<Result<Answers, Status>>>>,
     task: tokio::task::JoinHandle<()>,
@@ -54,10 +55,13 @@ impl Watch {
                     answers.value >= before.value && answers.active == before.active,
                     "{what}: {answers:?} after {before:?}"
                 ),
-                // A connection that is refused or broken is `UNAVAILABLE`, too; one that is cut in the middle of an
-                // answer is `UNKNOWN` or `CANCELLED` to the client.
+                // A connection that is refused or broken is `UNAVAILABLE`, too; one that is cut in
+                // the middle of an answer is `UNKNOWN` or `CANCELLED` to the client.
                 Err(status) => assert!(
-                    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal),
+                    matches!(
+                        status.code(),
+                        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+                    ),
                     "{what}: {status}"
                 ),
             }
@@ -77,13 +81,18 @@ async fn target(busy: Arc<AtomicU64>) -> SocketAddr {
              running{{model=\"busy\"}} {busy}\n"
         ))
     };
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/metrics", get(page))).await });
+    tokio::spawn(
+        async move { axum::serve(listener, Router::new().route("/metrics", get(page))).await },
+    );
     address
 }
 
 fn trigger(model: &str) -> Trigger {
     let query = format!("sum(running{{model=\"{model}\"}})");
-    Trigger::new("models", model).with("query", query).with("threshold", 4).with("metricName", "demand")
+    Trigger::new("models", model)
+        .with("query", query)
+        .with("threshold", 4)
+        .with("metricName", "demand")
 }
 
 /// Half an hour ahead: it is asked for replicas long before its rise.
@@ -99,32 +108,42 @@ fn configuration(database: &str, source: SocketAddr) -> String {
 }
 
 /// A choice as the tuner notes it down.
-fn choice(policy: &str) -> Note {
+fn choice(policy: &str) -> Document {
     let sums = r#"{"gpuHours":1.0,"missed":0.0,"queued":0.0}"#;
     let reactive = r#"{"kind":"reactive","utilisation":0.8,"scaleDownWindowSeconds":3600}"#;
     let data = format!(
         r#"{{"asOf":"2026-01-01T00:00:00Z","policy":{policy},"bestReactive":{reactive},"why":"earned","days":9,"daysWon":9,
         "gain":1.0,"gainLow":0.5,"gainHigh":1.5,"expected":{sums},"expectedReactive":{sums},"costRatio":30.0}}"#
     );
-    Note { kind: Kind::Choice, at: Timestamp::from_second(1_767_225_600).unwrap(), codec: 1, data: data.into() }
+    Document {
+        kind: Kind::Choice,
+        at: Timestamp::from_second(1_767_225_600).unwrap(),
+        codec: 1,
+        data: data.into(),
+    }
 }
 
-/// What had been learnt before: `sleeping` rises to 64 in 25 minutes, `busy` scales down to the most of an hour.
+/// What had been learnt before: `sleeping` rises to 64 in 25 minutes, `busy` scales down to the
+/// most of an hour.
 async fn learnt(database: &str, now: Timestamp) {
     let store: Arc<dyn HistoryStore> = prewarm::store::open(&Secret::new(database)).await.unwrap();
     let minute = SignedDuration::from_mins(1);
     let origin = now - minute * 5;
     let origin = Timestamp::from_second(origin.as_second() / 60 * 60).unwrap();
     let rows = (0..180).map(|i| vec![if i >= 30 { 64.0 } else { 0.0 }; 3]).collect();
-    let forecast = pack_forecast(&Forecast::new(origin, minute, vec![0.5, 0.9, 0.99], rows)).unwrap();
+    let forecast =
+        pack_forecast(&Forecast::new(origin, minute, vec![0.5, 0.9, 0.99], rows)).unwrap();
     let forecasting = r#"{"kind":"forecast","quantile":0.9,"forecastUtilisation":1.0,"utilisation":1.0,"holdSeconds":600,
         "stabilisationSeconds":600,"drainSeconds":60}"#;
     let reactive = r#"{"kind":"reactive","utilisation":0.8,"scaleDownWindowSeconds":3600}"#;
-    store.note(&key("sleeping"), &[forecast, choice(forecasting)]).await.unwrap();
-    store.note(&key("busy"), &[choice(reactive)]).await.unwrap();
+    store.save_documents(&key("sleeping"), &[forecast, choice(forecasting)]).await.unwrap();
+    store.save_documents(&key("busy"), &[choice(reactive)]).await.unwrap();
 }
 
-#[expect(clippy::disallowed_methods, reason = "the process under test lives by the machine's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the process under test lives by the machine's clock"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -151,7 +170,8 @@ async fn reaches(keda: &Keda, trigger: &Trigger, value: f64) -> Answers {
 
 /// When the latest decision about a workload was made.
 async fn decided(serve: &Serve, trigger: &Trigger) -> Option<Timestamp> {
-    let body = serve.body(&format!("/api/v1/workloads/{}/{}", trigger.namespace, trigger.name)).await;
+    let body =
+        serve.body(&format!("/api/v1/workloads/{}/{}", trigger.namespace, trigger.name)).await;
     let body: serde_json::Value = serde_json::from_str(&body).ok()?;
     body["triggers"][0]["latest"]["at"].as_str()?.parse().ok()
 }
@@ -186,7 +206,10 @@ async fn deaths(database: &str) {
     // A process that dies within its first second has not saved anything yet.
     let begun = now();
     for trigger in &triggers {
-        eventually(Duration::from_secs(20), "a checkpoint", || async { saved(database, trigger, begun).await }).await;
+        eventually(Duration::from_secs(20), "a checkpoint", || async {
+            saved(database, trigger, begun).await
+        })
+        .await;
     }
     for kill in [true, false, true] {
         let watches = triggers.each_ref().map(|trigger| Watch::over(serve.grpc, trigger));
@@ -194,14 +217,17 @@ async fn deaths(database: &str) {
         let begun = now();
         for trigger in &triggers {
             eventually(Duration::from_secs(20), "some slots are decided", || async {
-                decided(&serve, trigger).await.filter(|at| at.duration_since(begun) > SignedDuration::from_secs(2))
+                decided(&serve, trigger)
+                    .await
+                    .filter(|at| at.duration_since(begun) > SignedDuration::from_secs(2))
             })
             .await;
         }
         for ((watch, before), trigger) in watches.into_iter().zip(&before).zip(&triggers) {
             watch.assert_never_below(before, &format!("{}, kill: {kill}", trigger.name), 20);
         }
-        // What holds `busy` is the sliding maximum, and not a window of its own that has not passed.
+        // What holds `busy` is the sliding maximum, and not a window of its own that has not
+        // passed.
         let after = keda.poll(&triggers[2]).await.unwrap();
         assert_eq!(after.value, 15.0);
     }
@@ -235,26 +261,34 @@ async fn a_store_that_is_slow_at_the_start_is_waited_for() {
     proxy.set(Fault::Slow(Duration::from_secs(3))).await;
     let asked = proxy.asked();
     let serve = replaced(serve, &configuration, true).await;
-    eventually(Duration::from_secs(20), "the store is asked", || async { (proxy.asked() > asked + 3).then_some(()) })
-        .await;
+    eventually(Duration::from_secs(20), "the store is asked", || async {
+        (proxy.asked() > asked + 3).then_some(())
+    })
+    .await;
     assert_eq!(serve.status("/readyz").await, 503, "what was known is not there yet");
     let held = keda.poll(&sleeping()).await.unwrap_err();
     assert_eq!(held.code(), Code::Unavailable, "{held}");
 
     proxy.set(Fault::Pass).await;
     reaches(&keda, &sleeping(), 64.0).await;
-    eventually(Duration::from_secs(20), "ready", || async { (serve.status("/readyz").await == 200).then_some(()) })
-        .await;
+    eventually(Duration::from_secs(20), "ready", || async {
+        (serve.status("/readyz").await == 200).then_some(())
+    })
+    .await;
     watch.assert_never_below(&before, "slow store", 1);
 
-    // One that was never seen is answered soon, as the store knows nothing of it: the second slot confirms the first.
+    // One that was never seen is answered soon, as the store knows nothing of it: the second slot
+    // confirms the first.
     let new = trigger("steady").with("metricName", "other").with("mode", "off");
-    tokio::time::timeout(Duration::from_secs(10), reaches(&keda, &new, 12.0)).await.expect("promptly");
+    tokio::time::timeout(Duration::from_secs(10), reaches(&keda, &new, 12.0))
+        .await
+        .expect("promptly");
 }
 
 /// Who refits the workload, as the database has it.
 async fn refits(connection: &mut sqlx::PgConnection) -> Option<String> {
-    let holder = "SELECT holder FROM leases JOIN series ON series.id = leases.series_id WHERE name = 'busy'";
+    let holder =
+        "SELECT holder FROM leases JOIN series ON series.id = leases.series_id WHERE name = 'busy'";
     sqlx::query_scalar(holder).fetch_optional(connection).await.unwrap()
 }
 
@@ -277,7 +311,9 @@ async fn what_a_killed_replica_refitted_is_taken_over_within_half_a_minute() {
     let second = Serve::start(PROGRAM, &configuration, &[]).await;
     reaches(&Keda::new(second.grpc), &trigger("busy"), 12.0).await;
     // It has asked who refits, and reads.
-    while living(&mut connection).await < 2 || !second.body("/metrics").await.contains("outcome=\"recalled\"} 2") {
+    while living(&mut connection).await < 2
+        || !second.body("/metrics").await.contains("outcome=\"recalled\"} 2")
+    {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(refits(&mut connection).await, holder, "it lives, and keeps it");

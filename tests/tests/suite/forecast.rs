@@ -58,7 +58,12 @@ fn rows(text: &str) -> Vec<(Timestamp, i64, f64, f64)> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
         let [origin, lead, quantile, value] = fields.as_slice() else { panic!("{line}") };
-        (origin.parse().unwrap(), lead.parse().unwrap(), quantile.parse().unwrap(), value.parse().unwrap())
+        (
+            origin.parse().unwrap(),
+            lead.parse().unwrap(),
+            quantile.parse().unwrap(),
+            value.parse().unwrap(),
+        )
     };
     lines.map(row).collect()
 }
@@ -69,18 +74,31 @@ fn rows_are_ordered_finite_and_near_what_came() {
     let trace = trace();
     let input = csv(folder.path(), &trace, 0..0);
     let origins = folder.path().join("origins.txt");
-    let chosen: Vec<Timestamp> = (0..8).map(|i| monday() + days(8) + SignedDuration::from_hours(3 * i)).collect();
-    std::fs::write(&origins, chosen.iter().map(|at| format!("{at}\n")).collect::<String>()).unwrap();
-    let arguments =
-        ["--input", &input, "--origins", origins.to_str().unwrap(), "--lead", "60m,5m", "--quantile", "0.9,0.5,0.99"];
+    let chosen: Vec<Timestamp> =
+        (0..8).map(|i| monday() + days(8) + SignedDuration::from_hours(3 * i)).collect();
+    std::fs::write(&origins, chosen.iter().map(|at| format!("{at}\n")).collect::<String>())
+        .unwrap();
+    let arguments = [
+        "--input",
+        &input,
+        "--origins",
+        origins.to_str().unwrap(),
+        "--lead",
+        "60m,5m",
+        "--quantile",
+        "0.9,0.5,0.99",
+    ];
     let rows = rows(&text(&arguments));
     assert_eq!(rows.len(), 8 * 2 * 3);
     let mut error = 0.0;
     for (three, i) in rows.chunks(3).zip(0..) {
-        let [(origin, lead, low, median), (_, _, _, p90), (_, _, high, p99)] = three else { panic!("{three:?}") };
+        let [(origin, lead, low, median), (_, _, _, p90), (_, _, high, p99)] = three else {
+            panic!("{three:?}")
+        };
         assert_eq!((*origin, *lead, *low, *high), (chosen[i / 2], [300, 3600][i % 2], 0.5, 0.99));
         assert!(0.0 <= *median && median <= p90 && p90 <= p99 && p99.is_finite(), "{three:?}");
-        error += (median - trace.at(*origin + SignedDuration::from_secs(*lead)).unwrap()).abs() / 16.0;
+        error +=
+            (median - trace.at(*origin + SignedDuration::from_secs(*lead)).unwrap()).abs() / 16.0;
     }
     assert!(error < 8.0, "a tenth of the peak at most: {error}");
 }
@@ -95,8 +113,16 @@ fn nothing_after_an_origin_is_used() {
         let input = csv(folder.path(), trace, 0..0);
         text(&["--input", &input, "--at", &at, "--lead", "5m,60m,24h", "--output", "csv"])
     };
-    let spoilt = Trace::new(monday(), days(10), STEP, |t| if t > origin { 1e9 } else { trace.at(t).unwrap() });
-    let alone = Trace::new(monday(), origin.duration_since(monday()) + STEP, STEP, |t| trace.at(t).unwrap());
+    let spoilt =
+        Trace::new(
+            monday(),
+            days(10),
+            STEP,
+            |t| if t > origin { 1e9 } else { trace.at(t).unwrap() },
+        );
+    let alone = Trace::new(monday(), origin.duration_since(monday()) + STEP, STEP, |t| {
+        trace.at(t).unwrap()
+    });
     assert_eq!(of(&trace), of(&spoilt));
     assert_eq!(of(&trace), of(&alone), "the last row is the default origin's");
 }
@@ -106,8 +132,16 @@ fn standard_input_a_gap_and_a_drawing() {
     let folder = tempfile::tempdir().unwrap();
     let input = csv(folder.path(), &trace(), 2000..2012);
     let plot = folder.path().join("plot.svg");
-    let arguments =
-        ["--input", "-", "--timezone", "Europe/Berlin", "--output", "table", "--plot", plot.to_str().unwrap()];
+    let arguments = [
+        "--input",
+        "-",
+        "--timezone",
+        "Europe/Berlin",
+        "--output",
+        "table",
+        "--plot",
+        plot.to_str().unwrap(),
+    ];
     let output = prewarm(&arguments).stdin(std::fs::File::open(input).unwrap()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -115,23 +149,45 @@ fn standard_input_a_gap_and_a_drawing() {
     assert_eq!(text.lines().next(), Some(head));
     assert!(text.contains("\nat Thu 2026-09-17 01:55\nlead  for"), "{text}");
     let drawn = std::fs::read_to_string(plot).unwrap();
-    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n") && drawn.contains("time (Europe/Berlin)"));
+    assert!(
+        drawn.starts_with("<svg ")
+            && drawn.ends_with("</svg>\n")
+            && drawn.contains("time (Europe/Berlin)")
+    );
 }
 
 #[test]
 fn an_evaluation_compares_with_what_is_simple() {
     let folder = tempfile::tempdir().unwrap();
     let input = csv(folder.path(), &trace(), 0..0);
-    let json = text(&["--input", &input, "--evaluate", "--lead", "60m", "--quantile", "0.9", "--output", "json"]);
+    let json = text(&[
+        "--input",
+        &input,
+        "--evaluate",
+        "--lead",
+        "60m",
+        "--quantile",
+        "0.9",
+        "--output",
+        "json",
+    ]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let judged = json["leads"][0]["forecasters"].as_array().unwrap();
     let names: Vec<_> = judged.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["prewarm", "last value", "yesterday", "last week"]);
     let wql = |i: usize| judged[i]["wql"].as_f64().unwrap();
-    assert!(wql(0) < wql(1), "an hour ahead, a service with hours beats its last value: {} {}", wql(0), wql(1));
+    assert!(
+        wql(0) < wql(1),
+        "an hour ahead, a service with hours beats its last value: {} {}",
+        wql(0),
+        wql(1)
+    );
     assert_eq!(judged[0]["coverage"].as_array().unwrap().len(), 2, "the median is judged as well");
     let table = text(&["--input", &input, "--evaluate", "--output", "table"]);
-    assert!(table.contains("lead  forecaster  rows") && table.contains("WQL   loss over all quantiles"), "{table}");
+    assert!(
+        table.contains("lead  forecaster  rows") && table.contains("WQL   loss over all quantiles"),
+        "{table}"
+    );
 }
 
 /// Rows of `values`, five minutes apart, as CSV; those that are NaN are left out.
@@ -173,8 +229,12 @@ fn an_origin_without_a_forecast_is_said_with_its_reason_and_fails() {
     let (succeeded, [rows, complaints]) = run(&[at(400), at(721), at(800)], &["--output", "csv"]);
     assert!(!succeeded && rows.lines().count() == 1 + 2 * 3 * 4, "{rows}");
     assert_eq!(complaints, format!("prewarm: no forecast at {}: {stale}\n", at(721)));
-    let (succeeded, [table, complaints]) = run(&[at(400), at(721), at(800)], &["--output", "table"]);
-    assert!(!succeeded && complaints.is_empty() && table.contains(&format!("\nno forecast: {stale}\n")), "{table}");
+    let (succeeded, [table, complaints]) =
+        run(&[at(400), at(721), at(800)], &["--output", "table"]);
+    assert!(
+        !succeeded && complaints.is_empty() && table.contains(&format!("\nno forecast: {stale}\n")),
+        "{table}"
+    );
     // A lead that was named, and that the history does not suffice for yet.
     let (succeeded, [rows, complaints]) = run(&[at(27)], &["--lead", "5m,60m", "--output", "csv"]);
     assert!(!succeeded && rows.lines().count() == 1 + 4, "{rows}");
@@ -196,7 +256,10 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         String::from_utf8(output.stderr).unwrap()
     };
     let cases: [(&[&str], &str); 9] = [
-        (&["--input", &input, "--lead", "7m"], "--lead 7m is no multiple of the input's step of 5m: try 5m or 10m"),
+        (
+            &["--input", &input, "--lead", "7m"],
+            "--lead 7m is no multiple of the input's step of 5m: try 5m or 10m",
+        ),
         (&["--input", &input, "--quantile", "95"], "write 0.95 for 95 %"),
         (
             &["--input", &input, "--at", "2027-01-01T00:00:00Z"],
@@ -204,14 +267,23 @@ fn what_cannot_be_done_is_said_with_the_fix() {
         ),
         (&["--input", &input, "--timezone", "Europe/Atlantis"], "--timezone Europe/Atlantis"),
         (&["--input", "/nowhere.csv"], "--input /nowhere.csv: cannot be read"),
-        (&["--prometheus", "http://me:secret@localhost:9090", "--query", "up"], "PREWARM_PROMETHEUS_TOKEN"),
-        (&["--prometheus", "http://localhost:9090", "--query", "up", "--header", "x"], "X-Scope-OrgID: team-a"),
+        (
+            &["--prometheus", "http://me:secret@localhost:9090", "--query", "up"],
+            "PREWARM_PROMETHEUS_TOKEN",
+        ),
+        (
+            &["--prometheus", "http://localhost:9090", "--query", "up", "--header", "x"],
+            "X-Scope-OrgID: team-a",
+        ),
         (&["--config", "/nowhere.toml", "--query", "up"], "cannot read /nowhere.toml"),
         (&[], "--input <FILE>"),
     ];
     for (arguments, expected) in cases {
         let complaint = complaint(arguments);
-        assert!(complaint.contains(expected) && !complaint.contains("secret"), "{arguments:?}: {complaint}");
+        assert!(
+            complaint.contains(expected) && !complaint.contains("secret"),
+            "{arguments:?}: {complaint}"
+        );
     }
     let short = csv(folder.path(), &Trace::new(monday(), STEP * 3, STEP, |_| 1.0), 0..0);
     assert!(complaint(&["--input", &short, "--output", "csv"]).contains("no forecast at"));
@@ -244,7 +316,8 @@ async fn a_history_comes_straight_from_prometheus() {
     let given = text(&arguments);
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("prewarm.toml");
-    std::fs::write(&config, format!("[sources.mimir]\nurl = \"{address}\"\ntenant = \"team-a\"\n")).unwrap();
+    std::fs::write(&config, format!("[sources.mimir]\nurl = \"{address}\"\ntenant = \"team-a\"\n"))
+        .unwrap();
     let mut configured = vec!["--config", config.to_str().unwrap(), "--source", "mimir"];
     configured.extend_from_slice(&arguments[2..]);
     assert_eq!(text(&configured).len(), given.len(), "a source of the server's configuration");

@@ -1,5 +1,5 @@
-//! The service, called as KEDA calls it, and the Prewarm arm of a replay: the same history, the same forecasts, selections
-//! and answers, from the first sample on.
+//! The service, called as KEDA calls it, and the Prewarm arm of a replay: the same history, the
+//! same forecasts, selections and answers, from the first sample on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,12 @@ use prewarm_tests::trace::{Trace, days, monday};
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const BUCKET: SignedDuration = SignedDuration::from_mins(5);
 
-/// Two days until a forecast may act, another one until its gain is known, and an hour and a half with what is selected then.
+/// Two days until a forecast may act, another one until its gain is known, and an hour and a half
+/// with what is selected then.
 const LIVED: SignedDuration = SignedDuration::from_mins(3 * 24 * 60 + 90);
 
-/// Steep steps at fixed times, every day alike, on a slope: 4 at night, from 40 on from 08:00 to 18:00.
+/// Steep steps at fixed times, every day alike, on a slope: 4 at night, from 40 on from 08:00 to
+/// 18:00.
 fn clockwork() -> Trace {
     Trace::new(monday(), days(4), MINUTE, |t| match t.as_second().rem_euclid(86_400) / 60 {
         minute @ 480..1080 => 40.0 + (minute - 480) as f64 * 0.3,
@@ -34,8 +36,8 @@ fn clockwork() -> Trace {
     })
 }
 
-/// Lives slot by slot, waiting in real time for store and model to keep up, as they do when time is real. Returns what was
-/// decided at each slot.
+/// Lives slot by slot, waiting in real time for store and model to keep up, as they do when time is
+/// real. Returns what was decided at each slot.
 async fn live(app: &TestApp, trigger: &Trigger, workload: &Workload) -> Vec<Arc<Recommendation>> {
     let mut published = workload.recommendations();
     let mut decided = Vec::new();
@@ -43,7 +45,9 @@ async fn live(app: &TestApp, trigger: &Trigger, workload: &Workload) -> Vec<Arc<
     let end = monday() + LIVED;
     loop {
         let slot = app.slot();
-        let latest = published.wait_for(|latest| latest.as_ref().is_some_and(|latest| latest.at == slot)).await;
+        let latest = published
+            .wait_for(|latest| latest.as_ref().is_some_and(|latest| latest.at == slot))
+            .await;
         decided.extend(latest.expect("the workload is followed").clone());
         if slot == monday() + days(1) {
             no_forecast_may_act(app, trigger).await;
@@ -57,7 +61,8 @@ async fn live(app: &TestApp, trigger: &Trigger, workload: &Workload) -> Vec<Arc<
             app.keda.poll(trigger).await.expect("an answer");
             minute_is_stored(app, workload, slot - MINUTE).await;
         }
-        // Refits come within two minutes of a bucket's end, the first after that of the one before the start.
+        // Refits come within two minutes of a bucket's end, the first after that of the one before
+        // the start.
         if into == 135 {
             refits += 1.0;
             refitted(app, refits).await;
@@ -68,15 +73,21 @@ async fn live(app: &TestApp, trigger: &Trigger, workload: &Workload) -> Vec<Arc<
 
 /// On the first two days; metrics, API and log say why.
 async fn no_forecast_may_act(app: &TestApp, trigger: &Trigger) {
-    let missing = app.metric("prewarm_workload_no_forecast", &["name=\"alike\"", "reason=\"too_young\""]).await;
+    let missing = app
+        .metric("prewarm_workload_no_forecast", &["name=\"alike\"", "reason=\"too_young\""])
+        .await;
     assert_eq!(missing, Some(1.0));
     let reason = app.explained(trigger).await.learnt.no_forecast.expect("a reason");
-    assert!(reason.reason == "too_young" && reason.detail.contains("a forecast needs 577"), "{reason:?}");
+    assert!(
+        reason.reason == "too_young" && reason.detail.contains("a forecast needs 577"),
+        "{reason:?}"
+    );
 }
 
 async fn minute_is_stored(app: &TestApp, workload: &Workload, minute: Timestamp) {
     eventually(Duration::from_secs(30), "the bucket's last minute is stored", || async {
-        let stored = app.store.load(workload.key(), minute, minute + MINUTE, Resolution::Minute).await;
+        let stored =
+            app.store.load(workload.key(), minute, minute + MINUTE, Resolution::Minute).await;
         stored.ok()?.first().map(drop)
     })
     .await;
@@ -99,7 +110,9 @@ const STARTS: f64 = 2.0;
 
 /// A replay of what the service has sampled, in its surroundings.
 fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
-    let samples = decided.iter().map(|latest| latest.decision.parts.observed.expect("every slot was sampled"));
+    let samples = decided
+        .iter()
+        .map(|latest| latest.decision.parts.observed.expect("every slot was sampled"));
     let trace = Series::new(monday(), SLOT, samples.collect());
     let registration = workload.registration();
     let policy = &registration.trigger.as_ref().expect("a valid trigger").policy;
@@ -125,8 +138,10 @@ fn replayed(decided: &[Arc<Recommendation>], workload: &Workload) -> Outcome {
 async fn serve_and_replay_agree_from_an_empty_history_on() {
     let prometheus = Prometheus::holding(&[clockwork().gauge("clockwork")]).await;
     let app = Setup::new(prometheus.address(), monday()).start().await;
-    let trigger =
-        Trigger::new("models", "alike").with("query", "clockwork").with("threshold", 4).with("coldStart", "10m");
+    let trigger = Trigger::new("models", "alike")
+        .with("query", "clockwork")
+        .with("threshold", 4)
+        .with("coldStart", "10m");
     app.register(&[&trigger]).await;
     let workload = app.workload(&trigger);
     refitted(&app, 0.0).await;
@@ -136,20 +151,32 @@ async fn serve_and_replay_agree_from_an_empty_history_on() {
 
     // Selections: when, which, why, and on what figures.
     let selected = workload.insight().choices.clone();
-    let whys: Vec<SelectionReason> = selected.iter().map(|selected| selected.selection.why).collect();
-    assert!(whys.contains(&SelectionReason::Learnt) && whys.contains(&SelectionReason::FewDays), "{whys:?}");
+    let whys: Vec<SelectionReason> =
+        selected.iter().map(|selected| selected.selection.why).collect();
+    assert!(
+        whys.contains(&SelectionReason::Learnt) && whys.contains(&SelectionReason::FewDays),
+        "{whys:?}"
+    );
     assert_eq!(selected, outcome.selections);
 
     // Forecasts and answers, slot by slot.
     assert_eq!(decided.len(), outcome.timeline.len());
-    let first = outcome.timeline.iter().position(|moment| moment.forecast.is_some()).expect("a forecast");
+    let first =
+        outcome.timeline.iter().position(|moment| moment.forecast.is_some()).expect("a forecast");
     let mut acted = 0;
     for (i, (served, replayed)) in decided.iter().zip(&outcome.timeline).enumerate() {
         let Answer::Value { metric_value, active } = served.answer else { panic!("{served:?}") };
         let told = replayed.metric_value.expect("an answer");
         assert_eq!(served.at, replayed.time);
-        assert!((metric_value - told).abs() < 1e-9, "{metric_value} served, {told} replayed: {served:?}");
-        assert_eq!((active, served.decision.reason.as_str()), (replayed.active, replayed.reason), "{served:?}");
+        assert!(
+            (metric_value - told).abs() < 1e-9,
+            "{metric_value} served, {told} replayed: {served:?}"
+        );
+        assert_eq!(
+            (active, served.decision.reason.as_str()),
+            (replayed.active, replayed.reason),
+            "{served:?}"
+        );
         // The first forecast of all is installed at once, some slots sooner than the second.
         if i >= first {
             assert_eq!(served.decision.parts.forecast, replayed.forecast, "{served:?}");

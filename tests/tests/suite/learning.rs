@@ -1,9 +1,10 @@
-//! What is learnt off the slots: saved forecasts, one replica that refits, the gate, outages of the store meanwhile.
+//! What is learnt off the slots: saved forecasts, one replica that refits, the gate, outages of the
+//! store meanwhile.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm::store::note::Kind;
+use prewarm::store::document::Kind;
 use prewarm::store::{HistoryStore, SeriesKey};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
 use prewarm_tests::eventually;
@@ -52,7 +53,7 @@ fn before_eight() -> Timestamp {
 }
 
 async fn saved(store: &dyn HistoryStore, key: &SeriesKey, kind: Kind) -> Vec<Timestamp> {
-    let notes = store.notes(key, kind, monday() - days(30), monday() + days(30)).await;
+    let notes = store.documents(key, kind, monday() - days(30), monday() + days(30)).await;
     notes.unwrap_or_default().into_iter().map(|note| note.at).collect()
 }
 
@@ -74,10 +75,16 @@ async fn the_gate_opens_on_clockwork_days_and_stays_shut_on_noise() {
 
     let earned = app.chosen(&clockwork).await;
     assert!(earned.forecast_acts && earned.why == "earned", "{earned:?}");
-    assert!(earned.gain_low.is_some_and(|low| low > 0.0) && earned.days_won > earned.days / 2, "{earned:?}");
+    assert!(
+        earned.gain_low.is_some_and(|low| low > 0.0) && earned.days_won > earned.days / 2,
+        "{earned:?}"
+    );
     assert!(earned.expected.missed < earned.expected_reactive.missed, "{earned:?}");
     let closed = app.chosen(&noise).await;
-    assert!(!closed.forecast_acts && ["not_proven", "reactive_best"].contains(&&*closed.why), "{closed:?}");
+    assert!(
+        !closed.forecast_acts && ["not_proven", "reactive_best"].contains(&&*closed.why),
+        "{closed:?}"
+    );
 
     // What a person is shown.
     let story = explain(&app, &clockwork).await;
@@ -93,10 +100,16 @@ async fn the_gate_opens_on_clockwork_days_and_stays_shut_on_noise() {
     assert_eq!(app.metric("prewarm_workload_gate_open", &["name=\"noise\""]).await, Some(0.0));
     for arm in ["prewarm", "hpa", "reactive-tuned", "static-peak"] {
         let labels = ["name=\"clockwork\"", &format!("arm=\"{arm}\"")];
-        assert!(app.metric("prewarm_workload_day_gpu_hours", &labels).await.is_some_and(|hours| hours > 1.0), "{arm}");
+        assert!(
+            app.metric("prewarm_workload_day_gpu_hours", &labels)
+                .await
+                .is_some_and(|hours| hours > 1.0),
+            "{arm}"
+        );
     }
     let labels = ["name=\"noise\"", "quantile=\"0.950\""];
-    let covered = app.metric("prewarm_workload_forecast_coverage", &labels).await.expect("coverage");
+    let covered =
+        app.metric("prewarm_workload_forecast_coverage", &labels).await.expect("coverage");
     let leads = app.explained(&noise).await.learnt.accuracy.len() as f64;
     assert!((0.9..=0.99).contains(&(covered / leads)), "{covered} over {leads} leads");
 
@@ -145,9 +158,15 @@ async fn a_restart_has_forecast_and_choice_at_once() {
         let recalled = app.metric("prewarm_refits_total", &["outcome=\"recalled\""]).await;
         assert_eq!(recalled, Some(1.0), "read once, at the start");
         let after = app.chosen(&trigger).await;
-        assert_eq!((after.since, &after.policy, after.days), (before.since, &before.policy, before.days));
+        assert_eq!(
+            (after.since, &after.policy, after.days),
+            (before.since, &before.policy, before.days)
+        );
         let decision = app.recommendation(&trigger).decision;
-        assert!(decision.parts.forecast.is_some() && decision.parts.forecast_acts, "crash: {crash}: {decision:?}");
+        assert!(
+            decision.parts.forecast.is_some() && decision.parts.forecast_acts,
+            "crash: {crash}: {decision:?}"
+        );
         assert!(!app.explained(&trigger).await.learnt.days.is_empty());
     }
 }
@@ -157,21 +176,31 @@ async fn of_two_replicas_one_refits_and_both_answer_the_same() {
     let prometheus = prometheus().await;
     let postgres = Postgres::start().await;
     let trigger = trigger("clockwork");
-    let mut first = Setup::new(prometheus.address(), before_eight()).database(postgres.url()).start().await;
+    let mut first =
+        Setup::new(prometheus.address(), before_eight()).database(postgres.url()).start().await;
     first.register(&[&trigger]).await;
     first.chosen(&trigger).await;
     has_saved(&first, &trigger, Kind::Forecast).await;
 
-    let setup = Setup::new(prometheus.address(), before_eight()).database(postgres.url()).on(&first.clock);
+    let setup =
+        Setup::new(prometheus.address(), before_eight()).database(postgres.url()).on(&first.clock);
     let second = setup.start().await;
     second.register(&[&trigger]).await;
     let chosen = second.chosen(&trigger).await;
     first.decided().await;
     assert_eq!(chosen.policy, first.explained(&trigger).await.learnt.choice.unwrap().policy);
     let outcome = |outcome: &str| format!("outcome=\"{outcome}\"");
-    assert_eq!(second.metric("prewarm_refits_total", &[&outcome("ok")]).await, None, "the second one reads");
-    let (ours, theirs) = (first.recommendation(&trigger).decision, second.recommendation(&trigger).decision);
-    assert_eq!((ours.parts.forecast, ours.desired_replicas), (theirs.parts.forecast, theirs.desired_replicas));
+    assert_eq!(
+        second.metric("prewarm_refits_total", &[&outcome("ok")]).await,
+        None,
+        "the second one reads"
+    );
+    let (ours, theirs) =
+        (first.recommendation(&trigger).decision, second.recommendation(&trigger).decision);
+    assert_eq!(
+        (ours.parts.forecast, ours.desired_replicas),
+        (theirs.parts.forecast, theirs.desired_replicas)
+    );
     assert!(theirs.parts.forecast.is_some());
 
     // The first one ends in good order and gives its lease back: the second one goes on.
@@ -199,7 +228,11 @@ async fn a_store_that_is_away_during_refits_takes_nothing_from_answers() {
         proxy.set(fault).await;
         for _ in 0..30 {
             app.step().await;
-            let answers = app.keda.poll(&trigger).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
+            let answers = app
+                .keda
+                .poll(&trigger)
+                .await
+                .unwrap_or_else(|status| panic!("{fault:?}: {status}"));
             assert!(answers.active && answers.value > 0.0, "{fault:?}: {answers:?}");
         }
         let decision = app.recommendation(&trigger).decision;

@@ -1,4 +1,5 @@
-//! Dependencies that are stopped, hang or talk nonsense: answers go on from memory, nothing is lost.
+//! Dependencies that are stopped, hang or talk nonsense: answers go on from memory, nothing is
+//! lost.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use prewarm_tests::proxy::{Fault, Proxy};
 use prewarm_tests::trace::{Trace, clock_time, days, monday};
 
 const QUERY: &str = "demand";
-const FAULTS: [Fault; 4] = [Fault::Stop, Fault::Hang, Fault::Garbage, Fault::Slow(Duration::from_secs(3))];
+const FAULTS: [Fault; 4] =
+    [Fault::Stop, Fault::Hang, Fault::Garbage, Fault::Slow(Duration::from_secs(3))];
 
 async fn prometheus() -> Prometheus {
     Prometheus::holding(&[Trace::working_days(monday(), days(1), 40.0, 5).gauge(QUERY)]).await
@@ -28,8 +30,13 @@ fn trigger() -> Trigger {
 /// A poll that must succeed within the second that every call has.
 async fn prompt_poll(app: &TestApp, trigger: &Trigger, fault: Fault) -> Answers {
     let begun = Instant::now();
-    let answers = app.keda.poll(trigger).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
-    assert!(begun.elapsed() < Duration::from_secs(1), "{fault:?}: three calls took {:?}", begun.elapsed());
+    let answers =
+        app.keda.poll(trigger).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{fault:?}: three calls took {:?}",
+        begun.elapsed()
+    );
     answers
 }
 
@@ -49,14 +56,21 @@ async fn prometheus_in_trouble_is_not_zero_demand() {
         for _ in 0..4 {
             app.step().await;
             let answers = prompt_poll(&app, &trigger, fault).await;
-            assert!(answers.active && answers.value > 0.9 * before.value, "{fault:?}: {answers:?} after {before:?}");
+            assert!(
+                answers.active && answers.value > 0.9 * before.value,
+                "{fault:?}: {answers:?} after {before:?}"
+            );
         }
 
         proxy.set(Fault::Pass).await;
         app.step().await;
         app.step().await;
         let observed = app.recommendation(&trigger).decision.parts.observed;
-        assert_eq!(observed, prometheus.query(QUERY, app.slot()).await, "{fault:?}: recovered without a restart");
+        assert_eq!(
+            observed,
+            prometheus.query(QUERY, app.slot()).await,
+            "{fault:?}: recovered without a restart"
+        );
     }
 }
 
@@ -79,7 +93,11 @@ async fn postgres_in_trouble_loses_nothing() {
                 prompt_poll(&app, &trigger, fault).await;
                 sampled.note(app.slot(), app.recommendation(&trigger).decision.parts.observed);
             }
-            assert_eq!(app.http("/readyz").await.0, 200, "{fault:?}: an outage of the store is survived from memory");
+            assert_eq!(
+                app.http("/readyz").await.0,
+                200,
+                "{fault:?}: an outage of the store is survived from memory"
+            );
         }
     }
     proxy.set(Fault::Pass).await;
@@ -87,7 +105,8 @@ async fn postgres_in_trouble_loses_nothing() {
     let key = app.workload(&trigger).key().clone();
     // The last minute is written on the way out.
     app.stop().await;
-    let history = app.reopened_store().await.load(&key, start, end, Resolution::Minute).await.unwrap();
+    let history =
+        app.reopened_store().await.load(&key, start, end, Resolution::Minute).await.unwrap();
     sampled.assert_stored(&history);
 }
 
@@ -96,7 +115,8 @@ async fn both_servers_are_killed_and_come_back() {
     let mut prometheus = prometheus().await;
     let mut postgres = Postgres::start().await;
     let start = clock_time(monday(), 12, 0);
-    let app = Setup::new(prometheus.address(), start).database(postgres.url()).impatient().start().await;
+    let app =
+        Setup::new(prometheus.address(), start).database(postgres.url()).impatient().start().await;
     let trigger = trigger();
     app.register(&[&trigger]).await;
     app.step_until(app.slot() + SLOT * 8).await;
@@ -156,10 +176,15 @@ impl Sampled {
         }
         // The first minute also has the sample of the registration, the last one is still open.
         for (start, values) in minutes.iter().skip(1).filter(|(_, values)| values.len() == 4) {
-            let row = history.iter().find(|row| row.start == *start).unwrap_or_else(|| panic!("{start} is lost"));
+            let row = history
+                .iter()
+                .find(|row| row.start == *start)
+                .unwrap_or_else(|| panic!("{start} is lost"));
             assert_eq!(usize::from(row.samples), values.len(), "{start}");
             let max = values.iter().copied().fold(0.0, f64::max);
-            let seen = prewarm_forecaster::Minute { mean: values.iter().sum::<f64>() / 4.0, max, ..*row }.rounded();
+            let seen =
+                prewarm_forecaster::Minute { mean: values.iter().sum::<f64>() / 4.0, max, ..*row }
+                    .rounded();
             assert!((row.mean - seen.mean).abs() < 1e-9, "{start}: {row:?} {values:?}");
             assert_eq!(row.max, seen.max, "{start}");
         }

@@ -22,7 +22,9 @@ async fn target() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let metrics = || async { "# TYPE running gauge\nrunning{model=\"llama\"} 30\n" };
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/metrics", get(metrics))).await });
+    tokio::spawn(async move {
+        axum::serve(listener, Router::new().route("/metrics", get(metrics))).await
+    });
     address
 }
 
@@ -33,7 +35,10 @@ fn configuration(database: &str, source: SocketAddr) -> String {
 }
 
 fn trigger() -> Trigger {
-    Trigger::new("models", "llama").with("query", "sum(running)").with("threshold", 4).with("mode", "off")
+    Trigger::new("models", "llama")
+        .with("query", "sum(running)")
+        .with("threshold", 4)
+        .with("mode", "off")
 }
 
 async fn first_value(keda: &Keda, trigger: &Trigger) -> Answers {
@@ -43,16 +48,22 @@ async fn first_value(keda: &Keda, trigger: &Trigger) -> Answers {
 #[tokio::test]
 async fn scraped_demand_reaches_keda_and_sigterm_ends_it_all() {
     let prometheus = Prometheus::scraping("vllm", target().await, Duration::from_millis(500)).await;
-    let serve = Serve::start(PROGRAM, &configuration("sqlite://prewarm.db", prometheus.address()), &[]).await;
+    let serve =
+        Serve::start(PROGRAM, &configuration("sqlite://prewarm.db", prometheus.address()), &[])
+            .await;
     let keda = Keda::new(serve.grpc);
     let answers = first_value(&keda, &trigger()).await;
     assert_eq!((answers.value, answers.active, answers.replicas()), (30.0, true, 8));
-    eventually(Duration::from_secs(5), "ready", || async { (serve.status("/readyz").await == 200).then_some(()) })
-        .await;
+    eventually(Duration::from_secs(5), "ready", || async {
+        (serve.status("/readyz").await == 200).then_some(())
+    })
+    .await;
 
-    // Two hundred push streams are open: each must end with OK, or KEDA waits up to a minute before it reopens them.
+    // Two hundred push streams are open: each must end with OK, or KEDA waits up to a minute before
+    // it reopens them.
     let trigger = trigger();
-    let mut streams = join_all((0..200).map(|_| async { keda.push(&trigger).await.unwrap() })).await;
+    let mut streams =
+        join_all((0..200).map(|_| async { keda.push(&trigger).await.unwrap() })).await;
     for stream in &mut streams {
         assert!(stream.next().await.unwrap().unwrap().result, "the present state comes at once");
     }
@@ -117,16 +128,20 @@ async fn c37_secrets_are_nowhere_to_be_found() {
     // KEDA resolves `…FromEnv` and sends the value under the same key.
     let good = trigger().with("connectionFromEnv", FROM_ENV);
     first_value(&keda, &good).await;
-    // Errors are where secrets slip out: a bad trigger, an unknown metric, a source and a store in trouble.
-    let bad = Trigger { name: "bad".to_owned(), ..good.clone() }.with("windows", "[{name: x, days: Mon}]");
+    // Errors are where secrets slip out: a bad trigger, an unknown metric, a source and a store in
+    // trouble.
+    let bad = Trigger { name: "bad".to_owned(), ..good.clone() }
+        .with("windows", "[{name: x, days: Mon}]");
     let status = keda.poll(&bad).await.unwrap_err();
     let mut seen = vec![format!("{status:?}")];
     for fault in [Fault::Garbage, Fault::Stop] {
         for (fault, word) in [(fault, "cannot sample"), (Fault::Pass, "demand is back")] {
             let begun = serve.log().len();
             proxy.set(fault).await;
-            eventually(Duration::from_secs(20), word, || async { serve.log()[begun..].contains(word).then_some(()) })
-                .await;
+            eventually(Duration::from_secs(20), word, || async {
+                serve.log()[begun..].contains(word).then_some(())
+            })
+            .await;
         }
     }
     for path in ["/metrics", "/readyz", "/api/v1/workloads", "/api/v1/workloads/models/llama"] {
@@ -155,5 +170,8 @@ async fn a_port_that_is_taken_is_said_so() {
         .unwrap();
     assert!(!output.status.success());
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(words.contains("--listen") && words.contains(&taken.local_addr().unwrap().to_string()), "{words}");
+    assert!(
+        words.contains("--listen") && words.contains(&taken.local_addr().unwrap().to_string()),
+        "{words}"
+    );
 }

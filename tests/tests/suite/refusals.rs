@@ -1,4 +1,5 @@
-//! What a source refuses reaches people in its own words: KEDA's error, the API that `prewarm explain` reads.
+//! What a source refuses reaches people in its own words: KEDA's error, the API that `prewarm
+//! explain` reads.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,7 +41,8 @@ async fn told(app: &TestApp, trigger: &Trigger) -> (String, String) {
 #[tokio::test]
 async fn a_query_that_prometheus_refuses_is_told_by_status_words_and_query() {
     let demand = Trace::constant(monday(), days(1), 3.0);
-    let series = ["a", "b", "c"].map(|pod| demand.clone().gauge(&format!("demand{{pod=\"{pod}\"}}")));
+    let series =
+        ["a", "b", "c"].map(|pod| demand.clone().gauge(&format!("demand{{pod=\"{pod}\"}}")));
     let prometheus = Prometheus::holding(&series).await;
     let app = Setup::new(prometheus.address(), clock_time(monday(), 12, 0)).start().await;
     let broken = trigger("broken", "sum(demand");
@@ -50,12 +52,18 @@ async fn a_query_that_prometheus_refuses_is_told_by_status_words_and_query() {
 
     let (keda, explained) = told(&app, &broken).await;
     for text in [keda, explained] {
-        assert!(text.contains("default refused the query: 400, ") && text.contains("parenthesis"), "{text}");
+        assert!(
+            text.contains("default refused the query: 400, ") && text.contains("parenthesis"),
+            "{text}"
+        );
         assert!(text.contains("in sum(demand") && !text.contains("returns nothing"), "{text}");
     }
     let (keda, explained) = told(&app, &several).await;
     for text in [keda, explained] {
-        assert!(text.contains("returns 3 series where one is needed; wrap it in sum(…) in demand"), "{text}");
+        assert!(
+            text.contains("returns 3 series where one is needed; wrap it in sum(…) in demand"),
+            "{text}"
+        );
     }
     let (keda, explained) = told(&app, &nothing).await;
     for text in [keda, explained] {
@@ -70,7 +78,11 @@ async fn every_refusal_keeps_its_status_and_its_words() {
         let path = request.uri().to_string();
         let form = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
         let form = format!("{path} {}", String::from_utf8_lossy(&form));
-        let status = form.split("status_").nth(1).and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(404);
+        let status = form
+            .split("status_")
+            .nth(1)
+            .and_then(|rest| rest.get(..3)?.parse().ok())
+            .unwrap_or(404);
         let status = StatusCode::from_u16(status).unwrap();
         let body = match status.as_u16() {
             400 => r#"{"error":{"code":400,"message":"words of 400","status":"INVALID_ARGUMENT"}}"#,
@@ -89,7 +101,10 @@ async fn every_refusal_keeps_its_status_and_its_words() {
         app.register(&[&trigger]).await;
         let (keda, explained) = told(&app, &trigger).await;
         for text in [keda, explained] {
-            assert!(text.contains(&format!("{status}")) && text.contains(&format!("words of {status}")), "{text}");
+            assert!(
+                text.contains(&format!("{status}")) && text.contains(&format!("words of {status}")),
+                "{text}"
+            );
             assert!(!text.contains("returns nothing") && !text.contains("is down"), "{text}");
             assert!(!text.contains('\u{7}') && !text.contains('<'), "{text}");
         }
@@ -99,16 +114,23 @@ async fn every_refusal_keeps_its_status_and_its_words() {
 /// Mimir and the clouds' managed services ration range queries.
 #[tokio::test]
 async fn a_backfill_that_is_rationed_goes_on_until_it_is_done() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(2), 3.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(2), 3.0).gauge("demand")]).await;
     let (upstream, refused) = (prometheus.address(), Arc::new(AtomicUsize::new(0)));
     let count = refused.clone();
     let pass = move |request: Request| {
         let count = count.clone();
         async move {
             let (parts, body) = request.into_parts();
-            if parts.uri.path().ends_with("query_range") && count.fetch_add(1, Ordering::SeqCst) < 3 {
+            if parts.uri.path().ends_with("query_range") && count.fetch_add(1, Ordering::SeqCst) < 3
+            {
                 let retry = [(header::RETRY_AFTER, "1")];
-                return (StatusCode::TOO_MANY_REQUESTS, retry, "the request rate limit is exceeded").into_response();
+                return (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    retry,
+                    "the request rate limit is exceeded",
+                )
+                    .into_response();
             }
             forwarded(upstream, &parts.method, &parts.uri.to_string(), body).await
         }
@@ -123,10 +145,17 @@ async fn a_backfill_that_is_rationed_goes_on_until_it_is_done() {
 }
 
 /// The same question to another server.
-async fn forwarded(upstream: SocketAddr, method: &Method, path: &str, body: axum::body::Body) -> Response {
+async fn forwarded(
+    upstream: SocketAddr,
+    method: &Method,
+    path: &str,
+    body: axum::body::Body,
+) -> Response {
     let body: Bytes = axum::body::to_bytes(body, 1 << 16).await.unwrap();
-    let request = reqwest::Client::new().request(method.clone(), format!("http://{upstream}{path}"));
-    let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+    let request =
+        reqwest::Client::new().request(method.clone(), format!("http://{upstream}{path}"));
+    let request =
+        request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
     let answer = request.send().await.unwrap();
     (answer.status(), answer.bytes().await.unwrap()).into_response()
 }
@@ -151,11 +180,18 @@ async fn a_part_of_the_data_holds_the_last_good_value_and_says_so() {
     gone.store(1, Ordering::SeqCst);
     for _ in 0..4 {
         app.step().await;
-        assert_eq!(app.keda.poll(&trigger).await.unwrap().value, 40.0, "a shard less is no lower demand");
+        assert_eq!(
+            app.keda.poll(&trigger).await.unwrap().value,
+            40.0,
+            "a shard less is no lower demand"
+        );
     }
     let explained = app.explained(&trigger).await;
     let trouble = explained.source_trouble.unwrap();
     assert_eq!(trouble.kind, "partial");
-    assert!(trouble.message.starts_with("default could read only a part of its data: receive series"), "{trouble:?}");
+    assert!(
+        trouble.message.starts_with("default could read only a part of its data: receive series"),
+        "{trouble:?}"
+    );
     assert_eq!(explained.summary.state, "last_good");
 }

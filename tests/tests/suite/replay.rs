@@ -41,7 +41,9 @@ fn replica_hours(timeline: &str, from: Timestamp) -> BTreeMap<&str, f64> {
     let mut hours = BTreeMap::new();
     for line in lines {
         let fields: Vec<&str> = line.split(',').collect();
-        let [arm, time, demand, ready, desired, _, active, reason] = fields.as_slice() else { panic!("{line}") };
+        let [arm, time, demand, ready, desired, _, active, reason] = fields.as_slice() else {
+            panic!("{line}")
+        };
         assert!(demand.parse::<f64>().unwrap() >= 0.0 && !reason.is_empty(), "{line}");
         assert!(ready.parse::<u32>().unwrap() <= desired.parse().unwrap(), "{line}");
         assert!(["true", "false"].contains(active), "{line}");
@@ -56,20 +58,33 @@ fn replica_hours(timeline: &str, from: Timestamp) -> BTreeMap<&str, f64> {
 fn json_timeline_and_report_tell_the_same_story() {
     let folder = tempfile::tempdir().unwrap();
     let input = csv(folder.path());
-    let (timeline, report) = (folder.path().join("timeline.csv"), folder.path().join("report.html"));
+    let (timeline, report) =
+        (folder.path().join("timeline.csv"), folder.path().join("report.html"));
     let files = ["--timeline", timeline.to_str().unwrap(), "--report", report.to_str().unwrap()];
     let scene = ["--input", &input, "--threshold", "10", "--cold-start", "5m", "--learn", "5d"];
-    let json: serde_json::Value = serde_json::from_str(&text(&[&scene[..], &files, &["--json"]].concat())).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&text(&[&scene[..], &files, &["--json"]].concat())).unwrap();
 
     let arms = json["arms"].as_array().unwrap();
     let names: Vec<_> = arms.iter().map(|arm| arm["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["hpa", "reactive-tuned", "yesterday", "cron", "knative", "aws", "prewarm", "oracle"]);
-    let figure = |arm: &serde_json::Value, key: &str| arm[key].as_f64().unwrap_or_else(|| panic!("{key} of {arm}"));
+    assert_eq!(
+        names,
+        ["hpa", "reactive-tuned", "yesterday", "cron", "knative", "aws", "prewarm", "oracle"]
+    );
+    let figure = |arm: &serde_json::Value, key: &str| {
+        arm[key].as_f64().unwrap_or_else(|| panic!("{key} of {arm}"))
+    };
     for arm in arms {
-        assert!(figure(arm, "costToOracle") >= 1.0 - 1e-9, "nobody is cheaper than who knows what comes: {arm}");
+        assert!(
+            figure(arm, "costToOracle") >= 1.0 - 1e-9,
+            "nobody is cheaper than who knows what comes: {arm}"
+        );
         let cost = figure(arm, "gpuHours") + 30.0 * figure(arm, "missedReplicaHours");
         assert!((figure(arm, "totalCost") - cost).abs() < 1e-6 * cost, "{arm}");
-        assert!((figure(arm, "money") - 2.5 * figure(arm, "gpuHours")).abs() < 1e-6 * cost, "{arm}");
+        assert!(
+            (figure(arm, "money") - 2.5 * figure(arm, "gpuHours")).abs() < 1e-6 * cost,
+            "{arm}"
+        );
     }
 
     let from: Timestamp = json["from"].as_str().unwrap().parse().unwrap();
@@ -78,7 +93,11 @@ fn json_timeline_and_report_tell_the_same_story() {
     let hours = replica_hours(&timeline, from);
     for arm in arms {
         let (name, counted) = (arm["name"].as_str().unwrap(), figure(arm, "gpuHours"));
-        assert!((hours[name] - counted).abs() < 0.01 * counted, "{name}: {} {counted}", hours[name]);
+        assert!(
+            (hours[name] - counted).abs() < 0.01 * counted,
+            "{name}: {} {counted}",
+            hours[name]
+        );
     }
 
     let report = std::fs::read_to_string(report).unwrap();
@@ -110,7 +129,8 @@ async fn straight_from_prometheus_as_from_a_file() {
     let (mut asked, mut end);
     loop {
         end = last_step();
-        let source = ["--prometheus", &url, "--query", "sum(demand)", "--days", "5", "--step", "5m"];
+        let source =
+            ["--prometheus", &url, "--query", "sum(demand)", "--days", "5", "--step", "5m"];
         asked = text(&[&source[..], &scene].concat());
         // Not over a step's end: what is read would be another five days.
         if end == last_step() {
@@ -118,14 +138,20 @@ async fn straight_from_prometheus_as_from_a_file() {
         }
     }
     let at = |i: i32| end - days(5) + STEP * i;
-    let rows: Vec<String> = (0..5 * 288).map(|i| format!("{},{}\n", at(i), trace.at(at(i)).unwrap())).collect();
+    let rows: Vec<String> =
+        (0..5 * 288).map(|i| format!("{},{}\n", at(i), trace.at(at(i)).unwrap())).collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demand.csv");
     std::fs::write(&path, format!("timestamp,value\n{}", rows.concat())).unwrap();
     // Nobody knows of a metric called demand that it shows what waits; a file says nothing.
-    let filed = text(&[&["--input", path.to_str().unwrap(), "--queue", "unseen"][..], &scene].concat());
-    let [asked, filed]: [serde_json::Value; 2] = [asked, filed].map(|json| serde_json::from_str(&json).unwrap());
-    assert_eq!((&asked["query"], &asked["assumptions"]["showsQueue"]), (&"sum(demand)".into(), &false.into()));
+    let filed =
+        text(&[&["--input", path.to_str().unwrap(), "--queue", "unseen"][..], &scene].concat());
+    let [asked, filed]: [serde_json::Value; 2] =
+        [asked, filed].map(|json| serde_json::from_str(&json).unwrap());
+    assert_eq!(
+        (&asked["query"], &asked["assumptions"]["showsQueue"]),
+        (&"sum(demand)".into(), &false.into())
+    );
     assert_eq!((&asked["arms"], &asked["from"]), (&filed["arms"], &filed["from"]));
 
     let cases = [
@@ -136,9 +162,13 @@ async fn straight_from_prometheus_as_from_a_file() {
         ("demand", "http://user:secret@127.0.0.1:1", "--bearer-token-file"),
     ];
     for (query, url, expected) in cases {
-        let output = run(&["--prometheus", url, "--query", query, "--threshold", "4", "--cold-start", "5m"]);
+        let output =
+            run(&["--prometheus", url, "--query", query, "--threshold", "4", "--cold-start", "5m"]);
         let complaint = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && complaint.contains(expected), "{query} {url}: {complaint}");
+        assert!(
+            !output.status.success() && complaint.contains(expected),
+            "{query} {url}: {complaint}"
+        );
         assert!(!complaint.contains("secret"), "{complaint}");
     }
 }
@@ -151,12 +181,24 @@ fn scale_to_zero_and_windows_of_a_policy() {
     let (input, policy, timeline) = (path("demand.csv"), path("policy.yaml"), path("timeline.csv"));
     let demand = |hour: i64| if (9..17).contains(&hour) { 25 } else { 0 };
     let at = |i: i64| monday() + SignedDuration::from_mins(5 * i);
-    let rows: Vec<String> = (0..6 * 288).map(|i| format!("{},{}\n", at(i), demand(i / 12 % 24))).collect();
+    let rows: Vec<String> =
+        (0..6 * 288).map(|i| format!("{},{}\n", at(i), demand(i / 12 % 24))).collect();
     std::fs::write(&input, format!("timestamp,value\n{}", rows.concat())).unwrap();
-    let windows = r#"windows: [{name: early, days: "*", from: "06:00", to: "07:00", minReplicas: 4}]"#;
+    let windows =
+        r#"windows: [{name: early, days: "*", from: "06:00", to: "07:00", minReplicas: 4}]"#;
     std::fs::write(&policy, format!("timezone: UTC\n{windows}\n")).unwrap();
-    let scene = ["--input", &input, "--threshold", "10", "--cold-start", "2m,6m@0.2", "--min-replicas", "0"];
-    let json = text(&[&scene[..], &["--policy", &policy, "--timeline", &timeline, "--json"]].concat());
+    let scene = [
+        "--input",
+        &input,
+        "--threshold",
+        "10",
+        "--cold-start",
+        "2m,6m@0.2",
+        "--min-replicas",
+        "0",
+    ];
+    let json =
+        text(&[&scene[..], &["--policy", &policy, "--timeline", &timeline, "--json"]].concat());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["assumptions"]["coldStarts"].as_array().unwrap().len(), 2);
     assert_eq!(json["assumptions"]["minReplicas"], 0);
@@ -168,10 +210,13 @@ fn scale_to_zero_and_windows_of_a_policy() {
         let inside = timeline.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split(',').collect();
             let time: Timestamp = fields.get(1)?.parse().ok()?;
-            let here = fields[0] == arm && time.duration_since(day).as_hours() == hour && time >= day;
+            let here =
+                fields[0] == arm && time.duration_since(day).as_hours() == hour && time >= day;
             here.then(|| (fields[3].parse::<u32>().unwrap(), fields[4].parse::<u32>().unwrap()))
         });
-        inside.fold((0, u32::MAX), |(most, least), (ready, desired)| (most.max(ready), least.min(desired)))
+        inside.fold((0, u32::MAX), |(most, least), (ready, desired)| {
+            (most.max(ready), least.min(desired))
+        })
     };
     for arm in ["hpa", "prewarm", "oracle"] {
         assert_eq!(within(arm, 3).0, 0, "{arm} sleeps at night");
@@ -191,13 +236,19 @@ fn what_is_missing_or_out_of_range_is_named() {
             "only 0s of the history would count (from 2026-09-16T00:00:00Z to 2026-09-16T00:00:00Z)",
         ),
         (&["--input", &input, "--cold-start", "5m"], "--threshold <X>"),
-        (&["--input", &input, "--threshold", "0", "--cold-start", "5m"], "a number from 0.001 to 1000000000"),
+        (
+            &["--input", &input, "--threshold", "0", "--cold-start", "5m"],
+            "a number from 0.001 to 1000000000",
+        ),
         (&["--input", &input, "--threshold", "4", "--cold-start", "5"], "has no unit: write 5s"),
         (&["--threshold", "4", "--cold-start", "5m"], "--input <FILE>"),
     ];
     for (arguments, expected) in cases {
         let output = run(arguments);
         let complaint = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && complaint.contains(expected), "{arguments:?}: {complaint}");
+        assert!(
+            !output.status.success() && complaint.contains(expected),
+            "{arguments:?}: {complaint}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What one slot says alone, from the source to the answer, the history, the metrics and the explanation.
+//! What one slot says alone, from the source to the answer, the history, the metrics and the
+//! explanation.
 
 use jiff::SignedDuration;
 use prewarm::store::Resolution;
@@ -11,7 +12,8 @@ use prewarm_tests::trace::{Trace, clock_time, days, monday};
 #[tokio::test]
 async fn one_bad_scrape_floods_nothing_and_a_spike_waits_for_one_slot() {
     let noon = clock_time(monday(), 12, 0);
-    let (bad, spike) = (noon + SignedDuration::from_mins(5) + SLOT, noon + SignedDuration::from_mins(10));
+    let (bad, spike) =
+        (noon + SignedDuration::from_mins(5) + SLOT, noon + SignedDuration::from_mins(10));
     let trace = Trace::new(monday(), days(1), SLOT, |t| match t {
         t if t == bad => 1e12,
         t if t >= spike => 400.0,
@@ -28,7 +30,10 @@ async fn one_bad_scrape_floods_nothing_and_a_spike_waits_for_one_slot() {
     assert_eq!(app.recommendation(&trigger).decision.parts.observed, Some(1e12));
     assert_eq!(value().await, 40.0);
     let told = app.explained(&trigger).await.latest.unwrap().parts.doubts;
-    assert_eq!(told.iter().map(|doubt| (&*doubt.signal, &*doubt.verdict)).collect::<Vec<_>>(), [("demand", "held")]);
+    assert_eq!(
+        told.iter().map(|doubt| (&*doubt.signal, &*doubt.verdict)).collect::<Vec<_>>(),
+        [("demand", "held")]
+    );
     app.step().await;
     assert_eq!(value().await, 10.0, "not repeated");
     let told = app.explained(&trigger).await.latest.unwrap().parts.doubts;
@@ -39,7 +44,11 @@ async fn one_bad_scrape_floods_nothing_and_a_spike_waits_for_one_slot() {
     app.step().await;
     assert_eq!(value().await, 400.0, "followed at once");
     let count = async |outcome: &str| {
-        app.metric("prewarm_implausible_samples_total", &["signal=\"demand\"", &format!("outcome=\"{outcome}\"")]).await
+        app.metric(
+            "prewarm_implausible_samples_total",
+            &["signal=\"demand\"", &format!("outcome=\"{outcome}\"")],
+        )
+        .await
     };
     assert_eq!(
         [count("held").await, count("rejected").await, count("confirmed").await],
@@ -51,9 +60,18 @@ async fn one_bad_scrape_floods_nothing_and_a_spike_waits_for_one_slot() {
     let key = app.workload(&trigger).key().clone();
     let minute = SignedDuration::from_mins(1);
     let stored = async |at: jiff::Timestamp| {
-        prewarm_tests::eventually(std::time::Duration::from_secs(10), "the minute is stored", || async {
-            app.store.load(&key, at, at + minute, Resolution::Minute).await.unwrap().first().copied()
-        })
+        prewarm_tests::eventually(
+            std::time::Duration::from_secs(10),
+            "the minute is stored",
+            || async {
+                app.store
+                    .load(&key, at, at + minute, Resolution::Minute)
+                    .await
+                    .unwrap()
+                    .first()
+                    .copied()
+            },
+        )
         .await
     };
     let of_bad = stored(bad - SLOT).await;

@@ -1,4 +1,5 @@
-//! A real Prometheus that holds a week: register by one `GetMetricSpec`, backfill, answer in the demand's unit.
+//! A real Prometheus that holds a week: register by one `GetMetricSpec`, backfill, answer in the
+//! demand's unit.
 
 use jiff::SignedDuration;
 use prewarm_tests::app::{SLOT, Setup};
@@ -47,8 +48,10 @@ async fn one_spec_is_enough_for_demand_within_a_slot() {
 async fn the_value_is_what_prometheus_says_of_the_last_minute() {
     let prometheus = week().await;
     let app = Setup::new(prometheus.address(), clock_time(monday() + days(7), 7, 50)).start().await;
-    let (gauge, counter) =
-        (trigger("gauge", GAUGE).with("mode", "off"), trigger("counter", COUNTER).with("mode", "off"));
+    let (gauge, counter) = (
+        trigger("gauge", GAUGE).with("mode", "off"),
+        trigger("counter", COUNTER).with("mode", "off"),
+    );
     app.register(&[&gauge, &counter]).await;
     // The stable window of 60 s is four slots: a subquery's range includes both ends.
     app.step_until(app.slot() + SLOT * 4).await;
@@ -84,8 +87,10 @@ async fn the_forecast_raises_the_value_ahead_of_the_ramp() {
     let prometheus = week().await;
     // The ramp begins at 07:00. A quarter of an hour before, demand is flat.
     let app = Setup::new(prometheus.address(), clock_time(monday() + days(7), 6, 40)).start().await;
-    let ahead = |name: &str, mode: &str| trigger(name, GAUGE).with("leadTime", "45m").with("mode", mode);
-    let (auto, shadow, off) = (ahead("auto", "auto"), ahead("shadow", "shadow"), ahead("off", "off"));
+    let ahead =
+        |name: &str, mode: &str| trigger(name, GAUGE).with("leadTime", "45m").with("mode", mode);
+    let (auto, shadow, off) =
+        (ahead("auto", "auto"), ahead("shadow", "shadow"), ahead("off", "off"));
     app.register(&[&auto, &shadow, &off]).await;
     app.history_of(&auto, monday(), app.now(), 7 * 1440).await;
     app.history_of(&shadow, monday(), app.now(), 7 * 1440).await;
@@ -95,18 +100,34 @@ async fn the_forecast_raises_the_value_ahead_of_the_ramp() {
 
     let live = app.keda.poll(&off).await.unwrap();
     let raised = app.keda.poll(&auto).await.unwrap();
-    let in_three_quarters =
-        prometheus.query(GAUGE, app.slot() + SignedDuration::from_mins(45) - days(7)).await.unwrap();
-    assert!(in_three_quarters > 1.5 * live.value, "the trace ramps: {in_three_quarters} against {}", live.value);
-    assert!(raised.value >= in_three_quarters * 0.9, "ready for it: {raised:?} against {in_three_quarters}");
-    assert_eq!(raised.reading().value_milli % raised.reading().target_milli, 0, "whole replicas: {raised:?}");
+    let in_three_quarters = prometheus
+        .query(GAUGE, app.slot() + SignedDuration::from_mins(45) - days(7))
+        .await
+        .unwrap();
+    assert!(
+        in_three_quarters > 1.5 * live.value,
+        "the trace ramps: {in_three_quarters} against {}",
+        live.value
+    );
+    assert!(
+        raised.value >= in_three_quarters * 0.9,
+        "ready for it: {raised:?} against {in_three_quarters}"
+    );
+    assert_eq!(
+        raised.reading().value_milli % raised.reading().target_milli,
+        0,
+        "whole replicas: {raised:?}"
+    );
 
     let shadowed = app.keda.poll(&shadow).await.unwrap();
     assert_thousandths(shadowed.value, live.value);
     let would = app.recommendation(&shadow).decision.parts.would_value;
     // Fitted at another time of day, its models differ a little.
     let would = would.expect("shadow mode records what auto would do");
-    assert!(would >= in_three_quarters * 0.9 && would % 4.0 == 0.0, "{would} against {in_three_quarters}");
+    assert!(
+        would >= in_three_quarters * 0.9 && would % 4.0 == 0.0,
+        "{would} against {in_three_quarters}"
+    );
 }
 
 /// Equal to three decimals: what a Kubernetes quantity keeps.

@@ -1,4 +1,5 @@
-//! Windows by the wall clock of people: floors that answer whatever is down, ready by their start, right through DST.
+//! Windows by the wall clock of people: floors that answer whatever is down, ready by their start,
+//! right through DST.
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_tests::app::{SLOT, Setup, TestApp};
@@ -30,7 +31,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Replicas and activity as KEDA reads them at `t`, long enough after the last change for every hold to have passed.
+/// Replicas and activity as KEDA reads them at `t`, long enough after the last change for every
+/// hold to have passed.
 async fn replicas_at(app: &TestApp, trigger: &Trigger, t: Timestamp) -> (u32, bool) {
     app.jump(t).await;
     let answers = app.keda.poll(trigger).await.unwrap_or_else(|status| panic!("at {t}: {status}"));
@@ -41,26 +43,37 @@ async fn replicas_at(app: &TestApp, trigger: &Trigger, t: Timestamp) -> (u32, bo
 async fn c17_a_floor_is_answered_with_everything_down() {
     let prometheus = no_demand(monday(), days(1)).await;
     let postgres = Postgres::start().await;
-    let (source, store) = (Proxy::before(prometheus.address()).await, Proxy::before(postgres.address()).await);
-    let trigger =
-        trigger("Europe/Berlin", r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#);
+    let (source, store) =
+        (Proxy::before(prometheus.address()).await, Proxy::before(postgres.address()).await);
+    let trigger = trigger(
+        "Europe/Berlin",
+        r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#,
+    );
     // 09:00 in Berlin, which is two hours ahead of UTC in September.
     let nine = at("2026-09-07T07:00:00Z");
     for fault in [Fault::Stop, Fault::Hang, Fault::Garbage] {
         source.set(Fault::Pass).await;
         store.set(Fault::Pass).await;
-        let setup = Setup::new(source.address(), nine).database(postgres.url_through(store.address())).impatient();
+        let setup = Setup::new(source.address(), nine)
+            .database(postgres.url_through(store.address()))
+            .impatient();
         let app = setup.start().await;
         source.set(fault).await;
         store.set(fault).await;
 
         // Never any data, no store, at zero: the window wakes the workload all the same.
         app.keda.metric_spec(&trigger).await.unwrap();
-        let answers = eventually(std::time::Duration::from_secs(10), "an answer inside the window", || async {
-            app.keda.poll(&trigger).await.ok()
-        })
+        let answers = eventually(
+            std::time::Duration::from_secs(10),
+            "an answer inside the window",
+            || async { app.keda.poll(&trigger).await.ok() },
+        )
         .await;
-        assert_eq!((answers.replicas(), answers.active, answers.value), (3, true, 7.5), "{fault:?}");
+        assert_eq!(
+            (answers.replicas(), answers.active, answers.value),
+            (3, true, 7.5),
+            "{fault:?}"
+        );
         for _ in 0..4 {
             app.step().await;
             let answers = app.keda.poll(&trigger).await.unwrap();
@@ -71,7 +84,10 @@ async fn c17_a_floor_is_answered_with_everything_down() {
         // Outside of it nothing is known, which is not zero.
         app.jump(nine + SignedDuration::from_hours(34)).await;
         let status = app.keda.poll(&trigger).await.unwrap_err();
-        assert!(matches!(status.code(), Code::FailedPrecondition | Code::Unavailable), "{fault:?}: {status}");
+        assert!(
+            matches!(status.code(), Code::FailedPrecondition | Code::Unavailable),
+            "{fault:?}: {status}"
+        );
     }
 }
 
@@ -79,16 +95,24 @@ async fn c17_a_floor_is_answered_with_everything_down() {
 async fn replicas_are_ready_by_the_start_of_a_window() {
     let prometheus = no_demand(monday(), days(1)).await;
     let app = Setup::new(prometheus.address(), at("2026-09-07T05:00:00Z")).start().await;
-    let trigger =
-        trigger("Europe/Berlin", r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#);
+    let trigger = trigger(
+        "Europe/Berlin",
+        r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#,
+    );
     app.register(&[&trigger]).await;
-    // The lead is ten minutes, the window begins at 06:00 UTC: asked for from 05:50 on, slot by slot.
+    // The lead is ten minutes, the window begins at 06:00 UTC: asked for from 05:50 on, slot by
+    // slot.
     app.jump(at("2026-09-07T05:48:00Z")).await;
     let start = at("2026-09-07T06:00:00Z") - SignedDuration::from_mins(10);
     while app.slot() < start + SLOT * 8 {
         let answers = app.keda.poll(&trigger).await.unwrap();
         let due = app.slot() >= start;
-        assert_eq!((answers.replicas(), answers.active), if due { (3, true) } else { (0, false) }, "{}", app.slot());
+        assert_eq!(
+            (answers.replicas(), answers.active),
+            if due { (3, true) } else { (0, false) },
+            "{}",
+            app.slot()
+        );
         app.step().await;
     }
 }
@@ -98,8 +122,10 @@ async fn c18_a_floor_is_released_soon_after_its_window() {
     let prometheus = no_demand(monday(), days(1)).await;
     let end = at("2026-09-07T16:00:00Z");
     let app = Setup::new(prometheus.address(), end - SignedDuration::from_mins(5)).start().await;
-    let trigger =
-        trigger("Europe/Berlin", r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#);
+    let trigger = trigger(
+        "Europe/Berlin",
+        r#"[{name: office, days: Mon-Fri, from: "08:00", to: "18:00", minReplicas: 3}]"#,
+    );
     app.register(&[&trigger]).await;
     let mut seen = Vec::new();
     while app.slot() < end + SignedDuration::from_mins(30) {
@@ -124,7 +150,8 @@ async fn c19_windows_are_right_through_clock_changes_midnight_and_leap_days() {
     let gap = r#"[{name: gap, days: "*", from: "02:30", to: "05:00", minReplicas: 2}]"#;
     let overlap = r#"[{name: overlap, days: "*", from: "01:30", to: "02:30", minReplicas: 2}]"#;
     let friday = r#"[{name: friday, days: Fri, from: "22:00", to: "02:00", minReplicas: 2}]"#;
-    let leap = r#"[{name: leap, dates: ["2028-02-29"], from: "00:00", to: "12:00", minReplicas: 2}]"#;
+    let leap =
+        r#"[{name: leap, dates: ["2028-02-29"], from: "00:00", to: "12:00", minReplicas: 2}]"#;
     // Zone, windows, instant (UTC), whether the floor holds.
     let cases = [
         // Berlin leaves summer time on 25 October 2026: 03:00 +02 becomes 02:00 +01.
@@ -166,7 +193,10 @@ async fn c19_windows_are_right_through_clock_changes_midnight_and_leap_days() {
     instants.dedup();
     let samples: Vec<_> = instants
         .iter()
-        .map(|t| Trace::constant(*t - SignedDuration::from_mins(1), SignedDuration::from_mins(4), 0.0).gauge("demand"))
+        .map(|t| {
+            Trace::constant(*t - SignedDuration::from_mins(1), SignedDuration::from_mins(4), 0.0)
+                .gauge("demand")
+        })
         .collect();
     let prometheus = Prometheus::holding(&samples).await;
     let app = Setup::new(prometheus.address(), instants[0]).start().await;
@@ -191,13 +221,18 @@ async fn c19_an_unknown_zone_is_refused_by_name() {
     app.keda.metric_spec(&trigger).await.expect("the target is good");
     let status = app.keda.poll(&trigger).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert!(status.message().contains("timezone") && status.message().contains("Europe/Atlantis"), "{status}");
+    assert!(
+        status.message().contains("timezone") && status.message().contains("Europe/Atlantis"),
+        "{status}"
+    );
 }
 
 #[tokio::test]
 async fn a_ceiling_caps_what_demand_asks_for() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 100.0).gauge("demand")]).await;
-    let trigger = trigger("UTC", r#"[{name: night, days: "*", from: "22:00", to: "06:00", maxReplicas: 4}]"#);
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 100.0).gauge("demand")]).await;
+    let trigger =
+        trigger("UTC", r#"[{name: night, days: "*", from: "22:00", to: "06:00", maxReplicas: 4}]"#);
     let app = Setup::new(prometheus.address(), at("2026-09-07T05:00:00Z")).start().await;
     app.register(&[&trigger]).await;
     let capped = app.keda.poll(&trigger).await.unwrap();

@@ -17,7 +17,8 @@ fn trigger() -> Trigger {
 fn office() -> Trace {
     Trace::new(monday(), days(15), SLOT, |t| {
         let civil = t.to_zoned(jiff::tz::TimeZone::UTC);
-        let working = civil.weekday().to_monday_zero_offset() < 5 && (8..18).contains(&civil.hour());
+        let working =
+            civil.weekday().to_monday_zero_offset() < 5 && (8..18).contains(&civil.hour());
         if working { 20.0 } else { 0.0 }
     })
 }
@@ -33,24 +34,34 @@ async fn c16_a_forecast_alone_wakes_from_zero() {
     app.history_of(&trigger, monday(), app.now(), 14 * 1440 - 1).await;
     app.forecast_installed(&trigger).await;
     let asleep = app.keda.poll(&trigger).await.unwrap();
-    assert_eq!((asleep.value, asleep.active), (0.0, false), "an hour before: {:?}", app.recommendation(&trigger));
+    assert_eq!(
+        (asleep.value, asleep.active),
+        (0.0, false),
+        "an hour before: {:?}",
+        app.recommendation(&trigger)
+    );
     let choice = app.chosen(&trigger).await;
     assert!(choice.forecast_acts, "{choice:?}");
 
-    // The source dies. Twenty minutes before eight the workload is woken all the same; half an hour before that it still
-    // sleeps (the 99th percentile in five-minute buckets, from an origin that grows old, is not sharp to the minute).
+    // The source dies. Twenty minutes before eight the workload is woken all the same; half an hour
+    // before that it still sleeps (the 99th percentile in five-minute buckets, from an origin that
+    // grows old, is not sharp to the minute).
     proxy.set(Fault::Stop).await;
     app.step_until(clock_time(next_monday, 7, 10)).await;
     let still_asleep = app.keda.poll(&trigger).await.is_ok_and(|answers| !answers.active);
-    assert!(still_asleep || live_unknown(&app, &trigger).await, "{:?}", app.recommendation(&trigger));
+    assert!(
+        still_asleep || live_unknown(&app, &trigger).await,
+        "{:?}",
+        app.recommendation(&trigger)
+    );
     app.step_until(clock_time(next_monday, 7, 44)).await;
     // What has come within ten minutes counts, gaps included.
     app.forecast_from(&trigger, clock_time(next_monday, 7, 30)).await;
     app.step_until(clock_time(next_monday, 7, 45)).await;
     let answers = app.keda.poll(&trigger).await.expect("the forecast answers");
     assert!(answers.active && answers.value >= answers.target, "{answers:?}");
-    // 20 at 4 each, and the room above the forecast that the tuner chose: nobody tells of a queue here, so that replicas
-    // which are just enough would never work off what has waited.
+    // 20 at 4 each, and the room above the forecast that the tuner chose: nobody tells of a queue
+    // here, so that replicas which are just enough would never work off what has waited.
     assert!((5..=9).contains(&answers.replicas()), "{answers:?}");
 }
 
@@ -62,7 +73,8 @@ async fn live_unknown(app: &TestApp, trigger: &Trigger) -> bool {
 #[tokio::test]
 async fn c18_demand_that_has_gone_steps_down_to_one_and_then_to_zero() {
     let noon = clock_time(monday(), 12, 0);
-    let prometheus = Prometheus::holding(&[Trace::until(monday(), days(1), noon, 40.0).gauge("demand")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::until(monday(), days(1), noon, 40.0).gauge("demand")]).await;
     let app = Setup::new(prometheus.address(), noon - SignedDuration::from_mins(5)).start().await;
     let trigger = trigger().with("mode", "off").with("keepWarm", "10m");
     app.register(&[&trigger]).await;
@@ -84,18 +96,28 @@ async fn c18_demand_that_has_gone_steps_down_to_one_and_then_to_zero() {
     }
     assert_eq!(replicas[..3], [4, 8, 10], "up by the HPA's ramp");
     assert!(replicas[2..].is_sorted_by(|a, b| a > b), "down without a way back: {replicas:?}");
-    assert_eq!(replicas[replicas.len() - 2..], [1, 0], "down to one first, then to zero: {replicas:?}");
+    assert_eq!(
+        replicas[replicas.len() - 2..],
+        [1, 0],
+        "down to one first, then to zero: {replicas:?}"
+    );
     let last_arrival = noon - SLOT;
     let inactive = inactive_since.expect("inactive within the hour").duration_since(last_arrival);
     let bounds = SignedDuration::from_mins(10)..SignedDuration::from_mins(20);
-    assert!(bounds.contains(&inactive), "inactive {inactive} after the last arrival, keepWarm is 10 min");
+    assert!(
+        bounds.contains(&inactive),
+        "inactive {inactive} after the last arrival, keepWarm is 10 min"
+    );
 }
 
 #[tokio::test]
 async fn c20_never_any_data_is_an_error_unless_asked_for() {
-    let prometheus = Prometheus::holding(&[Trace::constant(monday(), days(1), 1.0).gauge("something_else")]).await;
+    let prometheus =
+        Prometheus::holding(&[Trace::constant(monday(), days(1), 1.0).gauge("something_else")])
+            .await;
     let app = Setup::new(prometheus.address(), clock_time(monday(), 12, 0)).start().await;
-    let (unknown, zero) = (trigger(), Trigger { name: "zero".to_owned(), ..trigger() }.with("onNoData", "zero"));
+    let (unknown, zero) =
+        (trigger(), Trigger { name: "zero".to_owned(), ..trigger() }.with("onNoData", "zero"));
     app.register(&[&unknown, &zero]).await;
     for _ in 0..3 {
         let status = app.keda.poll(&unknown).await.unwrap_err();
@@ -114,8 +136,10 @@ async fn c21_answers_follow_the_table_as_things_go_down() {
         if (45_000..48_600).contains(&into) { 40.0 } else { 20.0 }
     });
     let today = monday() + days(7);
-    let prometheus =
-        Prometheus::holding(&[trace.without(clock_time(today, 14, 0), monday() + days(8)).gauge("demand")]).await;
+    let prometheus = Prometheus::holding(&[trace
+        .without(clock_time(today, 14, 0), monday() + days(8))
+        .gauge("demand")])
+    .await;
     let proxy = Proxy::before(prometheus.address()).await;
     let app = Setup::new(proxy.address(), clock_time(today, 12, 0)).start().await;
     let ahead = trigger().with("leadTime", "10m");
@@ -142,11 +166,16 @@ async fn c21_answers_follow_the_table_as_things_go_down() {
     assert_eq!(state(&ahead), "live_down");
     let ready = app.keda.poll(&ahead).await.unwrap().value;
     assert!((40.0..=60.0).contains(&ready), "pre-warming goes on: {ready}");
-    let degraded = app.metric("prewarm_workload_state", &["state=\"live_down\"", "name=\"llama\""]).await;
+    let degraded =
+        app.metric("prewarm_workload_state", &["state=\"live_down\"", "name=\"llama\""]).await;
     assert_eq!(degraded, Some(1.0), "the degraded state is a metric");
 
     // Both down: the last good value for a bounded time, then unavailable, which holds.
-    assert_eq!(app.keda.poll(&reactive).await.unwrap_err().code(), Code::Unavailable, "for a quarter of an hour");
+    assert_eq!(
+        app.keda.poll(&reactive).await.unwrap_err().code(),
+        Code::Unavailable,
+        "for a quarter of an hour"
+    );
     proxy.set(Fault::Pass).await;
     app.step_until(app.slot() + SLOT * 5).await;
     assert_eq!(state(&reactive), "reactive");

@@ -1,4 +1,5 @@
-//! Sources as the house rules look at them: without comments and without what is compiled for tests only.
+//! Sources as the house rules look at them: without comments and without what is compiled for tests
+//! only.
 
 use std::collections::HashSet;
 use std::fs;
@@ -32,23 +33,38 @@ pub(crate) fn sources() -> Vec<Source> {
     let mut all: Vec<_> = files
         .into_iter()
         .map(|file| {
-            let path = file.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
+            let path =
+                file.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
             let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
-            Source { code: code(&text), test: path.contains("/tests/") || path.contains("/benches/"), path, text }
+            Source {
+                code: code(&text),
+                test: path.contains("/tests/") || path.contains("/benches/"),
+                path,
+                text,
+            }
         })
         .collect();
     let for_tests: HashSet<_> = all.iter().flat_map(Source::test_modules).collect();
     for source in &mut all {
-        source.test |= for_tests
-            .iter()
-            .any(|module| source.path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')));
+        source.test |= for_tests.iter().any(|module| {
+            source
+                .path
+                .strip_prefix(module)
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        });
     }
-    assert!(all.len() > 50 && all.iter().any(|source| source.test), "only {} sources found", all.len());
+    assert!(
+        all.len() > 50 && all.iter().any(|source| source.test),
+        "only {} sources found",
+        all.len()
+    );
     all
 }
 
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() {
             collect(&path, into);
@@ -75,7 +91,8 @@ impl Source {
         self.code.lines().enumerate().map(|(i, line)| (i + 1, line))
     }
 
-    /// Line and first segment of each path that begins at the crate's root: `crate::a::b`, `crate::{a, b::c}`, `prewarm::a`.
+    /// Line and first segment of each path that begins at the crate's root: `crate::a::b`,
+    /// `crate::{a, b::c}`, `prewarm::a`.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         let mut names = Vec::new();
         for start in ["crate::", "prewarm::"] {
@@ -95,17 +112,22 @@ impl Source {
             None => format!("{}/", self.path.trim_end_matches(".rs")),
         };
         let lines: Vec<_> = self.text.lines().map(str::trim).collect();
-        let declared = lines.windows(2).filter(|pair| pair.first() == Some(&"#[cfg(test)]")).filter_map(|pair| {
-            let name = pair.last()?.strip_suffix(';')?.rsplit_once("mod ")?.1;
-            Some(format!("{folder}{name}"))
-        });
+        let declared = lines
+            .windows(2)
+            .filter(|pair| pair.first() == Some(&"#[cfg(test)]"))
+            .filter_map(|pair| {
+                let name = pair.last()?.strip_suffix(';')?.rsplit_once("mod ")?.1;
+                Some(format!("{folder}{name}"))
+            });
         declared.collect()
     }
 }
 
 /// The names at the head of a path, or of each path within braces.
 fn first_segments(rest: &str) -> Vec<String> {
-    let word = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let word = |text: &str| -> String {
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
     let Some(inner) = rest.strip_prefix('{') else { return vec![word(rest)] };
     let mut names = Vec::new();
     let (mut depth, mut begun) = (0, 0);
@@ -127,8 +149,8 @@ fn first_segments(rest: &str) -> Vec<String> {
     names
 }
 
-/// Blanks lines of comments, and items under `#[cfg(test)]`. It counts on rustfmt: an item ends with `;`, or with a `}` as
-/// far in as it began.
+/// Blanks lines of comments, and items under `#[cfg(test)]`. It counts on rustfmt: an item ends
+/// with `;`, or with a `}` as far in as it began.
 fn code(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut lines = text.lines();
@@ -139,7 +161,9 @@ fn code(text: &str) -> String {
             for line in lines.by_ref() {
                 code.push('\n');
                 let attribute = line.trim_start().starts_with("#[");
-                if line == closing || !attribute && line.ends_with(';') && indent(line) == indent(&closing) {
+                if line == closing
+                    || !attribute && line.ends_with(';') && indent(line) == indent(&closing)
+                {
                     break;
                 }
             }
@@ -162,8 +186,17 @@ fn comments_and_test_items_are_blanked_and_lines_keep_their_numbers() {
     let text = "//! a\nuse crate::{a, b::{c, d}, e};\n#[cfg(test)]\nmod tests;\nfn f() {\n    // g\n}\n\n#[cfg(test)]\n\
                 mod tests {\n    fn g() {\n        h();\n    }\n}\nfn i() {}\n";
     let code = code(text);
-    assert_eq!(code, "\nuse crate::{a, b::{c, d}, e};\n\n\nfn f() {\n\n}\n\n\n\n\n\n\n\nfn i() {}\n");
+    assert_eq!(
+        code,
+        "\nuse crate::{a, b::{c, d}, e};\n\n\nfn f() {\n\n}\n\n\n\n\n\n\n\nfn i() {}\n"
+    );
     let source = Source { path: "x/src/y/mod.rs".into(), text: text.into(), test: false, code };
-    assert_eq!(source.crate_paths(), [(2, "a".to_owned()), (2, "b".to_owned()), (2, "e".to_owned())]);
-    assert_eq!((source.test_modules(), source.module("x/src/")), (vec!["x/src/y/tests".to_owned()], "y"));
+    assert_eq!(
+        source.crate_paths(),
+        [(2, "a".to_owned()), (2, "b".to_owned()), (2, "e".to_owned())]
+    );
+    assert_eq!(
+        (source.test_modules(), source.module("x/src/")),
+        (vec!["x/src/y/tests".to_owned()], "y")
+    );
 }

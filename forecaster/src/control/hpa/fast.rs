@@ -31,7 +31,11 @@ mod tests {
         for current in 0..500 {
             for wanted in 0..600 {
                 let wanted = f64::from(wanted);
-                assert_eq!(super::replicas(wanted, current), hpa.replicas(wanted, current), "{wanted} of {current}");
+                assert_eq!(
+                    super::replicas(wanted, current),
+                    hpa.replicas(wanted, current),
+                    "{wanted} of {current}"
+                );
             }
         }
     }

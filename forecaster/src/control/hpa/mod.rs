@@ -8,7 +8,9 @@ pub(crate) mod fast;
 
 use std::cmp::Reverse;
 
-pub use behavior::{Behavior, Hpa, SYNC, ScalingPolicy, ScalingRules, SelectPolicy, TOLERANCE, Tolerances};
+pub use behavior::{
+    Behavior, Hpa, SYNC, ScalingPolicy, ScalingRules, SelectPolicy, TOLERANCE, Tolerances,
+};
 
 use super::average_value;
 use super::sliding_max::SlidingMax;
@@ -59,8 +61,11 @@ impl Controller {
         if let Some(behavior) = &behavior {
             (down, up) = (Some(&behavior.down), Some(&behavior.up));
         }
-        let tolerance = |rules: Option<&ScalingRules>| rules.and_then(|r| r.tolerance).unwrap_or(settings.tolerance);
-        let down_window = down.and_then(|rules| rules.stabilization).unwrap_or(settings.downscale_stabilization);
+        let tolerance = |rules: Option<&ScalingRules>| {
+            rules.and_then(|r| r.tolerance).unwrap_or(settings.tolerance)
+        };
+        let down_window =
+            down.and_then(|rules| rules.stabilization).unwrap_or(settings.downscale_stabilization);
         let up_window = up.and_then(|rules| rules.stabilization).unwrap_or_default();
         let min = min.max(1);
         Self {
@@ -184,7 +189,9 @@ impl Controller {
             let start = self.at_start(now, current, policy.period());
             match *policy {
                 ScalingPolicy::Pods(pods, _) => start.saturating_add(i64::from(pods)),
-                ScalingPolicy::Percent(percent, _) => (start as f64 * (1.0 + f64::from(percent) / 100.0)).ceil() as i64,
+                ScalingPolicy::Percent(percent, _) => {
+                    (start as f64 * (1.0 + f64::from(percent) / 100.0)).ceil() as i64
+                }
             }
         };
         let all = rules.policies.iter().map(allows);
@@ -202,7 +209,9 @@ impl Controller {
             let start = self.at_start(now, current, policy.period());
             match *policy {
                 ScalingPolicy::Pods(pods, _) => start - i64::from(pods),
-                ScalingPolicy::Percent(percent, _) => (start as f64 * (1.0 - f64::from(percent) / 100.0)) as i64,
+                ScalingPolicy::Percent(percent, _) => {
+                    (start as f64 * (1.0 - f64::from(percent) / 100.0)) as i64
+                }
             }
         };
         let all = rules.policies.iter().map(allows);
@@ -279,6 +288,8 @@ pub(crate) fn whole(replicas: f64) -> u32 {
 }
 
 #[cfg(test)]
+// One row a case, as the tables of Kubernetes have them.
+#[rustfmt::skip]
 mod cases;
 #[cfg(test)]
 mod tests;

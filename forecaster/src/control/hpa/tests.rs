@@ -20,7 +20,12 @@ fn with(up: ScalingRules, down: ScalingRules) -> Controller {
 }
 
 fn rules(stabilization: i64, select: SelectPolicy, policies: &[ScalingPolicy]) -> ScalingRules {
-    ScalingRules { tolerance: None, stabilization: Some(seconds(stabilization)), select, policies: policies.to_vec() }
+    ScalingRules {
+        tolerance: None,
+        stabilization: Some(seconds(stabilization)),
+        select,
+        policies: policies.to_vec(),
+    }
 }
 
 /// Where `hpa` goes from `current` when it is told `proposed` at every sync, one each 15 s.
@@ -83,7 +88,10 @@ fn the_ramp_is_as_long_as_syncs_take_and_no_shorter_with_behavior() {
             let ramp = ramp_steps(current, target);
             assert_eq!(syncs(&mut plain(), current, target), ramp, "{current} to {target}");
             let filled_in = syncs(&mut filled_in(), current, target);
-            assert!((ramp - 1..=ramp).contains(&filled_in), "{current} to {target}: {filled_in}, not {ramp}");
+            assert!(
+                (ramp - 1..=ramp).contains(&filled_in),
+                "{current} to {target}: {filled_in}, not {ramp}"
+            );
         }
     }
 }
@@ -165,7 +173,10 @@ fn select_policies() {
     let both = [ScalingPolicy::Pods(1, seconds(15)), ScalingPolicy::Percent(100, seconds(15))];
     let still = rules(0, SelectPolicy::Disabled, &[]);
     let reach = |select| path(&mut with(rules(0, select, &both), still.clone()), 8, &[40])[0];
-    assert_eq!([SelectPolicy::Max, SelectPolicy::Min, SelectPolicy::Disabled].map(reach), [16, 9, 8]);
+    assert_eq!(
+        [SelectPolicy::Max, SelectPolicy::Min, SelectPolicy::Disabled].map(reach),
+        [16, 9, 8]
+    );
     let fall = |select| path(&mut with(still.clone(), rules(0, select, &both)), 8, &[1])[0];
     assert_eq!([SelectPolicy::Max, SelectPolicy::Min, SelectPolicy::Disabled].map(fall), [1, 7, 8]);
 }

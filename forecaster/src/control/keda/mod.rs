@@ -105,7 +105,8 @@ impl ScaleLoop {
     /// What a failing metric stands for, in replicas (`doFallback`: target × replicas); `None`
     /// while it is an error.
     pub fn fallback(&self, current: u32) -> Option<u32> {
-        let Fallback { replicas, behavior, .. } = self.settings.fallback.filter(|_| self.falls_back())?;
+        let Fallback { replicas, behavior, .. } =
+            self.settings.fallback.filter(|_| self.falls_back())?;
         Some(match behavior {
             FallbackBehavior::Static => replicas,
             FallbackBehavior::CurrentReplicas => current,

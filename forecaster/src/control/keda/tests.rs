@@ -29,7 +29,11 @@ fn to_zero_it_goes_in_one_step_after_the_cooldown() {
     let mut keda = keda(0, None);
     keda.poll(0, 9, true, false);
     assert_eq!(
-        (keda.poll(30, 9, false, false), keda.poll(299, 9, false, false), keda.poll(300, 9, false, false)),
+        (
+            keda.poll(30, 9, false, false),
+            keda.poll(299, 9, false, false),
+            keda.poll(300, 9, false, false)
+        ),
         (9, 9, 0)
     );
 }
@@ -113,7 +117,11 @@ fn the_cases_of_the_executors_own_tests() {
         ((0, None), 1, (true, true), 1),
     ];
     for ((min, idle), current, (active, failed), expected) in cases {
-        assert_eq!(keda(min, idle).poll(0, current, active, failed), expected, "{min} {idle:?} {current} {active}");
+        assert_eq!(
+            keda(min, idle).poll(0, current, active, failed),
+            expected,
+            "{min} {idle:?} {current} {active}"
+        );
     }
 }
 
@@ -122,7 +130,8 @@ fn the_cases_of_the_executors_own_tests() {
 #[test]
 fn an_initial_cooldown_holds_what_never_was_active() {
     let initial_cooldown = SignedDuration::from_secs(60);
-    let mut keda = ScaleLoop::new(ScaledObject { min: 0, initial_cooldown, ..ScaledObject::default() }, 1000);
+    let mut keda =
+        ScaleLoop::new(ScaledObject { min: 0, initial_cooldown, ..ScaledObject::default() }, 1000);
     let went = [1000, 1059, 1060].map(|now| keda.poll(now, 3, false, false));
     assert_eq!(went, [3, 3, 0]);
 }
@@ -150,7 +159,8 @@ fn an_error_holds_below_the_minimum() {
 /// nothing and count nothing.
 #[test]
 fn polls_do_not_count_what_the_hpa_has_asked() {
-    let fallback = Some(Fallback { failure_threshold: 1, replicas: 6, behavior: FallbackBehavior::Static });
+    let fallback =
+        Some(Fallback { failure_threshold: 1, replicas: 6, behavior: FallbackBehavior::Static });
     let after = |min, scaling_active| {
         let mut keda = ScaleLoop::new(ScaledObject { min, fallback, ..ScaledObject::default() }, 0);
         keda.see_hpa(scaling_active);

@@ -64,7 +64,8 @@ impl Activity {
         observed: bool,
         settled: bool,
     ) -> Option<Reason> {
-        let younger = |past: Option<Timestamp>, than| past.is_some_and(|at| now.duration_since(at) < than);
+        let younger =
+            |past: Option<Timestamp>, than| past.is_some_and(|at| now.duration_since(at) < than);
         let starting = younger(self.starting_since, timing.cold_start * STUCK);
         if starting || self.stepping_down(now, timing) {
             return Some(Reason::Hold);
@@ -74,14 +75,20 @@ impl Activity {
         }
         // Only what was seen in this slot vouches for the step to zero; a replica that was asked
         // for gets to start.
-        let waits = self.active && (!observed || !settled || younger(self.active_since, timing.cold_start));
+        let waits =
+            self.active && (!observed || !settled || younger(self.active_since, timing.cold_start));
         waits.then_some(Reason::Hold)
     }
 
     /// More than one replica was asked for so short a time ago that the HPA may not have stepped
     /// down yet: KEDA's N → 0 goes past the HPA's behavior in one step (keda#7770).
-    pub(in crate::decide) fn stepping_down(&self, now: Timestamp, timing: &ScaleDownTiming) -> bool {
-        self.active && self.low_since.is_none_or(|since| now.duration_since(since) < timing.step_down)
+    pub(in crate::decide) fn stepping_down(
+        &self,
+        now: Timestamp,
+        timing: &ScaleDownTiming,
+    ) -> bool {
+        self.active
+            && self.low_since.is_none_or(|since| now.duration_since(since) < timing.step_down)
     }
 
     /// Whether the last answer was active.
@@ -133,19 +140,39 @@ impl Activity {
 
     /// For a checkpoint.
     pub(super) fn times(&self) -> ActivityTimes {
-        let Self { active, active_since, resting_since, last_arrival, low_since, starting_since } = *self;
-        ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since }
+        let Self { active, active_since, resting_since, last_arrival, low_since, starting_since } =
+            *self;
+        ActivityTimes {
+            active,
+            active_since,
+            resting_since,
+            last_arrival,
+            low_since,
+            starting_since,
+        }
     }
 
     /// Of a checkpoint.
     pub(super) fn from_times(times: ActivityTimes) -> Self {
-        let ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since } = times;
+        let ActivityTimes {
+            active,
+            active_since,
+            resting_since,
+            last_arrival,
+            low_since,
+            starting_since,
+        } = times;
         Self { active, active_since, resting_since, last_arrival, low_since, starting_since }
     }
 
     /// What a restart lost. `newest`: when demand was last seen at all; `low_since`: since when one
     /// replica has been enough. It rests only if it was still seen when its time had run out.
-    pub(super) fn restore(&mut self, newest: Timestamp, low_since: Option<Timestamp>, timing: &ScaleDownTiming) {
+    pub(super) fn restore(
+        &mut self,
+        newest: Timestamp,
+        low_since: Option<Timestamp>,
+        timing: &ScaleDownTiming,
+    ) {
         self.low_since = low_since;
         // Without any arrival it has been at rest for as long as it could be warmed.
         let rests_from = match self.last_arrival {

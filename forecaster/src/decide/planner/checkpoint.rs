@@ -1,5 +1,5 @@
-//! What a planner's answers stand on, as a value: out of one planner and into its successor, so that a restart, or another
-//! replica, goes on as if nothing had happened.
+//! What a planner's answers stand on, as a value: out of one planner and into its successor, so
+//! that a restart, or another replica, goes on as if nothing had happened.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,8 @@ pub use crate::decide::plausibility::Held;
 
 /// What a planner remembers between two ticks.
 ///
-/// Not in it, because they are kept elsewhere: the policy, the forecast, the tuner's choice, the start-ups.
+/// Not in it, because they are kept elsewhere: the policy, the forecast, the tuner's choice, the
+/// start-ups.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checkpoint {
     /// The last slot that was decided.
@@ -21,13 +22,15 @@ pub struct Checkpoint {
     pub panic: Option<(Timestamp, f64)>,
     /// The newest level of live demand.
     pub level: Option<LiveLevel>,
-    /// The sliding maximum: what was wanted within the longest scale-down window, each value lower than the one before.
+    /// The sliding maximum: what was wanted within the longest scale-down window, each value lower
+    /// than the one before.
     pub wanted: Vec<(Timestamp, f64)>,
     /// The newest backlog, in items.
     pub backlog: Option<(Timestamp, f64)>,
     /// The newest latency, in seconds.
     pub latency: Option<(Timestamp, f64)>,
-    /// The most demand and backlog together that ever counted, in the demand's unit; `None` before the first sample.
+    /// The most demand and backlog together that ever counted, in the demand's unit; `None` before
+    /// the first sample.
     pub needed: Option<f64>,
     /// The longest latency that ever counted, in seconds.
     pub slowest: f64,
@@ -70,8 +73,8 @@ pub struct ActivityTimes {
 }
 
 impl Checkpoint {
-    /// Whether a sample waits for the next slot. It counted in its own slot alone, so that only a slot with a sample can
-    /// say more of it.
+    /// Whether a sample waits for the next slot. It counted in its own slot alone, so that only a
+    /// slot with a sample can say more of it.
     pub fn holds(&self) -> bool {
         self.held.iter().any(Option::is_some)
     }
@@ -95,8 +98,8 @@ impl Planner {
         Some(checkpoint)
     }
 
-    /// Goes on where `checkpoint` was taken. Its values are taken as they are: they must be finite and ≥ 0, and its lists
-    /// ordered by time.
+    /// Goes on where `checkpoint` was taken. Its values are taken as they are: they must be finite
+    /// and ≥ 0, and its lists ordered by time.
     pub fn restore(&mut self, checkpoint: &Checkpoint) {
         self.last_tick = Some(checkpoint.at);
         self.live.load(checkpoint);

@@ -19,7 +19,8 @@ pub(super) struct Plausibility {
     demand: Signal,
     backlog: Signal,
     latency: Signal,
-    /// The most demand and backlog together that ever counted, in the demand's unit; `None` before the first sample.
+    /// The most demand and backlog together that ever counted, in the demand's unit; `None` before
+    /// the first sample.
     needed: Option<f64>,
     /// The most that the forecast in force expects: history has seen as much.
     expected: f64,
@@ -35,7 +36,8 @@ impl Plausibility {
         self.needed = Some(self.needed.map_or(needed, |known| known.max(needed)));
     }
 
-    /// A forecast says no more than a tenth above the most that was ever seen: it remembers what a restart has forgotten.
+    /// A forecast says no more than a tenth above the most that was ever seen: it remembers what a
+    /// restart has forgotten.
     pub(super) fn expect(&mut self, forecast: &Forecast) {
         let values = forecast.values().iter().flatten().copied().filter(|value| value.is_finite());
         self.expected = values.fold(0.0, f64::max) / CAP;
@@ -48,7 +50,8 @@ impl Plausibility {
         checkpoint.held = [self.demand, self.backlog, self.latency].map(|signal| signal.held());
     }
 
-    /// Becomes what a checkpoint says. What the forecast expects and what may run are known from elsewhere.
+    /// Becomes what a checkpoint says. What the forecast expects and what may run are known from
+    /// elsewhere.
     pub(super) fn load(&mut self, checkpoint: &Checkpoint) {
         self.needed = checkpoint.needed;
         self.slowest = checkpoint.slowest;
@@ -57,7 +60,9 @@ impl Plausibility {
 
     /// After the clock was set back.
     pub(super) fn forget_held(&mut self) {
-        [&mut self.demand, &mut self.backlog, &mut self.latency].into_iter().for_each(Signal::forget);
+        [&mut self.demand, &mut self.backlog, &mut self.latency]
+            .into_iter()
+            .for_each(Signal::forget);
     }
 }
 
@@ -97,20 +102,23 @@ impl Intake {
     /// Live demand with what a held sample counts for.
     pub(super) fn level(&self, known: Option<Level>) -> Option<Level> {
         match self.demand_held {
-            Some(held) if known.is_none_or(|known| known.value < held) => Some(Level { value: held, panic: true }),
+            Some(held) if known.is_none_or(|known| known.value < held) => {
+                Some(Level { value: held, panic: true })
+            }
             _ => known,
         }
     }
 }
 
 impl Planner {
-    /// Whether no sample has ever counted. The first one can be judged by nothing but the cluster, or a witness.
+    /// Whether no sample has ever counted. The first one can be judged by nothing but the cluster,
+    /// or a witness.
     pub fn is_new(&self) -> bool {
         self.plausibility.needed.is_none()
     }
 
-    /// What the source said of an earlier slot, asked for after the fact: it confirms or denies the next sample, and counts
-    /// for nothing else.
+    /// What the source said of an earlier slot, asked for after the fact: it confirms or denies the
+    /// next sample, and counts for nothing else.
     pub fn witness(&mut self, at: Timestamp, observation: &Observation) {
         self.plausibility.demand.witness(at, observation.demand);
         self.plausibility.backlog.witness(at, observation.backlog);
@@ -121,11 +129,13 @@ impl Planner {
         let first = self.live.last(now).is_none();
         self.activity.follow(now, observation.replicas, first);
         let (latency_factor, latency_check) = self.apply_latency(now, observation.latency);
-        // Without replicas there are no model-server metrics, and nothing can be served: that is no demand.
-        let gone = observation.absent && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
+        // Without replicas there are no model-server metrics, and nothing can be served: that is no
+        // demand.
+        let gone = observation.absent
+            && observation.replicas.is_some_and(|replicas| replicas.total() == 0);
         let sample = observation.demand.or(gone.then_some(0.0));
 
-        let bridge = self.rhythm.slot * BRIDGED_SLOTS;
+        let bridge = self.timing.slot * BRIDGED_SLOTS;
         let limit = self.reference(observation.replicas).limit();
         // What was seen waiting counts on while nothing newer is known of it: what is no number of
         // items says nothing new.
@@ -135,22 +145,31 @@ impl Planner {
             _ => 0.0,
         };
         let room = (limit - waiting).max(0.0) / latency_factor;
-        let demand = self.plausibility.demand.judge(now, sample, (room, FACTOR / latency_factor), bridge);
+        let demand =
+            self.plausibility.demand.judge(now, sample, (room, FACTOR / latency_factor), bridge);
         // Nothing to judge by, and nobody can say what runs: a limit could scale in.
         let unknown = self.is_new() && observation.replicas.is_none();
         if !unknown {
             self.count_demand(now, &demand);
         }
-        let level = match self.live.fresh(now, self.rhythm.slot) {
+        let level = match self.live.fresh(now, self.timing.slot) {
             Some(level) => level.value.max(demand.provisional().unwrap_or(0.0)),
             None => demand.counts.unwrap_or(0.0),
         };
-        let backlog = self.judge_backlog(now, observation.backlog, limit, level * latency_factor, &demand);
+        let backlog =
+            self.judge_backlog(now, observation.backlog, limit, level * latency_factor, &demand);
         // The slot is as good as missed; the next one confirms.
-        let missed = unknown && [&demand, &backlog].iter().any(|signal| signal.provisional().is_some());
+        let missed =
+            unknown && [&demand, &backlog].iter().any(|signal| signal.provisional().is_some());
         if missed {
             let (demand_check, backlog_check) = (demand.check, backlog.check);
-            return Intake { latency_factor, demand_check, backlog_check, latency_check, ..Intake::MISSED };
+            return Intake {
+                latency_factor,
+                demand_check,
+                backlog_check,
+                latency_check,
+                ..Intake::MISSED
+            };
         }
         if unknown {
             self.count_demand(now, &demand);
@@ -195,7 +214,12 @@ impl Planner {
         let limit = limit.max(FACTOR * demand.twice);
         // A queue that is there stays there: no fleet of zero is left with it.
         let room = ((limit - live) / self.demand_per_item()).max(f64::MIN_POSITIVE);
-        self.plausibility.backlog.judge(now, items, (room, FACTOR), self.rhythm.slot * BRIDGED_SLOTS)
+        self.plausibility.backlog.judge(
+            now,
+            items,
+            (room, FACTOR),
+            self.timing.slot * BRIDGED_SLOTS,
+        )
     }
 
     fn count_demand(&mut self, now: Timestamp, demand: &Judgement) {
@@ -220,9 +244,10 @@ impl Planner {
         }
     }
 
-    /// The SLO guard's factor. A latency is bridged over a few missed slots; a held one counts in its own slot alone.
+    /// The SLO guard's factor. A latency is bridged over a few missed slots; a held one counts in
+    /// its own slot alone.
     fn apply_latency(&mut self, now: Timestamp, sample: Option<f64>) -> (f64, Check) {
-        let bridge = self.rhythm.slot * BRIDGED_SLOTS;
+        let bridge = self.timing.slot * BRIDGED_SLOTS;
         // Beyond the largest factor nothing changes.
         let harmless = MAX_LATENCY_FACTOR * self.policy.latency_target.unwrap_or(f64::INFINITY);
         let limit = FACTOR * self.plausibility.slowest.max(harmless);
@@ -231,7 +256,8 @@ impl Planner {
             self.latency = Some((now, seen));
         }
         self.plausibility.slowest = self.plausibility.slowest.max(judgement.proven);
-        let bridged = self.latency.filter(|(at, _)| now.duration_since(*at) <= bridge).map(|(_, seen)| seen);
+        let bridged =
+            self.latency.filter(|(at, _)| now.duration_since(*at) <= bridge).map(|(_, seen)| seen);
         let factor = match (self.policy.latency_target, judgement.provisional().or(bridged)) {
             (Some(target), Some(seen)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
             _ => 1.0,
@@ -243,7 +269,9 @@ impl Planner {
     fn reference(&self, replicas: Option<Replicas>) -> Reference {
         let tuned = self.policy.mode == Mode::Auto && !self.policy.scaled_job;
         let utilisation = match self.selection.as_ref().filter(|_| tuned) {
-            Some(choice) => choice.policy.utilisation().min(choice.best_reactive.utilisation()).min(1.0),
+            Some(choice) => {
+                choice.policy.utilisation().min(choice.best_reactive.utilisation()).min(1.0)
+            }
             None => 1.0,
         };
         Reference {

@@ -55,7 +55,8 @@ impl Planner {
         }
         let cap = self.prewarm_cap(slot);
         let may_act = policy.mode == Mode::Auto && self.gate == Gate::Open && !policy.scaled_job;
-        let denied = self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
+        let denied =
+            self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
         Lookahead {
             lead,
             bounds,
@@ -72,14 +73,20 @@ impl Planner {
     /// The lead to reach what forecast and windows ask for. The HPA's ramp, a part of it, depends
     /// on how many those are: they are looked at once without it.
     fn lead_from(&self, now: Timestamp, current: u32, floor: u32, rule: &ForecastRule) -> Lead {
-        let lead_to = |target: u32| Lead::new(&self.policy, &self.rhythm, &self.start_ups, current, target);
+        let lead_to =
+            |target: u32| Lead::new(&self.policy, &self.timing, &self.start_ups, current, target);
         let expected = self.most_expected(now, lead_to(current).total(), rule).unwrap_or(0.0);
         lead_to(replicas(expected / rule.utilization, self.policy.threshold).max(floor))
     }
 
     /// The most that the forecast expects within a span; `None` where it does not cover it, or is
     /// not wanted.
-    fn most_expected(&self, now: Timestamp, span: SignedDuration, rule: &ForecastRule) -> Option<f64> {
+    fn most_expected(
+        &self,
+        now: Timestamp,
+        span: SignedDuration,
+        rule: &ForecastRule,
+    ) -> Option<f64> {
         if self.policy.mode == Mode::Off || self.policy.scaled_job {
             return None;
         }
@@ -109,7 +116,9 @@ impl Planner {
     fn forecast_replicas(&self, forecast: Option<f64>, cap: u32, rule: &ForecastRule) -> u32 {
         let least = self.policy.activation.max(NOISE_FLOOR * self.policy.threshold.get());
         match forecast {
-            Some(demand) if demand > least => replicas(demand / rule.utilization, self.policy.threshold).min(cap),
+            Some(demand) if demand > least => {
+                replicas(demand / rule.utilization, self.policy.threshold).min(cap)
+            }
             _ => 0,
         }
     }

@@ -21,9 +21,9 @@ use super::answer::{AnswerContext, Slot, answer, state};
 use super::lead::{Lead, Node, StartUps};
 use super::live::LiveWindow;
 use super::policy::{Mode, Policy};
-use super::rhythm::Rhythm;
 use super::selection::Selection;
 use super::target::{ReplicaRequests, combine};
+use super::timing::LoopTiming;
 use super::{Answer, Decision, Parts, Recommendation, State, later};
 use crate::control::average_value::replicas;
 use crate::control::sliding_max::SlidingMax;
@@ -81,7 +81,7 @@ pub enum Gate {
 #[derive(Debug, Clone)]
 pub struct Planner {
     policy: Arc<Policy>,
-    rhythm: Rhythm,
+    timing: LoopTiming,
     gate: Gate,
     selection: Option<Arc<Selection>>,
     /// What was asked for within the longest window.
@@ -117,10 +117,10 @@ pub struct LastGood {
 
 impl Planner {
     /// A planner that has seen nothing.
-    pub fn new(policy: Arc<Policy>, rhythm: Rhythm) -> Self {
+    pub fn new(policy: Arc<Policy>, timing: LoopTiming) -> Self {
         Self {
             policy,
-            rhythm,
+            timing,
             gate: Gate::default(),
             selection: None,
             wanted: SlidingMax::default(),
@@ -149,8 +149,8 @@ impl Planner {
     }
 
     /// Takes over other beats; what was seen stays.
-    pub fn set_rhythm(&mut self, rhythm: Rhythm) {
-        self.rhythm = rhythm;
+    pub fn set_rhythm(&mut self, timing: LoopTiming) {
+        self.timing = timing;
     }
 
     /// Takes over how many replicas may run (`maxReplicaCount`), where it is known. Judges samples;
@@ -236,7 +236,7 @@ impl Planner {
     fn follow_clock(&mut self, now: Timestamp) {
         let Some(last) = self.last_tick.replace(now) else { return };
         let step = now.duration_since(last);
-        if step < -self.rhythm.slot {
+        if step < -self.timing.slot {
             self.live.rebase(now);
             self.activity.rewind(now);
             self.wanted.clear();
@@ -244,15 +244,16 @@ impl Planner {
             self.plausibility.forget_held();
             self.backlog = self.backlog.map(|(at, items)| (at.min(now), items));
             self.last_good = self.last_good.map(|good| LastGood { at: good.at.min(now), ..good });
-        } else if step > self.rhythm.slot * BRIDGED_SLOTS {
+        } else if step > self.timing.slot * BRIDGED_SLOTS {
             self.activity.lose_sight();
         }
     }
 
     /// What is known at a slot.
     fn slot<'a>(&self, now: Timestamp, observation: &'a Observation, intake: Intake) -> Slot<'a> {
-        let live = intake.level(self.live.fresh(now, self.rhythm.slot));
-        let last_seen = self.backlog.filter(|(at, _)| self.repeatable(now, *at)).map(|(_, items)| items);
+        let live = intake.level(self.live.fresh(now, self.timing.slot));
+        let last_seen =
+            self.backlog.filter(|(at, _)| self.repeatable(now, *at)).map(|(_, items)| items);
         let items = intake.backlog_held.or(last_seen).unwrap_or(0.0);
         Slot {
             now,
@@ -268,7 +269,13 @@ impl Planner {
     }
 
     /// What each part asks for ([`AnswerContext::requests`]).
-    fn requests(&self, state: State, slot: &Slot<'_>, lookahead: &Lookahead, rule: &LiveRule) -> ReplicaRequests {
+    fn requests(
+        &self,
+        state: State,
+        slot: &Slot<'_>,
+        lookahead: &Lookahead,
+        rule: &LiveRule,
+    ) -> ReplicaRequests {
         let context = AnswerContext {
             state,
             slot,
@@ -299,7 +306,13 @@ impl Planner {
     }
 
     /// The numbers that a decision was made from.
-    fn parts(&self, slot: &Slot<'_>, lookahead: &Lookahead, rule: &LiveRule, requests: &ReplicaRequests) -> Parts {
+    fn parts(
+        &self,
+        slot: &Slot<'_>,
+        lookahead: &Lookahead,
+        rule: &LiveRule,
+        requests: &ReplicaRequests,
+    ) -> Parts {
         let stable = replicas(requests.stable, self.policy.threshold);
         Parts {
             observed: slot.observation.demand,
@@ -328,7 +341,8 @@ impl Planner {
     /// itself answers and we have said "inactive", on fresh observations, for as long as a last
     /// good value may be repeated.
     fn scaled_to_zero(&self, now: Timestamp, observation: &Observation) -> bool {
-        observation.absent && self.activity.resting(now).is_some_and(|rested| rested > self.rhythm.last_good)
+        observation.absent
+            && self.activity.resting(now).is_some_and(|rested| rested > self.timing.last_good)
     }
 
     /// Whether the queue, if there ever was one, was empty when it was last seen, or is still seen.
@@ -337,11 +351,11 @@ impl Planner {
     }
 
     fn repeatable(&self, now: Timestamp, at: Timestamp) -> bool {
-        now.duration_since(at) <= self.rhythm.last_good
+        now.duration_since(at) <= self.timing.last_good
     }
 
     fn scale_down_timing(&self) -> ScaleDownTiming {
-        let Rhythm { keda_poll, hpa_sync, hpa_window, .. } = self.rhythm;
+        let LoopTiming { keda_poll, hpa_sync, hpa_window, .. } = self.timing;
         ScaleDownTiming {
             keep_warm: self.policy.keep_warm,
             // The HPA must have seen the need go, waited, and acted.
@@ -364,7 +378,13 @@ impl Planner {
             let parts = &decision.parts;
             let at = later(now, -parts.live_age.unwrap_or(SignedDuration::ZERO));
             let live = parts.live.unwrap_or(0.0) * parts.latency_factor;
-            self.last_good = Some(LastGood { at, live, backlog: parts.backlog_demand, value: metric_value, active });
+            self.last_good = Some(LastGood {
+                at,
+                live,
+                backlog: parts.backlog_demand,
+                value: metric_value,
+                active,
+            });
         }
     }
 
@@ -373,9 +393,9 @@ impl Planner {
     fn valid_until(&self, state: State, slot: &Slot<'_>) -> Timestamp {
         match (state, slot.repeatable) {
             (State::LastGood, Some(good)) => {
-                later(good.at, self.rhythm.last_good).max(later(slot.now, self.rhythm.slot))
+                later(good.at, self.timing.last_good).max(later(slot.now, self.timing.slot))
             }
-            _ => later(slot.now, self.rhythm.last_good),
+            _ => later(slot.now, self.timing.last_good),
         }
     }
 }

@@ -84,9 +84,12 @@ impl Planner {
         let ratio = self.policy.cost_ratio;
         let newsvendor = (ratio / (1.0 + ratio)).clamp(0.5, 0.99);
         let chosen = match self.selection.as_ref().map(|choice| choice.policy) {
-            Some(ShadowPolicy::Forecast { quantile, forecast_utilisation: utilization, hold, .. }) => {
-                ForecastRule { quantile, utilization, hold }
-            }
+            Some(ShadowPolicy::Forecast {
+                quantile,
+                forecast_utilisation: utilization,
+                hold,
+                ..
+            }) => ForecastRule { quantile, utilization, hold },
             _ => ForecastRule { quantile: newsvendor, utilization: 1.0, hold: FORECAST_HOLD },
         };
         match self.policy.quantile {
@@ -109,7 +112,7 @@ impl Planner {
         let Some(choice) = &self.selection else { return LiveRule::PLAIN };
         let policy = if forecast_acts { choice.policy } else { choice.best_reactive };
         // Stabilizers in series add up: the HPA's is a part of what was chosen.
-        let window = policy.scale_down_window() - self.rhythm.hpa_window;
+        let window = policy.scale_down_window() - self.timing.hpa_window;
         LiveRule {
             policy: Some(policy),
             utilization: policy.utilisation(),
@@ -119,7 +122,12 @@ impl Planner {
 
     /// Keeps what was asked for within the rule's scale-down window. Floors are left out: they end
     /// when their window does.
-    pub(super) fn stabilize(&mut self, slot: &Slot<'_>, rule: &LiveRule, requests: ReplicaRequests) -> ReplicaRequests {
+    pub(super) fn stabilize(
+        &mut self,
+        slot: &Slot<'_>,
+        rule: &LiveRule,
+        requests: ReplicaRequests,
+    ) -> ReplicaRequests {
         if rule.window.is_zero() {
             return requests;
         }

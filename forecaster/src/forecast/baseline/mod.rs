@@ -1,4 +1,5 @@
-//! Baselines: simple forecasts that serve while there is no better one. A fitted one owns what it needs.
+//! Baselines: simple forecasts that serve while there is no better one. A fitted one owns what it
+//! needs.
 
 mod seasonal_naive;
 
@@ -39,8 +40,9 @@ fn largest(series: &Series) -> f64 {
     series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
 }
 
-/// Errors of a model on its own history, each with its weight; answers weighted quantiles, interpolated between the
-/// mid-points of the weights (with equal weights Hyndman & Fan 1996, type 5).
+/// Errors of a model on its own history, each with its weight; answers weighted quantiles,
+/// interpolated between the mid-points of the weights (with equal weights Hyndman & Fan 1996, type
+/// 5).
 #[derive(Debug, Clone, Default)]
 struct Errors {
     sorted: Vec<f64>,

@@ -1,10 +1,11 @@
 //! Demand of the same local time last week, else yesterday, else further back.
 //!
-//! Mimir's rule of "same time last week" (mimir PR 7775) already pays; here with local time, gaps and honest quantiles.
-//! A bucket's season is the largest of the buckets within ± [`SMEAR`] of it: a peak that comes a minute later than last
-//! week is still the same peak. Quantiles are those of what the same rule has missed by so far, relative to the level
-//! plus a tenth of the mean. Young errors weigh more. "Last week" and "yesterday" have errors of their own, and so have
-//! quiet seasons: nights that were always empty are forecast empty.
+//! Mimir's rule of "same time last week" (mimir PR 7775) already pays; here with local time, gaps
+//! and honest quantiles. A bucket's season is the largest of the buckets within ± [`SMEAR`] of it:
+//! a peak that comes a minute later than last week is still the same peak. Quantiles are those of
+//! what the same rule has missed by so far, relative to the level plus a tenth of the mean. Young
+//! errors weigh more. "Last week" and "yesterday" have errors of their own, and so have quiet
+//! seasons: nights that were always empty are forecast empty.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -70,10 +71,15 @@ impl SeasonalNaive {
             return Err(FitError::TooShort { have, need: NEEDED });
         }
         let day = (86_400 / history.step().as_secs()).max(1) as usize;
-        let observed: Vec<f64> = history.values().iter().copied().filter(|value| value.is_finite()).collect();
+        let observed: Vec<f64> =
+            history.values().iter().copied().filter(|value| value.is_finite()).collect();
         let needed = (OBSERVED * day as f64) as usize;
         if observed.len() < needed {
-            return Err(FitError::TooSparse { observed: observed.len(), buckets: history.values().len(), needed });
+            return Err(FitError::TooSparse {
+                observed: observed.len(),
+                buckets: history.values().len(),
+                needed,
+            });
         }
         let mean = observed.iter().sum::<f64>() / observed.len().max(1) as f64;
         let mut model = Self {
@@ -88,7 +94,11 @@ impl SeasonalNaive {
         let [busy, quiet] = model.learn();
         if busy.all.len() + quiet.all.len() == 0 {
             // No bucket has both itself and its season: no quantile could be known.
-            return Err(FitError::TooSparse { observed: observed.len(), buckets: history.values().len(), needed: day });
+            return Err(FitError::TooSparse {
+                observed: observed.len(),
+                buckets: history.values().len(),
+                needed: day,
+            });
         }
         (model.busy, model.quiet) = (busy, quiet);
         Ok(model)
@@ -101,7 +111,9 @@ impl SeasonalNaive {
         let half_life = HALF_LIFE.as_secs_f64() / self.history.step().as_secs_f64();
         let mut missed: [[Vec<(f64, f64)>; 3]; 2] = Default::default();
         for i in (from..values.len()).rev().step_by(stride(values.len() - from)) {
-            let Some(seen) = values.get(i).copied().filter(|value| value.is_finite()) else { continue };
+            let Some(seen) = values.get(i).copied().filter(|value| value.is_finite()) else {
+                continue;
+            };
             let at = self.history.instant(i);
             let local = self.zone.to_datetime(at);
             let weight = 0.5f64.powf((values.len() - i) as f64 / half_life);
@@ -120,13 +132,15 @@ impl SeasonalNaive {
         })
     }
 
-    /// What the season says of the bucket at `at`, from what lies before `at` alone, and from how many days back.
+    /// What the season says of the bucket at `at`, from what lies before `at` alone, and from how
+    /// many days back.
     fn season(&self, at: Timestamp) -> Option<(f64, i64)> {
         let local = self.zone.to_datetime(at);
         DAYS_BACK.iter().find_map(|days| Some((self.around(local, *days, at)?, *days)))
     }
 
-    /// The largest bucket around the same local time `days` ago; `None` if the bucket itself was not observed.
+    /// The largest bucket around the same local time `days` ago; `None` if the bucket itself was
+    /// not observed.
     fn around(&self, local: DateTime, days: i64, before: Timestamp) -> Option<f64> {
         let then = local.checked_sub(days.days()).ok()?;
         let then = self.zone.to_ambiguous_timestamp(then).compatible().ok()?;
@@ -146,7 +160,8 @@ impl SeasonalNaive {
 
     /// What a season of this level, from so many days back, has missed by.
     fn errors_of(&self, season: f64, days: i64) -> &Errors {
-        let (like, unlike) = if season > self.unit { (&self.busy, &self.quiet) } else { (&self.quiet, &self.busy) };
+        let (like, unlike) =
+            if season > self.unit { (&self.busy, &self.quiet) } else { (&self.quiet, &self.busy) };
         match days {
             7 if like.week.len() >= ENOUGH => &like.week,
             1 if like.day.len() >= ENOUGH => &like.day,
@@ -155,12 +170,14 @@ impl SeasonalNaive {
         }
     }
 
-    /// Quantiles (ascending, within (0, 1)) of demand for the `horizon` buckets that follow the history.
-    /// What cannot be forecast is NaN; all else is within [0, 3 × the largest ever seen].
+    /// Quantiles (ascending, within (0, 1)) of demand for the `horizon` buckets that follow the
+    /// history. What cannot be forecast is NaN; all else is within [0, 3 × the largest ever seen].
     pub fn forecast(&self, horizon: usize, quantiles: &[f64]) -> Forecast {
         let row = |h: usize| {
             let at = self.history.instant(self.history.values().len() + h);
-            let Some((season, days)) = self.season(at) else { return vec![f64::NAN; quantiles.len()] };
+            let Some((season, days)) = self.season(at) else {
+                return vec![f64::NAN; quantiles.len()];
+            };
             let errors = self.errors_of(season, days);
             let value = |q: &f64| {
                 let error = errors.quantile(*q).unwrap_or(f64::NAN);
@@ -198,7 +215,11 @@ mod tests {
     fn history(end: Timestamp, days: i64, value: impl Fn(DateTime) -> f64) -> Series {
         let start = end - SignedDuration::from_hours(24 * days);
         let at = |i: i64| (start + SignedDuration::from_mins(i)).to_zoned(berlin()).datetime();
-        Series::new(start, SignedDuration::from_mins(1), (0..days * 1440).map(|i| value(at(i))).collect())
+        Series::new(
+            start,
+            SignedDuration::from_mins(1),
+            (0..days * 1440).map(|i| value(at(i))).collect(),
+        )
     }
 
     fn local(y: i16, m: i8, d: i8, h: i8) -> Timestamp {
@@ -206,7 +227,11 @@ mod tests {
     }
 
     fn office(at: DateTime) -> f64 {
-        if (9..17).contains(&at.hour()) && at.weekday().to_monday_zero_offset() < 5 { 100.0 } else { 5.0 }
+        if (9..17).contains(&at.hour()) && at.weekday().to_monday_zero_offset() < 5 {
+            100.0
+        } else {
+            5.0
+        }
     }
 
     fn median(series: &Series, horizon: usize) -> Vec<f64> {
@@ -223,7 +248,8 @@ mod tests {
 
     #[test]
     fn nine_o_clock_stays_nine_o_clock_when_clocks_change() {
-        // Clocks go back on Sunday 2026-10-25; Monday's nine o'clock is an hour later in UTC than last Monday's.
+        // Clocks go back on Sunday 2026-10-25; Monday's nine o'clock is an hour later in UTC than
+        // last Monday's.
         let forecast = median(&history(local(2026, 10, 26, 8), 10, office), 120);
         assert_eq!((forecast[50], forecast[70]), (5.0, 100.0));
     }
@@ -242,7 +268,9 @@ mod tests {
         let gap = local(2026, 11, 18, 9)..local(2026, 11, 18, 11);
         let full = history(end, 15, office);
         let values = full.values().iter().enumerate();
-        let values = values.map(|(i, v)| if gap.contains(&full.instant(i)) { f64::NAN } else { *v }).collect();
+        let values = values
+            .map(|(i, v)| if gap.contains(&full.instant(i)) { f64::NAN } else { *v })
+            .collect();
         assert_eq!(median(&Series::new(full.start(), full.step(), values), 120)[90], 100.0);
     }
 
@@ -267,7 +295,12 @@ mod tests {
         let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(1440, &quantiles);
         let truth = history(end + SignedDuration::from_hours(24), 1, noisy);
         for (i, quantile) in quantiles.iter().enumerate() {
-            let covered = forecast.values().iter().zip(truth.values()).filter(|(row, seen)| row[i] >= **seen).count();
+            let covered = forecast
+                .values()
+                .iter()
+                .zip(truth.values())
+                .filter(|(row, seen)| row[i] >= **seen)
+                .count();
             let share = covered as f64 / 1440.0;
             assert!((share - quantile).abs() < 0.03, "{share} of what should be {quantile}");
         }
@@ -275,11 +308,18 @@ mod tests {
 
     #[test]
     fn young_errors_weigh_more() {
-        // Demand doubled after the first of three weeks: the second is as wrong as the third is right.
+        // Demand doubled after the first of three weeks: the second is as wrong as the third is
+        // right.
         let doubled = date(2026, 11, 11).at(8, 0, 0, 0);
-        let series = history(local(2026, 11, 25, 8), 21, move |at| if at < doubled { 50.0 } else { 100.0 });
-        let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.6, 0.9]);
-        assert!(forecast.values().iter().all(|row| row[1] == 100.0 && row[2] > 150.0), "{:?}", forecast.values()[0]);
+        let series =
+            history(local(2026, 11, 25, 8), 21, move |at| if at < doubled { 50.0 } else { 100.0 });
+        let forecast =
+            SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(60, &[0.5, 0.6, 0.9]);
+        assert!(
+            forecast.values().iter().all(|row| row[1] == 100.0 && row[2] > 150.0),
+            "{:?}",
+            forecast.values()[0]
+        );
     }
 
     #[test]
@@ -288,8 +328,12 @@ mod tests {
         let gap = date(2026, 11, 18).at(9, 0, 0, 0)..date(2026, 11, 18).at(11, 0, 0, 0);
         let series = history(end, 15, |at| if gap.contains(&at) { f64::NAN } else { office(at) });
         let forecast = SeasonalNaive::fit(&series, &berlin()).unwrap().forecast(240, &[0.5, 0.99]);
-        // Ten o'clock stands on yesterday, which on Mondays is a Sunday; half past eleven stands on last Wednesday.
-        assert_eq!([120, 210].map(|h| forecast.values()[h].clone()), [[100.0, 300.0], [100.0, 100.0]]);
+        // Ten o'clock stands on yesterday, which on Mondays is a Sunday; half past eleven stands on
+        // last Wednesday.
+        assert_eq!(
+            [120, 210].map(|h| forecast.values()[h].clone()),
+            [[100.0, 300.0], [100.0, 100.0]]
+        );
     }
 
     #[test]
@@ -297,14 +341,17 @@ mod tests {
         let week = SignedDuration::from_hours(7 * 24);
         let series = history(local(2026, 11, 18, 8), 15, office);
         let shifted = Series::new(series.start() + week, series.step(), series.values().to_vec());
-        let of = |series: &Series| SeasonalNaive::fit(series, &berlin()).unwrap().forecast(2000, &[0.1, 0.5, 0.99]);
+        let of = |series: &Series| {
+            SeasonalNaive::fit(series, &berlin()).unwrap().forecast(2000, &[0.1, 0.5, 0.99])
+        };
         assert_eq!(of(&series).values(), of(&shifted).values());
         assert_eq!(of(&shifted).origin(), of(&series).origin() + week);
     }
 
     #[test]
     fn a_season_looks_back_only() {
-        // A forecast begins where its history ends: the future cannot be seen. Nor is it seen when errors are learned.
+        // A forecast begins where its history ends: the future cannot be seen. Nor is it seen when
+        // errors are learned.
         let end = local(2026, 11, 25, 8);
         let [calm, wild] = [1.0, 1e6].map(|times| {
             let series = history(end, 15, noisy);
@@ -313,7 +360,10 @@ mod tests {
             Series::new(series.start(), series.step(), values)
         });
         let season = |series: &Series, i: usize| {
-            SeasonalNaive::fit(series, &berlin()).unwrap().season(series.instant(i)).map(|(season, _)| season.to_bits())
+            SeasonalNaive::fit(series, &berlin())
+                .unwrap()
+                .season(series.instant(i))
+                .map(|(season, _)| season.to_bits())
         };
         for i in [3000, 14 * 1440 - 1, 14 * 1440, 15 * 1440 - 1] {
             assert_eq!(season(&calm, i), season(&wild, i));
@@ -355,6 +405,10 @@ mod tests {
 
     #[test]
     fn zeros_stay_zero() {
-        assert!(median(&history(local(2026, 11, 25, 8), 9, |_| 0.0), 240).iter().all(|value| *value == 0.0));
+        assert!(
+            median(&history(local(2026, 11, 25, 8), 9, |_| 0.0), 240)
+                .iter()
+                .all(|value| *value == 0.0)
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Point forecasts at one lead: the smoothers', the season's with its errors carried on, a ridge regression's, and the
-//! size of error to expect. Every row is as it was issued; only the rows before the first fit are the first fit's.
+//! Point forecasts at one lead: the smoothers', the season's with its errors carried on, a ridge
+//! regression's, and the size of error to expect. Every row is as it was issued; only the rows
+//! before the first fit are the first fit's.
 
 use super::column::Column;
 use super::features::Features;
@@ -37,7 +38,8 @@ pub(super) struct Base {
 
 #[derive(Debug, Clone)]
 struct Fit {
-    /// How much of the last deviations from the season stays: of their mean over three buckets, of the last one.
+    /// How much of the last deviations from the season stays: of their mean over three buckets, of
+    /// the last one.
     carry: [f32; 2],
     change: Ridge,
     size: Ridge,
@@ -72,7 +74,13 @@ impl Base {
     }
 
     /// After the features's newest bucket: a row from the smoothers' forecast.
-    pub(super) fn push(&mut self, smoothers: f32, features: &Features, profile: &Profile, season: &Season) {
+    pub(super) fn push(
+        &mut self,
+        smoothers: f32,
+        features: &Features,
+        profile: &Profile,
+        season: &Season,
+    ) {
         let Some(t) = features.len().checked_sub(1) else { return };
         self.smoothers.push(smoothers);
         let (ridge, anchor, size) = self.rows(t, features, profile, season);
@@ -82,16 +90,29 @@ impl Base {
         let z = features.z.get(t).unwrap_or(0.0);
         self.mixed.push(self.mixture.of([smoothers, ridge, anchor, z]));
         let keep = self.window + self.lead + 1;
-        for column in [&mut self.smoothers, &mut self.ridge, &mut self.season, &mut self.size, &mut self.mixed] {
+        for column in [
+            &mut self.smoothers,
+            &mut self.ridge,
+            &mut self.season,
+            &mut self.size,
+            &mut self.mixed,
+        ] {
             column.trim(keep);
         }
     }
 
-    fn rows(&self, t: usize, features: &Features, profile: &Profile, season: &Season) -> (f32, f32, f32) {
+    fn rows(
+        &self,
+        t: usize,
+        features: &Features,
+        profile: &Profile,
+        season: &Season,
+    ) -> (f32, f32, f32) {
         let z = features.z.get(t).unwrap_or(0.0);
         let anchor = |carry: [f32; 2]| {
             let (ahead, here) = (profile.both.get(t + self.lead)?, profile.both.get(t)?);
-            let forecast = ahead + carry[0] * (features.mean3.get(t)? - here) + carry[1] * (z - here);
+            let forecast =
+                ahead + carry[0] * (features.mean3.get(t)? - here) + carry[1] * (z - here);
             forecast.is_finite().then_some(forecast)
         };
         match &self.fit {
@@ -106,14 +127,22 @@ impl Base {
     }
 
     /// Fits on the last window. The first fit also writes the rows before it.
-    pub(super) fn refit(&mut self, processor: Processor, features: &Features, profile: &Profile, season: &Season) {
+    pub(super) fn refit(
+        &mut self,
+        processor: Processor,
+        features: &Features,
+        profile: &Profile,
+        season: &Season,
+    ) {
         let end = features.len();
         let from = end.saturating_sub(self.window + self.lead).max(self.smoothers.first());
         let half_life = HALF_LIFE_DAYS * season.per_day as f64;
         let mut design = Design::default();
         let (mut changes, mut origins) = (Vec::new(), Vec::new());
         for s in from..end.saturating_sub(self.lead) {
-            let (Some(z), Some(target)) = (features.z.get(s), features.z.get(s + self.lead)) else { continue };
+            let (Some(z), Some(target)) = (features.z.get(s), features.z.get(s + self.lead)) else {
+                continue;
+            };
             if features.gap.get(s) != Some(0.0) || features.gap.get(s + self.lead) != Some(0.0) {
                 continue;
             }
@@ -132,7 +161,8 @@ impl Base {
             .collect();
         let size = normal.solve(&design, &missed, LAMBDA_SCALE);
         let least_size = 0.25 * missed.iter().sum::<f32>() / missed.len() as f32 + 1e-4;
-        let mut levels: Vec<f32> = origins.iter().filter_map(|s| features.z.get(s + self.lead)).collect();
+        let mut levels: Vec<f32> =
+            origins.iter().filter_map(|s| features.z.get(s + self.lead)).collect();
         levels.sort_unstable_by(f32::total_cmp);
         let high = levels[((levels.len() - 1) as f64 * 0.999) as usize];
         let fit = Fit {
@@ -155,14 +185,21 @@ impl Base {
                 self.season.push(anchor);
                 self.size.push(size);
                 let z = features.z.get(t).unwrap_or(0.0);
-                self.mixed.push(self.mixture.of([self.smoothers.get(t).unwrap_or(z), ridge, anchor, z]));
+                self.mixed.push(self.mixture.of([
+                    self.smoothers.get(t).unwrap_or(z),
+                    ridge,
+                    anchor,
+                    z,
+                ]));
             }
             return;
         }
         // The rows are forecasts as issued only from the second fit on.
         let mut sums = Sums::default();
         for s in origins {
-            let (Some(z), Some(came)) = (features.z.get(s), features.z.get(s + self.lead)) else { continue };
+            let (Some(z), Some(came)) = (features.z.get(s), features.z.get(s + self.lead)) else {
+                continue;
+            };
             if let (Some(forecast), Some(size)) = (self.sources(s, z), self.size.get(s)) {
                 let age = (end - s) as f64 / (MIXTURE_DAYS * season.per_day as f64);
                 sums.add(forecast, came, size.exp(), 0.5f64.powf(age));
@@ -172,7 +209,13 @@ impl Base {
     }
 
     /// Least squares of what came on the season and its last deviations, two unknowns.
-    fn carry(&self, origins: &[usize], weights: &[f32], features: &Features, profile: &Profile) -> [f32; 2] {
+    fn carry(
+        &self,
+        origins: &[usize],
+        weights: &[f32],
+        features: &Features,
+        profile: &Profile,
+    ) -> [f32; 2] {
         let (mut aa, mut ab, mut bb, mut ay, mut by, mut all) = (0.0f64, 0.0, 0.0, 0.0, 0.0, 0.0);
         for (s, w) in origins.iter().zip(weights) {
             let row = || {
@@ -196,16 +239,25 @@ impl Base {
         [((ay * bb - by * ab) / determinant) as f32, ((by * aa - ay * ab) / determinant) as f32]
     }
 
-    /// What the ridge sees of bucket `t`: the last changes, levels, yesterday and last week, the calendar at the target.
-    fn inputs(&self, t: usize, features: &Features, profile: &Profile, season: &Season) -> [f32; FEATURES] {
+    /// What the ridge sees of bucket `t`: the last changes, levels, yesterday and last week, the
+    /// calendar at the target.
+    fn inputs(
+        &self,
+        t: usize,
+        features: &Features,
+        profile: &Profile,
+        season: &Season,
+    ) -> [f32; FEATURES] {
         let g = t + self.lead;
         let lag = |k: usize| features.z.get(t.saturating_sub(k)).unwrap_or(0.0);
         let (z, z1, z2, z3) = (lag(0), lag(1), lag(2), lag(3));
         let at = |column: &Column<f32>, i: usize| column.get(i).filter(|x| x.is_finite());
         let of = |column: &Column<f32>| at(column, t).unwrap_or(z) - z;
         let level = at(&features.slow, t).unwrap_or(z);
-        let (day, day_g) = (at(&profile.day, t).unwrap_or(level), at(&profile.day, g).unwrap_or(level));
-        let (week, week_g) = (at(&profile.week, t).unwrap_or(day), at(&profile.week, g).unwrap_or(day_g));
+        let (day, day_g) =
+            (at(&profile.day, t).unwrap_or(level), at(&profile.day, g).unwrap_or(level));
+        let (week, week_g) =
+            (at(&profile.week, t).unwrap_or(day), at(&profile.week, g).unwrap_or(day_g));
         let here = features.places.get(g);
         let first = profile.first_day();
         let back = |i: usize, days: usize| {
@@ -216,7 +268,9 @@ impl Base {
         let week_days = 7 * first.div_ceil(7);
         let (yesterday, last_week) = (back(g, first), back(g, week_days));
         let smooth = |i: Option<usize>| features.smooth.get(i?);
-        let change = |i: Option<usize>, days: usize| Some(features.z.get(i?)? - features.z.get(back(t, days)?)?);
+        let change = |i: Option<usize>, days: usize| {
+            Some(features.z.get(i?)? - features.z.get(back(t, days)?)?)
+        };
         let mut row = [0.0; FEATURES];
         let levels = [
             z - z1,
@@ -242,7 +296,8 @@ impl Base {
         ];
         row[..levels.len()].copy_from_slice(&levels);
         let Some(place) = here else { return row };
-        let (sine, cosine) = (features.sine.get(g).unwrap_or(0.0), features.cosine.get(g).unwrap_or(1.0));
+        let (sine, cosine) =
+            (features.sine.get(g).unwrap_or(0.0), features.cosine.get(g).unwrap_or(1.0));
         let day_terms: [f32; 8] = harmonics(sine, cosine);
         let weekend = if place.weekday >= 5 { 1.0 } else { 0.0 };
         let turn = (f32::from(place.weekday) + place.slot as f32 / season.per_day as f32) / 7.0;

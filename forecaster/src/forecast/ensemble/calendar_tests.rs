@@ -69,7 +69,10 @@ fn the_last_event_of_a_name_says_what_the_next_brings_and_ordinary_days_do_not_l
     let (told, untold) = (noon(named(), 14), noon(Vec::new(), 14));
     assert!(told > 1.5 * untold, "the third launch: {told} {untold}");
     let (told, untold) = (noon(named(), 9), noon(Vec::new(), 9));
-    assert!((told - 180.0).abs() < 30.0 && told < 1.02 * untold, "the day after the second: {told} {untold}");
+    assert!(
+        (told - 180.0).abs() < 30.0 && told < 1.02 * untold,
+        "the day after the second: {told} {untold}"
+    );
     let first = noon(named(), 4);
     assert!((first - 180.0).abs() < 40.0, "the first one: {first}");
 }

@@ -1,5 +1,6 @@
-//! What members are worth, per quantile: the mean of two rules. One weighs by regret against the combination, with
-//! second-order steps (BOA, Wintenberger 2017), the other by discounted loss, sharply (exponential weights, Vovk 1990).
+//! What members are worth, per quantile: the mean of two rules. One weighs by regret against the
+//! combination, with second-order steps (BOA, Wintenberger 2017), the other by discounted loss,
+//! sharply (exponential weights, Vovk 1990).
 
 use super::predictions::Label;
 use crate::forecast::accuracy::pinball;
@@ -71,8 +72,8 @@ impl Combination {
         predictions.zip(&self.weights).map(|(f, w)| f * w).sum()
     }
 
-    /// Learns from `y`, which came where `predictions` were made and combined to `combined`; `mean` is demand's. It
-    /// counts for so many.
+    /// Learns from `y`, which came where `predictions` were made and combined to `combined`; `mean`
+    /// is demand's. It counts for so many.
     pub(super) fn learn(
         &mut self,
         y: f64,
@@ -84,7 +85,8 @@ impl Combination {
         let slope = (if y < combined { 1.0 } else { 0.0 }) - self.q;
         let slope = if y == combined { 0.0 } else { slope };
         let n = (self.members.len() as f64).ln();
-        let (keep, keep_loss, times) = (self.keep.powi(counts), self.keep_loss.powi(counts), f64::from(counts));
+        let (keep, keep_loss, times) =
+            (self.keep.powi(counts), self.keep_loss.powi(counts), f64::from(counts));
         for (member, f) in self.members.iter_mut().zip(predictions) {
             let l = slope * (f - combined) / mean;
             member.loss = keep_loss * member.loss + times * pinball(self.q, y, f);
@@ -113,9 +115,12 @@ impl Combination {
         for member in &mut self.members {
             member.worth = [by_regret(member), by_loss(member)];
         }
-        let [regrets, losses] = [0, 1].map(|rule: usize| self.members.iter().map(|m| m.worth[rule]).sum::<f64>());
+        let [regrets, losses] =
+            [0, 1].map(|rule: usize| self.members.iter().map(|m| m.worth[rule]).sum::<f64>());
         let young = (YOUNG as f64 / self.scored as f64 - 0.02).max(0.0);
-        for ((weight, member), prior) in self.weights.iter_mut().zip(&self.members).zip(&self.priors) {
+        for ((weight, member), prior) in
+            self.weights.iter_mut().zip(&self.members).zip(&self.priors)
+        {
             let learned = 0.5 * (member.worth[0] / regrets + member.worth[1] / losses);
             *weight = young * prior + (1.0 - young) * learned;
         }

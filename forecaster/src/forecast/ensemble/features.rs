@@ -1,4 +1,5 @@
-//! What is known of every bucket once it is over: demand in log space, and its levels over minutes and hours.
+//! What is known of every bucket once it is over: demand in log space, and its levels over minutes
+//! and hours.
 
 use std::ops::Range;
 
@@ -17,7 +18,8 @@ pub(super) struct Features {
     pub z: Column<f32>,
     /// 0 where demand was observed, else infinite: a distance to what must not be used.
     pub gap: Column<f32>,
-    /// Demand in log space smoothed over neighbors (row `t` lies in the middle, so that it is only known at `t + 1`).
+    /// Demand in log space smoothed over neighbors (row `t` lies in the middle, so that it is only
+    /// known at `t + 1`).
     pub smooth: Column<f32>,
     pub mean3: Column<f32>,
     pub mean_hour: Column<f32>,
@@ -114,7 +116,10 @@ impl Features {
         self.last_gap = if seen { self.last_gap } else { Some(t) };
         if self.smoothed {
             if let Some(middle) = t.checked_sub(1) {
-                let (a, b) = (self.z.get(middle).unwrap_or(z), self.z.get(middle.saturating_sub(1)).unwrap_or(z));
+                let (a, b) = (
+                    self.z.get(middle).unwrap_or(z),
+                    self.z.get(middle.saturating_sub(1)).unwrap_or(z),
+                );
                 self.smooth.push(0.25 * b + 0.5 * a + 0.25 * z);
             }
         } else {
@@ -178,7 +183,15 @@ impl Features {
     pub(super) fn is_finite(&self) -> bool {
         let Some(t) = self.len().checked_sub(1) else { return true };
         let levels = [&self.z, &self.mean3, &self.mean_hour, &self.mean_3h, &self.max_hour];
-        let others = [&self.fast, &self.slow, &self.zeros, &self.mean_6h, &self.mean_day, &self.max_6h, &self.idle];
+        let others = [
+            &self.fast,
+            &self.slow,
+            &self.zeros,
+            &self.mean_6h,
+            &self.mean_day,
+            &self.max_6h,
+            &self.idle,
+        ];
         levels.into_iter().chain(others).all(|column| column.get(t).is_some_and(f32::is_finite))
     }
 

@@ -2,8 +2,9 @@
 
 use super::features::Features;
 
-/// Rows for 1 to `longest` buckets ahead: `known` (ascending) as it is, between two of them the distance from the season
-/// changes steadily; before the first it grows out of the newest bucket `z`; after the last all is NaN.
+/// Rows for 1 to `longest` buckets ahead: `known` (ascending) as it is, between two of them the
+/// distance from the season changes steadily; before the first it grows out of the newest bucket
+/// `z`; after the last all is NaN.
 pub(super) fn between(
     known: &[(usize, &[f32])],
     z: f32,
@@ -23,9 +24,11 @@ pub(super) fn between(
         let since = before.map_or(0, |(steps, _)| *steps);
         let share = (h - since) as f32 / (after - since) as f32;
         let shape = [since, h, *after].map(&season);
-        let [start, here, end] = shape.map(|z| if shape.contains(&None) { 0.0 } else { z.unwrap_or(0.0) });
+        let [start, here, end] =
+            shape.map(|z| if shape.contains(&None) { 0.0 } else { z.unwrap_or(0.0) });
         let value = |i: usize| {
-            let early = before.and_then(|(_, row)| row.get(i)).map_or(z, |y| features.log(f64::from(*y)));
+            let early =
+                before.and_then(|(_, row)| row.get(i)).map_or(z, |y| features.log(f64::from(*y)));
             let late = later.get(i).map_or(z, |y| features.log(f64::from(*y)));
             let from_season = (1.0 - share) * (early - start) + share * (late - end);
             features.level(from_season + here).clamp(0.0, cap)

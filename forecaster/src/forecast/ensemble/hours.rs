@@ -17,7 +17,8 @@ pub(super) struct Hours {
 }
 
 impl Hours {
-    /// By the distance of levels from the season, the level itself and the time of day. Does nothing if that was done.
+    /// By the distance of levels from the season, the level itself and the time of day. Does
+    /// nothing if that was done.
     pub(super) fn measure(&mut self, past: &Past<'_>, known: &mut Known) -> Option<()> {
         let (season, features, t) = (past.view.season, past.view.features, past.t);
         let (profile, start) = (past.view.profile, past.rows.start);
@@ -39,7 +40,11 @@ impl Hours {
         let known = past.known((0.2, 0.5), known)?;
         for days in 0..=(t - start) / season.per_day + 1 {
             let then = t.checked_sub(days * season.per_day).and_then(|i| features.places.get(i));
-            let Some(center) = season.back(t, days, offset, then.map_or(offset, |place| place.offset)) else { break };
+            let Some(center) =
+                season.back(t, days, offset, then.map_or(offset, |place| place.offset))
+            else {
+                break;
+            };
             let rows = center.saturating_sub(around).max(start)..(center + around + 1).min(t + 1);
             if rows.is_empty() {
                 continue;
@@ -49,12 +54,19 @@ impl Hours {
             let levels = profile.both.rows(rows.clone()).iter().zip(z).zip(mean3).zip(mean_3h);
             self.distances.extend(levels.map(|(((season, z), mean3), mean_3h)| {
                 let season = if season.is_finite() { *season } else { unknown };
-                let apart = [z - season - now[0], mean3 - season - now[1], 0.7 * (mean_3h - season - now[2])];
+                let apart = [
+                    z - season - now[0],
+                    mean3 - season - now[1],
+                    0.7 * (mean_3h - season - now[2]),
+                ];
                 apart[0] * apart[0] + apart[1] * apart[1] + apart[2] * apart[2]
             }));
             for (column, weight) in known.into_iter().flatten() {
                 let column = column.get(rows.start - start..rows.end - start).unwrap_or_default();
-                self.distances[from..].iter_mut().zip(column).for_each(|(sum, apart)| *sum += weight * apart);
+                self.distances[from..]
+                    .iter_mut()
+                    .zip(column)
+                    .for_each(|(sum, apart)| *sum += weight * apart);
             }
             self.days.push(rows);
         }

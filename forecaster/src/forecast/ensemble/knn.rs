@@ -1,7 +1,8 @@
-//! Past moments that looked like now: the nearest in some space of keys. A scan over contiguous columns, exact: keys
-//! that do not depend on the lead are added up once for all leads, and where they alone are too far the others are not
-//! looked at. `linfa-nn` on the same 6,048 rows of ten keys, in one run: 6.8 ms for its tree (which each bucket would
-//! need anew) and 0.40 ms a search, 0.23 ms for its linear search. This one takes microseconds.
+//! Past moments that looked like now: the nearest in some space of keys. A scan over contiguous
+//! columns, exact: keys that do not depend on the lead are added up once for all leads, and where
+//! they alone are too far the others are not looked at. `linfa-nn` on the same 6,048 rows of ten
+//! keys, in one run: 6.8 ms for its tree (which each bucket would need anew) and 0.40 ms a search,
+//! 0.23 ms for its linear search. This one takes microseconds.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, dispatch, f32x16, mask32x16, u32x16};
@@ -63,7 +64,10 @@ pub(super) struct Keys<'a, const K: usize> {
 impl<'a, const K: usize> Keys<'a, K> {
     pub(super) fn new(keys: [Key<'a>; K], less: Option<&'a [f32]>) -> Self {
         let len = keys.first().map_or(0, |key| key.rows.len());
-        debug_assert!(keys.iter().all(|key| key.rows.len() == len) && less.is_none_or(|less| less.len() == len));
+        debug_assert!(
+            keys.iter().all(|key| key.rows.len() == len)
+                && less.is_none_or(|less| less.len() == len)
+        );
         Self {
             rows: Blocks::new(keys.map(|key| key.rows)),
             less: less.map(|less| Blocks::new([less])),
@@ -104,7 +108,8 @@ pub(super) struct Common {
     near: Vec<u32>,
 }
 
-/// How far the farthest neighbor was, and blocks usually then: where now is unusual, all are farther.
+/// How far the farthest neighbor was, and blocks usually then: where now is unusual, all are
+/// farther.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     farthest: f32,
@@ -126,8 +131,9 @@ impl Limit {
 }
 
 impl Common {
-    /// Rows from bucket `from` on, along keys that are the same for all leads of a `kind`. What is `known` of their
-    /// distances (each as long as the keys, with its weight) is added. Does nothing if that was done.
+    /// Rows from bucket `from` on, along keys that are the same for all leads of a `kind`. What is
+    /// `known` of their distances (each as long as the keys, with its weight) is added. Does
+    /// nothing if that was done.
     pub(super) fn measure<const K: usize>(
         &mut self,
         processor: Processor,
@@ -144,7 +150,9 @@ impl Common {
         self.sorted.extend_from_slice(&self.least);
         let quartile = self.sorted.len() / 4;
         self.usual = match self.sorted.get_mut(..) {
-            Some(sorted) if !sorted.is_empty() => *sorted.select_nth_unstable_by(quartile, f32::total_cmp).1,
+            Some(sorted) if !sorted.is_empty() => {
+                *sorted.select_nth_unstable_by(quartile, f32::total_cmp).1
+            }
             _ => 0.0,
         };
     }
@@ -172,9 +180,9 @@ impl Common {
         }
     }
 
-    /// The nearest rows, as many as `k`, and some that are farther, by age. `keys` are the lead's own; they end with the
-    /// last row that is looked at. What has a `gap` that is infinite is left out. More distance than `limit` is looked
-    /// at only if need be.
+    /// The nearest rows, as many as `k`, and some that are farther, by age. `keys` are the lead's
+    /// own; they end with the last row that is looked at. What has a `gap` that is infinite is left
+    /// out. More distance than `limit` is looked at only if need be.
     pub(super) fn nearest<const K: usize>(
         &mut self,
         processor: Processor,
@@ -221,7 +229,8 @@ impl Common {
     ) {
         let Self { of, blocks, least, near, .. } = self;
         let from = of.map_or(0, |(from, _)| from) as u32;
-        // Which blocks are near enough is found out apart from what is done with them: the processor need not guess.
+        // Which blocks are near enough is found out apart from what is done with them: the
+        // processor need not guess.
         let all = keys.len.div_ceil(BLOCK).min(least.len());
         near.resize(all.max(near.len()), 0);
         let mut count = 0;
@@ -259,8 +268,8 @@ fn least_of<S: Simd>(block: f32x16<S>) -> f32 {
     lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
 }
 
-/// How much a neighbor's age leaves of it: half after each half-life. Two small tables, for there are a thousand
-/// neighbors a lead.
+/// How much a neighbor's age leaves of it: half after each half-life. Two small tables, for there
+/// are a thousand neighbors a lead.
 #[derive(Debug, Clone)]
 pub(super) struct Fading {
     coarse: Vec<f32>,
@@ -273,7 +282,10 @@ impl Fading {
     /// For ages up to `oldest`.
     pub(super) fn new(half_life: f32, oldest: usize) -> Self {
         let after = |age: usize| (-(age as f32) / half_life).exp2();
-        Self { coarse: (0..=oldest / FINE).map(|i| after(i * FINE)).collect(), fine: std::array::from_fn(after) }
+        Self {
+            coarse: (0..=oldest / FINE).map(|i| after(i * FINE)).collect(),
+            fine: std::array::from_fn(after),
+        }
     }
 
     /// What is left after `age` buckets; nothing beyond the oldest.
@@ -299,21 +311,31 @@ mod tests {
     #[test]
     fn what_is_found_holds_the_nearest_of_a_plain_search_whatever_the_limit() {
         const LEAD: usize = 40;
-        let column = |k: usize| (0..1003).map(|i| chance(i * 5 + k) + (i as f32 / 90.0).sin()).collect::<Vec<f32>>();
+        let column = |k: usize| {
+            (0..1003).map(|i| chance(i * 5 + k) + (i as f32 / 90.0).sin()).collect::<Vec<f32>>()
+        };
         let columns: Vec<Vec<f32>> = (0..7).map(column).collect();
         let mut gap = vec![0.0; 1003];
         (300..320).for_each(|i| gap[i] = f32::INFINITY);
         let processor = Processor::default();
-        let key = |k: usize, rows: usize| Key { rows: &columns[k][..rows], now: 0.4 - 0.1 * k as f32, scale: 0.8 };
-        // Differences from a column in common, the lead's own keys as they are, or the other way round.
+        let key = |k: usize, rows: usize| Key {
+            rows: &columns[k][..rows],
+            now: 0.4 - 0.1 * k as f32,
+            scale: 0.8,
+        };
+        // Differences from a column in common, the lead's own keys as they are, or the other way
+        // round.
         for less in [true, false] {
             let less = |of: bool, rows: usize| (of == less).then_some(&columns[6][..rows]);
-            let (shared, own) = ([0, 1, 2].map(|k| key(k, 1003)), [3, 4, 5].map(|k| key(k, 1003 - LEAD)));
-            let (shared, own) = (Keys::new(shared, less(true, 1003)), Keys::new(own, less(false, 1003 - LEAD)));
+            let (shared, own) =
+                ([0, 1, 2].map(|k| key(k, 1003)), [3, 4, 5].map(|k| key(k, 1003 - LEAD)));
+            let (shared, own) =
+                (Keys::new(shared, less(true, 1003)), Keys::new(own, less(false, 1003 - LEAD)));
             let mut plain: Vec<(f32, u32)> = (0..1003 - LEAD)
                 .map(|i| {
                     let from = |k: usize| less(k < 3, 1003).map_or(0.0, |less| less[i]);
-                    let apart = |k: usize| (0.8 * (columns[k][i] - from(k) - 0.4 + 0.1 * k as f32)).powi(2);
+                    let apart =
+                        |k: usize| (0.8 * (columns[k][i] - from(k) - 0.4 + 0.1 * k as f32)).powi(2);
                     let known = 0.5 * columns[6][i].abs() + gap[i] + gap[i + LEAD];
                     ((0..6).map(apart).sum::<f32>() + known, i as u32 + 50)
                 })
@@ -321,16 +343,36 @@ mod tests {
             plain.sort_by(|a, b| a.0.total_cmp(&b.0));
             let level: Vec<f32> = columns[6].iter().map(|x| x.abs()).collect();
             let mut common = Common::default();
-            common.measure(processor, (50, 0), &shared, [Some((&level, 0.5)), None, Some((&gap, 1.0))]);
+            common.measure(
+                processor,
+                (50, 0),
+                &shared,
+                [Some((&level, 0.5)), None, Some((&gap, 1.0))],
+            );
             for limit in [f32::INFINITY, plain[120].0, plain[60].0, 1e-6, 0.0] {
                 let mut found = Neighbors::default();
-                common.nearest(processor, &own, Some(&gap[LEAD..]), 100, common.limit(limit), &mut found);
+                common.nearest(
+                    processor,
+                    &own,
+                    Some(&gap[LEAD..]),
+                    100,
+                    common.limit(limit),
+                    &mut found,
+                );
                 assert!(found.buckets.is_sorted() && found.len() >= 100, "{}", found.len());
                 for (distance, bucket) in &plain[..100] {
                     let i = found.buckets.binary_search(bucket).unwrap();
-                    assert!((found.distances[i] - distance).abs() < 1e-5, "{bucket} within {limit}");
+                    assert!(
+                        (found.distances[i] - distance).abs() < 1e-5,
+                        "{bucket} within {limit}"
+                    );
                 }
-                assert!(found.buckets.iter().all(|i| !(310..370).contains(i) || !(350..370).contains(i)));
+                assert!(
+                    found
+                        .buckets
+                        .iter()
+                        .all(|i| !(310..370).contains(i) || !(350..370).contains(i))
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! One lead: its point forecasts, its members, what they have missed by, and the forecast that is made of them.
+//! One lead: its point forecasts, its members, what they have missed by, and the forecast that is
+//! made of them.
 
 use super::base::Base;
 use super::column::Column;
@@ -17,9 +18,10 @@ use crate::forecast::season::Season;
 const SMOOTHERS_DAYS: f64 = 2.0;
 /// Half-life of what is reported, in days.
 const REPORT_DAYS: f64 = 7.0;
-/// No forecast exceeds this multiple of the largest value ever seen, plus one unit: within a lead demand rarely grows
-/// beyond, and what regresses among neighbors of a step extrapolates it. (1.5 costs .1 % over all buckets of 14 real
-/// series, .5 % at the 99th percentile; 1.0 gains a little more there and loses where demand grows.)
+/// No forecast exceeds this multiple of the largest value ever seen, plus one unit: within a lead
+/// demand rarely grows beyond, and what regresses among neighbors of a step extrapolates it. (1.5
+/// costs .1 % over all buckets of 14 real series, .5 % at the 99th percentile; 1.0 gains a little
+/// more there and loses where demand grows.)
 const CAP: f64 = 1.1;
 
 #[derive(Debug, Clone)]
@@ -63,7 +65,13 @@ pub(super) fn most(largest: f64, features: &Features) -> f64 {
 }
 
 impl Lead {
-    pub(super) fn new(steps: usize, window: usize, quantiles: &[f64], bank: &SmootherBank, season: &Season) -> Self {
+    pub(super) fn new(
+        steps: usize,
+        window: usize,
+        quantiles: &[f64],
+        bank: &SmootherBank,
+        season: &Season,
+    ) -> Self {
         let per_day = season.per_day;
         let members = Members::new(window, per_day);
         let layout = Layout::new(members.labels(), quantiles.len());
@@ -87,8 +95,8 @@ impl Lead {
         }
     }
 
-    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What was forecast of it counts
-    /// for so many buckets.
+    /// Learns from what came in bucket `t`: `y`, `z` in log space; `mean` is demand's so far. What
+    /// was forecast of it counts for so many buckets.
     pub(super) fn learn(&mut self, t: usize, y: f64, z: f32, mean: f64, counts: i32) {
         self.horizon.learn(t, z);
         let Some(then) = t.checked_sub(self.steps) else { return };
@@ -140,9 +148,11 @@ impl Lead {
                 *value = features.level(*value).clamp(0.0, cap) as f32;
             }
             let n = self.combinations.len();
-            row.chunks_exact_mut(n).for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
-            let of =
-                |(i, combination): (usize, &Combination)| combination.combine(self.layout.quantile(&row, i)) as f32;
+            row.chunks_exact_mut(n)
+                .for_each(|quantiles| quantiles.sort_unstable_by(f32::total_cmp));
+            let of = |(i, combination): (usize, &Combination)| {
+                combination.combine(self.layout.quantile(&row, i)) as f32
+            };
             let mut combined: Vec<f32> = self.combinations.iter().enumerate().map(of).collect();
             combined.sort_unstable_by(f32::total_cmp);
             row.extend(combined);
@@ -159,7 +169,8 @@ impl Lead {
         self.base.refit(shared.processor, shared.features, shared.profile, shared.season);
     }
 
-    /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while too young.
+    /// The newest forecast: quantiles of the bucket `steps` ahead, in demand's unit. `None` while
+    /// too young.
     pub(super) fn newest(&self) -> Option<&[f32]> {
         let combined = self.layout.combined(self.newest_row());
         combined.first().is_some_and(|value| value.is_finite()).then_some(combined)
@@ -185,8 +196,10 @@ impl Lead {
         let score = self.score.covered.iter().chain(&self.score.pinball);
         let scored = self.score.weight.is_finite() && score.into_iter().all(|sum| sum.is_finite());
         let row = self.newest_row();
-        let issued = row.iter().all(|value| value.is_finite()) || row.iter().all(|value| value.is_nan());
-        let learned = self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
+        let issued =
+            row.iter().all(|value| value.is_finite()) || row.iter().all(|value| value.is_nan());
+        let learned =
+            self.horizon.is_finite() && self.combinations.iter().all(Combination::is_finite);
         scored && issued && learned && self.base.is_finite()
     }
 

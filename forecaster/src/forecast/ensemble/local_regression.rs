@@ -1,5 +1,6 @@
-//! A regression among neighbors (local linear: Cleveland 1979, Fan 1993): what came after them is corrected for how they
-//! differ from now before its quantiles are read. On real traces that alone is 4 % better than their plain quantiles.
+//! A regression among neighbors (local linear: Cleveland 1979, Fan 1993): what came after them is
+//! corrected for how they differ from now before its quantiles are read. On real traces that alone
+//! is 4 % better than their plain quantiles.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16};
@@ -19,7 +20,8 @@ const LIFTED: f64 = 1e-12;
 /// Columns that are multiplied at a time.
 const TOGETHER: usize = 4;
 
-/// Neighbors, by column: how they differ from now, what they missed their forecast by, their weights.
+/// Neighbors, by column: how they differ from now, what they missed their forecast by, their
+/// weights.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LocalRegression {
     /// Differences; as long as `missed`.
@@ -48,15 +50,21 @@ impl LocalRegression {
                 let columns = std::array::from_fn(|k| column(j + k));
                 let sums = dots(simd, weights, Some(&off[i]), columns);
                 for (j, sum) in (j..).zip(sums) {
-                    let place = if j <= i { &mut equations.gram[j + 1][i + 1] } else { &mut equations.right[i + 1] };
+                    let place = if j <= i {
+                        &mut equations.gram[j + 1][i + 1]
+                    } else {
+                        &mut equations.right[i + 1]
+                    };
                     *place = f64::from(sum);
                 }
             }
         }
         for j in (0..COUNT).step_by(TOGETHER) {
-            let columns = std::array::from_fn(|k| off.get(j + k).map_or(&missed[..], |column| column));
+            let columns =
+                std::array::from_fn(|k| off.get(j + k).map_or(&missed[..], |column| column));
             for (j, sum) in (j..).zip(dots(simd, weights, None, columns)) {
-                let place = if j < COUNT { &mut equations.gram[0][j + 1] } else { &mut equations.right[0] };
+                let place =
+                    if j < COUNT { &mut equations.gram[0][j + 1] } else { &mut equations.right[0] };
                 *place = f64::from(sum);
             }
         }
@@ -76,8 +84,8 @@ impl LocalRegression {
     }
 }
 
-/// Normal equations, by column; of the symmetric side the lower half counts, and columns are longer than that needs be, for
-/// whole lanes.
+/// Normal equations, by column; of the symmetric side the lower half counts, and columns are longer
+/// than that needs be, for whole lanes.
 #[derive(Debug, Default)]
 struct Equations {
     gram: [[f64; LANES]; N],
@@ -114,15 +122,22 @@ impl Equations {
     }
 }
 
-/// Sums of products of weights, of a column `a` (where there is none, of ones) and of columns as long, whole lanes:
-/// together, so that additions need not wait for each other.
+/// Sums of products of weights, of a column `a` (where there is none, of ones) and of columns as
+/// long, whole lanes: together, so that additions need not wait for each other.
 #[inline(always)]
-fn dots<S: Simd>(simd: S, weights: &[f32], a: Option<&[f32]>, columns: [&[f32]; TOGETHER]) -> [f32; TOGETHER] {
+fn dots<S: Simd>(
+    simd: S,
+    weights: &[f32],
+    a: Option<&[f32]>,
+    columns: [&[f32]; TOGETHER],
+) -> [f32; TOGETHER] {
     let mut sums = [f32x16::splat(simd, 0.0); TOGETHER];
     let (weights, a) = (weights.as_chunks::<LANES>().0, a.map(|a| a.as_chunks::<LANES>().0));
     let [first, second, third, fourth] = columns.map(|column| column.as_chunks::<LANES>().0);
     let columns = first.iter().zip(second).zip(third).zip(fourth);
-    for (i, (weights, (((first, second), third), fourth))) in weights.iter().zip(columns).enumerate() {
+    for (i, (weights, (((first, second), third), fourth))) in
+        weights.iter().zip(columns).enumerate()
+    {
         let mut weights = f32x16::load_array_ref(simd, weights);
         if let Some(a) = a {
             weights *= f32x16::load_array_ref(simd, &a[i]);
@@ -157,7 +172,11 @@ mod tests {
         dispatch!(Level::new(), simd => local.correct(simd, weights));
     }
 
-    fn of(n: usize, off: impl Fn(usize, usize) -> f32, missed: impl Fn(usize) -> f32) -> LocalRegression {
+    fn of(
+        n: usize,
+        off: impl Fn(usize, usize) -> f32,
+        missed: impl Fn(usize) -> f32,
+    ) -> LocalRegression {
         let off = std::array::from_fn(|k| (0..n).map(|i| off(i, k)).collect());
         LocalRegression { off, missed: (0..n).map(missed).collect(), ..LocalRegression::default() }
     }
@@ -177,13 +196,19 @@ mod tests {
     fn each_difference_has_its_own_slope_and_light_neighbours_count_little() {
         let off = |i: usize, k: usize| ((i * (3 * k + 5) * 7919) % 101) as f32 / 101.0 - 0.5;
         let strange = |i: usize| i.is_multiple_of(5);
-        let mut local = of(600, off, |i| if strange(i) { 40.0 } else { off(i, 3) - 2.0 * off(i, 9) });
+        let mut local =
+            of(600, off, |i| if strange(i) { 40.0 } else { off(i, 3) - 2.0 * off(i, 9) });
         let before = local.missed.clone();
         let weights: Vec<f32> = (0..600).map(|i| if strange(i) { 1e-6 } else { 1.0 }).collect();
         correct(&mut local, &weights);
         // A slope is shrunk by a third.
         for i in (0..600).filter(|i| !strange(*i)) {
-            assert!((local.missed[i] - before[i] / 3.0).abs() < 0.2, "{} {}", local.missed[i], before[i]);
+            assert!(
+                (local.missed[i] - before[i] / 3.0).abs() < 0.2,
+                "{} {}",
+                local.missed[i],
+                before[i]
+            );
         }
     }
 

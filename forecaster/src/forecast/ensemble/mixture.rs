@@ -1,5 +1,5 @@
-//! A mixture of the point forecasts at a lead: least squares on forecasts as issued, shrunk towards the mean of the
-//! smoothers' and the ridge's.
+//! A mixture of the point forecasts at a lead: least squares on forecasts as issued, shrunk towards
+//! the mean of the smoothers' and the ridge's.
 
 use nalgebra::{Cholesky, Matrix4, Vector4};
 
@@ -35,7 +35,8 @@ impl Mixture {
 }
 
 impl Sums {
-    /// One bucket: what the sources forecast, what came, the size of error expected then, its weight.
+    /// One bucket: what the sources forecast, what came, the size of error expected then, its
+    /// weight.
     pub(super) fn add(&mut self, forecasts: [f32; SOURCES], came: f32, size: f32, weight: f64) {
         let average = Mixture::default().of(forecasts);
         let size = size.max(1e-4);

@@ -1,4 +1,5 @@
-//! Many forecasters of one series, weighted by what they have missed by: incremental, from hours of history to months.
+//! Many forecasters of one series, weighted by what they have missed by: incremental, from hours of
+//! history to months.
 
 mod base;
 mod column;
@@ -39,8 +40,8 @@ use state::{Share, State};
 #[derive(Debug, Clone)]
 pub struct Spec {
     /// How far ahead, each > 0; a lead counts from the start of the newest bucket, in whole buckets
-    /// (at least one, at most [`MAX_LEAD_BUCKETS`]: a longer one is cut off). The forecast's grid ends
-    /// with the longest of them: add what is to be held to it.
+    /// (at least one, at most [`MAX_LEAD_BUCKETS`]: a longer one is cut off). The forecast's grid
+    /// ends with the longest of them: add what is to be held to it.
     pub leads: Vec<SignedDuration>,
     /// Quantiles, ascending within (0, 1).
     pub quantiles: Vec<f64>,
@@ -48,7 +49,8 @@ pub struct Spec {
     pub calendar: Calendar,
 }
 
-/// What an ensemble says at its own leads, for another one to make a whole forecast of: [`Ensemble::forecast_with`].
+/// What an ensemble says at its own leads, for another one to make a whole forecast of:
+/// [`Ensemble::forecast_with`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Exact {
     /// Buckets that it knows.
@@ -57,17 +59,19 @@ pub struct Exact {
     rows: Vec<(usize, Vec<f32>)>,
 }
 
-/// Forecasters of one series and what they are worth. Knows everything up to the last pushed bucket, nothing after it.
+/// Forecasters of one series and what they are worth. Knows everything up to the last pushed
+/// bucket, nothing after it.
 ///
-/// **From when on there is a forecast.** At a lead of `h` buckets, once 20 pairs of observed buckets
-/// lie `h` apart: after 20 + `h` buckets without a gap. From then on there is one after every
-/// bucket that the caller asks for, with these exceptions:
+/// **From when on there is a forecast.** At a lead of `h` buckets, once 20 pairs of observed
+/// buckets lie `h` apart: after 20 + `h` buckets without a gap. From then on there is one after
+/// every bucket that the caller asks for, with these exceptions:
 /// - Nothing was observed for more than a day: [`NoForecast::Stale`], or [`NoForecast::CutOff`].
 /// - Gaps leave fewer than 20 such pairs among the buckets that are looked at, which are the last 7
 ///   days of minutes, 21 days of five minutes, 180 days of hours: [`NoForecast::TooSparse`].
 ///
-/// A first bucket of more than ten times all before it is doubted: it counts as a gap. The origin of
-/// a forecast is always the end of the newest bucket. [`Ensemble::missing`] says why there is none.
+/// A first bucket of more than ten times all before it is doubted: it counts as a gap. The origin
+/// of a forecast is always the end of the newest bucket. [`Ensemble::missing`] says why there is
+/// none.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     start: Timestamp,
@@ -75,7 +79,8 @@ pub struct Ensemble {
     spec: Spec,
     share: Share,
     state: State,
-    /// Demand as pushed, for a new beginning when the unit turns out to be wrong; NaN = gap, negative = cut off there.
+    /// Demand as pushed, for a new beginning when the unit turns out to be wrong; NaN = gap,
+    /// negative = cut off there.
     raw: Column<f32>,
     observed: usize,
     sum: f64,
@@ -87,8 +92,8 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// An ensemble that has seen nothing yet; the first bucket pushed starts at `start`, each lasts `step` (whole
-    /// seconds; seasons are learned where it divides a day).
+    /// An ensemble that has seen nothing yet; the first bucket pushed starts at `start`, each lasts
+    /// `step` (whole seconds; seasons are learned where it divides a day).
     pub fn new(start: Timestamp, step: SignedDuration, spec: Spec) -> Self {
         let step = step.max(SignedDuration::from_secs(1));
         let share = Share::ALL;
@@ -117,39 +122,44 @@ impl Ensemble {
         self
     }
 
-    /// Members speak and are judged from this bucket on only, so that there is no forecast before it. What lies weeks before
-    /// the first forecast that is wanted need not be judged, and that is most of the work.
+    /// Members speak and are judged from this bucket on only, so that there is no forecast before
+    /// it. What lies weeks before the first forecast that is wanted need not be judged, and that is
+    /// most of the work.
     pub fn judging_from(mut self, bucket: usize) -> Self {
         self.schedule.from = bucket;
         self
     }
 
-    /// Before bucket `until`, members speak only once in `every` buckets (at least 1; there is no forecast in between), and
-    /// what they say then counts for all of those. For a history of which only the last forecasts are wanted: its cost
-    /// falls by nearly as much. On 14 real traces, one in 5 but for the last three days costs .02 % of the weighted
-    /// quantile loss of what follows; but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
+    /// Before bucket `until`, members speak only once in `every` buckets (at least 1; there is no
+    /// forecast in between), and what they say then counts for all of those. For a history of which
+    /// only the last forecasts are wanted: its cost falls by nearly as much. On 14 real traces, one
+    /// in 5 but for the last three days costs .02 % of the weighted quantile loss of what follows;
+    /// but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
     pub fn judging_every(mut self, every: usize, until: usize) -> Self {
         (self.schedule.every, self.schedule.until) = (every.max(1), until);
         self
     }
 
-    /// For every `of`th lead of the [`Spec`] alone, from the `n`th on (both count from 0), before anything is pushed. Leads
-    /// learn nothing from each other and take far longer than what they have in common: on threads of their own, ensembles
-    /// with all shares say together what one would, to the last bit. [`Self::forecast_with`] of any of them, or of one without
-    /// a lead, puts it together.
+    /// For every `of`th lead of the [`Spec`] alone, from the `n`th on (both count from 0), before
+    /// anything is pushed. Leads learn nothing from each other and take far longer than what they
+    /// have in common: on threads of their own, ensembles with all shares say together what one
+    /// would, to the last bit. [`Self::forecast_with`] of any of them, or of one without a lead,
+    /// puts it together.
     pub fn share(mut self, n: usize, of: usize) -> Self {
         self.share = Share { n, of: of.max(1) };
         self.state = State::new(self.start, self.step, &self.spec, self.share, 1.0);
         self
     }
 
-    /// The next bucket: a value ≥ 0, or NaN for a gap. What is negative or infinite counts as a gap.
+    /// The next bucket: a value ≥ 0, or NaN for a gap. What is negative or infinite counts as a
+    /// gap.
     pub fn push(&mut self, value: f64) {
         let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
         self.take(value as f32);
     }
 
-    /// The next bucket where demand was cut off by a limit: at least `value`. It is not learned as a trough.
+    /// The next bucket where demand was cut off by a limit: at least `value`. It is not learned as
+    /// a trough.
     pub fn push_saturated(&mut self, value: f64) {
         let value = if value.is_finite() && value >= 0.0 { value.min(LARGEST) } else { f64::NAN };
         self.take(-value as f32);
@@ -161,7 +171,8 @@ impl Ensemble {
         if value >= 0.0 {
             self.observed += 1;
             let mean = self.sum / self.observed as f64;
-            let most = if self.sum > 0.0 && self.observed > 8 { WILD * mean } else { f64::INFINITY };
+            let most =
+                if self.sum > 0.0 && self.observed > 8 { WILD * mean } else { f64::INFINITY };
             self.sum += f64::from(value).min(most);
         }
         if self.observed >= self.check_unit && self.sum > 0.0 {
@@ -177,7 +188,11 @@ impl Ensemble {
             self.refit();
         }
         self.state.issue(self.schedule.is_scored(self.state.len() - 1));
-        debug_assert!(self.state.is_finite(), "bucket {} left what is no number", self.raw.end() - 1);
+        debug_assert!(
+            self.state.is_finite(),
+            "bucket {} left what is no number",
+            self.raw.end() - 1
+        );
     }
 
     /// Replays what is kept with a better unit, where the present one is off by `factor`.
@@ -234,23 +249,27 @@ impl Ensemble {
         }
     }
 
-    /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at the leads, in between
-    /// by the shape of the season; NaN after the last lead for which the history suffices
-    /// ([`Self::missing`]). What is not NaN is ≥ 0 and at most 1.1 times the largest value of the
-    /// history that is kept, a month at least (plus a tenth of the mean).
+    /// Quantiles of every bucket from the end of the last one pushed to the longest lead: exact at
+    /// the leads, in between by the shape of the season; NaN after the last lead for which the
+    /// history suffices ([`Self::missing`]). What is not NaN is ≥ 0 and at most 1.1 times the
+    /// largest value of the history that is kept, a month at least (plus a tenth of the mean).
     pub fn forecast(&self) -> Result<Forecast, NoForecast> {
         self.forecast_with([])
     }
 
     /// What it says at its own leads; nothing while it is too young.
     pub fn exact(&self) -> Exact {
-        let rows = self.state.exact().into_iter().map(|(steps, row)| (steps, row.to_vec())).collect();
+        let rows =
+            self.state.exact().into_iter().map(|(steps, row)| (steps, row.to_vec())).collect();
         Exact { end: self.raw.end(), rows }
     }
 
-    /// The same as [`Self::forecast`], with leads of which other ensembles with the same [`Spec`] know after the same
-    /// buckets; what comes of others is left out.
-    pub fn forecast_with<'a>(&self, others: impl IntoIterator<Item = &'a Exact>) -> Result<Forecast, NoForecast> {
+    /// The same as [`Self::forecast`], with leads of which other ensembles with the same [`Spec`]
+    /// know after the same buckets; what comes of others is left out.
+    pub fn forecast_with<'a>(
+        &self,
+        others: impl IntoIterator<Item = &'a Exact>,
+    ) -> Result<Forecast, NoForecast> {
         let shortest = self.spec.leads.iter().min().copied();
         let Some(shortest) = shortest.filter(|_| !self.spec.quantiles.is_empty()) else {
             return Err(NoForecast::NothingAsked);
@@ -259,7 +278,8 @@ impl Ensemble {
             return Err(stale);
         }
         let same = others.into_iter().filter(|exact| exact.end == self.raw.end());
-        let known = same.flat_map(|exact| exact.rows.iter().map(|(steps, row)| (*steps, row.as_slice())));
+        let known =
+            same.flat_map(|exact| exact.rows.iter().map(|(steps, row)| (*steps, row.as_slice())));
         match self.state.grid(known) {
             Some(rows) => {
                 let origin = self.instant(self.raw.end());
@@ -302,15 +322,21 @@ impl Ensemble {
         }
         let gap = i64::try_from(unobserved).unwrap_or(i64::MAX).saturating_mul(self.step.as_secs());
         let gap = SignedDuration::from_secs(gap);
-        Some(if self.state.cut_off() { NoForecast::CutOff { gap } } else { NoForecast::Stale { gap } })
+        Some(if self.state.cut_off() {
+            NoForecast::CutOff { gap }
+        } else {
+            NoForecast::Stale { gap }
+        })
     }
 
-    /// What each forecaster is worth and how well the whole has done lately, at the leads of its share.
+    /// What each forecaster is worth and how well the whole has done lately, at the leads of its
+    /// share.
     pub fn report(&self) -> Report {
         self.state.report(&self.spec, self.share)
     }
 
-    /// What each member says now at each lead of the [`Spec`]: its name and its quantiles, in demand's unit.
+    /// What each member says now at each lead of the [`Spec`]: its name and its quantiles, in
+    /// demand's unit.
     pub fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
         self.state.members()
     }

@@ -1,5 +1,5 @@
-//! The nearest of some moments, by age: columns are read in their order. Distances are counted against a bound that is
-//! narrowed until few are left between.
+//! The nearest of some moments, by age: columns are read in their order. Distances are counted
+//! against a bound that is narrowed until few are left between.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, dispatch, f32x16, i32x16, mask32x16, u32x16};
@@ -29,9 +29,14 @@ impl Neighbors {
         self.distances.push(distance);
     }
 
-    /// Takes as many as `write` says that it wrote, at most `most`, instead; it may write [`SLACK`] rows more.
+    /// Takes as many as `write` says that it wrote, at most `most`, instead; it may write [`SLACK`]
+    /// rows more.
     #[inline(always)]
-    pub(super) fn fill(&mut self, most: usize, write: impl FnOnce(&mut [u32], &mut [f32]) -> usize) {
+    pub(super) fn fill(
+        &mut self,
+        most: usize,
+        write: impl FnOnce(&mut [u32], &mut [f32]) -> usize,
+    ) {
         self.buckets.resize(most + SLACK, 0);
         self.distances.resize(most + SLACK, 0.0);
         let kept = write(&mut self.buckets, &mut self.distances);
@@ -40,7 +45,14 @@ impl Neighbors {
     }
 
     /// Takes the `k` nearest of `other` instead. The squared distance of the farthest.
-    fn take(&mut self, processor: Processor, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
+    fn take(
+        &mut self,
+        processor: Processor,
+        other: &Self,
+        k: usize,
+        guess: f32,
+        between: &mut Vec<u64>,
+    ) -> f32 {
         if other.len() <= k {
             self.copy(other);
             return other.distances.iter().fold(0.0, |a, b| if *b > a { *b } else { a });
@@ -49,14 +61,22 @@ impl Neighbors {
     }
 
     #[inline(always)]
-    fn take_nearest<S: Simd>(&mut self, simd: S, other: &Self, k: usize, guess: f32, between: &mut Vec<u64>) -> f32 {
+    fn take_nearest<S: Simd>(
+        &mut self,
+        simd: S,
+        other: &Self,
+        k: usize,
+        guess: f32,
+        between: &mut Vec<u64>,
+    ) -> f32 {
         let last = nth(simd, other, k, guess, between);
         self.fill(other.len(), |buckets, distances| {
             let mut kept = 0;
             let (whole, rest) = other.buckets.as_chunks::<LANES>();
             let (their, last_distances) = other.distances.as_chunks::<LANES>();
             for (these, their) in whole.iter().zip(their) {
-                let these = (u32x16::load_array_ref(simd, these), f32x16::load_array_ref(simd, their));
+                let these =
+                    (u32x16::load_array_ref(simd, these), f32x16::load_array_ref(simd, their));
                 kept += pack(these, within(these, last), (buckets, distances), kept);
             }
             for (bucket, distance) in rest.iter().zip(last_distances) {
@@ -109,9 +129,15 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. Its squared distance, `None` if
-    /// there are fewer.
-    pub(super) fn select(&mut self, processor: Processor, found: &Neighbors, k: usize, guess: f32) -> Option<f32> {
+    /// Takes the `k` nearest of `found` (by age); the farthest is expected about at `guess`. Its
+    /// squared distance, `None` if there are fewer.
+    pub(super) fn select(
+        &mut self,
+        processor: Processor,
+        found: &Neighbors,
+        k: usize,
+        guess: f32,
+    ) -> Option<f32> {
         self.few_k = None;
         self.farthest = self.all.take(processor, found, k, guess, &mut self.between);
         Some(self.farthest).filter(|_| found.len() >= k && k > 0)
@@ -142,7 +168,9 @@ fn count<S: Simd>(simd: S, distances: &[f32], bound: f32) -> usize {
     let none = i32x16::splat(simd, 0);
     let mut counts = none;
     for distances in whole {
-        counts += f32x16::load_array_ref(simd, distances).simd_lt(bound).select(i32x16::splat(simd, 1), none);
+        counts += f32x16::load_array_ref(simd, distances)
+            .simd_lt(bound)
+            .select(i32x16::splat(simd, 1), none);
     }
     let mut all = total(counts) as usize;
     for distance in rest {
@@ -166,7 +194,8 @@ fn least_above<S: Simd>(simd: S, distances: &[f32]) -> f32 {
     most.next_up()
 }
 
-/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing; it is looked for at `guess` first.
+/// The `k`th nearest (0 < `k` ≤ as many as there are), by narrowing; it is looked for at `guess`
+/// first.
 #[inline(always)]
 fn nth<S: Simd>(simd: S, found: &Neighbors, k: usize, guess: f32, between: &mut Vec<u64>) -> u64 {
     let distances = &found.distances;
@@ -206,15 +235,17 @@ fn nth<S: Simd>(simd: S, found: &Neighbors, k: usize, guess: f32, between: &mut 
             inside &= inside - 1;
         }
     }
-    for (i, distance) in (LANES * whole.len()..).zip(rest).filter(|(_, d)| (lower.0..upper.0).contains(d)) {
+    for (i, distance) in
+        (LANES * whole.len()..).zip(rest).filter(|(_, d)| (lower.0..upper.0).contains(d))
+    {
         take(i, *distance);
     }
     between.sort_unstable();
     between.get(k - lower.1 - 1).copied().unwrap_or_default()
 }
 
-/// A neighbor is expected within so many times the last farthest distance: in ten dimensions a little more distance
-/// holds several times as many.
+/// A neighbor is expected within so many times the last farthest distance: in ten dimensions a
+/// little more distance holds several times as many.
 const WIDER: f32 = 1.2;
 
 /// What a limit was [`expected`] after.
@@ -241,18 +272,31 @@ mod tests {
             for (kind, of) in kinds.into_iter().enumerate() {
                 let mut found = Neighbors::default();
                 (0..n).for_each(|i| found.push(i as u32 + 7, of(chance(i))));
-                let mut sorted: Vec<u64> =
-                    found.buckets.iter().zip(&found.distances).map(|(bucket, d)| order(*bucket, *d)).collect();
+                let mut sorted: Vec<u64> = found
+                    .buckets
+                    .iter()
+                    .zip(&found.distances)
+                    .map(|(bucket, d)| order(*bucket, *d))
+                    .collect();
                 sorted.sort_unstable();
                 let mut nearest = Nearest::default();
-                let farthest = nearest.select(processor, &found, 600, [0.0, 0.3, 9.0, f32::INFINITY][n % 4]);
+                let farthest =
+                    nearest.select(processor, &found, 600, [0.0, 0.3, 9.0, f32::INFINITY][n % 4]);
                 assert_eq!(farthest.is_some(), n >= 600);
                 for k in [250, 600, 120, 30, 200, 15, 1] {
                     let (moments, farthest) = nearest.of(processor, k);
                     let mut wanted = sorted[..k.min(n)].to_vec();
-                    assert_eq!(farthest.to_bits(), (wanted[wanted.len() - 1] >> 32) as u32, "{k} of {n}, {kind}");
+                    assert_eq!(
+                        farthest.to_bits(),
+                        (wanted[wanted.len() - 1] >> 32) as u32,
+                        "{k} of {n}, {kind}"
+                    );
                     wanted.sort_unstable_by_key(|one| one & u64::from(u32::MAX));
-                    let said = moments.buckets.iter().zip(&moments.distances).map(|(bucket, d)| order(*bucket, *d));
+                    let said = moments
+                        .buckets
+                        .iter()
+                        .zip(&moments.distances)
+                        .map(|(bucket, d)| order(*bucket, *d));
                     assert_eq!(said.collect::<Vec<_>>(), wanted, "{k} of {n}, {kind}");
                 }
             }

@@ -1,6 +1,6 @@
-//! Whatever the history was: from the documented minimum on there is a forecast, it begins where the
-//! newest bucket ends, it is finite, and a missing one has its true reason. The state checks itself
-//! at every push of a debug build.
+//! Whatever the history was: from the documented minimum on there is a forecast, it begins where
+//! the newest bucket ends, it is finite, and a missing one has its true reason. The state checks
+//! itself at every push of a debug build.
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -30,7 +30,8 @@ struct Watched {
     leads: Vec<usize>,
     ensemble: Ensemble,
     values: Vec<f64>,
-    /// Buckets that were observed and lie in the reach of the day before: none of them can be doubted.
+    /// Buckets that were observed and lie in the reach of the day before: none of them can be
+    /// doubted.
     sure: Vec<bool>,
     /// No forecast is asked for before this bucket.
     silent_until: usize,
@@ -50,7 +51,8 @@ impl Watched {
         Self { grain, start, leads, ensemble, values, sure, silent_until: 0 }
     }
 
-    /// A process that starts with the last `kept` buckets, as a service does: few of them are judged.
+    /// A process that starts with the last `kept` buckets, as a service does: few of them are
+    /// judged.
     fn restarted(&self, kept: usize) -> Self {
         let first = self.values.len().saturating_sub(kept);
         let start = self.start + SignedDuration::from_secs(self.grain.step_s * first as i64);
@@ -96,11 +98,15 @@ impl Watched {
         let missing: Vec<_> = asked.iter().map(|lead| self.ensemble.missing(*lead)).collect();
         for (i, lead) in self.leads.iter().enumerate() {
             let row = forecast.as_ref().ok().and_then(|forecast| forecast.values().get(lead - 1));
-            let known = row.is_some_and(|row| row.iter().all(|value| value.is_finite() && *value >= 0.0));
+            let known =
+                row.is_some_and(|row| row.iter().all(|value| value.is_finite() && *value >= 0.0));
             // A lead without one of its own is read on the way to the next one that has one.
             let expected = missing[i..].contains(&None);
             assert_eq!(known, expected, "after {end} buckets, {lead} ahead: {missing:?} {row:?}");
-            assert!(known || !self.suffices(*lead), "after {end} buckets, {lead} ahead: {missing:?}");
+            assert!(
+                known || !self.suffices(*lead),
+                "after {end} buckets, {lead} ahead: {missing:?}"
+            );
         }
         if let Err(none) = forecast {
             assert_eq!(Some(none), missing[0]);
@@ -137,15 +143,18 @@ fn two_years_of_six_hours_are_forecast_however_often_levels_change() {
 
 #[test]
 fn an_hour_then_a_night_without_anything_then_weeks() {
-    // The first day of a workload that sleeps at night; public reports tell of scalers that stay blind after it.
-    for (session, gap) in [(12, 24), (1, 130), (19, 19), (20, 40), (21, 280), (60, 250), (12, 600)] {
+    // The first day of a workload that sleeps at night; public reports tell of scalers that stay
+    // blind after it.
+    for (session, gap) in [(12, 24), (1, 130), (19, 19), (20, 40), (21, 280), (60, 250), (12, 600)]
+    {
         let mut watched = Watched::new(FIVE_MINUTES, Timestamp::UNIX_EPOCH, &[1, 3, 12]);
         let day = [5.0, f64::NAN, 5.0];
         for (value, buckets) in day.into_iter().zip([session, gap, 3 * 288]) {
             (0..buckets).for_each(|_| watched.push(value));
         }
         let forecast = watched.ensemble.forecast().unwrap();
-        let off = forecast.values().iter().flatten().map(|value| (value - 5.0).abs()).fold(0.0, f64::max);
+        let off =
+            forecast.values().iter().flatten().map(|value| (value - 5.0).abs()).fold(0.0, f64::max);
         assert!(off < 1e-3, "{session} buckets, {gap} without: off by {off}");
     }
 }
@@ -269,7 +278,8 @@ fn stretch() -> impl Strategy<Value = Stretch> {
 
 /// A grain, and how many of its buckets are cheap to look at.
 fn grain() -> impl Strategy<Value = (Grain, usize)> {
-    let grains = [(FIVE_MINUTES, 700), (HALF_HOURS, 700), (HOURS, 1200), (SIX_HOURS, 2500), (DAYS, 2500)];
+    let grains =
+        [(FIVE_MINUTES, 700), (HALF_HOURS, 700), (HOURS, 1200), (SIX_HOURS, 2500), (DAYS, 2500)];
     prop::sample::select(grains.to_vec())
 }
 

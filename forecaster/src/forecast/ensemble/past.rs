@@ -15,8 +15,8 @@ use super::quantile::Reader;
 use super::simd::Processor;
 use crate::forecast::season::Season;
 
-/// With fewer pairs of observed buckets a lead apart nothing is predicted. With fewer neighbors in its
-/// own space, a member takes the nearest by forecast.
+/// With fewer pairs of observed buckets a lead apart nothing is predicted. With fewer neighbors in
+/// its own space, a member takes the nearest by forecast.
 pub(super) const ENOUGH: usize = 20;
 
 /// Rows that are searched for moments like the newest: those of the last `window` for which it is
@@ -80,7 +80,8 @@ impl Scratch {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     from: Option<usize>,
-    /// Of the time of day: the distance of the targets' is the same, but where clocks change between.
+    /// Of the time of day: the distance of the targets' is the same, but where clocks change
+    /// between.
     clock: Vec<f32>,
     level: Vec<f32>,
 }
@@ -97,7 +98,12 @@ impl Past<'_> {
     }
 
     /// A key read `ahead` buckets later; none while it is not known now.
-    pub(super) fn shifted<'a>(&self, column: &'a Column<f32>, ahead: usize, scale: f32) -> Option<Key<'a>> {
+    pub(super) fn shifted<'a>(
+        &self,
+        column: &'a Column<f32>,
+        ahead: usize,
+        scale: f32,
+    ) -> Option<Key<'a>> {
         let now = column.get(self.t + ahead).filter(|now| now.is_finite())?;
         let rows = column.rows(self.rows.start + ahead..self.rows.end + ahead);
         (rows.len() == self.rows.len()).then_some(Key { rows, now, scale })
@@ -115,14 +121,22 @@ impl Past<'_> {
 
     /// What is known of the distances of rows up to now, by weights of the time of day and of the
     /// level; gaps are infinitely far.
-    pub(super) fn known<'a>(&'a self, (clock, level): (f32, f32), known: &'a mut Known) -> Option<[knn::Known<'a>; 3]> {
+    pub(super) fn known<'a>(
+        &'a self,
+        (clock, level): (f32, f32),
+        known: &'a mut Known,
+    ) -> Option<[knn::Known<'a>; 3]> {
         let (features, rows) = (self.view.features, self.rows.start..self.t + 1);
         if known.from.is_none_or(|from| from > rows.start) {
             known.from = Some(rows.start);
-            let (sine, cosine, z) = (features.sine.get(self.t)?, features.cosine.get(self.t)?, features.z.get(self.t)?);
-            let angles = features.sine.rows(rows.clone()).iter().zip(features.cosine.rows(rows.clone()));
+            let (sine, cosine, z) =
+                (features.sine.get(self.t)?, features.cosine.get(self.t)?, features.z.get(self.t)?);
+            let angles =
+                features.sine.rows(rows.clone()).iter().zip(features.cosine.rows(rows.clone()));
             known.clock.clear();
-            known.clock.extend(angles.map(|(s, c)| (s - sine) * (s - sine) + (c - cosine) * (c - cosine)));
+            known
+                .clock
+                .extend(angles.map(|(s, c)| (s - sine) * (s - sine) + (c - cosine) * (c - cosine)));
             known.level.clear();
             known.level.extend(features.z.rows(rows.clone()).iter().map(|x| (x - z) * (x - z)));
         }
@@ -133,8 +147,8 @@ impl Past<'_> {
     }
 
     /// Measures the distances of all rows up to now along the keys that leads of a `kind` have in
-    /// common (as differences from `less`, if given), the time of day and the level, by their weights.
-    /// The first lead of the kind does it for all.
+    /// common (as differences from `less`, if given), the time of day and the level, by their
+    /// weights. The first lead of the kind does it for all.
     pub(super) fn measure<const K: usize>(
         &self,
         kind: usize,
@@ -170,8 +184,8 @@ impl Past<'_> {
         *limit = farthest.map_or(Limit::default(), |farthest| common.limit(farthest));
     }
 
-    /// Selects the nearest of what was found as the neighbors that are read. The squared distance of
-    /// the farthest; `None` if there are fewer.
+    /// Selects the nearest of what was found as the neighbors that are read. The squared distance
+    /// of the farthest; `None` if there are fewer.
     pub(super) fn select(&self, k: usize, guess: f32, scratch: &mut Scratch) -> Option<f32> {
         scratch.nearest.select(scratch.processor, &scratch.found, k, guess)
     }
@@ -182,17 +196,30 @@ impl Past<'_> {
     }
 
     /// Weights of neighbors: near and young ones count more.
-    pub(super) fn weigh(&self, buckets: &[u32], distances: &[f32], farthest: f32, out: &mut Vec<f32>) {
+    pub(super) fn weigh(
+        &self,
+        buckets: &[u32],
+        distances: &[f32],
+        farthest: f32,
+        out: &mut Vec<f32>,
+    ) {
         let scale = 1.0 / farthest.max(1e-9);
         out.clear();
         out.extend(buckets.iter().zip(distances).map(|(bucket, distance)| {
             let near = 1.0 - distance * scale;
-            (if near > 0.0 { near } else { 0.0 } + 0.05) * self.fading.after(self.t - *bucket as usize)
+            (if near > 0.0 { near } else { 0.0 } + 0.05)
+                * self.fading.after(self.t - *bucket as usize)
         }));
     }
 
     /// Quantiles of what came after the `k` nearest, or of base(now) + what came − base(then).
-    pub(super) fn read(&self, k: usize, base: Option<&Column<f32>>, scratch: &mut Scratch, out: &mut Vec<f32>) {
+    pub(super) fn read(
+        &self,
+        k: usize,
+        base: Option<&Column<f32>>,
+        scratch: &mut Scratch,
+        out: &mut Vec<f32>,
+    ) {
         let Scratch { processor, nearest, weights, values, reader, .. } = scratch;
         let (Neighbors { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
@@ -210,6 +237,7 @@ impl Past<'_> {
 
 /// Reads a column `ahead` of buckets.
 fn rows(column: &Column<f32>, ahead: usize) -> impl Fn(u32) -> f32 + Copy {
-    let (rows, moved) = (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
+    let (rows, moved) =
+        (column.rows(column.first()..column.end()), ahead.wrapping_sub(column.first()));
     move |bucket| rows.get((bucket as usize).wrapping_add(moved)).copied().unwrap_or(0.0)
 }

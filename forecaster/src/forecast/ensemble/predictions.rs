@@ -46,7 +46,11 @@ impl Layout {
     }
 
     /// What every prediction of a row says for its quantile `i`, by [`Self::labels`].
-    pub(super) fn quantile<'a>(&self, row: &'a [f32], i: usize) -> impl Iterator<Item = f64> + use<'a> {
+    pub(super) fn quantile<'a>(
+        &self,
+        row: &'a [f32],
+        i: usize,
+    ) -> impl Iterator<Item = f64> + use<'a> {
         let predictions = row.get(..self.labels.len() * self.quantiles).unwrap_or_default();
         predictions.iter().skip(i).step_by(self.quantiles).map(|value| f64::from(*value))
     }
@@ -57,7 +61,10 @@ impl Layout {
     }
 
     /// Each prediction of a row with its name.
-    pub(super) fn named<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = (&'static str, &'a [f32])> {
+    pub(super) fn named<'a>(
+        &'a self,
+        row: &'a [f32],
+    ) -> impl Iterator<Item = (&'static str, &'a [f32])> {
         self.labels.iter().map(|label| label.name).zip(row.chunks_exact(self.quantiles))
     }
 }
@@ -70,8 +77,8 @@ pub(super) struct Predictions<'a> {
 }
 
 impl Predictions<'_> {
-    /// Where the quantiles of the next prediction are appended. In debug builds `label` is held against
-    /// the layout, so that no prediction can be taken for another.
+    /// Where the quantiles of the next prediction are appended. In debug builds `label` is held
+    /// against the layout, so that no prediction can be taken for another.
     pub(super) fn next(&mut self, label: Label) -> &mut Vec<f32> {
         let place = self.values.len() / self.layout.quantiles;
         debug_assert_eq!(self.layout.labels.get(place), Some(&label), "prediction {place}");

@@ -5,7 +5,8 @@ use super::features::Features;
 use super::smoothers::BASELINES;
 use crate::forecast::season::{Kind, Season};
 
-/// What the same local time of earlier days and weeks says: row `g` uses demand up to bucket `g − reach` only.
+/// What the same local time of earlier days and weeks says: row `g` uses demand up to bucket `g −
+/// reach` only.
 #[derive(Debug, Clone)]
 pub(super) struct Profile {
     /// Buckets ahead for which it is known.
@@ -81,15 +82,20 @@ impl Profile {
             Kind::Holiday => {
                 // Like the last Sundays.
                 let date = season.instant(g).as_second() + i64::from(here.offset);
-                let sunday = usize::try_from((date.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0);
+                let sunday =
+                    usize::try_from((date.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0);
                 let days = (0..WEEKS + 1).map(|k| sunday + 7 * k).filter(|days| *days >= first);
                 let sundays = average(&mut days.take(WEEKS), None);
                 (sundays, sundays)
             }
             Kind::Event(_) => {
-                // Like the last ones of its name, however long ago; the first one like any other day.
+                // Like the last ones of its name, however long ago; the first one like any other
+                // day.
                 let last = features.kept() / season.per_day;
-                let same = average(&mut (first..=last).filter(|days| demand(*days, Some(here.kind)).is_some()), None);
+                let same = average(
+                    &mut (first..=last).filter(|days| demand(*days, Some(here.kind)).is_some()),
+                    None,
+                );
                 let other = |ordinary: Option<f32>| same.or(ordinary);
                 (other(by_days(Some(Kind::Ordinary))), other(by_weeks(Some(Kind::Ordinary))))
             }
@@ -102,7 +108,8 @@ impl Profile {
         }
     }
 
-    /// Baselines for the smoothers at bucket `g`: none, both, day, week; 0 while there is no profile.
+    /// Baselines for the smoothers at bucket `g`: none, both, day, week; 0 while there is no
+    /// profile.
     pub(super) fn baselines(&self, g: usize) -> [f32; BASELINES] {
         let of = |column: &Column<f32>| column.get(g).filter(|z| z.is_finite()).unwrap_or(0.0);
         [0.0, of(&self.both), of(&self.day), of(&self.week)]

@@ -10,7 +10,8 @@ use many::Many;
 /// So many values are sorted.
 const FEW: usize = 64;
 
-/// A value and its weight in one number that orders by value: sorting these takes a third of the time of sorting pairs.
+/// A value and its weight in one number that orders by value: sorting these takes a third of the
+/// time of sorting pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Weighted(u64);
 
@@ -40,8 +41,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights; values in any order,
-    /// as many as weights ≥ 0. NaN without values.
+    /// Weighted quantiles (`wanted` ascending), interpolated between the middles of the weights;
+    /// values in any order, as many as weights ≥ 0. NaN without values.
     pub(super) fn read(
         &mut self,
         processor: Processor,
@@ -55,7 +56,9 @@ impl Reader {
             return;
         }
         self.sorted.clear();
-        self.sorted.extend(values.iter().zip(weights).map(|(value, weight)| Weighted::new(*value, *weight)));
+        self.sorted.extend(
+            values.iter().zip(weights).map(|(value, weight)| Weighted::new(*value, *weight)),
+        );
         self.sorted.sort_unstable();
         walk(&self.sorted, wanted, weights.iter().sum(), out);
     }
@@ -73,7 +76,9 @@ fn walk(sorted: &[Weighted], wanted: &[f32], all: f32, out: &mut Vec<f32>) {
             let middle = under + 0.5 * weight;
             if middle >= q {
                 break match before {
-                    Some((place, low)) if middle > place => low + (value - low) * (q - place) / (middle - place),
+                    Some((place, low)) if middle > place => {
+                        low + (value - low) * (q - place) / (middle - place)
+                    }
                     _ => value,
                 };
             }
@@ -143,7 +148,8 @@ mod tests {
 
     #[test]
     fn many_equal_values_and_some_that_are_no_numbers_have_quantiles() {
-        let equal: Vec<f32> = (0..600).map(|i| if i % 3 == 0 { (i / 3) as f32 } else { 50.0 }).collect();
+        let equal: Vec<f32> =
+            (0..600).map(|i| if i % 3 == 0 { (i / 3) as f32 } else { 50.0 }).collect();
         assert_eq!(read(&equal, &[1.0; 600], &[0.3, 0.5]), [50.0, 50.0]);
         let mut values: Vec<f32> = (0..300).map(|i| i as f32).collect();
         (values[7], values[290]) = (f32::NAN, f32::NAN);

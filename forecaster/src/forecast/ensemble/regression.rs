@@ -12,7 +12,12 @@ const TOGETHER: usize = 4;
 
 impl Past<'_> {
     /// Quantiles of what came after the `k` nearest, corrected for how they differ from now.
-    pub(super) fn regress(&self, k: usize, scratch: &mut Scratch, out: &mut Vec<f32>) -> Option<()> {
+    pub(super) fn regress(
+        &self,
+        k: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<f32>,
+    ) -> Option<()> {
         let Scratch { processor, nearest, weights, values, ridges, local, reader, .. } = scratch;
         let (Neighbors { buckets, distances }, farthest) = nearest.of(*processor, k);
         self.weigh(buckets, distances, farthest, weights);
@@ -29,25 +34,43 @@ impl Past<'_> {
     }
 
     /// Reads at some buckets what they differ from now by, as it was then.
-    fn gather(&self, buckets: &[u32], local: &mut LocalRegression, middles: &mut Vec<f32>, ridge: &mut Vec<f32>) {
+    fn gather(
+        &self,
+        buckets: &[u32],
+        local: &mut LocalRegression,
+        middles: &mut Vec<f32>,
+        ridge: &mut Vec<f32>,
+    ) {
         let View { features, base, profile, lead, .. } = self.view;
         let LocalRegression {
-            off: [_, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size], missed, ..
+            off: [_, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size],
+            missed,
+            ..
         } = local;
-        let point = [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
+        let point =
+            [&base.mixed, &base.smoothers, &base.ridge, &base.season].map(|column| (column, 0));
         gather(point, buckets, [middles, smoothers, ridge, season]);
-        let levels = [&base.size, &features.z, &features.mean3, &features.mean_hour].map(|column| (column, 0));
+        let levels = [&base.size, &features.z, &features.mean3, &features.mean_hour]
+            .map(|column| (column, 0));
         gather(levels, buckets, [size, z, mean3, mean_hour]);
-        let others = [(&features.max_hour, 0), (&features.z, *lead), (&profile.day, *lead), (&profile.week, *lead)];
+        let others = [
+            (&features.max_hour, 0),
+            (&features.z, *lead),
+            (&profile.day, *lead),
+            (&profile.week, *lead),
+        ];
         gather(others, buckets, [max_hour, missed, day, week]);
     }
 
-    /// What a regression among neighbors corrects for: the forecast, and how far levels and seasons were from it.
+    /// What a regression among neighbors corrects for: the forecast, and how far levels and seasons
+    /// were from it.
     fn levels(&self, s: usize) -> Option<[f32; local_regression::COUNT]> {
         let View { features, base, profile, .. } = self.view;
         let middle = base.mixed.get(s)?;
         let ahead = s + self.view.lead;
-        let season = |column: &Column<f32>| column.get(ahead).filter(|z| z.is_finite()).map_or(0.0, |z| z - middle);
+        let season = |column: &Column<f32>| {
+            column.get(ahead).filter(|z| z.is_finite()).map_or(0.0, |z| z - middle)
+        };
         Some([
             middle,
             base.smoothers.get(s)? - base.ridge.get(s)?,
@@ -65,7 +88,12 @@ impl Past<'_> {
 
 /// From what was gathered to how it differs from `now`; what came, from what was forecast.
 #[inline(always)]
-fn differ(now: [f32; local_regression::COUNT], middles: &[f32], ridge: &[f32], local: &mut LocalRegression) {
+fn differ(
+    now: [f32; local_regression::COUNT],
+    middles: &[f32],
+    ridge: &[f32],
+    local: &mut LocalRegression,
+) {
     let LocalRegression {
         off: [forecast, smoothers, season, z, mean3, mean_hour, max_hour, day, week, size],
         missed,
@@ -89,11 +117,18 @@ fn differ(now: [f32; local_regression::COUNT], middles: &[f32], ridge: &[f32], l
 }
 
 /// Reads columns, each so many buckets ahead, at some buckets.
-fn gather(columns: [(&Column<f32>, usize); TOGETHER], buckets: &[u32], out: [&mut Vec<f32>; TOGETHER]) {
-    let columns = columns.map(|(column, ahead)| (column.rows(column.first()..column.end()), column.first(), ahead));
-    let first = columns.iter().map(|(_, first, ahead)| first.saturating_sub(*ahead)).max().unwrap_or(0);
-    let columns =
-        columns.map(|(rows, from, ahead)| rows.get((first + ahead).saturating_sub(from)..).unwrap_or_default());
+fn gather(
+    columns: [(&Column<f32>, usize); TOGETHER],
+    buckets: &[u32],
+    out: [&mut Vec<f32>; TOGETHER],
+) {
+    let columns = columns
+        .map(|(column, ahead)| (column.rows(column.first()..column.end()), column.first(), ahead));
+    let first =
+        columns.iter().map(|(_, first, ahead)| first.saturating_sub(*ahead)).max().unwrap_or(0);
+    let columns = columns.map(|(rows, from, ahead)| {
+        rows.get((first + ahead).saturating_sub(from)..).unwrap_or_default()
+    });
     let len = columns.iter().map(|rows| rows.len()).min().unwrap_or(0);
     // As long as the shortest, one by one: one look at a place is enough for all.
     let [a, b, c, d] = columns;

@@ -18,9 +18,11 @@ pub struct LeadReport {
     pub scored: usize,
     /// Quantiles, ascending.
     pub quantiles: Vec<f64>,
-    /// Recent share of buckets at or below each quantile, in [0, 1]; half-life a week. NaN before the first score.
+    /// Recent share of buckets at or below each quantile, in [0, 1]; half-life a week. NaN before
+    /// the first score.
     pub coverage: Vec<f64>,
-    /// Recent mean pinball loss of each quantile, in the demand's own unit; half-life a week. NaN before the first score.
+    /// Recent mean pinball loss of each quantile, in the demand's own unit; half-life a week. NaN
+    /// before the first score.
     pub pinball: Vec<f64>,
     /// What each member counts for, largest first.
     pub members: Vec<Weights>,

@@ -56,13 +56,21 @@ mod tests {
                         *loss += [0.5, 0.9, 0.95, 0.99].iter().zip(said).map(of).sum::<f64>();
                     }
                 }
-                assert!(!(2 * DAY..UNTIL).contains(&i) || some.forecast().is_ok() == i.is_multiple_of(5), "{i}");
+                assert!(
+                    !(2 * DAY..UNTIL).contains(&i)
+                        || some.forecast().is_ok() == i.is_multiple_of(5),
+                    "{i}"
+                );
             }
             assert!((losses[1] / losses[0] - 1.0).abs() < 0.02, "kind {kind}: {losses:?}");
             // They were scored as often as they spoke.
             let scored = |ensemble: &Ensemble| ensemble.report().leads[0].scored;
             let silent = (UNTIL - 2 * DAY) * 4 / 5;
-            assert!(scored(&all) - scored(&some) >= silent && scored(&some) > 9 * DAY, "{}", scored(&some));
+            assert!(
+                scored(&all) - scored(&some) >= silent && scored(&some) > 9 * DAY,
+                "{}",
+                scored(&some)
+            );
         }
     }
 

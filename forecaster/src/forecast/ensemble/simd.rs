@@ -1,5 +1,6 @@
-//! Sixteen numbers at a time, by the widest instructions that the processor has. Each lane is computed alike on all of them and
-//! sums have a fixed order, so that results are the same to the last bit.
+//! Sixteen numbers at a time, by the widest instructions that the processor has. Each lane is
+//! computed alike on all of them and sums have a fixed order, so that results are the same to the
+//! last bit.
 
 use std::ops::Add;
 
@@ -27,8 +28,8 @@ impl Processor {
 /// Room for vectors behind what is kept.
 pub(super) const SLACK: usize = LANES;
 
-/// Writes the lanes that are `taken`, in their order, to both columns from row `at` on; up to [`SLACK`] rows there are
-/// overwritten. How many.
+/// Writes the lanes that are `taken`, in their order, to both columns from row `at` on; up to
+/// [`SLACK`] rows there are overwritten. How many.
 #[inline(always)]
 pub(super) fn pack<S: Simd>(
     (buckets, distances): (u32x16<S>, f32x16<S>),
@@ -97,10 +98,16 @@ mod tests {
     fn processors() -> Vec<Processor> {
         let best = Level::new();
         #[cfg(target_arch = "x86_64")]
-        let lesser = [best.as_avx2().map(|simd| simd.level()), best.as_sse4_2().map(|simd| simd.level())];
+        let lesser =
+            [best.as_avx2().map(|simd| simd.level()), best.as_sse4_2().map(|simd| simd.level())];
         #[cfg(not(target_arch = "x86_64"))]
         let lesser: [Option<Level>; 0] = [];
-        [Some(best), Some(Level::baseline())].into_iter().chain(lesser).flatten().map(Processor).collect()
+        [Some(best), Some(Level::baseline())]
+            .into_iter()
+            .chain(lesser)
+            .flatten()
+            .map(Processor)
+            .collect()
     }
 
     #[test]
@@ -120,11 +127,18 @@ mod tests {
                 ensembles.iter_mut().for_each(|ensemble| ensemble.push(value));
                 if i % 5 == 0 && i > DAY {
                     let said = |ensemble: &Ensemble| {
-                        let members = ensemble.members().into_iter().flatten().flat_map(|(_, said)| said);
-                        (bits(&ensemble.forecast().unwrap()), members.map(f64::to_bits).collect::<Vec<_>>())
+                        let members =
+                            ensemble.members().into_iter().flatten().flat_map(|(_, said)| said);
+                        (
+                            bits(&ensemble.forecast().unwrap()),
+                            members.map(f64::to_bits).collect::<Vec<_>>(),
+                        )
                     };
                     let first = said(&ensembles[0]);
-                    assert!(ensembles.iter().all(|ensemble| said(ensemble) == first), "kind {kind} after {i}");
+                    assert!(
+                        ensembles.iter().all(|ensemble| said(ensemble) == first),
+                        "kind {kind} after {i}"
+                    );
                 }
             }
         }

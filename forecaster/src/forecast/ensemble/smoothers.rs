@@ -1,6 +1,7 @@
-//! A bank of a hundred small exponential smoothers (Holt 1957, Winters 1960, damped: Gardner & McKenzie 1985) on demand in
-//! log space, weighted by what each has missed by at a lead. One smoother with fitted constants is worse than many with
-//! fixed ones: constants that were best last month need not be tomorrow.
+//! A bank of a hundred small exponential smoothers (Holt 1957, Winters 1960, damped: Gardner &
+//! McKenzie 1985) on demand in log space, weighted by what each has missed by at a lead. One
+//! smoother with fitted constants is worse than many with fixed ones: constants that were best last
+//! month need not be tomorrow.
 
 use super::column::Column;
 
@@ -89,15 +90,16 @@ impl SmootherBank {
         }
     }
 
-    /// Forgets the level of smoothers on a baseline that has changed its nature (from nothing to a profile).
+    /// Forgets the level of smoothers on a baseline that has changed its nature (from nothing to a
+    /// profile).
     pub(super) fn renew(&mut self, baseline: usize) {
         if let Some(age) = self.age.get_mut(baseline) {
             *age = 0;
         }
     }
 
-    /// The next bucket: demand in log space (`None` = gap), the baselines for it, its slots of day and week. One that is not
-    /// `ordinary` moves levels, but is not learned as part of a season.
+    /// The next bucket: demand in log space (`None` = gap), the baselines for it, its slots of day
+    /// and week. One that is not `ordinary` moves levels, but is not learned as part of a season.
     pub(super) fn push(
         &mut self,
         z: Option<f32>,
@@ -107,15 +109,18 @@ impl SmootherBank {
         ordinary: bool,
     ) {
         let Some(z) = z else {
-            for ((level, trend), c) in self.level.iter_mut().zip(&mut self.trend).zip(&self.constants) {
+            for ((level, trend), c) in
+                self.level.iter_mut().zip(&mut self.trend).zip(&self.constants)
+            {
                 *trend *= c.phi;
                 *level += *trend;
             }
             self.gaps = self.gaps.saturating_add(1);
             return;
         };
-        // What was missed after a gap is the trend's over all of it (Wright 1986): as that of one bucket
-        // it would be corrected several times over, and where gaps come again and again, ever more.
+        // What was missed after a gap is the trend's over all of it (Wright 1986): as that of one
+        // bucket it would be corrected several times over, and where gaps come again and again,
+        // ever more.
         let per_step = 1.0 / (self.gaps as f32 + 1.0);
         self.gaps = 0;
         let per = PLAIN / BASELINES;
@@ -190,7 +195,14 @@ impl SmootherBank {
     }
 
     /// What each smoother says of the bucket `h` ahead, given the baselines and slots there.
-    fn ahead(&self, h: &Horizon, baselines: &[f32; BASELINES], day: usize, week: usize, out: &mut Vec<f32>) {
+    fn ahead(
+        &self,
+        h: &Horizon,
+        baselines: &[f32; BASELINES],
+        day: usize,
+        week: usize,
+        out: &mut Vec<f32>,
+    ) {
         out.clear();
         out.extend((0..ALL).map(|i| self.level[i] + self.trend[i] * h.reach[i]));
         for (of, baseline) in out[..PLAIN].chunks_exact_mut(PLAIN / BASELINES).zip(baselines) {
@@ -199,7 +211,9 @@ impl SmootherBank {
         for (value, season) in out[PLAIN..].iter_mut().zip(&self.day[day * SEASONAL..]) {
             *value += season;
         }
-        for (value, season) in out[PLAIN + SEASONAL - WEEKLY..].iter_mut().zip(&self.week[week * WEEKLY..]) {
+        for (value, season) in
+            out[PLAIN + SEASONAL - WEEKLY..].iter_mut().zip(&self.week[week * WEEKLY..])
+        {
             *value += season;
         }
     }
@@ -207,12 +221,15 @@ impl SmootherBank {
     /// Whether levels, trends and the seasons of the slot last learned are finite.
     pub(super) fn is_finite(&self) -> bool {
         let (day, week) = self.newest;
-        let slots = self.day[day * SEASONAL..][..SEASONAL].iter().chain(&self.week[week * WEEKLY..][..WEEKLY]);
+        let slots = self.day[day * SEASONAL..][..SEASONAL]
+            .iter()
+            .chain(&self.week[week * WEEKLY..][..WEEKLY]);
         self.level.iter().chain(&self.trend).chain(slots).all(|value| value.is_finite())
     }
 
     pub(super) fn bytes(&self) -> usize {
-        4 * (self.day.len() + self.week.len() + 2 * ALL) + 2 * (self.day_visits.len() + self.week_visits.len())
+        4 * (self.day.len() + self.week.len() + 2 * ALL)
+            + 2 * (self.day_visits.len() + self.week_visits.len())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Everything that follows from the buckets pushed, given the unit in which demand is taken to log space.
+//! Everything that follows from the buckets pushed, given the unit in which demand is taken to log
+//! space.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,8 +49,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Begins with the bucket at `start`, its row 0; `unit` > 0. All but the leads is the same whatever the share.
-    pub(super) fn new(start: Timestamp, step: SignedDuration, spec: &Spec, share: Share, unit: f64) -> Self {
+    /// Begins with the bucket at `start`, its row 0; `unit` > 0. All but the leads is the same
+    /// whatever the share.
+    pub(super) fn new(
+        start: Timestamp,
+        step: SignedDuration,
+        spec: &Spec,
+        share: Share,
+        unit: f64,
+    ) -> Self {
         let season = Season::new(start, step, spec.calendar.clone());
         let step_s = step.as_secs().max(1);
         let steps: Vec<usize> = spec.leads.iter().map(|lead| steps(*lead, step)).collect();
@@ -60,7 +68,11 @@ impl State {
         let day = season.per_day - usize::from(features.smoothed()).min(season.per_day - 1);
         let short = steps.iter().copied().filter(|steps| *steps <= day).max();
         let reaches = [short, (longest > day).then_some(longest)];
-        let profiles = reaches.into_iter().flatten().map(|reach| Profile::new(reach, &features, &season)).collect();
+        let profiles = reaches
+            .into_iter()
+            .flatten()
+            .map(|reach| Profile::new(reach, &features, &season))
+            .collect();
         let bank = SmootherBank::new(season.per_day);
         let lead = |steps: &usize| Lead::new(*steps, window, &spec.quantiles, &bank, &season);
         // Without a quantile nothing can be asked of a lead.
@@ -90,7 +102,8 @@ impl State {
     pub(super) fn push(&mut self, value: f32, schedule: &ScoringSchedule) {
         let t = self.features.len();
         let seen = value >= 0.0;
-        let season = self.profiles.first().and_then(|profile| profile.both.get(t)).filter(|z| z.is_finite());
+        let season =
+            self.profiles.first().and_then(|profile| profile.both.get(t)).filter(|z| z.is_finite());
         let z = if seen {
             let y = f64::from(value);
             (self.unobserved, self.saturated) = (0, 0);
@@ -102,7 +115,8 @@ impl State {
             self.saturated += usize::from(value < 0.0);
             let hours = self.unobserved as f32 / self.season.buckets(3 * 3600) as f32;
             let last = t.checked_sub(1).and_then(|i| self.features.mean3.get(i)).unwrap_or(0.0);
-            let filled = season.map_or(last, |season| (season + self.deviation * (-hours).exp2()).max(0.0));
+            let filled =
+                season.map_or(last, |season| (season + self.deviation * (-hours).exp2()).max(0.0));
             if value < 0.0 { self.features.log(f64::from(-value)).max(filled) } else { filled }
         };
         let learned = seen && self.doubt.believes(t, z, self.season.per_day);
@@ -120,11 +134,21 @@ impl State {
             let mean = self.sum / self.observed as f64;
             let mean = if mean > 0.0 { mean } else { 1.0 };
             for lead in &mut self.leads {
-                lead.learn(t, f64::from(value), z, mean, schedule.weight(t.saturating_sub(lead.steps)));
+                lead.learn(
+                    t,
+                    f64::from(value),
+                    z,
+                    mean,
+                    schedule.weight(t.saturating_sub(lead.steps)),
+                );
             }
         }
-        let baselines = self.profiles.first().map_or([0.0; BASELINES], |profile| profile.baselines(t));
-        if season.is_some() && t.checked_sub(1).and_then(|i| self.profiles.first()?.both.get(i)).is_none_or(f32::is_nan)
+        let baselines =
+            self.profiles.first().map_or([0.0; BASELINES], |profile| profile.baselines(t));
+        if season.is_some()
+            && t.checked_sub(1)
+                .and_then(|i| self.profiles.first()?.both.get(i))
+                .is_none_or(f32::is_nan)
         {
             (1..BASELINES).for_each(|baseline| self.bank.renew(baseline));
         }
@@ -170,13 +194,18 @@ impl State {
 
     /// The newest rows of the leads that have one, ascending.
     pub(super) fn exact(&self) -> Vec<(usize, &[f32])> {
-        let mut rows: Vec<_> = self.leads.iter().filter_map(|lead| Some((lead.steps, lead.newest()?))).collect();
+        let mut rows: Vec<_> =
+            self.leads.iter().filter_map(|lead| Some((lead.steps, lead.newest()?))).collect();
         rows.sort_by_key(|(steps, _)| *steps);
         rows
     }
 
-    /// Rows of quantiles for every bucket up to the longest lead, `others` among them; `None` while too young for any.
-    pub(super) fn grid<'a>(&'a self, others: impl Iterator<Item = (usize, &'a [f32])>) -> Option<Vec<Vec<f64>>> {
+    /// Rows of quantiles for every bucket up to the longest lead, `others` among them; `None` while
+    /// too young for any.
+    pub(super) fn grid<'a>(
+        &'a self,
+        others: impl Iterator<Item = (usize, &'a [f32])>,
+    ) -> Option<Vec<Vec<f64>>> {
         let t = self.features.len().checked_sub(1)?;
         let mut known = self.exact();
         known.extend(others);
@@ -190,17 +219,27 @@ impl State {
             profile.both.get(t + h).filter(|z| z.is_finite())
         };
         let cap = lead::most(self.largest, &self.features);
-        Some(grid::between(&known, self.features.z.get(t)?, self.longest, cap, &self.features, season))
+        Some(grid::between(
+            &known,
+            self.features.z.get(t)?,
+            self.longest,
+            cap,
+            &self.features,
+            season,
+        ))
     }
 
     pub(super) fn report(&self, spec: &Spec, share: Share) -> Report {
         let asked = spec.leads.iter().skip(share.n).step_by(share.of);
-        Report { leads: self.leads.iter().zip(asked).map(|(lead, asked)| lead.report(*asked)).collect() }
+        Report {
+            leads: self.leads.iter().zip(asked).map(|(lead, asked)| lead.report(*asked)).collect(),
+        }
     }
 
     pub(super) fn members(&self) -> Vec<Vec<(&'static str, Vec<f64>)>> {
         let widened = |row: &[f32]| row.iter().map(|value| f64::from(*value)).collect();
-        let of = |lead: &Lead| lead.newest_by_name().map(|(name, row)| (name, widened(row))).collect();
+        let of =
+            |lead: &Lead| lead.newest_by_name().map(|(name, row)| (name, widened(row))).collect();
         self.leads.iter().map(of).collect()
     }
 
@@ -248,7 +287,8 @@ impl State {
     /// Whether all that decays, and so would never forget what is no number, is finite.
     pub(super) fn is_finite(&self) -> bool {
         let sums = self.sum.is_finite() && self.largest.is_finite() && self.deviation.is_finite();
-        let shared = self.features.is_finite() && self.bank.is_finite() && self.doubt.highest.is_finite();
+        let shared =
+            self.features.is_finite() && self.bank.is_finite() && self.doubt.highest.is_finite();
         // A profile may be unknown (NaN), but it is never infinite.
         let profiles = self.profiles.iter().all(|profile| !profile.is_infinite());
         sums && shared && profiles && self.leads.iter().all(Lead::is_finite)
@@ -274,11 +314,12 @@ struct Doubt {
 
 impl Doubt {
     /// Whether bucket `t` with demand `z` in log space is learned from. All of the first day is. Of
-    /// what lies far above it, the second bucket in a row is, and so is one that comes within a week
-    /// of another about as high: demand may come in bursts of one bucket.
+    /// what lies far above it, the second bucket in a row is, and so is one that comes within a
+    /// week of another about as high: demand may come in bursts of one bucket.
     fn believes(&mut self, t: usize, z: f32, per_day: usize) -> bool {
         let far = t > per_day && z > self.highest + FAR;
-        let again = self.far.is_some_and(|(then, before)| t - then <= 7 * per_day && z <= before + FAR);
+        let again =
+            self.far.is_some_and(|(then, before)| t - then <= 7 * per_day && z <= before + FAR);
         let learned = !far || self.was_far || again;
         self.was_far = far;
         if far {
@@ -299,7 +340,8 @@ impl Doubt {
 /// So far above the highest in log space (about ten times as much) demand is doubted.
 const FAR: f32 = 2.3;
 
-/// Hours of history that fits and searches look at, by step: long steps average more, and change less.
+/// Hours of history that fits and searches look at, by step: long steps average more, and change
+/// less.
 fn window(step_s: i64) -> usize {
     24 * match step_s {
         ..300 => 7,

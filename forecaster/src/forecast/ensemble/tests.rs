@@ -1,4 +1,5 @@
-//! The ensemble on generated demand: leaks, determinism, scale, shifts, gaps, outliers, short histories.
+//! The ensemble on generated demand: leaks, determinism, scale, shifts, gaps, outliers, short
+//! histories.
 
 use jiff::tz::TimeZone;
 
@@ -59,10 +60,10 @@ pub(super) fn bits(forecast: &Forecast) -> Vec<u64> {
 
 /// Whether a forecast is all that a forecast may be: in order, neither negative nor above `cap`.
 fn is_sane(forecast: &Forecast, cap: f64) -> bool {
-    forecast
-        .values()
-        .iter()
-        .all(|row| row.windows(2).all(|pair| pair[0] <= pair[1]) && row.iter().all(|value| (0.0..=cap).contains(value)))
+    forecast.values().iter().all(|row| {
+        row.windows(2).all(|pair| pair[0] <= pair[1])
+            && row.iter().all(|value| (0.0..=cap).contains(value))
+    })
 }
 
 #[test]
@@ -83,7 +84,8 @@ fn what_comes_after_an_origin_leaves_every_forecast_as_it_was() {
     let clean = issued(values.clone(), &origins);
     for (corruption, cut) in [(f64::NAN, 6), (1e9, 7), (0.0, 8)] {
         let cut = cut * DAY + 5;
-        let corrupt = values.iter().enumerate().map(|(i, y)| if i > cut { corruption } else { *y }).collect();
+        let corrupt =
+            values.iter().enumerate().map(|(i, y)| if i > cut { corruption } else { *y }).collect();
         let before: Vec<usize> = origins.iter().copied().filter(|origin| *origin <= cut).collect();
         assert_eq!(issued(corrupt, &before), clean[..before.len()]);
         assert!(before.len() > 5 && before.len() < origins.len());
@@ -92,7 +94,8 @@ fn what_comes_after_an_origin_leaves_every_forecast_as_it_was() {
 
 #[test]
 fn members_see_no_future_either() {
-    // Issued bucket by bucket, or with all buckets there: a row that is kept is the row that was issued.
+    // Issued bucket by bucket, or with all buckets there: a row that is kept is the row that was
+    // issued.
     let mut ensemble = fed([]);
     let mut issued = Vec::new();
     for i in 0..7 * DAY {
@@ -123,7 +126,8 @@ fn the_same_input_gives_the_same_output_on_any_thread() {
 fn shares_of_the_leads_say_together_what_one_ensemble_says() {
     // A lead beyond the day, a gap, and a unit that is found to be wrong later on.
     let leads = [30, 60, 150, 36 * 60].map(SignedDuration::from_mins).to_vec();
-    let new = || Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { leads: leads.clone(), ..spec() });
+    let new =
+        || Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { leads: leads.clone(), ..spec() });
     let value = |i: usize| match i {
         0..20 => 0.01,
         200..210 => f64::NAN,
@@ -139,7 +143,10 @@ fn shares_of_the_leads_say_together_what_one_ensemble_says() {
         let exact = shares.each_ref().map(Ensemble::exact);
         assert_eq!(none.exact().rows.len(), 0);
         let together = none.forecast_with(&exact);
-        assert_eq!(together.as_ref().map(bits), shares[1].forecast_with([&exact[0]]).as_ref().map(bits));
+        assert_eq!(
+            together.as_ref().map(bits),
+            shares[1].forecast_with([&exact[0]]).as_ref().map(bits)
+        );
         assert_eq!(together.as_ref().map(bits), whole.forecast().as_ref().map(bits));
     }
     let mut reports = [shares[0].report().leads, shares[1].report().leads].concat();
@@ -183,7 +190,11 @@ fn losses(values: &[f64], from: usize) -> (f64, f64) {
         ensemble.push(*y);
         let (Ok(forecast), true) = (ensemble.forecast(), i >= from) else { continue };
         for h in [1, 2] {
-            let (Some(came), Some(row)) = (history.values().get(i + h), forecast.values().get(h - 1)) else { continue };
+            let (Some(came), Some(row)) =
+                (history.values().get(i + h), forecast.values().get(h - 1))
+            else {
+                continue;
+            };
             if row[0].is_nan() {
                 continue;
             }
@@ -199,7 +210,8 @@ fn the_season_is_learnt_within_days_and_level_changes_within_a_day() {
     let values: Vec<f64> = (0..14 * DAY).map(wave).collect();
     let (ours, last) = losses(&values, 4 * DAY);
     assert!(ours < 0.65 * last, "{ours} {last}");
-    let shifted: Vec<f64> = values.iter().enumerate().map(|(i, y)| if i < 10 * DAY { *y } else { 5.0 * y }).collect();
+    let shifted: Vec<f64> =
+        values.iter().enumerate().map(|(i, y)| if i < 10 * DAY { *y } else { 5.0 * y }).collect();
     let (ours, last) = losses(&shifted, 11 * DAY);
     assert!(ours < 0.75 * last, "{ours} {last}");
 }
@@ -214,7 +226,8 @@ fn hours_of_history_are_no_worse_than_the_last_value() {
 
 #[test]
 fn quantiles_cover_what_they_say() {
-    let kinds: [Vec<f64>; 3] = [(0..24 * DAY).map(wave).collect(), (0..24 * DAY).map(sparse).collect(), walk(24 * DAY)];
+    let kinds: [Vec<f64>; 3] =
+        [(0..24 * DAY).map(wave).collect(), (0..24 * DAY).map(sparse).collect(), walk(24 * DAY)];
     for (kind, values) in kinds.into_iter().enumerate() {
         // A day ahead, misses of a day hang together: too few to count here.
         for lead in fed(values).report().leads.into_iter().take(2) {
@@ -286,9 +299,14 @@ fn odd_series_have_sane_forecasts_or_none() {
             ensemble.push(value(i));
             largest = largest.max(value(i));
             if let Ok(forecast) = ensemble.forecast() {
-                let known = forecast.values().iter().filter(|row| row[0].is_finite()).cloned().collect();
+                let known =
+                    forecast.values().iter().filter(|row| row[0].is_finite()).cloned().collect();
                 let known = Forecast::new(forecast.origin(), STEP, QUANTILES.to_vec(), known);
-                assert!(is_sane(&known, 1.25 * largest + 1.0), "{name} at {i}: {:?}", known.values());
+                assert!(
+                    is_sane(&known, 1.25 * largest + 1.0),
+                    "{name} at {i}: {:?}",
+                    known.values()
+                );
             }
         }
         assert!(ensemble.forecast().is_ok(), "{name}");
@@ -297,7 +315,8 @@ fn odd_series_have_sane_forecasts_or_none() {
             assert!((said - value(0)).abs() < 0.01 * value(0) + 1e-6, "{name}: {said}");
         }
     }
-    let never = fed([f64::NAN, -1.0, f64::INFINITY, f64::NEG_INFINITY].into_iter().cycle().take(300));
+    let never =
+        fed([f64::NAN, -1.0, f64::INFINITY, f64::NEG_INFINITY].into_iter().cycle().take(300));
     assert!(never.forecast().is_err());
     assert!(matches!(fed([3.0]).forecast(), Err(NoForecast::TooYoung { observed: 1, .. })));
     let nothing = Ensemble::new(Timestamp::UNIX_EPOCH, STEP, Spec { leads: Vec::new(), ..spec() });
@@ -323,15 +342,21 @@ fn no_kind_of_demand_is_far_from_its_best_member_and_over_all_kinds_few_members_
     let mut total: Vec<f64> = Vec::new();
     for (kind, values) in kinds.iter().enumerate() {
         let mut ensemble = fed([]);
-        // Σ pinball over quantiles, of the whole and of each member, half an hour ahead in the last third.
+        // Σ pinball over quantiles, of the whole and of each member, half an hour ahead in the last
+        // third.
         let mut losses: Vec<f64> = Vec::new();
         for (i, y) in values.iter().enumerate() {
             ensemble.push(*y);
             let (Some(came), true) = (values.get(i + 1), i >= 16 * DAY) else { continue };
             let whole = ensemble.forecast().unwrap().values()[0].clone();
             let members = ensemble.members().remove(0).into_iter().map(|(_, said)| said);
-            let loss =
-                |said: Vec<f64>| QUANTILES.iter().zip(said).map(|(q, f)| accuracy::pinball(*q, *came, f)).sum::<f64>();
+            let loss = |said: Vec<f64>| {
+                QUANTILES
+                    .iter()
+                    .zip(said)
+                    .map(|(q, f)| accuracy::pinball(*q, *came, f))
+                    .sum::<f64>()
+            };
             let row: Vec<f64> = std::iter::once(whole).chain(members).map(loss).collect();
             losses.resize(row.len(), 0.0);
             losses.iter_mut().zip(row).for_each(|(sum, loss)| *sum += loss);
@@ -341,7 +366,8 @@ fn no_kind_of_demand_is_far_from_its_best_member_and_over_all_kinds_few_members_
         total.resize(losses.len(), 0.0);
         total.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += (loss / best).ln());
     }
-    // One that regresses among neighbors is a little better on these; which one that is nobody knows beforehand.
+    // One that regresses among neighbors is a little better on these; which one that is nobody
+    // knows beforehand.
     let better = total[1..].iter().filter(|member| **member < total[0]).count();
     let best = total[1..].iter().copied().fold(f64::INFINITY, f64::min);
     assert!(better <= 4 && total[0] - best < 0.02 * kinds.len() as f64, "{total:?}");

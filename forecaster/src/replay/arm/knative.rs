@@ -1,6 +1,7 @@
 //! Knative's autoscaler: a stable and a panic window, no HPA.
 //!
-//! Source: knative/serving pkg/autoscaler/scaling/autoscaler.go `Scale`, with the defaults of config-autoscaler.
+//! Source: knative/serving pkg/autoscaler/scaling/autoscaler.go `Scale`, with the defaults of
+//! config-autoscaler.
 
 use crate::replay::demand::Demand;
 use crate::replay::fleet::Fleet;
@@ -15,7 +16,8 @@ const STABLE: usize = 4;
 /// `panic-threshold-percentage`: 200 % of what is ready.
 const PANIC: f64 = 2.0;
 
-/// `max-scale-down-rate` at every `tick-interval` of 2 s, in a step; `max-scale-up-rate` is 1000 and never binds.
+/// `max-scale-down-rate` at every `tick-interval` of 2 s, in a step; `max-scale-up-rate` is 1000
+/// and never binds.
 const DOWN_RATE: f64 = 128.0;
 
 /// What it remembers.
@@ -29,7 +31,12 @@ pub(in crate::replay) struct Knative {
 }
 
 impl Knative {
-    pub(in crate::replay) fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Signal {
+    pub(in crate::replay) fn signal(
+        &mut self,
+        demand: &Demand,
+        i: usize,
+        fleet: &Fleet<'_>,
+    ) -> Signal {
         // Queue proxies are scraped every second: the newest finished step is seen.
         let seen = demand.values.get(i.saturating_sub(STABLE)..i.max(1)).unwrap_or_default();
         let known = seen.iter().filter(|value| !value.is_nan());
@@ -60,7 +67,12 @@ impl Knative {
     }
 
     fn answer(&self, reason: &'static str) -> Signal {
-        Signal { wanted: Some(self.last), active: Some(self.last > 0.0), reason, ..Signal::default() }
+        Signal {
+            wanted: Some(self.last),
+            active: Some(self.last > 0.0),
+            reason,
+            ..Signal::default()
+        }
     }
 }
 
@@ -77,7 +89,8 @@ mod tests {
     fn path(values: &[f64]) -> Vec<(u32, &'static str)> {
         let step = SignedDuration::from_secs(15);
         let scene = Scenario::new(Threshold::new(1.0).unwrap(), step);
-        let demand = Demand::new(&Series::new(Timestamp::UNIX_EPOCH, step, values.to_vec()), &scene);
+        let demand =
+            Demand::new(&Series::new(Timestamp::UNIX_EPOCH, step, values.to_vec()), &scene);
         let mut fleet = Fleet::new(&demand, &scene, 2);
         let mut knative = Knative::default();
         let mut step = |i| {
@@ -97,8 +110,8 @@ mod tests {
         assert_eq!(went[8], (3, "live"));
     }
 
-    /// The same: from twice what is ready on it panics, goes by the newest, never down, and calms down more than a stable
-    /// window after the threshold was last passed.
+    /// The same: from twice what is ready on it panics, goes by the newest, never down, and calms
+    /// down more than a stable window after the threshold was last passed.
     #[test]
     fn a_surge_panics_and_holds_for_a_stable_window() {
         let mut values = vec![1.4; 6];

@@ -13,11 +13,13 @@ use std::fmt;
 pub enum Arm {
     /// Plain HPA: the scene's utilisation and stabilisation (75 %, 300 s).
     Hpa,
-    /// HPA with utilisation and scale-down window chosen anew each day, by what they cost on the days before.
+    /// HPA with utilisation and scale-down window chosen anew each day, by what they cost on the
+    /// days before.
     ReactiveTuned,
     /// The larger of live demand and demand at the same time yesterday, tuned alike.
     Yesterday,
-    /// Plain HPA beside a schedule such as a careful person configures in KEDA's cron scaler, renewed each week.
+    /// Plain HPA beside a schedule such as a careful person configures in KEDA's cron scaler,
+    /// renewed each week.
     Cron,
     /// Knative's autoscaler: stable and panic window.
     Knative,

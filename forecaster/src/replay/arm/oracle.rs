@@ -1,34 +1,44 @@
-//! Knows what comes: replicas are Ready when they are needed, having been started exactly one cold start before.
+//! Knows what comes: replicas are Ready when they are needed, having been started exactly one cold
+//! start before.
 //!
-//! The n-th replica is worth having in a step for the demand between n − 1 and n. So each is a path of its own through two
-//! states, off and on, and the cheapest path is found exactly (Viterbi): on costs a GPU-step, off what it misses, and going
-//! on a cold start's GPU time; between two needs it stays on if that is cheaper than another start.
+//! The n-th replica is worth having in a step for the demand between n − 1 and n. So each is a path
+//! of its own through two states, off and on, and the cheapest path is found exactly (Viterbi): on
+//! costs a GPU-step, off what it misses, and going on a cold start's GPU time; between two needs it
+//! stays on if that is cheaper than another start.
 
 use crate::control::hpa::whole;
 use crate::replay::demand::{Demand, steps};
 use crate::replay::fleet::start_steps;
 use crate::replay::scenario::Scenario;
 
-/// What is missed makes others wait behind it: how much dearer misses may be than they look by themselves.
+/// What is missed makes others wait behind it: how much dearer misses may be than they look by
+/// themselves.
 pub(in crate::replay) const DEARER: [f64; 4] = [1.0, 4.0, 16.0, 1e9];
 
-/// Work may wait up to the limit: for how many steps each step's demand is spread evenly over itself and those that
-/// follow. As it comes, or over all that it may take.
+/// Work may wait up to the limit: for how many steps each step's demand is spread evenly over
+/// itself and those that follow. As it comes, or over all that it may take.
 pub(in crate::replay) fn spreads(scene: &Scenario) -> [usize; 2] {
     [1, steps(scene.wait_limit).max(1) as usize + 1]
 }
 
-/// Ready and starting replicas of every step, where a miss costs `ratio` GPU-steps and demand is served evenly over
-/// `spread` steps; and how many start.
-pub(in crate::replay) fn plan(demand: &Demand, scene: &Scenario, ratio: f64, spread: usize) -> (Vec<(u32, u32)>, u64) {
+/// Ready and starting replicas of every step, where a miss costs `ratio` GPU-steps and demand is
+/// served evenly over `spread` steps; and how many start.
+pub(in crate::replay) fn plan(
+    demand: &Demand,
+    scene: &Scenario,
+    ratio: f64,
+    spread: usize,
+) -> (Vec<(u32, u32)>, u64) {
     let n = demand.len();
     let values = spread_out(demand, spread);
     let (min, max) = (scene.keda.min, scene.keda.max.max(1));
     let first = demand.values.iter().copied().find(|value| !value.is_nan()).unwrap_or(0.0);
     let initial = whole(first).clamp(min.min(max), max);
     let capacity = scene.capacity();
-    let most = whole(values.iter().copied().fold(0.0, f64::max) / capacity).clamp(min.min(max), max);
-    let quantiles = (0..100).map(|p| f64::from(start_steps(scene.cold_start.quantile((f64::from(p) + 0.5) / 100.0))));
+    let most =
+        whole(values.iter().copied().fold(0.0, f64::max) / capacity).clamp(min.min(max), max);
+    let quantiles = (0..100)
+        .map(|p| f64::from(start_steps(scene.cold_start.quantile((f64::from(p) + 0.5) / 100.0))));
     let start = quantiles.sum::<f64>() / 100.0;
     let earliest = start_steps(scene.cold_start.quantile(1.0)) as usize;
     let mut plan = vec![(0u32, 0u32); n];
@@ -84,9 +94,16 @@ struct Need {
     ratio: f64,
 }
 
-/// Fills in from where each state of each step was reached (bit 0: on came from on, bit 1: off came from on), and says
-/// whether the cheapest path ends on.
-fn cheapest(values: &[f64], need: Need, start: f64, running: bool, earliest: usize, came_from: &mut [u8]) -> bool {
+/// Fills in from where each state of each step was reached (bit 0: on came from on, bit 1: off came
+/// from on), and says whether the cheapest path ends on.
+fn cheapest(
+    values: &[f64],
+    need: Need,
+    start: f64,
+    running: bool,
+    earliest: usize,
+    came_from: &mut [u8],
+) -> bool {
     let (mut on, mut off) = if running { (0.0, 0.0) } else { (f64::INFINITY, 0.0) };
     for (i, (value, from)) in values.iter().zip(came_from).enumerate() {
         let start = if i >= earliest { start } else { f64::INFINITY };

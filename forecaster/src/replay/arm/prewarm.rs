@@ -32,8 +32,12 @@ pub(in crate::replay) struct PlannerArm<'a> {
 }
 
 impl<'a> PlannerArm<'a> {
-    pub(in crate::replay) fn new(scene: &'a Scenario, history: History, forecasts: Forecasts) -> Self {
-        let mut planner = Planner::new(Arc::new(scene.policy()), scene.rhythm());
+    pub(in crate::replay) fn new(
+        scene: &'a Scenario,
+        history: History,
+        forecasts: Forecasts,
+    ) -> Self {
+        let mut planner = Planner::new(Arc::new(scene.policy()), scene.timing());
         // As in the service: until there is a selection a forecast is recorded only.
         planner.set_gate(Gate::Closed);
         if let Some(selection) = &scene.service.selection {
@@ -58,7 +62,12 @@ impl<'a> PlannerArm<'a> {
         &self.training.selections
     }
 
-    pub(in crate::replay) fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Signal {
+    pub(in crate::replay) fn signal(
+        &mut self,
+        demand: &Demand,
+        i: usize,
+        fleet: &Fleet<'_>,
+    ) -> Signal {
         let now = demand.instant(i);
         self.training.refresh(now);
         self.training.pending.install_due(now, &mut self.planner);
@@ -72,14 +81,23 @@ impl<'a> PlannerArm<'a> {
             Answer::Value { metric_value, active } => {
                 // Thousandths, divided as the HPA divides them.
                 let wanted = (metric_value * 1000.0).round() / (self.threshold * 1000.0).round();
-                Signal { wanted: Some(wanted), active: Some(active), reason, forecast, ..Signal::default() }
+                Signal {
+                    wanted: Some(wanted),
+                    active: Some(active),
+                    reason,
+                    forecast,
+                    ..Signal::default()
+                }
             }
-            Answer::Unavailable | Answer::NoData => Signal { reason, forecast, ..Signal::default() },
+            Answer::Unavailable | Answer::NoData => {
+                Signal { reason, forecast, ..Signal::default() }
+            }
         }
     }
 }
 
-/// The model of a service that began with the history, refreshed after every bucket as the service refreshes it.
+/// The model of a service that began with the history, refreshed after every bucket as the service
+/// refreshes it.
 #[derive(Debug)]
 struct Training {
     /// `None` where the history is empty.
@@ -131,7 +149,12 @@ impl Training {
             let at = self.due;
             self.due += model.inputs().bucket();
             // Minutes of buckets that were taken in are not needed again.
-            self.taken += self.minutes.iter().skip(self.taken).take_while(|minute| minute.start < model.next()).count();
+            self.taken += self
+                .minutes
+                .iter()
+                .skip(self.taken)
+                .take_while(|minute| minute.start < model.next())
+                .count();
             let rest = self.minutes.get(self.taken..).unwrap_or_default();
             let known = rest.partition_point(|minute| minute.start + MINUTE <= at);
             let known = rest.get(..known).unwrap_or_default();
@@ -149,8 +172,8 @@ impl Training {
     }
 }
 
-/// What the service sees at a step: the newest sample that has arrived, the queue as the demand that empties it within a
-/// minute, and the fleet.
+/// What the service sees at a step: the newest sample that has arrived, the queue as the demand
+/// that empties it within a minute, and the fleet.
 pub(in crate::replay) fn observe(
     demand: &Demand,
     i: usize,

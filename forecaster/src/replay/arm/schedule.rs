@@ -35,8 +35,8 @@ struct Hour {
     mean: f64,
 }
 
-/// Replicas for every step by the habit: the median over working days, or weekends, of each local hour. Nothing until a
-/// first week is over.
+/// Replicas for every step by the habit: the median over working days, or weekends, of each local
+/// hour. Nothing until a first week is over.
 pub(in crate::replay) fn replicas(demand: &Demand, zone: &TimeZone, habit: &Habit) -> Vec<f64> {
     let hours = hours(demand, zone);
     let mut wanted = vec![0.0f64; demand.len()];

@@ -1,4 +1,5 @@
-//! The HPA that is tuned by what its settings would have cost: 9 utilisations × 5 scale-down windows, chosen anew each day.
+//! The HPA that is tuned by what its settings would have cost: 9 utilisations × 5 scale-down
+//! windows, chosen anew each day.
 
 use jiff::SignedDuration;
 
@@ -11,12 +12,19 @@ use crate::replay::outcome::Settings;
 use crate::replay::scenario::Scenario;
 use crate::tuning::portfolio;
 
-/// The settings for each segment, by what all settings cost in the segments before it; untuned in the first.
-pub(in crate::replay) fn settings(demand: &Demand, scene: &Scenario, ahead: Option<Ahead<'_>>) -> Vec<Settings> {
+/// The settings for each segment, by what all settings cost in the segments before it; untuned in
+/// the first.
+pub(in crate::replay) fn settings(
+    demand: &Demand,
+    scene: &Scenario,
+    ahead: Option<Ahead<'_>>,
+) -> Vec<Settings> {
     let grid: Vec<Settings> = portfolio::reactive().iter().map(of).collect();
     let runs: Vec<Vec<Totals>> = grid
         .iter()
-        .map(|settings| run(demand, scene, &mut Driver::Metrics(ahead), |_| *settings, false).tallies)
+        .map(|settings| {
+            run(demand, scene, &mut Driver::Metrics(ahead), |_| *settings, false).tallies
+        })
         .collect();
     let cost = |tally: &Totals| tally.replicas + scene.cost_ratio * tally.missed;
     let mut totals = vec![0.0; grid.len()];
@@ -35,8 +43,8 @@ fn of(policy: &ShadowPolicy) -> Settings {
     Settings { utilisation: policy.utilisation(), scale_down_window: policy.scale_down_window() }
 }
 
-/// Demand a day ago, the most of it within the lead: what is needed by then if today is like yesterday. In replicas;
-/// nothing on the first day.
+/// Demand a day ago, the most of it within the lead: what is needed by then if today is like
+/// yesterday. In replicas; nothing on the first day.
 pub(in crate::replay) fn yesterday(demand: &Demand, lead: usize, day: usize) -> Vec<f64> {
     let mut window = SlidingMax::default();
     let mut next = 0;
@@ -63,4 +71,5 @@ pub(in crate::replay) fn plain(scene: &Scenario) -> Settings {
 }
 
 /// An HPA that leaves stabilisation to what it is told.
-pub(in crate::replay) const TRUSTING: Settings = Settings { utilisation: 1.0, scale_down_window: SignedDuration::ZERO };
+pub(in crate::replay) const TRUSTING: Settings =
+    Settings { utilisation: 1.0, scale_down_window: SignedDuration::ZERO };

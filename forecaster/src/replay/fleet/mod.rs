@@ -113,8 +113,8 @@ impl<'a> Fleet<'a> {
         self.starting -= landed;
     }
 
-    /// Scales to `target` at step `i`. Who is not Ready goes first, the newest of them first (`ActivePodsWithRanks`,
-    /// kubernetes pkg/controller/controller_utils.go).
+    /// Scales to `target` at step `i`. Who is not Ready goes first, the newest of them first
+    /// (`ActivePodsWithRanks`, kubernetes pkg/controller/controller_utils.go).
     pub(super) fn scale(&mut self, i: usize, target: u32) {
         let current = self.total();
         if target > current {
@@ -165,7 +165,10 @@ impl<'a> Fleet<'a> {
 
     /// Serves step `i`; in a gap nothing is counted.
     pub(super) fn serve(&mut self, i: usize) {
-        let Some(arriving) = self.demand.values.get(i).copied().filter(|demand| !demand.is_nan()) else { return };
+        let Some(arriving) = self.demand.values.get(i).copied().filter(|demand| !demand.is_nan())
+        else {
+            return;
+        };
         let capacity = f64::from(self.ready) * self.capacity;
         let waiting = self.queue;
         self.queue = (waiting + arriving - capacity).max(0.0);

@@ -90,8 +90,8 @@ fn work_that_waits_less_than_the_limit_is_not_missed() {
 fn work_is_missed_when_its_limit_ends_unserved() {
     // Nobody for three steps: all of it.
     assert_eq!(serve(&[4.0, 0.0, 0.0, 0.0], |i| if i < 2 { 0 } else { 9 }, &scene()).0.missed, 4.0);
-    // Four arrive, one is served in each step. What came at fraction x waits for 4 x, at one a step from the first on:
-    // served at 4 x, 3 x after it came. A third of it in time.
+    // Four arrive, one is served in each step. What came at fraction x waits for 4 x, at one a step
+    // from the first on: served at 4 x, 3 x after it came. A third of it in time.
     let missed = serve(&[4.0, 0.0, 0.0, 0.0, 0.0], |_| 1, &scene()).0.missed;
     assert!((missed - 8.0 / 3.0).abs() < 1e-9, "{missed}");
     // A limit of a minute is met.
@@ -128,7 +128,8 @@ proptest! {
         prop_assert!(left <= waits + 1e-6 && many.waited <= few.waited + 1e-6);
     }
 
-    /// What is missed has arrived, and without any replica everything whose limit is over is missed.
+    /// What is missed has arrived, and without any replica everything whose limit is over is
+    /// missed.
     #[test]
     fn missed_work_is_some_of_what_arrived(steps in prop::collection::vec((0.0f64..8.0, 0u32..8), 2..120)) {
         let values: Vec<f64> = steps.iter().map(|(value, _)| *value).collect();

@@ -22,7 +22,11 @@ impl<'a> MinuteIndex<'a> {
     }
 
     /// The minutes that start within a bucket, oldest first.
-    pub(crate) fn within(&self, start: Timestamp, bucket: SignedDuration) -> impl Iterator<Item = &'a Minute> {
+    pub(crate) fn within(
+        &self,
+        start: Timestamp,
+        bucket: SignedDuration,
+    ) -> impl Iterator<Item = &'a Minute> {
         let (from, to) = (start.as_second(), start.as_second().saturating_add(bucket.as_secs()));
         self.by_start.range(from..to).map(|(_, minute)| *minute)
     }
@@ -36,8 +40,9 @@ pub(crate) struct BucketDemand {
 }
 
 impl BucketDemand {
-    /// The peak within the bucket, which is what misses requests; NaN in a gap. Of the means of whole minutes, because a
-    /// minute that was backfilled has one sample and would look calmer than one of four by its largest.
+    /// The peak within the bucket, which is what misses requests; NaN in a gap. Of the means of
+    /// whole minutes, because a minute that was backfilled has one sample and would look calmer
+    /// than one of four by its largest.
     pub(crate) fn peak(&self) -> f64 {
         self.means.values().copied().reduce(f64::max).unwrap_or(f64::NAN)
     }
@@ -66,7 +71,10 @@ impl BucketReader {
     pub(crate) fn read(&mut self, minutes: &MinuteIndex<'_>, start: Timestamp) -> BucketDemand {
         let mut means = BTreeMap::new();
         for minute in minutes.within(start, self.bucket) {
-            means.insert(minute.start.as_second(), self.outliers.credible(minute.start, minute.mean));
+            means.insert(
+                minute.start.as_second(),
+                self.outliers.credible(minute.start, minute.mean),
+            );
         }
         BucketDemand { means }
     }

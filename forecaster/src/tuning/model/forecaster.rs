@@ -9,7 +9,8 @@ use crate::forecast::{Ensemble, Forecast, NoForecast, Report};
 use crate::series::Series;
 use crate::tuning::horizon::QUANTILES;
 
-/// Horizon of the seasonal naive forecast: the longest lead and hold (2 h + 2 h), and an hour of late refits.
+/// Horizon of the seasonal naive forecast: the longest lead and hold (2 h + 2 h), and an hour of
+/// late refits.
 const NAIVE_HORIZON: SignedDuration = SignedDuration::from_hours(5);
 
 /// Where a model's forecasts come from.
@@ -18,8 +19,8 @@ pub enum Forecasts {
     /// From an ensemble of the model's own.
     #[default]
     Fitted,
-    /// As ensembles with the same [`RefitSchedule`] issued them over the same buckets, by ascending origin: a replay computes
-    /// them on all cores beforehand.
+    /// As ensembles with the same [`RefitSchedule`] issued them over the same buckets, by ascending
+    /// origin: a replay computes them on all cores beforehand.
     Issued(Vec<Forecast>),
 }
 
@@ -42,7 +43,8 @@ pub(super) struct Forecaster {
 }
 
 impl Forecaster {
-    /// Forecasts of an ensemble that was built for the same start and bucket, or of `forecasts` if they were issued.
+    /// Forecasts of an ensemble that was built for the same start and bucket, or of `forecasts` if
+    /// they were issued.
     pub(super) fn new(
         forecasts: Forecasts,
         ensemble: impl FnOnce() -> Ensemble,
@@ -57,7 +59,8 @@ impl Forecaster {
         Self { source, schedule, zone, start, bucket, values: Vec::new() }
     }
 
-    /// Takes in the next bucket; NaN = gap. `saturated`: demand was cut off by a limit, and was more than that.
+    /// Takes in the next bucket; NaN = gap. `saturated`: demand was cut off by a limit, and was
+    /// more than that.
     pub(super) fn push(&mut self, value: f64, saturated: bool) {
         self.values.push(value);
         let end = self.end();
@@ -77,8 +80,8 @@ impl Forecaster {
         self.start.saturating_add(taken).unwrap_or(Timestamp::MAX)
     }
 
-    /// Whether two days have been seen. A fit on one day cannot tell the time of day from chance: judging it by what it said
-    /// on the second would speak against forecasts for weeks.
+    /// Whether two days have been seen. A fit on one day cannot tell the time of day from chance:
+    /// judging it by what it said on the second would speak against forecasts for weeks.
     pub(super) fn trained(&self) -> bool {
         self.values.len() > two_days(self.bucket)
     }
@@ -96,7 +99,8 @@ impl Forecaster {
         }
     }
 
-    /// Why there is no forecast that may act yet: the ensemble's reason, else that two days have not been seen.
+    /// Why there is no forecast that may act yet: the ensemble's reason, else that two days have
+    /// not been seen.
     pub(super) fn reason(&self) -> NoForecast {
         let needed = two_days(self.bucket) + 1;
         match self.forecast() {
@@ -105,7 +109,8 @@ impl Forecaster {
         }
     }
 
-    /// What came at the same time a day or a week ago; `None` while too little was seen even for that.
+    /// What came at the same time a day or a week ago; `None` while too little was seen even for
+    /// that.
     pub(super) fn naive(&self) -> Option<Forecast> {
         let series = Series::new(self.start, self.bucket, self.values.clone());
         let fitted = SeasonalNaive::fit(&series, &self.zone).ok()?;
@@ -129,7 +134,8 @@ impl Forecaster {
     }
 }
 
-/// What the store gives back: a replica that reads it there and the one that made it are to answer the same.
+/// What the store gives back: a replica that reads it there and the one that made it are to answer
+/// the same.
 fn in_single_precision(forecast: Forecast) -> Forecast {
     let mut rows = Vec::with_capacity(forecast.values().len());
     for row in forecast.values() {

@@ -1,8 +1,9 @@
-//! The model of one workload: forecasts of its demand, and the simulated policies that live by them.
+//! The model of one workload: forecasts of its demand, and the simulated policies that live by
+//! them.
 //!
-//! A model follows history alone, bucket by bucket: the same minutes give the same forecasts and selections on every replica,
-//! after a restart, and in a replay. A first start follows the history that was backfilled, so that a selection need not wait
-//! for days to pass.
+//! A model follows history alone, bucket by bucket: the same minutes give the same forecasts and
+//! selections on every replica, after a restart, and in a replay. A first start follows the history
+//! that was backfilled, so that a selection need not wait for days to pass.
 
 pub(crate) mod bucket;
 mod forecaster;
@@ -30,12 +31,13 @@ use forecaster::Forecaster;
 /// Slots of a day in the simulator.
 const SLOTS_A_DAY: u32 = 5_760;
 
-/// So many days before the newest one, members are judged and policies are simulated when a model begins anew; more would
-/// cost more at every start than it tells.
+/// So many days before the newest one, members are judged and policies are simulated when a model
+/// begins anew; more would cost more at every start than it tells.
 const REPLAYED: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// With sums from the store the members' weights alone need it: these days in full, those before at one bucket in so many.
-/// Forecasts of the next two days are .2 % worse for it than with all judged; without those before, 5 %.
+/// With sums from the store the members' weights alone need it: these days in full, those before at
+/// one bucket in so many. Forecasts of the next two days are .2 % worse for it than with all
+/// judged; without those before, 5 %.
 const JUDGED: SignedDuration = SignedDuration::from_hours(3 * 24);
 const JUDGED_EVERY: usize = 5;
 
@@ -112,8 +114,10 @@ impl WorkloadModel {
 
         // A restart after a long pause simulates the pause.
         let judged = if resumed.is_some() { JUDGED } else { REPLAYED };
-        let judged_from = resumed.map_or(to - judged, |resumed| resumed.min(to - judged)).max(to - REPLAYED);
-        let simulates_from = resumed.map_or(judged_from, |resumed| resumed.max(judged_from)).max(from);
+        let judged_from =
+            resumed.map_or(to - judged, |resumed| resumed.min(to - judged)).max(to - REPLAYED);
+        let simulates_from =
+            resumed.map_or(judged_from, |resumed| resumed.max(judged_from)).max(from);
 
         let bucket = inputs.bucket();
         let index = |at: Timestamp| {
@@ -176,7 +180,8 @@ impl WorkloadModel {
             if self.next >= self.simulates_from {
                 self.simulate_bucket(&demand);
             }
-            let saturated = minutes.within(self.next, bucket).any(|minute| self.is_saturated(minute));
+            let saturated =
+                minutes.within(self.next, bucket).any(|minute| self.is_saturated(minute));
             self.forecaster.push(demand.peak(), saturated);
             self.costs.observe(demand.peak());
             self.next += bucket;
@@ -191,13 +196,15 @@ impl WorkloadModel {
         }
     }
 
-    /// A replica's fill or more was waiting: what was measured is what was served, and demand was more than that.
+    /// A replica's fill or more was waiting: what was measured is what was served, and demand was
+    /// more than that.
     fn is_saturated(&self, minute: &Minute) -> bool {
         let fill = self.policy.backlog_threshold;
         fill.is_some_and(|fill| minute.backlog.is_some_and(|waiting| waiting >= fill.get()))
     }
 
-    /// The simulated policies see the bucket's minutes as slots, with the forecasts that acted then.
+    /// The simulated policies see the bucket's minutes as slots, with the forecasts that acted
+    /// then.
     fn simulate_bucket(&mut self, demand: &BucketDemand) {
         let bucket = self.inputs.bucket();
         let mut slot = self.next;
@@ -211,14 +218,20 @@ impl WorkloadModel {
         }
     }
 
-    /// A block has ended before `at`: what it cost is accounted for, and the selection is made anew.
+    /// A block has ended before `at`: what it cost is accounted for, and the selection is made
+    /// anew.
     fn close_block(&mut self, at: Timestamp) {
         let ended = block_start(at) - BLOCK.as_secs();
         let newest = self.simulator.blocks().last();
         if let Some(block) = newest.filter(|block| block.start.as_second() == ended) {
             let in_force = self.selection.as_ref().map(|record| &*record.selection);
             let portfolio = self.simulator.portfolio();
-            self.days.extend(self.costs.close(block, portfolio, in_force, self.policy.threshold.get()));
+            self.days.extend(self.costs.close(
+                block,
+                portfolio,
+                in_force,
+                self.policy.threshold.get(),
+            ));
         }
         self.select(at);
     }
@@ -296,15 +309,22 @@ impl WorkloadModel {
     }
 }
 
-/// Up to where history is as full as it will get at `now`: minutes of the last bucket may still be on their way. `newest`: the
-/// end of the newest minute that there is.
+/// Up to where history is as full as it will get at `now`: minutes of the last bucket may still be
+/// on their way. `newest`: the end of the newest minute that there is.
 pub fn settled(newest: Option<Timestamp>, now: Timestamp) -> Timestamp {
     newest.unwrap_or(Timestamp::UNIX_EPOCH).max(now - GIVEN_UP).min(now)
 }
 
 /// The newest forecast, once it acts: simulated policies are to know no sooner than the planner.
-fn in_force<'a>(previous: &'a Option<Forecast>, newest: &'a Option<Forecast>, slot: Timestamp) -> Option<&'a Forecast> {
-    newest.as_ref().filter(|newest| newest.origin() + ACTIVATION_DELAY <= slot).or(previous.as_ref())
+fn in_force<'a>(
+    previous: &'a Option<Forecast>,
+    newest: &'a Option<Forecast>,
+    slot: Timestamp,
+) -> Option<&'a Forecast> {
+    newest
+        .as_ref()
+        .filter(|newest| newest.origin() + ACTIVATION_DELAY <= slot)
+        .or(previous.as_ref())
 }
 
 /// Start of the block that an instant lies in, in seconds since the epoch.

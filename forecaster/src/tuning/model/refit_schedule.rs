@@ -6,8 +6,9 @@ use crate::forecast::Ensemble;
 
 const DAY_S: i64 = 86_400;
 
-/// When an ensemble is refitted: whenever it is due in its first two days, then once a day, each workload at a time of day
-/// of its own, so that the refits of many workloads are spread over the day.
+/// When an ensemble is refitted: whenever it is due in its first two days, then once a day, each
+/// workload at a time of day of its own, so that the refits of many workloads are spread over the
+/// day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefitSchedule {
     bucket: SignedDuration,
@@ -30,7 +31,9 @@ impl RefitSchedule {
     /// Refits an ensemble that has taken in `taken` buckets, up to `end`, if it is time.
     pub fn refit_if_due(&self, ensemble: &mut Ensemble, taken: usize, end: Timestamp) {
         let young = taken <= two_days(self.bucket);
-        let in_phase = (bucket_index(end, self.bucket) - self.phase).rem_euclid(buckets_a_day(self.bucket)) == 0;
+        let in_phase = (bucket_index(end, self.bucket) - self.phase)
+            .rem_euclid(buckets_a_day(self.bucket))
+            == 0;
         if ensemble.due() && (young || in_phase) {
             ensemble.refit();
         }

@@ -3,8 +3,8 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::calendar::Calendar;
 use crate::decide::policy::Threshold;
-use crate::decide::rhythm::Rhythm;
 use crate::decide::selection::SelectionReason;
+use crate::decide::timing::LoopTiming;
 use crate::tuning::MINUTE;
 
 /// Monday.
@@ -40,7 +40,7 @@ fn model(blocks: Vec<Block>, to: Timestamp) -> WorkloadModel {
         cold_start: SignedDuration::from_mins(10),
         ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
     };
-    let inputs = SimulationInputs::new(&policy, Rhythm::default(), None, None, None);
+    let inputs = SimulationInputs::new(&policy, LoopTiming::default(), None, None, None);
     WorkloadModel::new(ModelInit {
         policy: Arc::new(policy),
         inputs,
@@ -92,7 +92,11 @@ fn what_was_cut_off_by_a_limit_is_not_learnt_as_low_demand() {
     };
     let at_nine = |minutes: &[Minute]| {
         let nine = start() + SignedDuration::from_hours(9 * 24 + 9);
-        after(minutes).provisional_forecast().unwrap().max_between(nine, nine + BUCKET, 0.5).unwrap()
+        after(minutes)
+            .provisional_forecast()
+            .unwrap()
+            .max_between(nine, nine + BUCKET, 0.5)
+            .unwrap()
     };
     let (marked, plain) = (at_nine(&limited(40.0)), at_nine(&limited(7.0)));
     assert!(marked > 30.0, "demand was 40 there as long as it was seen: {marked}");
@@ -123,9 +127,16 @@ fn one_bad_minute_teaches_nothing() {
         let output = after(&minutes).take_output();
 
         let (most, of_clean) = (most(&output), most(&clean));
-        assert!(most < 1.2 * 82.0 && (most - of_clean).abs() < 1.0, "{days_ago} days ago: {most} against {of_clean}");
+        assert!(
+            most < 1.2 * 82.0 && (most - of_clean).abs() < 1.0,
+            "{days_ago} days ago: {most} against {of_clean}"
+        );
         let (choice, of_clean) = (last_choice(&output).selection, last_choice(&clean).selection);
-        assert_eq!((choice.policy, choice.why), (of_clean.policy, of_clean.why), "{days_ago} days ago");
+        assert_eq!(
+            (choice.policy, choice.why),
+            (of_clean.policy, of_clean.why),
+            "{days_ago} days ago"
+        );
         for (day, clean) in output.days.iter().zip(&clean.days) {
             assert!((day.prewarm.missed - clean.prewarm.missed).abs() < 1.0, "{day:?} {clean:?}");
             assert!((day.peak_gpu_hours - clean.peak_gpu_hours).abs() < 1.0, "{day:?} {clean:?}");
@@ -136,7 +147,13 @@ fn one_bad_minute_teaches_nothing() {
 /// The most that is forecast at all.
 fn most(output: &TrainingOutput) -> f64 {
     let forecast = output.forecast.as_ref().unwrap();
-    forecast.values().iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
+    forecast
+        .values()
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0, f64::max)
 }
 
 #[test]
@@ -160,7 +177,10 @@ fn piece_by_piece_is_as_in_one_go_and_as_after_a_restart() {
     }
     // 625 minutes are 125 buckets: every piece ends with one.
     assert_eq!(pieces.forecast(), whole.forecast());
-    assert_eq!(last_choice(&pieces.take_output()).selection, last_choice(&whole.take_output()).selection);
+    assert_eq!(
+        last_choice(&pieces.take_output()).selection,
+        last_choice(&whole.take_output()).selection
+    );
 }
 
 #[test]
@@ -175,22 +195,30 @@ fn sums_of_the_store_are_gone_on_with() {
     resumed.advance(&minutes, until);
     let blocks = resumed.blocks_from(Timestamp::UNIX_EPOCH);
     assert_eq!(blocks.len(), all);
-    assert!(blocks.iter().zip(&half).all(|(ours, theirs)| *ours == theirs), "what is known is not simulated again");
-    let (ours, theirs) = (last_choice(&resumed.take_output()).selection, last_choice(&whole.take_output()).selection);
+    assert!(
+        blocks.iter().zip(&half).all(|(ours, theirs)| *ours == theirs),
+        "what is known is not simulated again"
+    );
+    let (ours, theirs) = (
+        last_choice(&resumed.take_output()).selection,
+        last_choice(&whole.take_output()).selection,
+    );
     assert_eq!((ours.days, ours.policy.forecasts()), (theirs.days, theirs.policy.forecasts()));
 }
 
 #[test]
 fn gaps_are_no_demand_and_no_zero() {
     let mut holes = clockwork(3);
-    holes.retain(|minute| !(2000..2300).contains(&(minute.start.duration_since(start()).as_mins())));
+    holes
+        .retain(|minute| !(2000..2300).contains(&(minute.start.duration_since(start()).as_mins())));
     let model = after(&holes);
     assert!(model.forecaster.values()[400..460].iter().all(|value| value.is_nan()));
     let forecast = model.forecast().unwrap();
     assert!(forecast.values().iter().flatten().all(|value| value.is_finite()));
 }
 
-/// A forecast is recorded from the first hours on; it may act after two days, and says until then why it may not.
+/// A forecast is recorded from the first hours on; it may act after two days, and says until then
+/// why it may not.
 #[test]
 fn why_no_forecast_may_act_is_said_until_one_may() {
     let minutes = clockwork(3);
@@ -208,7 +236,11 @@ fn why_no_forecast_may_act_is_said_until_one_may() {
     let mut model = after(&minutes);
     model.advance(&[], minutes.last().unwrap().start + SignedDuration::from_hours(26));
     let output = model.take_output();
-    assert!(matches!(output.no_forecast, Some(NoForecast::Stale { .. })), "{:?}", output.no_forecast);
+    assert!(
+        matches!(output.no_forecast, Some(NoForecast::Stale { .. })),
+        "{:?}",
+        output.no_forecast
+    );
     assert_eq!(output.no_forecast.as_ref().map(NoForecast::as_str), Some("stale"));
 }
 
@@ -217,7 +249,11 @@ fn an_hour_is_too_little_and_chooses_nothing() {
     let mut model = after(&clockwork(1)[..60]);
     let output = model.take_output();
     assert!(output.selections.is_empty() && output.days.is_empty());
-    assert!(matches!(output.no_forecast, Some(NoForecast::TooYoung { .. })), "{:?}", output.no_forecast);
+    assert!(
+        matches!(output.no_forecast, Some(NoForecast::TooYoung { .. })),
+        "{:?}",
+        output.no_forecast
+    );
 }
 
 fn floor_bucket(at: Timestamp) -> Timestamp {

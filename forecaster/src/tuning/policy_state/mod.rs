@@ -1,8 +1,10 @@
-//! A simulated policy with its own fleet and its own queue: what it would have cost and missed, slot by slot.
+//! A simulated policy with its own fleet and its own queue: what it would have cost and missed,
+//! slot by slot.
 //!
-//! The loop is the HPA's (sync at every slot, 10 % tolerance, scale-up by max(100 %, 4 pods), scale-down to the maximum over
-//! a stabilisation window, pending pods count and cost), start-ups take as long as is drawn, the queue is first in first
-//! out. Demand is counted in replicas: 1.0 is what one replica sustains.
+//! The loop is the HPA's (sync at every slot, 10 % tolerance, scale-up by max(100 %, 4 pods),
+//! scale-down to the maximum over a stabilisation window, pending pods count and cost), start-ups
+//! take as long as is drawn, the queue is first in first out. Demand is counted in replicas: 1.0 is
+//! what one replica sustains.
 
 use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
 use crate::control::keda::cooldown_is_over;
@@ -56,7 +58,8 @@ impl SimulationParams {
     }
 }
 
-/// Of the start-ups that are drawn; not one that a scene is likely to have, whose future would be known.
+/// Of the start-ups that are drawn; not one that a scene is likely to have, whose future would be
+/// known.
 const SEED: u64 = 0x5eed_0f5e_ed5e_ed5e;
 
 /// A policy's constants, as a slot needs them.
@@ -108,15 +111,22 @@ impl PolicyState {
         }
     }
 
-    /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at the policy's forecast
-    /// utilisation; `None` without a forecast.
-    pub(super) fn step(&mut self, params: &SimulationParams, rule: &Rule, slot: &Slot, ahead: Option<(u32, u32)>) {
+    /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at
+    /// the policy's forecast utilisation; `None` without a forecast.
+    pub(super) fn step(
+        &mut self,
+        params: &SimulationParams,
+        rule: &Rule,
+        slot: &Slot,
+        ahead: Option<(u32, u32)>,
+    ) {
         self.complete_startups(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
         let live = slot.metric * share + self.queue * rule.drain;
         let (up, hold) = ahead.unwrap_or_default();
-        // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants as well.
+        // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants
+        // as well.
         let wanted = live.max(f64::from(up.max(hold.min(current))));
         let desired = params.admits(replicas(wanted, current));
         self.wanted.push(slot.index, desired);
@@ -136,7 +146,11 @@ impl PolicyState {
     /// What it came to since the last call.
     pub(super) fn take_sums(&mut self, params: &SimulationParams) -> Costs {
         let gpu_hours = std::mem::take(&mut self.ran) as f64 * params.slot_s / 3600.0;
-        Costs { gpu_hours, missed: std::mem::take(&mut self.missed), queued: std::mem::take(&mut self.queued) }
+        Costs {
+            gpu_hours,
+            missed: std::mem::take(&mut self.missed),
+            queued: std::mem::take(&mut self.queued),
+        }
     }
 
     fn complete_startups(&mut self, place: u32) {
@@ -177,7 +191,8 @@ impl PolicyState {
         }
     }
 
-    /// Those that start go first; of them who has longest to go, which is the newest where all take as long.
+    /// Those that start go first; of them who has longest to go, which is the newest where all take
+    /// as long.
     fn stop(&mut self, params: &SimulationParams, place: u32, fewer: u32) {
         let mut left = fewer;
         let mut age = 0;

@@ -46,7 +46,8 @@ fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> 
     let mut seen = Vec::new();
     for (index, metric) in (1..).zip(metric) {
         let place = index % params.longest;
-        let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
+        let slot =
+            Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
         state.step(&params, &rule, &slot, None);
         seen.push(state.ready + state.pending);
     }

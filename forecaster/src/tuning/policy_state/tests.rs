@@ -5,12 +5,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PARAMS: SimulationParams =
-    SimulationParams { slot_s: 15.0, longest: 4, drawn: None, cooldown: 0, least: 1, awake: 1, max: 1000 };
+const PARAMS: SimulationParams = SimulationParams {
+    slot_s: 15.0,
+    longest: 4,
+    drawn: None,
+    cooldown: 0,
+    least: 1,
+    awake: 1,
+    max: 1000,
+};
 const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
 
-/// Replicas ready and starting after each slot in which the metric shows `metric` and nothing waits.
-fn follow(state: &mut PolicyState, rule: &Rule, metric: &[f64], ahead: Option<(u32, u32)>) -> Vec<(u32, u32)> {
+/// Replicas ready and starting after each slot in which the metric shows `metric` and nothing
+/// waits.
+fn follow(
+    state: &mut PolicyState,
+    rule: &Rule,
+    metric: &[f64],
+    ahead: Option<(u32, u32)>,
+) -> Vec<(u32, u32)> {
     let from = state.wanted.newest_at().map_or(1, |at| at + 1);
     let step = |(i, metric): (usize, &f64)| {
         let index = from + i as u32;
@@ -58,7 +71,10 @@ fn what_starts_goes_first_the_newest_of_it_first() {
     let mut state = PolicyState::new(&PARAMS, 2);
     assert_eq!(follow(&mut state, &PLAIN, &[5.0, 7.0], None), [(2, 3), (2, 5)]);
     // Of five that start the two newest go; the three older ones land in their time.
-    assert_eq!(follow(&mut state, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None), [(2, 3), (2, 3), (5, 0), (5, 0)]);
+    assert_eq!(
+        follow(&mut state, &PLAIN, &[5.0, 5.0, 5.0, 5.0], None),
+        [(2, 3), (2, 3), (5, 0), (5, 0)]
+    );
     assert_eq!(follow(&mut state, &PLAIN, &[1.0], None), [(1, 0)]);
 }
 
@@ -78,14 +94,20 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     let landed = |by: i64| 1 + took.iter().take(4).filter(|took| **took <= by).count() as u32;
     assert_eq!(ready[..5], [1, landed(1), landed(2), landed(3), landed(4)], "{took:?}");
     assert!(took[..4].iter().any(|slots| *slots < 4) && took[..4].contains(&4), "{took:?}");
-    assert_eq!((state.ready, state.pending, ready[5]), (5, 0, 5), "the fifth start-up was cancelled");
+    assert_eq!(
+        (state.ready, state.pending, ready[5]),
+        (5, 0, 5),
+        "the fifth start-up was cancelled"
+    );
     // The same draws again, and one replica fewer wanted at once: who has longest to go goes.
     let mut state = PolicyState::new(&params, 1);
     state.start(&params, 0, 4);
     state.stop(&params, 0, 1);
     let longest = took[..4].iter().max().unwrap();
-    let left =
-        |slots: i64| took[..4].iter().filter(|took| **took == slots).count() as u32 - u32::from(slots == *longest);
+    let left = |slots: i64| {
+        took[..4].iter().filter(|took| **took == slots).count() as u32
+            - u32::from(slots == *longest)
+    };
     assert_eq!(state.arriving, [left(4), left(1), left(2), left(3)]);
 }
 
@@ -109,11 +131,20 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
     let params = SimulationParams { least: 0, cooldown: 2, ..PARAMS };
     let mut state = PolicyState::new(&params, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
-        let slot = Slot { index, place: index % params.longest, demand: 0.0, recent: 0.0, due: 0.0, metric, warm };
+        let slot = Slot {
+            index,
+            place: index % params.longest,
+            demand: 0.0,
+            recent: 0.0,
+            due: 0.0,
+            metric,
+            warm,
+        };
         state.step(&params, &PLAIN, &slot, None);
         state.ready + state.pending
     };
-    let seen: Vec<u32> = (1..8).map(|index| total(index, if index == 1 { 3.0 } else { 0.0 }, index < 4)).collect();
+    let seen: Vec<u32> =
+        (1..8).map(|index| total(index, if index == 1 { 3.0 } else { 0.0 }, index < 4)).collect();
     assert_eq!(seen, [3, 1, 1, 1, 0, 0, 0]);
     assert_eq!([total(8, 4.0, true), total(9, 4.0, true)], [1, 4]);
 }
@@ -141,7 +172,8 @@ fn headroom_is_for_live_demand_and_without_a_forecast_there_is_more_of_it() {
     assert_eq!(follow(&mut state, &rule, &[4.0], None), [(1, 4)]);
 }
 
-/// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by slot.
+/// Work that waits longer than a slot, and the queue's integral, of demand and replicas slot by
+/// slot.
 fn queue(demand: &[f64], ready: &[u32]) -> Costs {
     let mut state = PolicyState::new(&PARAMS, 0);
     let mut previous = 0.0;
@@ -164,7 +196,8 @@ fn queue(demand: &[f64], ready: &[u32]) -> Costs {
 
 #[test]
 fn a_burst_that_is_served_half_a_slot_too_late_is_late_by_hand() {
-    // Two replicas' worth for a slot, one runs: what arrived at fraction f waits until 2 f, so for f > 1 it would be late.
+    // Two replicas' worth for a slot, one runs: what arrived at fraction f waits until 2 f, so for
+    // f > 1 it would be late.
     assert_eq!(queue(&[2.0, 0.0, 0.0], &[1, 1, 1]).missed, 0.0);
     // Three: what arrived at f is served at 3 f, a slot later than it came for f > 1/2.
     let missed = queue(&[3.0, 0.0, 0.0, 0.0], &[1, 1, 1, 1]).missed;
@@ -188,7 +221,8 @@ proptest! {
         ready.extend([8; 60]);
         let sums = queue(&demand, &ready);
         let served = |until: f64| {
-            // Served by a queue that is never asked for more than there is: the least over all starts of a busy period.
+            // Served by a queue that is never asked for more than there is: the least over all
+            // starts of a busy period.
             let rate = |from: f64, to: f64, of: &dyn Fn(usize) -> f64| -> f64 {
                 (0..demand.len()).map(|i| (to.min(i as f64 + 1.0) - from.max(i as f64)).max(0.0) * of(i)).sum()
             };

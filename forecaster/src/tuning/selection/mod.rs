@@ -1,9 +1,10 @@
 //! The choice among simulated policies, and the gate: forecasting must earn its authority.
 //!
-//! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired by day; no measure of
-//! accuracy does. So a forecast policy may act only while its mean daily gain over the best reactive policy is more than
-//! chance (Student, one-sided, p = .8) and while it gained over the last week: at p = .9 alone more gain is left behind
-//! than loss is kept out, and a forecast that has begun to fail is let go later.
+//! What predicts who wins tomorrow is who won on the workload's own past days, replayed and paired
+//! by day; no measure of accuracy does. So a forecast policy may act only while its mean daily gain
+//! over the best reactive policy is more than chance (Student, one-sided, p = .8) and while it
+//! gained over the last week: at p = .9 alone more gain is left behind than loss is kept out, and a
+//! forecast that has begun to fail is let go later.
 
 mod priors;
 mod t_quantiles;
@@ -31,7 +32,8 @@ const TESTED_FROM: usize = 3;
 /// Days over which the gain must not have turned into a loss.
 const LATELY: usize = 7;
 
-/// Half-life of a day's gain, in days: what a forecast saved last week tells more of tomorrow than what it saved a month ago.
+/// Half-life of a day's gain, in days: what a forecast saved last week tells more of tomorrow than
+/// what it saved a month ago.
 const HALF_LIFE: f64 = 14.0;
 
 /// Target mode aims at this share of the target: what is replayed looks better than what comes.
@@ -45,7 +47,8 @@ const HIGHEST_RATIO: f64 = 2000.0;
 /// A day of every policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Day {
-    /// There was a trained forecast all day: what forecast policies did on others says nothing about them.
+    /// There was a trained forecast all day: what forecast policies did on others says nothing
+    /// about them.
     pub foreseen: bool,
     /// Demand, in replica-hours.
     pub demand: f64,
@@ -85,8 +88,9 @@ pub struct SelectionCriteria {
     pub forecast_available: bool,
 }
 
-/// Complete days of UTC among the blocks (oldest first), oldest first. Days that began six hours later at each choice would
-/// drop what is oldest and tells most: on few days that alone turned the choice over. `slots`: of a whole day.
+/// Complete days of UTC among the blocks (oldest first), oldest first. Days that began six hours
+/// later at each choice would drop what is oldest and tells most: on few days that alone turned the
+/// choice over. `slots`: of a whole day.
 pub fn complete_days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32) -> Vec<Day> {
     let blocks: Vec<&Block> = blocks.into_iter().collect();
     let date = |block: &Block| block.start.as_second().div_euclid(DAY_S);
@@ -99,8 +103,9 @@ pub fn complete_days<'a>(blocks: impl IntoIterator<Item = &'a Block>, slots: u32
 
 fn sum(blocks: &[&Block]) -> Day {
     let policies = blocks.iter().map(|block| block.sums.len()).min().unwrap_or(0);
-    let (slots, foreseen) =
-        blocks.iter().fold((0, 0), |(slots, foreseen), block| (slots + block.slots, foreseen + block.foreseen));
+    let (slots, foreseen) = blocks
+        .iter()
+        .fold((0, 0), |(slots, foreseen), block| (slots + block.slots, foreseen + block.foreseen));
     let foreseen = f64::from(foreseen) >= COMPLETE * f64::from(slots);
     let mut day = Day { foreseen, demand: 0.0, sums: vec![Costs::default(); policies] };
     for block in blocks {
@@ -110,20 +115,27 @@ fn sum(blocks: &[&Block]) -> Day {
     day
 }
 
-/// Chooses among the policies of a portfolio by what they cost on complete days. `ever`: of every policy all there is, days
-/// that are not kept any more included.
+/// Chooses among the policies of a portfolio by what they cost on complete days. `ever`: of every
+/// policy all there is, days that are not kept any more included.
 ///
-/// The best reactive policy is the cheapest of all days; forecast policies are compared with it on the days that had a
-/// trained forecast, young ones of which count more.
+/// The best reactive policy is the cheapest of all days; forecast policies are compared with it on
+/// the days that had a trained forecast, young ones of which count more.
 ///
-/// - Safe mode: the rival is what an HPA would be set to that is tuned by all it has ever cost, because who steps aside for
-///   another setting has other misses and GPU-hours than that HPA although it costs as much. A forecast policy acts if it
-///   also saves GPU-hours, and misses less, by more than chance (p = .9).
-/// - Target mode: the cost ratio is the smallest that meets the target; the rival meets it at a ratio of its own, so that
-///   the target is kept where no forecast is proven.
-pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Costs], criteria: &SelectionCriteria) -> Selection {
+/// - Safe mode: the rival is what an HPA would be set to that is tuned by all it has ever cost,
+///   because who steps aside for another setting has other misses and GPU-hours than that HPA
+///   although it costs as much. A forecast policy acts if it also saves GPU-hours, and misses less,
+///   by more than chance (p = .9).
+/// - Target mode: the cost ratio is the smallest that meets the target; the rival meets it at a
+///   ratio of its own, so that the target is kept where no forecast is proven.
+pub fn select(
+    portfolio: &[ShadowPolicy],
+    days: &[Day],
+    ever: &[Costs],
+    criteria: &SelectionCriteria,
+) -> Selection {
     let all: Vec<&Day> = days.iter().collect();
-    let foreseen: Vec<&Day> = days.iter().filter(|day| day.foreseen && criteria.forecast_available).collect();
+    let foreseen: Vec<&Day> =
+        days.iter().filter(|day| day.foreseen && criteria.forecast_available).collect();
     let (all, paired) = (Record::new(portfolio, all), Record::new(portfolio, foreseen));
     let safe = criteria.objective == Objective::Safe;
     let (ratio, rivals) = match criteria.objective {
@@ -135,7 +147,8 @@ pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Costs], criteria
         Objective::Cost | Objective::Safe => (criteria.cost_ratio, criteria.cost_ratio),
     };
     let Some(of_days) = all.cheapest(rivals, reactive) else { return without_days(criteria) };
-    let rival = if safe { cheapest_reactive(portfolio, ever, ratio).unwrap_or(of_days) } else { of_days };
+    let rival =
+        if safe { cheapest_reactive(portfolio, ever, ratio).unwrap_or(of_days) } else { of_days };
     if paired.days.is_empty() {
         return match criteria.forecast_available && !safe {
             // The forecast is new: nothing is known of what it does here.
@@ -156,11 +169,16 @@ pub fn select(portfolio: &[ShadowPolicy], days: &[Day], ever: &[Costs], criteria
         }
         Objective::Cost | Objective::Safe => f64::INFINITY,
     };
-    let passes = |i: usize| gain.is_more_than_chance(i) && paired.total(i).missed <= most && (!safe || gain.is_safe(i));
+    let passes = |i: usize| {
+        gain.is_more_than_chance(i) && paired.total(i).missed <= most && (!safe || gain.is_safe(i))
+    };
     let forecasts = |i: &usize| portfolio.get(*i).is_some_and(ShadowPolicy::forecasts);
     let most_gain = |of: &dyn Fn(usize) -> bool| {
-        let gains = (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
-        gains.filter(|(_, gain)| *gain > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best })
+        let gains =
+            (0..portfolio.len()).filter(forecasts).filter(|i| of(*i)).map(|i| (i, gain.mean(i)));
+        gains
+            .filter(|(_, gain)| *gain > 0.0)
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })
     };
     if paired.days.len() < TESTED_FROM {
         let best = most_gain(&|_| !safe).map_or(rival, |(best, _)| best);
@@ -228,22 +246,30 @@ impl<'a> Record<'a> {
             return None;
         }
         let admitted = (0..self.portfolio.len()).filter(|i| admits(*i));
-        let by_cost =
-            |a: &usize, b: &usize| self.total(*a).total_cost(ratio).total_cmp(&self.total(*b).total_cost(ratio));
+        let by_cost = |a: &usize, b: &usize| {
+            self.total(*a).total_cost(ratio).total_cmp(&self.total(*b).total_cost(ratio))
+        };
         admitted.min_by(by_cost)
     }
 
-    /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if none does; `otherwise`
-    /// where there was no demand to miss.
-    fn ratio_for(&self, target: f64, otherwise: f64, admits: impl Fn(&ShadowPolicy) -> bool) -> f64 {
+    /// The smallest cost ratio whose cheapest policy misses well under the target; the largest if
+    /// none does; `otherwise` where there was no demand to miss.
+    fn ratio_for(
+        &self,
+        target: f64,
+        otherwise: f64,
+        admits: impl Fn(&ShadowPolicy) -> bool,
+    ) -> f64 {
         let demand = self.demand();
         if demand <= 0.0 {
             return otherwise;
         }
         let step = (HIGHEST_RATIO / LOWEST_RATIO).powf(1.0 / f64::from(RATIOS - 1));
         let mut ratios = (0..RATIOS).map(|k| LOWEST_RATIO * step.powf(f64::from(k)));
-        let meets =
-            |ratio: &f64| self.cheapest(*ratio, &admits).is_some_and(|i| self.total(i).missed <= AIM * target * demand);
+        let meets = |ratio: &f64| {
+            self.cheapest(*ratio, &admits)
+                .is_some_and(|i| self.total(i).missed <= AIM * target * demand)
+        };
         ratios.find(meets).unwrap_or(HIGHEST_RATIO)
     }
 
@@ -263,9 +289,14 @@ impl<'a> Record<'a> {
         let mean_day = |i: usize| {
             let mut mean = Costs::default();
             for (day, weight) in self.days.iter().zip(&weights) {
-                let Costs { gpu_hours, missed, queued } = day.sums.get(i).copied().unwrap_or_default();
+                let Costs { gpu_hours, missed, queued } =
+                    day.sums.get(i).copied().unwrap_or_default();
                 let share = weight / all;
-                mean += Costs { gpu_hours: share * gpu_hours, missed: share * missed, queued: share * queued };
+                mean += Costs {
+                    gpu_hours: share * gpu_hours,
+                    missed: share * missed,
+                    queued: share * queued,
+                };
             }
             mean
         };
@@ -315,8 +346,8 @@ impl<'a> Gain<'a> {
         self.by_day(i).zip(&weights).map(|(gain, weight)| weight * gain).sum::<f64>() / all
     }
 
-    /// Mean, and t(p, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish 1965: (Σw)² / Σw²); an
-    /// endless margin for a single day.
+    /// Mean, and t(p, n − 1) · s / √n, n being as many days of one weight as tell as much (Kish
+    /// 1965: (Σw)² / Σw²); an endless margin for a single day.
     fn mean_and_margin(&self, i: usize, t: fn(usize) -> f64) -> (f64, f64) {
         let (weights, all) = self.record.weights();
         let mean = self.mean(i);
@@ -324,7 +355,8 @@ impl<'a> Gain<'a> {
         if self.record.days.len() < 2 {
             return (mean, f64::INFINITY);
         }
-        let squares = self.by_day(i).zip(&weights).map(|(gain, weight)| weight * (gain - mean).powi(2));
+        let squares =
+            self.by_day(i).zip(&weights).map(|(gain, weight)| weight * (gain - mean).powi(2));
         let variance = squares.sum::<f64>() / all * n / (n - 1.0);
         (mean, t(n.round() as usize - 1) * (variance / n).sqrt())
     }

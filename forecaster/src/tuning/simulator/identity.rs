@@ -1,7 +1,8 @@
 //! What sums were simulated with, as bytes that no refactoring changes.
 //!
-//! A store keys 28 days of sums by a checksum over this text. Every name in it is a literal: renaming a field, a variant or a
-//! type changes nothing. A new field is appended only where it differs from the value that older sums were simulated with.
+//! A store keys 28 days of sums by a checksum over this text. Every name in it is a literal:
+//! renaming a field, a variant or a type changes nothing. A new field is appended only where it
+//! differs from the value that older sums were simulated with.
 
 use std::fmt::Write as _;
 
@@ -18,7 +19,8 @@ pub(super) fn identity(spec: &SimulatorSpec, portfolio: &[ShadowPolicy]) -> Stri
 
 fn spec_text(spec: &SimulatorSpec) -> String {
     let shares = spec.cold_start.shares().iter();
-    let shares: Vec<String> = shares.map(|(took, share)| format!("({}, {share:?})", span(*took))).collect();
+    let shares: Vec<String> =
+        shares.map(|(took, share)| format!("({}, {share:?})", span(*took))).collect();
     format!(
         "BankSpec {{ threshold: {:?}, lead: {}, cold_start: ColdStart {{ shares: [{}] }}, min: {}, idle: {}, max: {}, \
          keep_warm: {}, cooldown: {}, slot: {}, wait_limit: {}, hpa_window: {}, sees_queue: {}, plainly: {} }}",
@@ -41,9 +43,19 @@ fn spec_text(spec: &SimulatorSpec) -> String {
 fn policy_text(policy: &ShadowPolicy) -> String {
     match *policy {
         ShadowPolicy::Reactive { utilisation, scale_down_window } => {
-            format!("Reactive {{ utilisation: {utilisation:?}, scale_down_window: {} }}", span(scale_down_window))
+            format!(
+                "Reactive {{ utilisation: {utilisation:?}, scale_down_window: {} }}",
+                span(scale_down_window)
+            )
         }
-        ShadowPolicy::Forecast { quantile, forecast_utilisation, utilisation, hold, stabilisation, drain } => format!(
+        ShadowPolicy::Forecast {
+            quantile,
+            forecast_utilisation,
+            utilisation,
+            hold,
+            stabilisation,
+            drain,
+        } => format!(
             "Forecast {{ quantile: {quantile:?}, forecast_utilisation: {forecast_utilisation:?}, \
              utilisation: {utilisation:?}, hold: {}, stabilisation: {}, drain: {} }}",
             span(hold),

@@ -76,12 +76,14 @@ struct Look {
 }
 
 impl Look {
-    /// Replicas that the forecast wants, and those that it would keep; `None` without a forecast that covers the lead.
+    /// Replicas that the forecast wants, and those that it would keep; `None` without a forecast
+    /// that covers the lead.
     fn ahead(&self, outlooks: &[Outlook]) -> Option<(u32, u32)> {
         let most = |i: usize| outlooks.get(i).and_then(|outlook: &Outlook| outlook.most);
         let up = most(self.up)?;
         let hold = most(self.hold).unwrap_or(up);
-        let replicas = |most: f64| if most > self.smear { whole(most * self.per_replica) } else { 0 };
+        let replicas =
+            |most: f64| if most > self.smear { whole(most * self.per_replica) } else { 0 };
         Some((replicas(up), replicas(hold)))
     }
 }
@@ -126,7 +128,8 @@ pub struct PolicySimulator {
 impl PolicySimulator {
     /// A simulator that has seen nothing.
     pub fn new(spec: SimulatorSpec, portfolio: Vec<ShadowPolicy>) -> Self {
-        let [shortest, longest] = [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
+        let [shortest, longest] =
+            [0.0, 1.0].map(|p| spec.slots(spec.cold_start.quantile(p)).max(1));
         let least = if spec.idle { 0 } else { spec.min };
         let params = SimulationParams {
             slot_s: spec.slot.as_secs_f64().max(1.0),
@@ -164,7 +167,8 @@ impl PolicySimulator {
 
     fn add(&mut self, policy: &ShadowPolicy) {
         let window = policy.scale_down_window().max(self.spec.hpa_window);
-        // As the planner does it: a queue has the headroom of demand, and never less than the user allots.
+        // As the planner does it: a queue has the headroom of demand, and never less than the user
+        // allots.
         let backlog_share = 1.0 / policy.utilisation().min(1.0);
         let mut rule = Rule {
             live: 1.0 / policy.utilisation(),
@@ -183,8 +187,10 @@ impl PolicySimulator {
                 let span = self.spec.lead.saturating_add(BEYOND_LEAD);
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);
-                let (per_replica, smear) =
-                    (1.0 / (self.spec.threshold * forecast_utilisation), NOISE_FLOOR * self.spec.threshold);
+                let (per_replica, smear) = (
+                    1.0 / (self.spec.threshold * forecast_utilisation),
+                    NOISE_FLOOR * self.spec.threshold,
+                );
                 Some(Look { up, hold, per_replica, smear })
             }
         };
@@ -213,7 +219,8 @@ impl PolicySimulator {
         &self.portfolio
     }
 
-    /// What sums are simulated with, as text that stays the same through every refactoring: stores key sums by it.
+    /// What sums are simulated with, as text that stays the same through every refactoring: stores
+    /// key sums by it.
     pub fn identity(&self) -> String {
         identity::identity(&self.spec, &self.portfolio)
     }
@@ -223,12 +230,14 @@ impl PolicySimulator {
         self.blocks.iter()
     }
 
-    /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more included.
+    /// Of every policy, all that was ever finished or taken over, blocks that are not kept any more
+    /// included.
     pub fn totals(&self) -> &[Costs] {
         &self.totals
     }
 
-    /// Takes over blocks that a simulator with the same spec and portfolio has finished, oldest first; others are left out.
+    /// Takes over blocks that a simulator with the same spec and portfolio has finished, oldest
+    /// first; others are left out.
     pub fn restore(&mut self, blocks: impl IntoIterator<Item = Block>) {
         let fits = |block: &Block| block.sums.len() == self.portfolio.len();
         self.blocks = blocks.into_iter().filter(fits).collect();
@@ -245,12 +254,14 @@ impl PolicySimulator {
         }
     }
 
-    /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where it was not seen:
-    /// then nothing moves and nothing is counted; a minute far above all before it counts as the one before ([`Outliers`]).
-    /// `forecast`: as issued at or before `now`.
+    /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where
+    /// it was not seen: then nothing moves and nothing is counted; a minute far above all before it
+    /// counts as the one before ([`Outliers`]). `forecast`: as issued at or before `now`.
     pub fn step(&mut self, now: Timestamp, demand: Option<f64>, forecast: Option<&Forecast>) {
         self.open_block(now);
-        let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else { return };
+        let Some(demand) = demand.filter(|demand| demand.is_finite() && *demand >= 0.0) else {
+            return;
+        };
         let demand = self.outliers.credible(now, demand.min(MAX_VALUE));
         let slot = self.slot(now, demand / self.spec.threshold);
         if self.states.is_empty() {
@@ -271,10 +282,14 @@ impl PolicySimulator {
     /// Looks ahead for every policy, where other buckets come into view.
     fn look(&mut self, now: Timestamp, forecast: Option<&Forecast>) {
         let origin = forecast.map(Forecast::origin);
-        if self.view.is_some_and(|view| view.origin == origin && (view.from..view.until).contains(&now)) {
+        if self
+            .view
+            .is_some_and(|view| view.origin == origin && (view.from..view.until).contains(&now))
+        {
             return;
         }
-        let mut until = if forecast.is_some() { Timestamp::MAX } else { later(now, self.spec.slot) };
+        let mut until =
+            if forecast.is_some() { Timestamp::MAX } else { later(now, self.spec.slot) };
         for outlook in &mut self.outlooks {
             outlook.most = forecast.and_then(|forecast| {
                 until = until.min(outlook.unchanged_until(now, forecast));
@@ -296,19 +311,30 @@ impl PolicySimulator {
         self.live.push(now, sample);
         let level = || self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
         let minute = self.spec.slots(METRIC_WINDOW).max(1) as usize;
-        let metric =
-            if self.spec.plainly { self.minute(before.saturating_sub(lag), minute).unwrap_or(sample) } else { level() };
+        let metric = if self.spec.plainly {
+            self.minute(before.saturating_sub(lag), minute).unwrap_or(sample)
+        } else {
+            level()
+        };
         self.index = self.index.wrapping_add(1);
         let slot = Slot {
             index: self.index,
             place: self.index % self.params.longest,
             demand,
             recent: self.recent.range(before.saturating_sub(wait)..).sum(),
-            due: before.checked_sub(wait).and_then(|oldest| self.recent.get(oldest)).copied().unwrap_or(0.0),
+            due: before
+                .checked_sub(wait)
+                .and_then(|oldest| self.recent.get(oldest))
+                .copied()
+                .unwrap_or(0.0),
             metric,
             warm: self.warm > 0,
         };
-        self.warm = if demand > 0.0 { self.spec.slots(self.spec.keep_warm) } else { self.warm.saturating_sub(1) };
+        self.warm = if demand > 0.0 {
+            self.spec.slots(self.spec.keep_warm)
+        } else {
+            self.warm.saturating_sub(1)
+        };
         self.recent.push_back(demand);
         if self.recent.len() > (lag + minute).max(wait) {
             self.recent.pop_front();
@@ -331,7 +357,8 @@ impl PolicySimulator {
         }
         let next = Block { start, slots: 0, foreseen: 0, demand: 0.0, sums: Vec::new() };
         if let Some(mut block) = self.open.replace(next) {
-            block.sums = self.states.iter_mut().map(|state| state.take_sums(&self.params)).collect();
+            block.sums =
+                self.states.iter_mut().map(|state| state.take_sums(&self.params)).collect();
             if block.slots > 0 {
                 add(&mut self.totals, &block.sums);
                 self.blocks.push_back(block);
@@ -346,7 +373,8 @@ fn add(totals: &mut [Costs], sums: &[Costs]) {
 }
 
 impl Outlook {
-    /// The most within the span, as far as the forecast goes; `None` where it does not cover what is needed.
+    /// The most within the span, as far as the forecast goes; `None` where it does not cover what
+    /// is needed.
     fn most(&self, now: Timestamp, forecast: &Forecast) -> Option<f64> {
         let last = later(forecast.end(), SignedDuration::from_secs(-1));
         let to = later(now, self.span).min(last).max(later(now, self.needed));
@@ -356,10 +384,14 @@ impl Outlook {
     /// Until then the same buckets are in view: the first ends, or the last one does.
     fn unchanged_until(&self, now: Timestamp, forecast: &Forecast) -> Timestamp {
         let step = forecast.step().as_secs();
-        let left = |at: Timestamp| step - (at.as_second() - forecast.origin().as_second()).rem_euclid(step);
+        let left = |at: Timestamp| {
+            step - (at.as_second() - forecast.origin().as_second()).rem_euclid(step)
+        };
         later(
             now,
-            SignedDuration::from_secs(left(now).min(left(later(now, self.span))).min(left(later(now, self.needed)))),
+            SignedDuration::from_secs(
+                left(now).min(left(later(now, self.span))).min(left(later(now, self.needed))),
+            ),
         )
     }
 }

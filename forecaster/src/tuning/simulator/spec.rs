@@ -11,8 +11,8 @@ pub struct SimulatorSpec {
     pub threshold: f64,
     /// Cold start that forecasts are asked for: the learned P90.
     pub lead: SignedDuration,
-    /// Cold starts that are drawn: with all of them as long as the P90, policies that hold more than they need look better
-    /// than they are.
+    /// Cold starts that are drawn: with all of them as long as the P90, policies that hold more
+    /// than they need look better than they are.
     pub cold_start: ColdStart,
     /// Replicas that run while anything is wanted; always, unless `idle`.
     pub min: u32,
@@ -20,7 +20,8 @@ pub struct SimulatorSpec {
     pub idle: bool,
     /// Replicas that there are at most.
     pub max: u32,
-    /// Where none may run: the last replica is wanted for so long after the last arrival, whatever the policy …
+    /// Where none may run: the last replica is wanted for so long after the last arrival, whatever
+    /// the policy …
     pub keep_warm: SignedDuration,
     /// … and goes so long after nothing was wanted (KEDA's `cooldownPeriod`).
     pub cooldown: SignedDuration,
@@ -28,18 +29,21 @@ pub struct SimulatorSpec {
     pub slot: SignedDuration,
     /// Work that waits longer is missed; counted in whole slots, at least one.
     pub wait_limit: SignedDuration,
-    /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down faster.
+    /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down
+    /// faster.
     pub hpa_window: SignedDuration,
     /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
     pub sees_queue: bool,
-    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then are what an HPA does,
-    /// instead of what the planner does, which is told 15 s earlier and panics.
+    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then
+    /// are what an HPA does, instead of what the planner does, which is told 15 s earlier and
+    /// panics.
     pub plainly: bool,
 }
 
 impl SimulatorSpec {
-    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of 15 s, at least one replica,
-    /// the usual patience with the last one, an HPA that leaves stabilisation to us.
+    /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of
+    /// 15 s, at least one replica, the usual patience with the last one, an HPA that leaves
+    /// stabilisation to us.
     pub fn new(threshold: f64, lead: SignedDuration) -> Self {
         let slot = SignedDuration::from_secs(15);
         Self {

@@ -1,4 +1,5 @@
-//! The simulator as a whole: blocks, gaps, shared looks at the forecast, and that its sums can be stitched.
+//! The simulator as a whole: blocks, gaps, shared looks at the forecast, and that its sums can be
+//! stitched.
 
 use std::f64::consts::TAU;
 
@@ -22,7 +23,8 @@ fn spec() -> SimulatorSpec {
     SimulatorSpec::new(10.0, SignedDuration::from_secs(180))
 }
 
-/// Twelve replicas by day, two by night, bursts that come and go at minutes that repeat daily, and a ripple that does not.
+/// Twelve replicas by day, two by night, bursts that come and go at minutes that repeat daily, and
+/// a ripple that does not.
 fn demand(slot: usize) -> f64 {
     let day = (slot % DAY) as f64 / DAY as f64;
     let burst = if (300..360).contains(&(slot % 720)) { 40.0 } else { 0.0 };
@@ -36,7 +38,12 @@ fn clairvoyant(slot: usize) -> Forecast {
         let most = (0..4).map(|i| demand(slot + 4 * minute + i)).fold(0.0, f64::max);
         vec![most; 3]
     };
-    Forecast::new(at(slot), SignedDuration::from_mins(1), vec![0.5, 0.9, 0.99], (0..60).map(row).collect())
+    Forecast::new(
+        at(slot),
+        SignedDuration::from_mins(1),
+        vec![0.5, 0.9, 0.99],
+        (0..60).map(row).collect(),
+    )
 }
 
 fn run(simulator: &mut PolicySimulator, slots: std::ops::Range<usize>, sees: bool) {
@@ -75,22 +82,33 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
     assert!(blocks.iter().all(|block| (block.demand - 6.0 * 3.5).abs() < 1e-9));
 }
 
-/// 4.2 replicas' worth is within the tolerance of the four that run: only the queue tells that they do not suffice.
+/// 4.2 replicas' worth is within the tolerance of the four that run: only the queue tells that they
+/// do not suffice.
 #[test]
 fn what_waits_is_answered_only_where_it_is_seen() {
-    let full = ShadowPolicy::Reactive { utilisation: 1.0, scale_down_window: SignedDuration::from_mins(5) };
+    let full = ShadowPolicy::Reactive {
+        utilisation: 1.0,
+        scale_down_window: SignedDuration::from_mins(5),
+    };
     let missed = |sees_queue| {
-        let mut simulator = PolicySimulator::new(SimulatorSpec { sees_queue, ..spec() }, vec![full]);
+        let mut simulator =
+            PolicySimulator::new(SimulatorSpec { sees_queue, ..spec() }, vec![full]);
         for slot in 0..=DAY {
             simulator.step(at(slot), Some(if slot == 0 { 40.0 } else { 42.0 }), None);
         }
         totals(&simulator)[0].missed
     };
     let all = 24.0 * 4.2;
-    assert!(missed(true) < 0.1 * all && missed(false) > 0.9 * all, "{} {}", missed(true), missed(false));
+    assert!(
+        missed(true) < 0.1 * all && missed(false) > 0.9 * all,
+        "{} {}",
+        missed(true),
+        missed(false)
+    );
 }
 
-/// Every day of every setting: whoever is compared with an HPA, or steps aside for one, must know what it costs.
+/// Every day of every setting: whoever is compared with an HPA, or steps aside for one, must know
+/// what it costs.
 #[test]
 fn seen_plainly_reactive_policies_are_the_hpa() {
     let days = 3;
@@ -98,7 +116,8 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let trace = Series::new(at(0), SignedDuration::from_secs(15), values);
     let policies = portfolio::reactive();
     let sums = |plainly| {
-        let mut simulator = PolicySimulator::new(SimulatorSpec { plainly, max: 100, ..spec() }, policies.clone());
+        let mut simulator =
+            PolicySimulator::new(SimulatorSpec { plainly, max: 100, ..spec() }, policies.clone());
         run(&mut simulator, 0..days * DAY + 1, false);
         selection::complete_days(simulator.blocks(), DAY as u32)
     };
@@ -111,7 +130,12 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
         let hpa = replay(&trace, &[], &scene, Arm::Hpa);
         for ((hpa, plain), planner) in hpa.days.iter().zip(&plain).zip(&planner) {
             let (plain, planner) = (plain.sums[i], planner.sums[i]);
-            assert!((plain.gpu_hours - hpa.gpu_hours).abs() < 1e-6, "{policy:?} {} {}", plain.gpu_hours, hpa.gpu_hours);
+            assert!(
+                (plain.gpu_hours - hpa.gpu_hours).abs() < 1e-6,
+                "{policy:?} {} {}",
+                plain.gpu_hours,
+                hpa.gpu_hours
+            );
             assert!((plain.missed - hpa.missed_replica_hours).abs() < 1e-6, "{policy:?}");
             differ += usize::from((planner.gpu_hours - hpa.gpu_hours).abs() > 1e-3);
         }
@@ -129,7 +153,11 @@ fn a_gap_moves_nothing_and_counts_for_nothing() {
     }
     let block = simulator.blocks().next().unwrap();
     assert_eq!(block.slots, 840);
-    assert!((block.demand - 3.5 * 3.5).abs() < 1e-9 && (block.sums[0].gpu_hours - 3.5 * 4.0).abs() < 0.1, "{block:?}");
+    assert!(
+        (block.demand - 3.5 * 3.5).abs() < 1e-9
+            && (block.sums[0].gpu_hours - 3.5 * 4.0).abs() < 0.1,
+        "{block:?}"
+    );
 }
 
 #[test]
@@ -151,17 +179,28 @@ fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing
     let demand: f64 = simulator.blocks().map(|block| block.demand).sum();
     assert!(ours.missed < 0.001 * demand, "{ours:?} of {demand}");
     for (policy, sums) in simulator.portfolio().iter().zip(theirs) {
-        assert!(sums.missed > 1.0 || sums.gpu_hours > 1.2 * ours.gpu_hours, "{policy:?} {sums:?} {ours:?}");
+        assert!(
+            sums.missed > 1.0 || sums.gpu_hours > 1.2 * ours.gpu_hours,
+            "{policy:?} {sums:?} {ours:?}"
+        );
     }
 }
 
 #[test]
 fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
-    let quick = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(60) };
-    let slow = ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(900) };
+    let quick = ShadowPolicy::Reactive {
+        utilisation: 0.8,
+        scale_down_window: SignedDuration::from_secs(60),
+    };
+    let slow = ShadowPolicy::Reactive {
+        utilisation: 0.8,
+        scale_down_window: SignedDuration::from_secs(900),
+    };
     let mut free = PolicySimulator::new(spec(), vec![quick, slow]);
-    let mut bound =
-        PolicySimulator::new(SimulatorSpec { hpa_window: SignedDuration::from_secs(900), ..spec() }, vec![quick, slow]);
+    let mut bound = PolicySimulator::new(
+        SimulatorSpec { hpa_window: SignedDuration::from_secs(900), ..spec() },
+        vec![quick, slow],
+    );
     for simulator in [&mut free, &mut bound] {
         run(simulator, 0..DAY + 1, false);
     }
@@ -186,10 +225,14 @@ fn what_a_store_kept_is_taken_over_what_does_not_fit_is_not() {
     // What is not kept any more still counts.
     let hours = kept[0].sums[7].gpu_hours * 2.0 * KEPT as f64;
     assert!((again.totals()[7].gpu_hours - hours).abs() < 1e-6 * hours);
-    assert_eq!((again.blocks().count(), again.blocks().next().map(|block| block.start)), (KEPT, Some(at(1440 * KEPT))));
+    assert_eq!(
+        (again.blocks().count(), again.blocks().next().map(|block| block.start)),
+        (KEPT, Some(at(1440 * KEPT)))
+    );
 }
 
-/// The simulator's looks are shared and kept; asking the forecast anew at every slot gives the same.
+/// The simulator's looks are shared and kept; asking the forecast anew at every slot gives the
+/// same.
 #[test]
 fn a_look_that_is_kept_is_the_look_that_would_be_made() {
     let policies = portfolio::forecasting();
@@ -238,10 +281,13 @@ fn stitched_sums_are_the_closed_loop() {
                 &criteria,
             )
             .policy;
-            chosen.push(simulator.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31));
+            chosen.push(
+                simulator.portfolio().iter().position(|policy| *policy == choice).unwrap_or(31),
+            );
         }
         let i = chosen[slot / DAY];
-        let state = switched.get_or_insert_with(|| PolicyState::new(&simulator.params, whole(demand(slot) / 10.0)));
+        let state = switched
+            .get_or_insert_with(|| PolicyState::new(&simulator.params, whole(demand(slot) / 10.0)));
         let seen = eyes.slot(at(slot), demand(slot) / 10.0);
         state.step(&simulator.params, &simulator.rules[i], &seen, simulator.ahead[i]);
     }
@@ -259,7 +305,8 @@ fn stitched_sums_are_the_closed_loop() {
 }
 
 proptest! {
-    /// Whatever comes, in whatever order: no panic, no figure that is not a number, no less capacity than the minimum.
+    /// Whatever comes, in whatever order: no panic, no figure that is not a number, no less
+    /// capacity than the minimum.
     #[test]
     fn whatever_comes_sums_are_sane(
         slots in prop::collection::vec((0usize..4000, prop::option::of(prop_oneof![4 => 0.0f64..500.0, 1 => prop::num::f64::ANY])), 1..200),
@@ -304,8 +351,16 @@ fn one_bad_minute_moves_no_sums() {
     let clean = sums(0..0);
     for (bad, clean) in sums(DAY..DAY + 4).iter().zip(&clean) {
         assert!((bad.missed - clean.missed).abs() < 0.1 * clean.missed + 0.1, "{bad:?} {clean:?}");
-        assert!((bad.gpu_hours - clean.gpu_hours).abs() < 0.01 * clean.gpu_hours, "{bad:?} {clean:?}");
+        assert!(
+            (bad.gpu_hours - clean.gpu_hours).abs() < 0.01 * clean.gpu_hours,
+            "{bad:?} {clean:?}"
+        );
     }
     // What lasts is no bad minute.
-    assert!(sums(DAY..DAY + 40).iter().zip(&clean).all(|(spike, clean)| spike.missed > clean.missed + 50.0));
+    assert!(
+        sums(DAY..DAY + 40)
+            .iter()
+            .zip(&clean)
+            .all(|(spike, clean)| spike.missed > clean.missed + 50.0)
+    );
 }

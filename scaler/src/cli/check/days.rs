@@ -9,8 +9,8 @@ use super::finding::{Checked, Finding, Level};
 use super::resource::Resource;
 use super::traps::Read;
 use super::tree::Tree;
-use crate::metadata::windows::{shared_policy, undecided_on_holidays};
-use crate::metadata::{Rules, SharedPolicy, keys, zone};
+use crate::trigger::windows::{shared_policy, undecided_on_holidays};
+use crate::trigger::{Rules, SharedPolicy, keys, zone};
 
 /// What to do about a window that holds on holidays.
 const DECIDE: &str = "it did not in earlier versions; write holidays: skip in it if it is not to hold then, or holidays: ignore if it is";
@@ -20,7 +20,8 @@ const DECIDE: &str = "it did not in earlier versions; write holidays: skip in it
 pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     for Read { index, .. } in read {
         let metadata = &resource.triggers[*index].metadata;
-        let (Some(windows), true) = (metadata.get(keys::WINDOWS.name), metadata.contains_key(keys::HOLIDAYS.name))
+        let (Some(windows), true) =
+            (metadata.get(keys::WINDOWS.name), metadata.contains_key(keys::HOLIDAYS.name))
         else {
             continue;
         };
@@ -51,7 +52,8 @@ pub(super) fn check_policy(
         None if tree.at("windows").is_some() => ("policy", ""),
         _ => return None,
     };
-    let fields = if base.is_empty() { Some(tree) } else { tree.at(base) }.map_or(&[][..], Tree::entries);
+    let fields =
+        if base.is_empty() { Some(tree) } else { tree.at(base) }.map_or(&[][..], Tree::entries);
     let full = |key: &str| if base.is_empty() { key.to_owned() } else { format!("{base}.{key}") };
     let mut findings = Vec::new();
     let mut note = |level, key: &str, problem: String| {
@@ -62,8 +64,11 @@ pub(super) fn check_policy(
     for (key, _) in fields.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
         note(Level::Error, key, format!("is not a key; known here: {}", KEYS.join(", ")));
     }
-    let fields: BTreeMap<String, Json> = fields.iter().map(|(key, tree)| (key.clone(), tree.json())).collect();
-    let text = |key: &str| fields.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let fields: BTreeMap<String, Json> =
+        fields.iter().map(|(key, tree)| (key.clone(), tree.json())).collect();
+    let text = |key: &str| {
+        fields.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
     if let Some(holidays) = text(keys::HOLIDAYS.name).filter(|_| on_trust) {
         rules.trust(&HashMap::from([(keys::HOLIDAYS.name.to_owned(), holidays)]));
     }
@@ -110,7 +115,10 @@ mod tests {
         let findings = report.resources.into_iter().flat_map(|resource| resource.findings);
         let line = |finding: Finding| {
             let advice = finding.advice.map(|advice| format!(" ({advice})")).unwrap_or_default();
-            format!("{:?} {} {}: {}{advice}", finding.level, finding.line, finding.path, finding.problem)
+            format!(
+                "{:?} {} {}: {}{advice}",
+                finding.level, finding.line, finding.path, finding.problem
+            )
         };
         findings.map(line).collect::<Vec<_>>().join("\n")
     }

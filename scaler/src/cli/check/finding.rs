@@ -75,13 +75,18 @@ pub(super) struct Report {
 impl Report {
     /// How many findings of a level there are.
     pub(super) fn count(&self, level: Level) -> usize {
-        self.resources.iter().flat_map(|resource| &resource.findings).filter(|finding| finding.level == level).count()
+        self.resources
+            .iter()
+            .flat_map(|resource| &resource.findings)
+            .filter(|finding| finding.level == level)
+            .count()
     }
 
     /// For people.
     pub(super) fn text(&self, coloured: bool) -> String {
         let mut text = String::new();
-        let width = self.resources.iter().flat_map(|r| &r.findings).map(|f| f.line.to_string().len()).max();
+        let width =
+            self.resources.iter().flat_map(|r| &r.findings).map(|f| f.line.to_string().len()).max();
         for resource in &self.resources {
             let _ = writeln!(text, "{}", resource.title(coloured));
             for finding in &resource.findings {
@@ -98,7 +103,9 @@ impl Report {
 
     fn summary(&self) -> String {
         let triggers: usize = self.resources.iter().map(|resource| resource.triggers).sum();
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let counted = |count: usize, what: &str| {
+            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+        };
         format!(
             "{}, {} of prewarm: {}, {}",
             counted(self.resources.len(), "resource"),
@@ -112,7 +119,8 @@ impl Report {
 impl Checked {
     fn title(&self, coloured: bool) -> String {
         let (bold, plain) = if coloured { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        let namespace = self.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+        let namespace =
+            self.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
         let ok = if self.findings.is_empty() { ": ok" } else { "" };
         let title = format!("{bold}{} {namespace}{}{plain}", self.kind, self.name);
         format!("{}, document {}: {title}{ok}", self.file, self.document)

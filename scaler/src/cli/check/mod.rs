@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 
 use crate::config::{self, Config};
-use crate::metadata::{self, Rules, keys};
+use crate::trigger::{self, Rules, keys};
 use finding::{Checked, Finding, Level, Report};
 use resource::Resource;
 use traps::Read;
@@ -56,13 +56,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
             texts.push(("standard input".to_owned(), text));
         } else {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
             texts.push((file.display().to_string(), text));
         }
     }
     let report = check(&texts, config.as_ref());
     let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text(coloured) };
+    let text = if args.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        report.text(coloured)
+    };
     super::print(&text)?;
     let failed = report.count(Level::Error) > 0 || report.resources.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -82,14 +87,20 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
     for (file, text) in texts {
         match tree::documents(text) {
             Ok(trees) => documents.extend(trees.into_iter().zip(1..).flat_map(|(tree, number)| {
-                unlisted(tree).into_iter().map(move |tree| Document { file: file.clone(), number, tree })
+                unlisted(tree).into_iter().map(move |tree| Document {
+                    file: file.clone(),
+                    number,
+                    tree,
+                })
             })),
             Err((line, problem)) => report.resources.push(unreadable(file, line, problem, text)),
         }
     }
     let mut rules = config.map(Config::rules).unwrap_or_default();
     for Document { file, number, tree } in &documents {
-        if let Some((checked, policy)) = days::check_policy(file, *number, tree, &mut rules, config.is_none()) {
+        if let Some((checked, policy)) =
+            days::check_policy(file, *number, tree, &mut rules, config.is_none())
+        {
             if let Some(policy) = policy {
                 rules.policies.insert(checked.name.clone(), policy);
             }
@@ -102,7 +113,11 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
     for Document { file, number, tree } in &documents {
         let Some(mut resource) = Resource::read(tree) else { continue };
         let ours = resource.triggers.iter().filter(|trigger| trigger.ours).count();
-        strangers += resource.triggers.iter().filter(|trigger| !trigger.ours && is_external(trigger.tree)).count();
+        strangers += resource
+            .triggers
+            .iter()
+            .filter(|trigger| !trigger.ours && is_external(trigger.tree))
+            .count();
         if ours == 0 {
             continue;
         }
@@ -141,7 +156,9 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
 /// The items of a `List` (`kubectl get -o yaml`), or the document itself.
 fn unlisted(tree: Tree) -> Vec<Tree> {
     match tree.at("items") {
-        Some(items) if tree.text("kind").is_some_and(|kind| kind.ends_with("List")) => items.list().to_vec(),
+        Some(items) if tree.text("kind").is_some_and(|kind| kind.ends_with("List")) => {
+            items.list().to_vec()
+        }
         _ => vec![tree],
     }
 }
@@ -151,8 +168,11 @@ fn is_external(trigger: &Tree) -> bool {
 }
 
 fn unreadable(file: &str, line: u64, problem: String, text: &str) -> Checked {
-    let template = text.contains("{{").then(|| "render templates first: helm template . | prewarm check -".to_owned());
-    let finding = Finding { level: Level::Error, line, path: "YAML".to_owned(), problem, advice: template };
+    let template = text
+        .contains("{{")
+        .then(|| "render templates first: helm template . | prewarm check -".to_owned());
+    let finding =
+        Finding { level: Level::Error, line, path: "YAML".to_owned(), problem, advice: template };
     Checked {
         file: file.to_owned(),
         document: 1,
@@ -164,13 +184,13 @@ fn unreadable(file: &str, line: u64, problem: String, text: &str) -> Checked {
     }
 }
 
-fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &Rhythm) {
+fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &LoopTiming) {
     let namespace = resource.namespace.unwrap_or("default");
     let ours = resource.triggers.iter().enumerate().filter(|(_, trigger)| trigger.ours);
     let read: Vec<Read> = ours
         .map(|(index, trigger)| Read {
             index,
-            parsed: metadata::parse(namespace, resource.name, &trigger.metadata, rules),
+            parsed: trigger::parse(namespace, resource.name, &trigger.metadata, rules),
         })
         .collect();
     for Read { index, parsed } in &read {
@@ -187,7 +207,11 @@ fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &Rhythm) {
             }
             Err(errors) => {
                 for error in errors {
-                    let path = if error.key == "metadata" { path.clone() } else { format!("{path}.{}", error.key) };
+                    let path = if error.key == "metadata" {
+                        path.clone()
+                    } else {
+                        format!("{path}.{}", error.key)
+                    };
                     resource.error(&path, error.problem.as_str(), None);
                 }
             }
@@ -203,8 +227,15 @@ fn keys_text() -> String {
     let width = keys::ALL.iter().map(|key| key.name.len()).max().unwrap_or_default();
     let mut text = String::new();
     for key in keys::ALL {
-        let default = key.default.map(|default| format!(" (default: {default})")).unwrap_or_default();
-        text += &format!("{:<width$}  {}\n{:<width$}  {}{default}\n", key.name, key.doc, "", key.range());
+        let default =
+            key.default.map(|default| format!(" (default: {default})")).unwrap_or_default();
+        text += &format!(
+            "{:<width$}  {}\n{:<width$}  {}{default}\n",
+            key.name,
+            key.doc,
+            "",
+            key.range()
+        );
     }
     text
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use prewarm_forecaster::control::keda::POLLING;
 use prewarm_forecaster::decide::policy::LeadTime;
-use prewarm_forecaster::decide::rhythm::Rhythm;
+use prewarm_forecaster::decide::timing::LoopTiming;
 
 use super::finding::Level;
 use super::ramp::ScaleUp;
@@ -15,13 +15,13 @@ use crate::duration::text;
 const LONG_RAMP: SignedDuration = SignedDuration::from_secs(60);
 
 /// Looks at every trigger of ours in a ScaledObject.
-pub(super) fn find(resource: &mut Resource<'_>, read: &[Read], rhythm: &Rhythm) {
+pub(super) fn find(resource: &mut Resource<'_>, read: &[Read], rhythm: &LoopTiming) {
     if resource.kind == Kind::ScaledJob {
         return;
     }
     let polling = resource.whole("pollingInterval").map_or(POLLING, SignedDuration::from_secs);
-    let reaches_zero =
-        resource.whole("minReplicaCount").unwrap_or(0) == 0 || resource.whole("idleReplicaCount") == Some(0);
+    let reaches_zero = resource.whole("minReplicaCount").unwrap_or(0) == 0
+        || resource.whole("idleReplicaCount") == Some(0);
     for Read { index, parsed } in read {
         let Ok(trigger) = &parsed.trigger else { continue };
         let lead = match trigger.policy.lead_time {
@@ -52,7 +52,7 @@ fn polls(
     polling: SignedDuration,
     lead: Option<SignedDuration>,
     wakes_by_polling: bool,
-    rhythm: &Rhythm,
+    rhythm: &LoopTiming,
 ) {
     if !wakes_by_polling {
         return;
@@ -74,7 +74,10 @@ fn polls(
         );
         resource.warn(PATH, problem, Some(ADVICE));
     } else {
-        let problem = format!("is external: waking from zero waits for KEDA's next poll, up to {}", text(polling));
+        let problem = format!(
+            "is external: waking from zero waits for KEDA's next poll, up to {}",
+            text(polling)
+        );
         let advice = "external-push wakes at once";
         resource.find(Level::Note, &format!("spec.triggers[{index}].type"), problem, Some(advice));
     }
@@ -88,18 +91,28 @@ fn ramps(
     polling: SignedDuration,
     lead: Option<SignedDuration>,
     cold_start: SignedDuration,
-    rhythm: &Rhythm,
+    rhythm: &LoopTiming,
 ) {
     let up = ScaleUp::read(behavior(resource.tree));
-    let from = resource.whole("minReplicaCount").and_then(|min| u32::try_from(min).ok()).unwrap_or(0).max(1);
+    let from = resource
+        .whole("minReplicaCount")
+        .and_then(|min| u32::try_from(min).ok())
+        .unwrap_or(0)
+        .max(1);
     let path = if up.is_plain() {
         "spec.maxReplicaCount"
     } else {
         "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp"
     };
-    let advice = format!("allow more at once: scaleUp.policies: [{{type: Pods, value: {target}, periodSeconds: 15}}]");
+    let advice = format!(
+        "allow more at once: scaleUp.policies: [{{type: Pods, value: {target}, periodSeconds: 15}}]"
+    );
     let Some(ramp) = up.ramp(from, target) else {
-        return resource.error(path, format!("never gets from {from} to {target} replicas"), Some(&advice));
+        return resource.error(
+            path,
+            format!("never gets from {from} to {target} replicas"),
+            Some(&advice),
+        );
     };
     if let Some(lead) = lead {
         let needed = polling + rhythm.hpa_sync + ramp + cold_start;
@@ -113,7 +126,11 @@ fn ramps(
                 text(lead)
             );
             let advice = format!("set leadTime: {} or more, or auto; or {advice}", text(needed));
-            resource.warn(&format!("spec.triggers[{index}].metadata.leadTime"), problem, Some(&advice));
+            resource.warn(
+                &format!("spec.triggers[{index}].metadata.leadTime"),
+                problem,
+                Some(&advice),
+            );
         }
         return;
     }
@@ -127,7 +144,8 @@ fn ramps(
         );
         resource.warn(path, problem, Some(&advice));
     } else if ramp > LONG_RAMP {
-        let problem = format!("takes {} to reach from {from}, which lengthens the lead time", text(ramp));
+        let problem =
+            format!("takes {} to reach from {from}, which lengthens the lead time", text(ramp));
         resource.find(Level::Note, path, problem, Some(&advice));
     }
 }

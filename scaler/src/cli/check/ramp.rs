@@ -2,7 +2,9 @@
 //! `control`.
 
 use jiff::SignedDuration;
-use prewarm_forecaster::control::hpa::{Behavior, Controller, Hpa, SYNC, ScalingPolicy, ScalingRules, SelectPolicy};
+use prewarm_forecaster::control::hpa::{
+    Behavior, Controller, Hpa, SYNC, ScalingPolicy, ScalingRules, SelectPolicy,
+};
 
 use super::tree::Tree;
 
@@ -68,7 +70,9 @@ fn scale_up(behavior: &Tree, filled_in: ScalingRules) -> ScalingRules {
     if policies.is_empty() {
         policies = filled_in.policies;
     }
-    let stabilization = number(behavior, "scaleUp.stabilizationWindowSeconds").map(seconds).or(filled_in.stabilization);
+    let stabilization = number(behavior, "scaleUp.stabilizationWindowSeconds")
+        .map(seconds)
+        .or(filled_in.stabilization);
     ScalingRules { select, policies, stabilization, ..filled_in }
 }
 
@@ -76,7 +80,11 @@ fn policy(tree: &Tree) -> Option<ScalingPolicy> {
     let value = number(tree, "value")?;
     let period = seconds(number(tree, "periodSeconds")?);
     let pods = tree.text("type")? == "Pods";
-    Some(if pods { ScalingPolicy::Pods(value, period) } else { ScalingPolicy::Percent(value, period) })
+    Some(if pods {
+        ScalingPolicy::Pods(value, period)
+    } else {
+        ScalingPolicy::Percent(value, period)
+    })
 }
 
 fn number(tree: &Tree, key: &str) -> Option<u32> {
@@ -100,7 +108,10 @@ mod tests {
     #[test]
     fn without_behaviour_replicas_double() {
         // 1, 4, 8, 16, 32, 64 at 0, 15, 30, 45, 60 s.
-        assert_eq!([1, 4, 8, 32, 64].map(|to| ramp("", 1, to)), [Some(0), Some(0), Some(15), Some(45), Some(60)]);
+        assert_eq!(
+            [1, 4, 8, 32, 64].map(|to| ramp("", 1, to)),
+            [Some(0), Some(0), Some(15), Some(45), Some(60)]
+        );
     }
 
     #[test]
@@ -130,7 +141,10 @@ mod tests {
     #[test]
     fn some_never_get_there() {
         assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 1, 2), None);
-        assert_eq!(ramp("scaleUp: {policies: [{type: Percent, value: 0, periodSeconds: 15}]}", 1, 2), None);
+        assert_eq!(
+            ramp("scaleUp: {policies: [{type: Percent, value: 0, periodSeconds: 15}]}", 1, 2),
+            None
+        );
         assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 3, 2), Some(0));
         assert_eq!(ramp("scaleUp: {selectPolicy: Disabled}", 2, 2), Some(0));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::finding::{Finding, Level};
 use super::tree::{Node, Tree};
-use crate::metadata::keys::{self, Name};
+use crate::trigger::keys::{self, Name};
 
 /// Which resource it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,16 @@ pub(super) struct Trigger<'t> {
 }
 
 /// Keys that no other external scaler has.
-const DISTINCTIVE: [&str; 8] =
-    ["preset", "triggerName", "windows", "policyRef", "leadTime", "coldStart", "costRatio", "historyWindow"];
+const DISTINCTIVE: [&str; 8] = [
+    "preset",
+    "triggerName",
+    "windows",
+    "policyRef",
+    "leadTime",
+    "coldStart",
+    "costRatio",
+    "historyWindow",
+];
 
 /// Keys whose values are "true" or "false", and nothing else.
 const FLAGS: [&str; 3] = ["scaledJob", "enableTLS", "unsafeSsl"];
@@ -60,7 +68,11 @@ impl<'t> Resource<'t> {
             findings: Vec::new(),
         };
         let triggers = tree.at("spec.triggers").map_or(&[][..], Tree::list);
-        resource.triggers = triggers.iter().enumerate().map(|(index, tree)| resource.trigger(index, tree)).collect();
+        resource.triggers = triggers
+            .iter()
+            .enumerate()
+            .map(|(index, tree)| resource.trigger(index, tree))
+            .collect();
         Some(resource)
     }
 
@@ -73,14 +85,17 @@ impl<'t> Resource<'t> {
             DISTINCTIVE.contains(&key)
                 || matches!(keys::judge(key), Name::NearMiss(near) if DISTINCTIVE.contains(&near.name))
         };
-        let ours = external && (address.contains("prewarm") || entries.iter().any(|(key, _)| telling(key)));
+        let ours = external
+            && (address.contains("prewarm") || entries.iter().any(|(key, _)| telling(key)));
         let mut metadata = HashMap::new();
         for (key, value) in entries {
             match &value.node {
                 Node::Text(text) => drop(metadata.insert(key.clone(), text.clone())),
                 // Read on as if it were text: one complaint about it is enough.
                 _ if ours => {
-                    if let Some(meant) = self.not_text(&format!("{path}.metadata.{key}"), key, value) {
+                    if let Some(meant) =
+                        self.not_text(&format!("{path}.metadata.{key}"), key, value)
+                    {
                         metadata.insert(key.clone(), meant);
                     }
                 }
@@ -94,7 +109,8 @@ impl<'t> Resource<'t> {
     fn not_text(&mut self, path: &str, key: &str, value: &Tree) -> Option<String> {
         const REFUSED: &str = "Kubernetes refuses metadata values that are not text";
         let read = scalar(&value.node);
-        let written = if value.written.is_empty() { read.clone() } else { Some(value.written.clone()) };
+        let written =
+            if value.written.is_empty() { read.clone() } else { Some(value.written.clone()) };
         let meant = if FLAGS.contains(&key) { read.clone() } else { written.clone() };
         let shown = meant.as_deref().unwrap_or("…");
         let problem = format!("must be text: write {key}: \"{shown}\"");
@@ -109,7 +125,13 @@ impl<'t> Resource<'t> {
     }
 
     /// Notes a finding.
-    pub(super) fn find(&mut self, level: Level, path: &str, problem: impl Into<String>, advice: Option<&str>) {
+    pub(super) fn find(
+        &mut self,
+        level: Level,
+        path: &str,
+        problem: impl Into<String>,
+        advice: Option<&str>,
+    ) {
         self.findings.push(Finding {
             level,
             line: self.tree.line_of(path),

@@ -12,8 +12,9 @@ fn checked(text: &str) -> String {
 
 /// A ScaledObject with lines of spec and of trigger metadata, each indented as it stands here.
 fn scaled_object(spec: &str, metadata: &str) -> String {
-    let indented =
-        |text: &str, by: usize| text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect::<String>();
+    let indented = |text: &str, by: usize| {
+        text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect::<String>()
+    };
     format!(
         "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: llama, namespace: llm}}\nspec:\n{}  triggers:\n  - type: external-push\n    metadata:\n      scalerAddress: prewarm.prewarm:9090\n{}",
         indented(spec, 2),
@@ -51,7 +52,12 @@ fn our_examples_are_ok() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let report = report(&std::fs::read_to_string(&path).unwrap(), None);
-        assert_eq!((report.count(Level::Error), report.count(Level::Warning)), (0, 0), "{}", report.text(false));
+        assert_eq!(
+            (report.count(Level::Error), report.count(Level::Warning)),
+            (0, 0),
+            "{}",
+            report.text(false)
+        );
         triggers += report.resources.iter().map(|resource| resource.triggers).sum::<usize>();
     }
     assert!(triggers >= 2, "{triggers} triggers in deploy/examples");
@@ -60,13 +66,18 @@ fn our_examples_are_ok() {
 /// The configuration in our manifests can be loaded.
 #[test]
 fn our_manifests_are_configured() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests/config.yaml");
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests/config.yaml");
     let documents = tree::documents(&std::fs::read_to_string(file).unwrap()).unwrap();
     let maps = documents.iter().filter(|document| document.text("kind") == Some("ConfigMap"));
-    let files: Vec<&(String, Tree)> = maps.flat_map(|map| map.at("data").unwrap().entries()).collect();
-    let [(_, Tree { node: tree::Node::Text(text), .. })] = files.as_slice() else { panic!("{files:?}") };
+    let files: Vec<&(String, Tree)> =
+        maps.flat_map(|map| map.at("data").unwrap().entries()).collect();
+    let [(_, Tree { node: tree::Node::Text(text), .. })] = files.as_slice() else {
+        panic!("{files:?}")
+    };
     // The password's file is mounted in the pod alone.
-    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("databasePasswordFile")).collect();
+    let text: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("databasePasswordFile")).collect();
     Config::load_text(&text.join("\n")).unwrap();
 }
 
@@ -156,7 +167,10 @@ fn json_has_the_same() {
 #[test]
 fn colours_are_for_terminals() {
     let report = report(&scaled_object("cooldownPeriod: 0", DEMAND), None);
-    assert!(report.text(true).contains("\x1b[31merror  \x1b[0m") && !report.text(false).contains('\x1b'));
+    assert!(
+        report.text(true).contains("\x1b[31merror  \x1b[0m")
+            && !report.text(false).contains('\x1b')
+    );
 }
 
 #[test]
@@ -174,7 +188,13 @@ fn zero_traps() {
     Warning spec.fallback: may lower running replicas to 2 in an outage
       write behavior: currentReplicasIfHigher
     ");
-    assert_eq!(found("fallback: {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}", ""), "");
+    assert_eq!(
+        found(
+            "fallback: {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}",
+            ""
+        ),
+        ""
+    );
     assert_snapshot!(found("idleReplicaCount: 1\nminReplicaCount: 2", ""), @"
     Error spec.idleReplicaCount: is not 0
       KEDA supports no other value; set minReplicaCount for a floor
@@ -206,22 +226,34 @@ fn trigger_traps() {
     Warning spec.triggers[0].metadata.metricType: does nothing in metadata; it belongs in the trigger, beside `type`
     ");
     let with = |line: &str| {
-        let text =
-            scaled_object("fallback: {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}", DEMAND);
-        let text = text.replace("    metadata:\n      scaler", &format!("    {line}\n    metadata:\n      scaler"));
+        let text = scaled_object(
+            "fallback: {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}",
+            DEMAND,
+        );
+        let text = text.replace(
+            "    metadata:\n      scaler",
+            &format!("    {line}\n    metadata:\n      scaler"),
+        );
         let report = report(&text, None);
         report.resources[0]
             .findings
             .iter()
-            .map(|finding| format!("{}: {} ({})", finding.path, finding.problem, finding.advice.as_ref().unwrap()))
+            .map(|finding| {
+                format!(
+                    "{}: {} ({})",
+                    finding.path,
+                    finding.problem,
+                    finding.advice.as_ref().unwrap()
+                )
+            })
             .collect::<String>()
     };
     assert_snapshot!(with("metricType: Value"), @"spec.triggers[0].metricType: is Value (the HPA would multiply the ready pods, so replicas that are still loading make it overshoot; use AverageValue)");
     assert_snapshot!(with("metricType: Utilization"), @"spec.triggers[0].metricType: is Utilization (KEDA refuses it for external metrics; use AverageValue)");
     assert_eq!(with("metricType: AverageValue"), "");
     assert_snapshot!(with("useCachedMetrics: true"), @"spec.triggers[0].useCachedMetrics: stands beside a fallback (each read of a cached error counts again and each cached fallback value resets the count, so fallback and errors alternate; use one of them)");
-    let nameless =
-        scaled_object("", DEMAND).replace("      scalerAddress: prewarm.prewarm:9090\n", "      leadTime: auto\n");
+    let nameless = scaled_object("", DEMAND)
+        .replace("      scalerAddress: prewarm.prewarm:9090\n", "      leadTime: auto\n");
     assert_snapshot!(checked(&nameless), @"
     so.yaml, document 1: ScaledObject llm/llama
       7  error    spec.triggers[0].metadata.scalerAddress: is missing
@@ -300,13 +332,15 @@ fn metric_types_stop_scaled_jobs() {
 
 #[test]
 fn names_become_names_of_hpas() {
-    let named =
-        |length: usize| scaled_object("", DEMAND).replace("name: llama", &format!("name: {}", "x".repeat(length)));
+    let named = |length: usize| {
+        scaled_object("", DEMAND).replace("name: llama", &format!("name: {}", "x".repeat(length)))
+    };
     assert_eq!(report(&named(54), None).count(Level::Error), 0);
     let long = report(&named(55), None);
     assert_snapshot!(long.resources[0].findings[0].problem, @"gives the HPA a name of 64 characters");
     let custom = "advanced:\n  horizontalPodAutoscalerConfig: {name: short}";
-    let text = named(100).replace("spec:\n", &format!("spec:\n  {}\n", custom.replace('\n', "\n  ")));
+    let text =
+        named(100).replace("spec:\n", &format!("spec:\n  {}\n", custom.replace('\n', "\n  ")));
     assert_eq!(report(&text, None).count(Level::Error), 0);
 }
 
@@ -342,7 +376,8 @@ fn the_hpa_must_keep_pace() {
 #[test]
 fn polling_must_keep_pace() {
     let polled = |spec: &str, metadata: &str| {
-        let text = scaled_object(spec, &format!("{DEMAND}\n{metadata}")).replace("external-push", "external");
+        let text = scaled_object(spec, &format!("{DEMAND}\n{metadata}"))
+            .replace("external-push", "external");
         report(&text, None).resources[0]
             .findings
             .iter()
@@ -358,7 +393,8 @@ fn polling_must_keep_pace() {
 #[test]
 fn policies_are_checked_and_referred_to() {
     let policy = "kind: PrewarmPolicy\nmetadata: {name: office}\nspec:\n  timezone: Europe/Berlin\n  windows:\n  - {name: a, days: Mon-Fri, from: \"08:00\", to: \"18:00\", minReplicas: 200}\n";
-    let referring = format!("{policy}---\n{}", scaled_object("", &format!("{DEMAND}\npolicyRef: office")));
+    let referring =
+        format!("{policy}---\n{}", scaled_object("", &format!("{DEMAND}\npolicyRef: office")));
     assert_snapshot!(checked(&referring), @r#"
     so.yaml, document 1: PrewarmPolicy office: ok
 
@@ -384,7 +420,10 @@ fn policies_are_checked_and_referred_to() {
 
 #[test]
 fn names_are_verified_against_the_configuration() {
-    let text = scaled_object("", &format!("{DEMAND}\nsource: tean-a\npolicyRef: office\nholidays: bavaria"));
+    let text = scaled_object(
+        "",
+        &format!("{DEMAND}\nsource: tean-a\npolicyRef: office\nholidays: bavaria"),
+    );
     assert_snapshot!(checked(&text), @"
     so.yaml, document 1: ScaledObject llm/llama: ok
 
@@ -408,8 +447,11 @@ fn names_are_verified_against_the_configuration() {
 #[test]
 fn lists_are_looked_into() {
     let object = scaled_object("cooldownPeriod: 0", DEMAND);
-    let items: String =
-        object.lines().enumerate().map(|(i, line)| format!("{} {line}\n", if i == 0 { "-" } else { " " })).collect();
+    let items: String = object
+        .lines()
+        .enumerate()
+        .map(|(i, line)| format!("{} {line}\n", if i == 0 { "-" } else { " " }))
+        .collect();
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{items}");
     let finding = &report(&list, None).resources[0].findings[0];
     assert_eq!((finding.path.as_str(), finding.line), ("spec.cooldownPeriod", 8));

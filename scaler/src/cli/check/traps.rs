@@ -1,4 +1,5 @@
-//! What KEDA and the HPA make of a resource that looks fine. Facts are KEDA 2.21's, checked in its source.
+//! What KEDA and the HPA make of a resource that looks fine. Facts are KEDA 2.21's, checked in its
+//! source.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use prewarm_forecaster::calendar::{Window, ZeroRule};
 use super::finding::Level;
 use super::resource::{Kind, Resource, Trigger};
 use super::tree::Tree;
-use crate::metadata::Parsed;
+use crate::trigger::Parsed;
 
 /// KEDA's default of `maxReplicaCount`.
 pub(super) const MAX_REPLICAS: i64 = 100;
@@ -42,7 +43,9 @@ fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
         let (path, tree, metadata) = (trigger.path.clone(), trigger.tree, trigger.metadata.clone());
         let address = format!("{path}.metadata.scalerAddress");
         match metadata.get("scalerAddress").map(String::as_str) {
-            None | Some("") => resource.error(&address, "is missing", Some("write host:port of Prewarm's Service")),
+            None | Some("") => {
+                resource.error(&address, "is missing", Some("write host:port of Prewarm's Service"))
+            }
             Some(given) if given.contains("://") => {
                 resource.error(
                     &address,
@@ -74,7 +77,9 @@ fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
             ),
             _ => {}
         }
-        if tree.at("useCachedMetrics").is_some_and(|tree| tree.node == super::tree::Node::Flag(true))
+        if tree
+            .at("useCachedMetrics")
+            .is_some_and(|tree| tree.node == super::tree::Node::Flag(true))
             && resource.tree.at("spec.fallback").is_some()
         {
             resource.warn(
@@ -115,10 +120,14 @@ fn kind_and_flag(resource: &mut Resource<'_>, read: &[Read]) {
     }
 }
 
-/// A metric type of whichever trigger, ours or not, leaves the whole ScaledJob unready (KEDA's `reconcileScaledJob`).
+/// A metric type of whichever trigger, ours or not, leaves the whole ScaledJob unready (KEDA's
+/// `reconcileScaledJob`).
 fn job_metric_types(resource: &mut Resource<'_>) {
-    let typed = |trigger: &&Trigger<'_>| trigger.tree.text("metricType").is_some_and(|kind| !kind.is_empty());
-    let paths: Vec<String> = resource.triggers.iter().filter(typed).map(|trigger| trigger.path.clone()).collect();
+    let typed = |trigger: &&Trigger<'_>| {
+        trigger.tree.text("metricType").is_some_and(|kind| !kind.is_empty())
+    };
+    let paths: Vec<String> =
+        resource.triggers.iter().filter(typed).map(|trigger| trigger.path.clone()).collect();
     for path in paths {
         resource.error(
             &format!("{path}.metricType"),
@@ -155,7 +164,11 @@ fn hpa_name(resource: &mut Resource<'_>) {
     };
     if length > 63 {
         let problem = format!("gives the HPA a name of {length} characters");
-        resource.error(path, problem, Some("KEDA refuses more than 63 (keda-hpa-<name>); shorten it"));
+        resource.error(
+            path,
+            problem,
+            Some("KEDA refuses more than 63 (keda-hpa-<name>); shorten it"),
+        );
     }
 }
 
@@ -185,28 +198,39 @@ fn replicas(resource: &mut Resource<'_>, read: &[Read]) {
         let at = |key: &str| format!("{metadata}.{key}");
         let own = resource.triggers[*index].metadata.contains_key("windows");
         let windows_key = if own { "windows" } else { "policyRef" };
-        let above = |window: &&Window| window.min_replicas.is_some_and(|floor| i64::from(floor) > max);
+        let above =
+            |window: &&Window| window.min_replicas.is_some_and(|floor| i64::from(floor) > max);
         if let Some(window) = windows.iter().find(above) {
             let floor = window.min_replicas.unwrap_or_default();
             resource.error(
                 &at(windows_key),
-                format!("window {:?} wants {floor} replicas, maxReplicaCount is {max}", window.name),
+                format!(
+                    "window {:?} wants {floor} replicas, maxReplicaCount is {max}",
+                    window.name
+                ),
                 Some("the HPA never goes above maxReplicaCount; raise it or lower the floor"),
             );
         }
-        let below = |window: &&Window| window.max_replicas.is_some_and(|ceiling| i64::from(ceiling) < min);
+        let below =
+            |window: &&Window| window.max_replicas.is_some_and(|ceiling| i64::from(ceiling) < min);
         if let Some(window) = windows.iter().find(below) {
             let ceiling = window.max_replicas.unwrap_or_default();
             resource.warn(
                 &at(windows_key),
-                format!("window {:?} allows {ceiling} replicas, minReplicaCount is {min}", window.name),
+                format!(
+                    "window {:?} allows {ceiling} replicas, minReplicaCount is {min}",
+                    window.name
+                ),
                 Some("the HPA never goes below minReplicaCount; lower it or raise the ceiling"),
             );
         }
         if reaches_zero {
             continue;
         }
-        let asked = resource.triggers[*index].metadata.get("scaleToZero").is_some_and(|rule| rule.trim() != "never");
+        let asked = resource.triggers[*index]
+            .metadata
+            .get("scaleToZero")
+            .is_some_and(|rule| rule.trim() != "never");
         if asked || windows.iter().any(|window| window.scale_to_zero == Some(ZeroRule::Allowed)) {
             let key = if asked { "scaleToZero" } else { windows_key };
             resource.warn(
@@ -226,7 +250,10 @@ fn fallback(resource: &mut Resource<'_>) {
             "is 0",
             Some("in an outage KEDA would scale to zero instead of holding; use 1 or more, or no fallback at all (then it holds)"),
         );
-    } else if matches!(resource.tree.text("spec.fallback.behavior"), None | Some("static" | "currentReplicasIfLower")) {
+    } else if matches!(
+        resource.tree.text("spec.fallback.behavior"),
+        None | Some("static" | "currentReplicasIfLower")
+    ) {
         resource.warn(
             "spec.fallback",
             format!("may lower running replicas to {replicas} in an outage"),
@@ -261,7 +288,11 @@ fn stabilisation(resource: &mut Resource<'_>) {
     for direction in ["scaleUp", "scaleDown"] {
         let key = format!("{PATH}.{direction}.stabilizationWindowSeconds");
         if resource.whole(&key).is_some_and(|seconds| !(0..=3600).contains(&seconds)) {
-            resource.error(&format!("spec.{key}"), "is out of range", Some("Kubernetes allows 0 to 3600"));
+            resource.error(
+                &format!("spec.{key}"),
+                "is out of range",
+                Some("Kubernetes allows 0 to 3600"),
+            );
         }
     }
     let up = format!("{PATH}.scaleUp.stabilizationWindowSeconds");

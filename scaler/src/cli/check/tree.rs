@@ -11,7 +11,8 @@ use serde_saphyr::Spanned;
 pub(super) struct Tree {
     pub(super) node: Node,
     pub(super) line: u64,
-    /// What a scalar that is no text was written as: `off`, which YAML 1.1 reads as false. Empty if unknown.
+    /// What a scalar that is no text was written as: `off`, which YAML 1.1 reads as false. Empty if
+    /// unknown.
     pub(super) written: String,
     /// Where in the text it is written, in bytes.
     place: Option<(usize, usize)>,
@@ -48,16 +49,20 @@ impl Tree {
     fn keep_writing(&mut self, source: &str) {
         match &mut self.node {
             Node::List(items) => items.iter_mut().for_each(|item| item.keep_writing(source)),
-            Node::Map(entries) => entries.iter_mut().for_each(|(_, tree)| tree.keep_writing(source)),
+            Node::Map(entries) => {
+                entries.iter_mut().for_each(|(_, tree)| tree.keep_writing(source))
+            }
             Node::Flag(_) | Node::Whole(_) | Node::Number(_) => {
-                let written = self.place.and_then(|(start, length)| source.get(start..start + length));
+                let written =
+                    self.place.and_then(|(start, length)| source.get(start..start + length));
                 self.written = written.unwrap_or_default().trim().to_owned();
             }
             Node::Null | Node::Text(_) => {}
         }
     }
 
-    /// Whether it is `off`, `on`, `yes` or `no`: a word that YAML 1.1, and Kubernetes with it, takes for true or false.
+    /// Whether it is `off`, `on`, `yes` or `no`: a word that YAML 1.1, and Kubernetes with it,
+    /// takes for true or false.
     fn is_word(&self) -> bool {
         let written = self.written.to_ascii_lowercase();
         matches!(self.node, Node::Flag(_)) && !matches!(written.as_str(), "" | "true" | "false")
@@ -126,7 +131,9 @@ impl Tree {
             Node::Number(number) => (*number).into(),
             Node::Text(text) => text.as_str().into(),
             Node::List(items) => items.iter().map(Self::json).collect(),
-            Node::Map(entries) => Json::Object(entries.iter().map(|(key, tree)| (key.clone(), tree.json())).collect()),
+            Node::Map(entries) => {
+                Json::Object(entries.iter().map(|(key, tree)| (key.clone(), tree.json())).collect())
+            }
         }
     }
 }
@@ -137,7 +144,8 @@ impl<'de> Deserialize<'de> for Tree {
         let span = defined.span();
         let start = span.byte_offset().and_then(|offset| usize::try_from(offset).ok());
         let length = span.byte_len().and_then(|length| usize::try_from(length).ok());
-        let place = start.zip(length).filter(|(start, length)| start.checked_add(*length).is_some());
+        let place =
+            start.zip(length).filter(|(start, length)| start.checked_add(*length).is_some());
         Ok(Self { node: value, line: referenced.line(), written: String::new(), place })
     }
 }
@@ -243,9 +251,11 @@ mod tests {
 
     #[test]
     fn scalars_are_kept_as_they_were_written() {
-        let text = "ä: &off off\nb: NO\n---\nc: [*off, 1e3, 4.0, \"off\", true, {d: yes}]\n".replace("*off", "on");
+        let text = "ä: &off off\nb: NO\n---\nc: [*off, 1e3, 4.0, \"off\", true, {d: yes}]\n"
+            .replace("*off", "on");
         let documents = documents(&text).unwrap();
-        let written = |document: usize, path: &str| documents[document].at(path).unwrap().written.clone();
+        let written =
+            |document: usize, path: &str| documents[document].at(path).unwrap().written.clone();
         assert_eq!([written(0, "ä"), written(0, "b")], ["off", "NO"]);
         let list = ["c[0]", "c[1]", "c[2]", "c[3]", "c[4]", "c[5].d"].map(|path| written(1, path));
         assert_eq!(list, ["on", "1e3", "4.0", "", "true", "yes"]);

@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn the_hpa_climbs_in_steps_and_comes_down_after_five_minutes() {
         let mut hpa = autoscaler();
-        let climb: Vec<u32> = [1, 4, 8, 16].iter().map(|current| hpa.sync(at(0), Some(120.0), *current)).collect();
+        let climb: Vec<u32> =
+            [1, 4, 8, 16].iter().map(|current| hpa.sync(at(0), Some(120.0), *current)).collect();
         assert_eq!(climb, [4, 8, 16, 20]);
         assert_eq!(hpa.sync(at(200), Some(6.0), 20), 20);
         assert_eq!(hpa.sync(at(301), Some(6.0), 20), 1);

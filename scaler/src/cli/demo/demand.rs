@@ -1,4 +1,5 @@
-//! Demand of the demo: a working day with a steep morning, the same every weekday but for noise. Seeded.
+//! Demand of the demo: a working day with a steep morning, the same every weekday but for noise.
+//! Seeded.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -38,11 +39,13 @@ impl Dice {
 /// Requests a second at the top of the day.
 const PEAK: f64 = 24.0;
 
-/// Requests a second to expect at `t`: nothing at night, up within half an hour from 08:00, a dip at noon, down by 18:30;
-/// weekends are quiet.
+/// Requests a second to expect at `t`: nothing at night, up within half an hour from 08:00, a dip
+/// at noon, down by 18:30; weekends are quiet.
 pub(crate) fn rate(t: Timestamp) -> f64 {
     let local = t.to_zoned(TimeZone::UTC);
-    let hour = f64::from(local.hour()) + f64::from(local.minute()) / 60.0 + f64::from(local.second()) / 3600.0;
+    let hour = f64::from(local.hour())
+        + f64::from(local.minute()) / 60.0
+        + f64::from(local.second()) / 3600.0;
     let ramp = |from: f64, to: f64| ((hour - from) / (to - from)).clamp(0.0, 1.0);
     let day = ramp(8.0, 8.5) * (1.0 - ramp(17.5, 18.5));
     let noon = 1.0 - 0.35 * (-((hour - 12.5) / 0.6).powi(2)).exp();

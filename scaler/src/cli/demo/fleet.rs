@@ -80,14 +80,16 @@ impl Fleet {
         (self.running.len() + self.line.len()) as f64
     }
 
-    /// What was counted so far; requests that wait too long already are late whenever they will be served.
+    /// What was counted so far; requests that wait too long already are late whenever they will be
+    /// served.
     pub(crate) fn tally(&self, now: Timestamp) -> Tally {
-        let late = self.line.iter().filter(|arrived| now.duration_since(**arrived) > PATIENCE).count();
+        let late =
+            self.line.iter().filter(|arrived| now.duration_since(**arrived) > PATIENCE).count();
         Tally { late: self.tally.late + late as u64, ..self.tally }
     }
 
-    /// Sets the wanted number of replicas: starts the missing ones, or takes away starting ones (newest first), then
-    /// Ready ones.
+    /// Sets the wanted number of replicas: starts the missing ones, or takes away starting ones
+    /// (newest first), then Ready ones.
     pub(crate) fn scale_to(&mut self, wanted: usize, now: Timestamp) {
         while self.current() < wanted {
             let jitter = 0.8 + 0.4 * self.dice.uniform();
@@ -130,11 +132,18 @@ impl Fleet {
         let series = [
             ("vllm:num_requests_running", "gauge", self.running.len() as u64),
             ("vllm:num_requests_waiting", "gauge", self.line.len() as u64),
-            ("vllm:time_to_first_token_seconds_count", "counter", self.served + self.running.len() as u64),
+            (
+                "vllm:time_to_first_token_seconds_count",
+                "counter",
+                self.served + self.running.len() as u64,
+            ),
             ("vllm:request_success_total", "counter", self.served),
         ];
         for (name, kind, value) in series {
-            let _ = writeln!(text, "# TYPE {name} {kind}\n{name}{{model_name=\"demo\",engine=\"0\"}} {value}");
+            let _ = writeln!(
+                text,
+                "# TYPE {name} {kind}\n{name}{{model_name=\"demo\",engine=\"0\"}} {value}"
+            );
         }
         text
     }

@@ -1,8 +1,9 @@
 //! `prewarm demo`: the whole loop on one machine, without a cluster.
 //!
-//! A simulated GPU fleet exposes vLLM's metrics over HTTP; the real server samples them, keeps history, decides; a client
-//! calls it over gRPC in KEDA's order and rhythm and scales the fleet as KEDA and the HPA would. Beside it the same
-//! arrivals meet a second fleet under KEDA alone. Only the clock is fast, and the fleets are simulated.
+//! A simulated GPU fleet exposes vLLM's metrics over HTTP; the real server samples them, keeps
+//! history, decides; a client calls it over gRPC in KEDA's order and rhythm and scales the fleet as
+//! KEDA and the HPA would. Beside it the same arrivals meet a second fleet under KEDA alone. Only
+//! the clock is fast, and the fleets are simulated.
 
 mod autoscaler;
 mod demand;
@@ -26,7 +27,7 @@ use prewarm_forecaster::decide::policy::Threshold;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Seams};
+use crate::app::{App, Environment, FLUSH_EVERY};
 use crate::clock::{AcceleratedClock, Clock};
 use crate::config::Config;
 use crate::grpc::client::KedaClient;
@@ -88,8 +89,13 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| format!("a number from {least} to {most}, please"))?;
-    if (least..=most).contains(&value) { Ok(value) } else { Err(format!("must be from {least} to {most}")) }
+    let value: f64 =
+        text.parse().map_err(|_| format!("a number from {least} to {most}, please"))?;
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("must be from {least} to {most}"))
+    }
 }
 
 /// Runs the demonstration; Ctrl-C ends it early, with the balance so far.
@@ -107,15 +113,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The clock starts when everything stands: building and loading must not eat simulated time.
     let metadata = trigger(cold_start);
     let folder = std::env::temp_dir().join(format!("prewarm-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let config = Config::load_text(&configuration(endpoint, &folder.join("demo.db")))?;
-    let seams = Seams {
+    let environment = Environment {
         clock: Arc::new(AcceleratedClock::new(origin, args.speed)),
         grpc: TcpListener::bind("127.0.0.1:0").await?,
         http: TcpListener::bind(args.http).await?,
+        flush_every: FLUSH_EVERY,
     };
-    let clock = seams.clock.clone();
-    let app = App::build(config, seams).await?;
+    let clock = environment.clock.clone();
+    let app = App::build(config, environment).await?;
     let registry = app.registry().clone();
     let (grpc, http) = (app.grpc_address()?, app.http_address()?);
     eprint!("loading {HISTORY_DAYS} days of history …");
@@ -130,13 +138,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         args.cold_start
     );
     let client = KedaClient::connect(format!("http://{grpc}")).await?;
-    let mut stage = Stage { client, registry, metadata, fleet, clock, moments: Vec::new() };
-    let outcome = stage.play(end, cold_start, &shutdown).await;
+    let mut run = DemoRun { client, registry, metadata, fleet, clock, moments: Vec::new() };
+    let outcome = run.play(end, cold_start, &shutdown).await;
     shutdown.cancel();
     server.await??;
     let _ = std::fs::remove_dir_all(&folder);
     print!("{}", outcome?);
-    if let (Some(file), Some(svg)) = (&args.plot, picture::draw(&stage.moments)) {
+    if let (Some(file), Some(svg)) = (&args.plot, picture::draw(&run.moments)) {
         std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -145,9 +153,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Simulated seconds between moments that are drawn.
 const MOMENT: i64 = 15;
 
-/// What the play needs: KEDA's side, the server's registry (for the reason), the fleet that is scaled, the clock; and what
-/// there was to see.
-struct Stage {
+/// What the play needs: KEDA's side, the server's registry (for the reason), the fleet that is
+/// scaled, the clock; and what there was to see.
+struct DemoRun {
     client: KedaClient,
     registry: Arc<Registry>,
     metadata: HashMap<String, String>,
@@ -156,7 +164,7 @@ struct Stage {
     moments: Vec<Moment>,
 }
 
-impl Stage {
+impl DemoRun {
     /// Plays until `end` or Ctrl-C; returns the balance.
     async fn play(
         &mut self,
@@ -184,7 +192,8 @@ impl Stage {
                 fleet.second(now, arrivals);
                 fleet.current() as u32
             };
-            // KEDA polls and the HPA syncs on their own beats; both ask spec, value and activity in this order.
+            // KEDA polls and the HPA syncs on their own beats; both ask spec, value and activity in
+            // this order.
             let (poll, sync) = (second % POLLING.as_secs() == 0, second % SYNC.as_secs() == 0);
             if poll || (sync && current > 0) {
                 let answer = self.client.poll(NAMESPACE, NAME, &self.metadata).await;
@@ -211,7 +220,10 @@ impl Stage {
                         why = status.to_string();
                     }
                 }
-                self.fleet.lock().unwrap_or_else(PoisonError::into_inner).scale_to(target as usize, now);
+                self.fleet
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .scale_to(target as usize, now);
             }
             let current = alone_fleet.current() as u32;
             let mut target = current;
@@ -273,7 +285,8 @@ async fn expose(listener: TcpListener, fleet: Arc<Mutex<Fleet>>, shutdown: Cance
         async move { text }
     };
     let router = Router::new().route("/metrics", get(metrics));
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    let served =
+        axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
     if let Err(error) = served {
         eprintln!("the simulated fleet's endpoint failed: {error}");
     }
@@ -281,7 +294,11 @@ async fn expose(listener: TcpListener, fleet: Arc<Mutex<Fleet>>, shutdown: Cance
 
 /// Two weeks of minutes before `origin`, with the noise that Poisson arrivals have.
 async fn load_history(store: &dyn HistoryStore, origin: Timestamp) -> anyhow::Result<()> {
-    let key = Arc::new(SeriesKey { namespace: NAMESPACE.into(), name: NAME.into(), metric: METRIC.into() });
+    let key = Arc::new(SeriesKey {
+        namespace: NAMESPACE.into(),
+        name: NAME.into(),
+        metric: METRIC.into(),
+    });
     let mut dice = Dice::new(3);
     let minutes = HISTORY_DAYS * 24 * 60;
     let mut rows = Vec::with_capacity(minutes as usize);
@@ -292,7 +309,10 @@ async fn load_history(store: &dyn HistoryStore, origin: Timestamp) -> anyhow::Re
         let samples: Vec<f64> = (0..4).map(|_| large_poisson(&mut dice, offered)).collect();
         let mean = samples.iter().sum::<f64>() / 4.0;
         let max = samples.iter().copied().fold(0.0, f64::max);
-        rows.push(Row { key: key.clone(), minute: Minute { start, mean, max, backlog: Some(0.0), samples: 4 } });
+        rows.push(Row {
+            key: key.clone(),
+            minute: Minute { start, mean, max, backlog: Some(0.0), samples: 4 },
+        });
     }
     for batch in rows.chunks(5_000) {
         store.append(batch).await?;

@@ -1,4 +1,5 @@
-//! The demonstration as a picture: the replicas that demand needs, and those that each side has Ready.
+//! The demonstration as a picture: the replicas that demand needs, and those that each side has
+//! Ready.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,12 +23,14 @@ pub(super) struct Moment {
 /// The picture as SVG; `None` before there is anything to draw.
 pub(super) fn draw(moments: &[Moment]) -> Option<String> {
     let (first, last) = (moments.first()?, moments.last()?);
-    let most = moments.iter().map(|moment| moment.needed.max(moment.prewarm.max(moment.alone) as f64));
+    let most =
+        moments.iter().map(|moment| moment.needed.max(moment.prewarm.max(moment.alone) as f64));
     let x = Times::new(first.at, last.at, TimeZone::UTC);
     let y = Linear::from_zero(most.fold(0.0, f64::max));
     let frame = Frame { left: 56.0, top: 88.0, right: WIDTH - 20.0, bottom: HEIGHT - 52.0 };
 
-    let place = |moment: &Moment, replicas: f64| (frame.x(x.place(moment.at)), frame.y(y.place(replicas)));
+    let place =
+        |moment: &Moment, replicas: f64| (frame.x(x.place(moment.at)), frame.y(y.place(replicas)));
     let needed = band(moments.iter().map(|moment| {
         let (x, high) = place(moment, moment.needed);
         (x, frame.bottom, high)
@@ -69,11 +72,13 @@ mod tests {
             alone,
         };
         assert_eq!(draw(&[]), None);
-        let svg = draw(&[moment(0, 0.0, 2, 0), moment(1, 1.5, 2, 0), moment(2, 2.0, 2, 1)]).unwrap();
+        let svg =
+            draw(&[moment(0, 0.0, 2, 0), moment(1, 1.5, 2, 0), moment(2, 2.0, 2, 1)]).unwrap();
         let drawing = roxmltree::Document::parse(&svg).unwrap();
         let path = |class: &str| {
-            let found =
-                drawing.descendants().find(|node| node.has_tag_name("path") && node.attribute("class") == Some(class));
+            let found = drawing
+                .descendants()
+                .find(|node| node.has_tag_name("path") && node.attribute("class") == Some(class));
             found.unwrap().attribute("d").unwrap().to_owned()
         };
         // Prewarm's two replicas stand from the start; the one of KEDA alone comes at the end.

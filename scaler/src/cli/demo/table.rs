@@ -23,20 +23,34 @@ fn line(cells: [String; 11]) -> String {
 
 /// The head of the table.
 pub(crate) fn head() -> String {
-    let names = ["time", "demand", "", "ready", "start", "want", "wait", " why", "ready", "start", "wait"];
+    let names =
+        ["time", "demand", "", "ready", "start", "want", "wait", " why", "ready", "start", "wait"];
     line(names.map(str::to_owned))
 }
 
 /// The line above the head that says whose columns are whose.
 pub(crate) fn arms() -> String {
-    format!("{:<5} {:>7} {:<BAR$}  {:<36} {}", "", "", "", "── Prewarm ──────────────────────────", "── KEDA alone ──")
+    format!(
+        "{:<5} {:>7} {:<BAR$}  {:<36} {}",
+        "", "", "", "── Prewarm ──────────────────────────", "── KEDA alone ──"
+    )
 }
 
 /// One row. `wanted` and `why` are Prewarm's last answer.
-pub(crate) fn row(now: Timestamp, offered: f64, per_replica: f64, prewarm: &Arm<'_>, alone: &Arm<'_>) -> String {
+pub(crate) fn row(
+    now: Timestamp,
+    offered: f64,
+    per_replica: f64,
+    prewarm: &Arm<'_>,
+    alone: &Arm<'_>,
+) -> String {
     let of = |arm: &Arm<'_>| {
         let ready = arm.fleet.ready();
-        [ready.to_string(), (arm.fleet.current() - ready).to_string(), arm.fleet.waiting().to_string()]
+        [
+            ready.to_string(),
+            (arm.fleet.current() - ready).to_string(),
+            arm.fleet.waiting().to_string(),
+        ]
     };
     let ([ready, start, wait], [alone_ready, alone_start, alone_wait]) = (of(prewarm), of(alone));
     line([
@@ -82,7 +96,11 @@ pub(crate) fn balance(prewarm: Tally, alone: Tally) -> String {
     let rows = [
         [String::new(), "Prewarm".to_owned(), "KEDA alone".to_owned()],
         ["requests".to_owned(), prewarm.arrived.to_string(), alone.arrived.to_string()],
-        [format!("waited over {} s", PATIENCE.as_secs()), prewarm.late.to_string(), alone.late.to_string()],
+        [
+            format!("waited over {} s", PATIENCE.as_secs()),
+            prewarm.late.to_string(),
+            alone.late.to_string(),
+        ],
         [String::new(), late(prewarm), late(alone)],
         ["GPU-hours".to_owned(), hours(prewarm), hours(alone)],
         ["cold starts".to_owned(), prewarm.starts.to_string(), alone.starts.to_string()],

@@ -1,13 +1,15 @@
 //! Replicas and where the lead comes from, in words.
 
-use super::words::{number, span};
-use crate::dashboard::api::{Fleet, Policy, Replicas, Scaling, StartUps};
+use super::format::{number, span};
+use crate::http::api::{Fleet, Policy, Replicas, ScaledObjectLimits, StartUps};
 
 /// Sentences; none where there is nothing to tell.
-pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
+pub(super) fn render(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(match fleet.replicas {
-        Some(Replicas { ready, starting }) => format!("The cluster has {ready} ready and {starting} starting."),
+        Some(Replicas { ready, starting }) => {
+            format!("The cluster has {ready} ready and {starting} starting.")
+        }
         None => "How many replicas there are is not known here.".to_owned(),
     });
     lines.extend(fleet.scaling.as_ref().map(limits));
@@ -15,8 +17,12 @@ pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
     let seed = policy.map(|policy| span(policy.cold_start_seconds));
     let (learned, seed) = (fleet.cold_start_seconds.map(span), seed.unwrap_or_default());
     let lead = match (fleet.lead.as_str(), learned) {
-        ("learned", Some(learned)) => Some(format!("Cold start {learned}, learned (the trigger says {seed})")),
-        ("fixed", Some(learned)) => Some(format!("The lead is fixed by leadTime; cold starts take {learned}")),
+        ("learned", Some(learned)) => {
+            Some(format!("Cold start {learned}, learned (the trigger says {seed})"))
+        }
+        ("fixed", Some(learned)) => {
+            Some(format!("The lead is fixed by leadTime; cold starts take {learned}"))
+        }
         ("seed", _) if !seen.is_empty() => {
             Some(format!("Cold start {seed}, as the trigger says: too few were seen to learn it"))
         }
@@ -35,13 +41,16 @@ pub(super) fn tell(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
     lines
 }
 
-fn limits(scaling: &Scaling) -> String {
+fn limits(scaling: &ScaledObjectLimits) -> String {
     let idle = if scaling.none_while_idle { " (none while idle)" } else { "" };
     let held = match scaling.hpa_window_seconds {
         Some(0.0) => "leaves it to Prewarm how long replicas stay".to_owned(),
         window => {
-            let long = window.map_or_else(|| "as long as the controller says, mostly 5 min".to_owned(), span);
-            format!("keeps replicas for {long} (scaleDown.stabilizationWindowSeconds: 0 leaves that to Prewarm)")
+            let long = window
+                .map_or_else(|| "as long as the controller says, mostly 5 min".to_owned(), span);
+            format!(
+                "keeps replicas for {long} (scaleDown.stabilizationWindowSeconds: 0 leaves that to Prewarm)"
+            )
         }
     };
     format!(
@@ -71,8 +80,9 @@ mod tests {
     #[test]
     fn who_says_how_long_replicas_stay_is_told() {
         let told = |none_while_idle, hpa_window_seconds| {
-            let (min_replicas, max_replicas, cooldown_seconds, polling_seconds) = (2, 8, 300.0, None);
-            limits(&Scaling {
+            let (min_replicas, max_replicas, cooldown_seconds, polling_seconds) =
+                (2, 8, 300.0, None);
+            limits(&ScaledObjectLimits {
                 min_replicas,
                 max_replicas,
                 none_while_idle,
@@ -85,7 +95,13 @@ mod tests {
             told(true, Some(0.0)),
             "The ScaledObject allows 2 to 8 replicas (none while idle), and its HPA leaves it to Prewarm how long replicas stay."
         );
-        let for_long = |window| told(false, window).contains("keeps replicas for as long as the controller says");
-        assert!(for_long(None) && !for_long(Some(60.0)) && told(false, Some(60.0)).contains("for 1 min (scaleDown"));
+        let for_long = |window| {
+            told(false, window).contains("keeps replicas for as long as the controller says")
+        };
+        assert!(
+            for_long(None)
+                && !for_long(Some(60.0))
+                && told(false, Some(60.0)).contains("for 1 min (scaleDown")
+        );
     }
 }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::words::{age, number, percentile, span};
-use crate::dashboard::api::{Choice, Day, Learnt, Policy, Way};
+use super::format::{age, number, percentile, span};
+use crate::http::api::{Choice, Day, Learnt, Policy, ScalingPolicy};
 
 /// Sentences; none where nothing was learnt.
-pub(super) fn tell(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> Vec<String> {
+pub(super) fn render(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(choice) = &learnt.choice {
         lines.push(format!("{}: {}.", verdict(choice), why(choice)));
@@ -65,23 +65,37 @@ fn role(policy: Option<&Policy>) -> &'static str {
 fn why(choice: &Choice) -> String {
     let gain = || {
         let interval = match (choice.gain_low, choice.gain_high) {
-            (Some(low), Some(high)) => format!(" (60% interval {} to {})", number(low), number(high)),
+            (Some(low), Some(high)) => {
+                format!(" (60% interval {} to {})", number(low), number(high))
+            }
             _ => String::new(),
         };
         format!("{} GPU-hours a day{interval}", number(choice.gain))
     };
     let won = || format!("{} of {} days won", choice.days_won, choice.days);
     match choice.why.as_str() {
-        "earned" => format!("against the best reactive policy the forecast is worth {}, {}", gain(), won()),
-        "not_proven" => format!("on {} days a forecast would have been cheaper, by no more than chance", choice.days),
-        "reactive_best" => format!("on {} days no forecast would have been cheaper than reacting", choice.days),
-        "few_days" => format!("{} complete days, the cheapest policy of them is taken", choice.days),
-        "learnt" => "no complete day with a forecast yet, so what was best for others with such a lead".to_owned(),
+        "earned" => {
+            format!("against the best reactive policy the forecast is worth {}, {}", gain(), won())
+        }
+        "not_proven" => format!(
+            "on {} days a forecast would have been cheaper, by no more than chance",
+            choice.days
+        ),
+        "reactive_best" => {
+            format!("on {} days no forecast would have been cheaper than reacting", choice.days)
+        }
+        "few_days" => {
+            format!("{} complete days, the cheapest policy of them is taken", choice.days)
+        }
+        "learnt" => {
+            "no complete day with a forecast yet, so what was best for others with such a lead"
+                .to_owned()
+        }
         _ => "no complete day and no forecast yet".to_owned(),
     }
 }
 
-fn way(way: &Way) -> String {
+fn way(way: &ScalingPolicy) -> String {
     let percent = |share: f64| format!("{}%", number((share * 1000.0).round() / 10.0));
     let live = format!(
         "live demand at {} of the threshold, down after {}",
@@ -90,7 +104,11 @@ fn way(way: &Way) -> String {
     );
     match (way.quantile, way.forecast_utilisation) {
         (Some(quantile), Some(utilisation)) => {
-            format!("{} of the forecast at {} of the threshold, or {live}", percentile(quantile), percent(utilisation))
+            format!(
+                "{} of the forecast at {} of the threshold, or {live}",
+                percentile(quantile),
+                percent(utilisation)
+            )
         }
         _ => live,
     }
@@ -102,7 +120,11 @@ fn expected(choice: &Choice) -> String {
     if !choice.forecast_acts {
         return format!("A mean day: {ours_text}.");
     }
-    format!("A mean day: {ours_text}; reactive {} and {}.", number(theirs.gpu_hours), number(theirs.missed))
+    format!(
+        "A mean day: {ours_text}; reactive {} and {}.",
+        number(theirs.gpu_hours),
+        number(theirs.missed)
+    )
 }
 
 fn yesterday(day: &Day) -> String {

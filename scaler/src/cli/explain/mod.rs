@@ -1,11 +1,11 @@
 //! `prewarm explain NAMESPACE/NAME`: why the last answers were what they were.
 
 mod fleet;
+mod format;
 mod learnt;
-mod story;
+mod render;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use reqwest::StatusCode;
 use url::Url;
 
-use crate::dashboard::api::{Explanation, Unknown};
+use crate::http::api::{Explanation, Unknown};
 
 /// Arguments of `prewarm explain NAMESPACE/NAME`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,12 @@ pub struct Args {
     #[arg(value_name = "NAMESPACE/NAME", value_parser = scaled_object)]
     scaled_object: (String, String),
     /// HTTP address of the running server
-    #[arg(long, value_name = "URL", default_value = "http://localhost:9091", env = "PREWARM_SERVER")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://localhost:9091",
+        env = "PREWARM_SERVER"
+    )]
     server: Url,
     /// Print the API's JSON as it is
     #[arg(long)]
@@ -37,9 +42,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         println!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
-    let explanation: Explanation = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer as this version of prewarm does; try --json", args.server))?;
-    print!("{}", story::tell(&explanation));
+    let explanation: Explanation = serde_json::from_str(&text).with_context(|| {
+        format!("{} does not answer as this version of prewarm does; try --json", args.server)
+    })?;
+    print!("{}", render::render(&explanation));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -67,7 +73,9 @@ async fn fetch(args: &Args) -> anyhow::Result<String> {
         StatusCode::OK => Ok(text),
         StatusCode::NOT_FOUND => match serde_json::from_str(&text) {
             Ok(unknown) => bail!(nearest(&unknown)),
-            Err(_) => bail!("{server} is not a prewarm server: its port for HTTP is 9091 unless configured otherwise"),
+            Err(_) => bail!(
+                "{server} is not a prewarm server: its port for HTTP is 9091 unless configured otherwise"
+            ),
         },
         status => bail!("{server} answered {status}: {}", text.trim()),
     }
@@ -82,7 +90,9 @@ fn nearest(unknown: &Unknown) -> String {
 
 fn scaled_object(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+        Some((namespace, name))
+            if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
+        {
             Ok((namespace.to_owned(), name.to_owned()))
         }
         _ => Err("write NAMESPACE/NAME, as in llm/llama".to_owned()),

@@ -5,8 +5,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::dashboard::api::SourceTrouble;
-use crate::dashboard::{self, scenes};
+use crate::http::api::SourceTrouble;
+use crate::http::{self, fixtures};
 
 /// The API of a real server, over HTTP.
 async fn served() -> (Url, tokio_util::sync::DropGuard) {
@@ -14,9 +14,9 @@ async fn served() -> (Url, tokio_util::sync::DropGuard) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let router = dashboard::router(scenes::morning(), Arc::default(), watch::channel(true).1);
+    let router = http::router(fixtures::morning(), Arc::default(), watch::channel(true).1);
     let shutdown = CancellationToken::new();
-    tokio::spawn(dashboard::serve(listener, router, shutdown.clone()));
+    tokio::spawn(http::serve(listener, router, shutdown.clone()));
     (url, shutdown.drop_guard())
 }
 
@@ -26,7 +26,7 @@ fn about(server: &Url, name: &str) -> Args {
 
 async fn story_of(name: &str) -> String {
     let (server, _serving) = served().await;
-    story::tell(&serde_json::from_str(&fetch(&about(&server, name)).await.unwrap()).unwrap())
+    render::render(&serde_json::from_str(&fetch(&about(&server, name)).await.unwrap()).unwrap())
 }
 
 #[tokio::test]
@@ -42,7 +42,8 @@ async fn a_source_that_is_down_for_long() {
 #[tokio::test]
 async fn what_a_source_says_is_told_in_its_words() {
     let (server, _serving) = served().await;
-    let mut told: Explanation = serde_json::from_str(&fetch(&about(&server, "blind")).await.unwrap()).unwrap();
+    let mut told: Explanation =
+        serde_json::from_str(&fetch(&about(&server, "blind")).await.unwrap()).unwrap();
     let since = told.now - jiff::SignedDuration::from_mins(5);
     for (kind, message, meaning) in [
         (
@@ -50,15 +51,23 @@ async fn what_a_source_says_is_told_in_its_words() {
             "default refused the query: 400, parse error in sum(up",
             "does not answer the query with a number",
         ),
-        ("partial", "default could read only a part of its data: EOF in sum(up)", "does not read all of its data"),
-        ("unauthorized", "default refused our credentials (HTTP 401): no org id", "does not take our credentials"),
+        (
+            "partial",
+            "default could read only a part of its data: EOF in sum(up)",
+            "does not read all of its data",
+        ),
+        (
+            "unauthorized",
+            "default refused our credentials (HTTP 401): no org id",
+            "does not take our credentials",
+        ),
         ("missing", "the demand query returns nothing: sum(up)", "does not return anything"),
     ] {
         let trouble = SourceTrouble { kind: kind.to_owned(), message: message.to_owned(), since };
         told.triggers[0].source_trouble = Some(trouble);
-        let story = story::tell(&told);
-        assert!(story.contains(&format!("source   {message}, for 5 min")), "{story}");
-        assert!(story.contains(meaning) && !story.contains("is down"), "{story}");
+        let output = render::render(&told);
+        assert!(output.contains(&format!("source   {message}, for 5 min")), "{output}");
+        assert!(output.contains(meaning) && !output.contains("is down"), "{output}");
     }
 }
 
@@ -76,7 +85,10 @@ async fn no_decision_yet() {
 async fn an_unknown_name_is_an_error_with_the_nearest() {
     let (server, _serving) = served().await;
     let error = fetch(&about(&server, "lama")).await.unwrap_err().to_string();
-    assert!(error.starts_with("llm/lama is not known") && error.contains("Nearest:\n  llm/llama\n"), "{error}");
+    assert!(
+        error.starts_with("llm/lama is not known") && error.contains("Nearest:\n  llm/llama\n"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -87,7 +99,10 @@ async fn a_server_that_is_not_there_is_an_error_that_says_where_we_looked() {
     let error = fetch(&about(&nobody, "llama")).await.unwrap_err().to_string();
     assert!(error.contains("http://127.0.0.1:1") && error.contains("port-forward"), "{error}");
     let mailbox = about(&"mailto:a@b".parse().unwrap(), "llama");
-    assert!(fetch(&mailbox).await.unwrap_err().to_string().contains("http://localhost:9091"), "{server}");
+    assert!(
+        fetch(&mailbox).await.unwrap_err().to_string().contains("http://localhost:9091"),
+        "{server}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Forecasts as they would have been issued: one walk over the history, each origin answered when it is reached.
+//! Forecasts as they would have been issued: one walk over the history, each origin answered when
+//! it is reached.
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::forecast::{Ensemble, NoForecast, Report, Spec};
@@ -42,18 +43,27 @@ pub(crate) struct Point {
     pub(crate) actual: Option<f64>,
 }
 
-/// Answers for all origins of the request, ascending, and what the members counted for in the end. The history up to each
-/// row is all that its answer knows.
-pub(crate) fn answers(series: &Series, request: &Request, calendar: Calendar) -> (Vec<Answer>, Report) {
-    let spec = Spec { leads: request.leads.clone(), quantiles: request.quantiles.clone(), calendar };
+/// Answers for all origins of the request, ascending, and what the members counted for in the end.
+/// The history up to each row is all that its answer knows.
+pub(crate) fn answers(
+    series: &Series,
+    request: &Request,
+    calendar: Calendar,
+) -> (Vec<Answer>, Report) {
+    let spec =
+        Spec { leads: request.leads.clone(), quantiles: request.quantiles.clone(), calendar };
     let rolling = &Rolling::new(series, spec, request.origins.clone(), cores());
     let progress = Progress::of("forecasting", rolling.work());
-    let shares = (0..rolling.shares()).map(|n| Box::new(move || rolling.walk(n)) as Job<'_, Walked>);
+    let shares =
+        (0..rolling.shares()).map(|n| Box::new(move || rolling.walk(n)) as Job<'_, Walked>);
     let walked = on_all_cores(shares.collect(), || progress.reach(rolling.taken()));
     let mut rows = request.origins.iter().copied();
     let (answers, report) = rolling.join(&walked, |ensemble, forecast| {
         let row = rows.next().unwrap_or_default();
-        Answer { origin: series.instant(row), outcome: outcome(series, request, row, ensemble, forecast) }
+        Answer {
+            origin: series.instant(row),
+            outcome: outcome(series, request, row, ensemble, forecast),
+        }
     });
     (answers, report)
 }
@@ -95,7 +105,12 @@ fn points(series: &Series, request: &Request, row: usize, whole: &Forecast) -> V
         let steps = usize::try_from(lead.as_secs() / series.step().as_secs()).unwrap_or(usize::MAX);
         let at = series.instant(row.saturating_add(steps));
         let value = |q: &f64| whole.max_between(at, at, *q).unwrap_or(f64::NAN);
-        Point { lead: *lead, at, values: request.quantiles.iter().map(value).collect(), actual: series.at(at) }
+        Point {
+            lead: *lead,
+            at,
+            values: request.quantiles.iter().map(value).collect(),
+            actual: series.at(at),
+        }
     };
     request.leads.iter().map(point).collect()
 }

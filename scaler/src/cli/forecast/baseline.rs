@@ -1,4 +1,5 @@
-//! What a forecast must beat to be worth anything: the last value, the same time yesterday, the same time last week.
+//! What a forecast must beat to be worth anything: the last value, the same time yesterday, the
+//! same time last week.
 
 /// A row stays as one before it was; the quantiles are those of its own errors of late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,9 @@ impl Baseline {
         lead.div_ceil(period.max(1)) * period.max(1)
     }
 
-    /// Forecast at row `origin` for the row `lead` after it, one value a quantile (ascending); nothing after the origin is
-    /// looked at. `None` where the repeated row is unknown or fewer than 30 of its past errors are known.
+    /// Forecast at row `origin` for the row `lead` after it, one value a quantile (ascending);
+    /// nothing after the origin is looked at. `None` where the repeated row is unknown or fewer
+    /// than 30 of its past errors are known.
     pub(crate) fn forecast(
         self,
         values: &[f64],
@@ -81,7 +83,8 @@ mod tests {
         // Row 271 is 39: yesterday was 39, last week 38 with errors of 1.
         assert_eq!(at(Baseline::LastWeek, 1), None, "a week of four rows a day has too few errors");
         let fine: Vec<f64> = values.iter().flat_map(|value| [*value; 2]).collect();
-        let at = |baseline: Baseline, lead| baseline.forecast(&fine, 541, lead, 8, &[0.5]).unwrap()[0];
+        let at =
+            |baseline: Baseline, lead| baseline.forecast(&fine, 541, lead, 8, &[0.5]).unwrap()[0];
         assert_eq!((fine[541], fine[543], fine[543 - 56]), (29.0, 39.0, 38.0));
         assert_eq!(at(Baseline::Yesterday, 2), 39.0);
         assert_eq!(at(Baseline::LastWeek, 2), 39.0);

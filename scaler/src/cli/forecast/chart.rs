@@ -19,8 +19,10 @@ pub(crate) fn svg(
     answers: &[Answer],
     zone: &TimeZone,
 ) -> Option<String> {
-    let issued: Vec<_> =
-        answers.iter().filter_map(|answer| Some((answer.origin, answer.outcome.as_ref().ok()?))).collect();
+    let issued: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| Some((answer.origin, answer.outcome.as_ref().ok()?)))
+        .collect();
     match issued.as_slice() {
         [] => None,
         [(origin, one)] => Some(fan(title, series, request, *origin, one, zone)),
@@ -29,7 +31,14 @@ pub(crate) fn svg(
 }
 
 /// History, median and bands from one origin on, with what came where that is known.
-fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issued: &Issued, zone: &TimeZone) -> String {
+fn fan(
+    title: &str,
+    series: &Series,
+    request: &Request,
+    origin: Timestamp,
+    issued: &Issued,
+    zone: &TimeZone,
+) -> String {
     let whole = &issued.whole;
     let longest = longest(request);
     // The day before shows what the forecast has to go on; more where it looks further ahead.
@@ -39,14 +48,23 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
     let frame = Frame { left: 64.0, top: 84.0, right: WIDTH - 24.0, bottom: 400.0 };
     let shown = stretch(series, from, to);
     let tops = whole.values().iter().filter_map(|row| row.last().copied());
-    let most = shown.iter().map(|(_, value)| *value).chain(tops).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let most = shown
+        .iter()
+        .map(|(_, value)| *value)
+        .chain(tops)
+        .filter(|v| v.is_finite())
+        .fold(0.0, f64::max);
     let (x, y) = (Times::new(from, to, zone.clone()), Linear::from_zero(most));
     let place = |at: Timestamp, value: f64| (frame.x(x.place(at)), frame.y(y.place(value)));
     let (past, came): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(at, _)| *at <= origin);
     // From what was known last, so that the fan hangs together with the history.
     let anchor = past.last().copied();
-    let rows =
-        || (0..).map(|i| bucket(whole.origin(), whole.step(), i)).zip(whole.values()).take_while(|(at, _)| *at <= to);
+    let rows = || {
+        (0..)
+            .map(|i| bucket(whole.origin(), whole.step(), i))
+            .zip(whole.values())
+            .take_while(|(at, _)| *at <= to)
+    };
     let of = |i: usize| {
         let issued = rows().map(move |(at, row)| (at, row.get(i).copied().unwrap_or(f64::NAN)));
         anchor.into_iter().chain(issued).collect::<Vec<_>>()
@@ -54,7 +72,9 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
     let bands: Vec<_> = pairs(&request.quantiles)
         .map(|(low, high)| {
             let edges = of(low).into_iter().zip(of(high));
-            let points = edges.map(|((at, low), (_, high))| (place(at, low).0, place(at, low).1, place(at, high).1));
+            let points = edges.map(|((at, low), (_, high))| {
+                (place(at, low).0, place(at, low).1, place(at, high).1)
+            });
             (band(points), opacity(&request.quantiles, low, high))
         })
         .collect();
@@ -91,8 +111,15 @@ fn fan(title: &str, series: &Series, request: &Request, origin: Timestamp, issue
     document(WIDTH, 452.0, title, &content)
 }
 
-/// One panel a lead: what came as a line, and at each origin's target the forecast as a whisker with its median.
-fn panels(title: &str, series: &Series, request: &Request, issued: &[(Timestamp, &Issued)], zone: &TimeZone) -> String {
+/// One panel a lead: what came as a line, and at each origin's target the forecast as a whisker
+/// with its median.
+fn panels(
+    title: &str,
+    series: &Series,
+    request: &Request,
+    issued: &[(Timestamp, &Issued)],
+    zone: &TimeZone,
+) -> String {
     let count = request.leads.len();
     let height = 96.0 + count as f64 * PANEL;
     let drawn: Vec<Markup> = (0..count)
@@ -125,12 +152,20 @@ fn panel(
     zone: &TimeZone,
 ) -> Option<Markup> {
     let (first, final_) = (points.first()?.at, points.last()?.at);
-    let air = SignedDuration::from_secs((final_.duration_since(first).as_secs() / 50).max(series.step().as_secs()));
+    let air = SignedDuration::from_secs(
+        (final_.duration_since(first).as_secs() / 50).max(series.step().as_secs()),
+    );
     let (from, to) = (first.saturating_sub(air).ok()?, final_.saturating_add(air).ok()?);
-    let frame = Frame { left: 64.0, top: top + 46.0, right: WIDTH - 24.0, bottom: top + PANEL - 52.0 };
+    let frame =
+        Frame { left: 64.0, top: top + 46.0, right: WIDTH - 24.0, bottom: top + PANEL - 52.0 };
     let shown = stretch(series, from, to);
     let tops = points.iter().flat_map(|point| &point.values).copied();
-    let most = shown.iter().map(|(_, value)| *value).chain(tops).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let most = shown
+        .iter()
+        .map(|(_, value)| *value)
+        .chain(tops)
+        .filter(|v| v.is_finite())
+        .fold(0.0, f64::max);
     let (x, y) = (Times::new(from, to, zone.clone()), Linear::from_zero(most));
     let middle = middle(&request.quantiles);
     Some(html! {
@@ -154,17 +189,24 @@ fn panel(
 /// Values whose buckets start within `[from, to]`; of very many, the largest of each pixel's worth.
 fn stretch(series: &Series, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, f64)> {
     let step = series.step().as_secs();
-    let row =
-        |at: Timestamp| usize::try_from((at.as_second() - series.start().as_second()).div_euclid(step)).unwrap_or(0);
+    let row = |at: Timestamp| {
+        usize::try_from((at.as_second() - series.start().as_second()).div_euclid(step)).unwrap_or(0)
+    };
     let (first, final_) = (row(from), row(to.min(last(series))));
     let values = series.values().get(first..=final_).unwrap_or_default();
     let together = values.len().div_ceil(POINTS).max(1);
     let most = |chunk: &[f64]| chunk.iter().copied().fold(f64::NAN, f64::max);
-    values.chunks(together).enumerate().map(|(i, chunk)| (series.instant(first + i * together), most(chunk))).collect()
+    values
+        .chunks(together)
+        .enumerate()
+        .map(|(i, chunk)| (series.instant(first + i * together), most(chunk)))
+        .collect()
 }
 
 fn bucket(origin: Timestamp, step: SignedDuration, i: i64) -> Timestamp {
-    origin.saturating_add(SignedDuration::from_secs(step.as_secs().saturating_mul(i))).unwrap_or(Timestamp::MAX)
+    origin
+        .saturating_add(SignedDuration::from_secs(step.as_secs().saturating_mul(i)))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Neighbours among the quantiles: the bands of a fan.

@@ -1,4 +1,5 @@
-//! `--evaluate`: the forecasts as they would have been issued over the last third of the history, against baselines.
+//! `--evaluate`: the forecasts as they would have been issued over the last third of the history,
+//! against baselines.
 
 use std::fmt::Write as _;
 
@@ -62,8 +63,13 @@ impl Judged {
     }
 }
 
-/// Judges forecasts at the leads and quantiles (the median is added) on the last third of the history.
-pub(crate) fn evaluate(series: &Series, mut request: Request, calendar: Calendar) -> anyhow::Result<Evaluation> {
+/// Judges forecasts at the leads and quantiles (the median is added) on the last third of the
+/// history.
+pub(crate) fn evaluate(
+    series: &Series,
+    mut request: Request,
+    calendar: Calendar,
+) -> anyhow::Result<Evaluation> {
     if !request.quantiles.contains(&0.5) {
         request.quantiles.push(0.5);
         request.quantiles.sort_by(f64::total_cmp);
@@ -73,7 +79,9 @@ pub(crate) fn evaluate(series: &Series, mut request: Request, calendar: Calendar
     let first = rows * 2 / 3;
     let longest = steps(&request, series, request.leads.len().saturating_sub(1));
     request.origins = origins(first, rows.saturating_sub(longest), per_day);
-    let (Some(from), Some(to)) = (request.origins.first().copied(), request.origins.last().copied()) else {
+    let (Some(from), Some(to)) =
+        (request.origins.first().copied(), request.origins.last().copied())
+    else {
         bail!(
             "--evaluate: {rows} rows are too few to judge forecasts {} ahead on their last third",
             request.leads.last().map_or_else(String::new, |lead| written(*lead))
@@ -88,7 +96,10 @@ pub(crate) fn evaluate(series: &Series, mut request: Request, calendar: Calendar
     let leads: Vec<AtLead> = (0..request.leads.len()).filter_map(at_lead).collect();
     if leads.iter().all(|lead| lead.forecasters.iter().all(|judged| judged.rows == 0)) {
         let reason = answers.iter().find_map(|answer| answer.outcome.as_ref().err().cloned());
-        bail!("--evaluate: no row could be judged{}", reason.map_or_else(String::new, |reason| format!(": {reason}")));
+        bail!(
+            "--evaluate: no row could be judged{}",
+            reason.map_or_else(String::new, |reason| format!(": {reason}"))
+        );
     }
     Ok(Evaluation {
         from: series.instant(from),
@@ -104,7 +115,8 @@ fn steps(request: &Request, series: &Series, i: usize) -> usize {
     usize::try_from(lead / series.step().as_secs()).unwrap_or(usize::MAX)
 }
 
-/// Rows from `first` up to `end`, at most [`MOST_ORIGINS`], evenly apart such that all times of day have their turn.
+/// Rows from `first` up to `end`, at most [`MOST_ORIGINS`], evenly apart such that all times of day
+/// have their turn.
 fn origins(first: usize, end: usize, per_day: usize) -> Vec<usize> {
     let count = end.saturating_sub(first);
     let mut apart = count.div_ceil(MOST_ORIGINS).max(1);
@@ -131,35 +143,56 @@ fn judge(
     let steps = steps(request, series, i);
     // Histories too short for a baseline are judged without it.
     let has = |baseline: &Baseline| {
-        let of = |origin: &usize| baseline.forecast(series.values(), *origin, steps, per_day, quantiles);
+        let of =
+            |origin: &usize| baseline.forecast(series.values(), *origin, steps, per_day, quantiles);
         request.origins.iter().any(|origin| of(origin).is_some())
     };
     let baselines: Vec<_> = Baseline::ALL.into_iter().filter(has).collect();
     let mut accuracies = vec![Accuracy::new(quantiles); baselines.len() + 1];
     for (answer, origin) in answers.iter().zip(&request.origins) {
-        let Some(point) = answer.outcome.as_ref().ok().and_then(|issued| issued.points.get(i)) else { continue };
+        let Some(point) = answer.outcome.as_ref().ok().and_then(|issued| issued.points.get(i))
+        else {
+            continue;
+        };
         let Some(came) = point.actual.filter(|_| point.is_known()) else { continue };
-        let of = |baseline: &Baseline| baseline.forecast(series.values(), *origin, steps, per_day, quantiles);
+        let of = |baseline: &Baseline| {
+            baseline.forecast(series.values(), *origin, steps, per_day, quantiles)
+        };
         let Some(simple) = baselines.iter().map(of).collect::<Option<Vec<_>>>() else { continue };
-        for (accuracy, values) in accuracies.iter_mut().zip(std::iter::once(&point.values).chain(&simple)) {
+        for (accuracy, values) in
+            accuracies.iter_mut().zip(std::iter::once(&point.values).chain(&simple))
+        {
             accuracy.add(came, values);
         }
     }
     let names = std::iter::once("prewarm").chain(baselines.iter().map(|baseline| baseline.name()));
-    let judged = names.zip(&accuracies).map(|(name, accuracy)| Judged::new(name, accuracy.scores(naive)));
-    Some(AtLead { lead_seconds: lead.as_secs(), forecasters: judged.collect(), members: Vec::new() })
+    let judged =
+        names.zip(&accuracies).map(|(name, accuracy)| Judged::new(name, accuracy.scores(naive)));
+    Some(AtLead {
+        lead_seconds: lead.as_secs(),
+        forecasters: judged.collect(),
+        members: Vec::new(),
+    })
 }
 
 fn members(lead: &LeadReport) -> Vec<Member> {
     let mean = |weights: &[f64]| weights.iter().sum::<f64>() / weights.len().max(1) as f64;
-    let mut members: Vec<_> =
-        lead.members.iter().map(|one| Member { name: one.member, weight: mean(&one.weights) }).collect();
+    let mut members: Vec<_> = lead
+        .members
+        .iter()
+        .map(|one| Member { name: one.member, weight: mean(&one.weights) })
+        .collect();
     members.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     members
 }
 
 /// For people.
-pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone: &TimeZone) -> String {
+pub(crate) fn table(
+    title: &str,
+    series: &Series,
+    evaluation: &Evaluation,
+    zone: &TimeZone,
+) -> String {
     let mut text = heading(title, series, zone);
     let _ = writeln!(
         text,
@@ -168,8 +201,11 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
         local(evaluation.from, zone),
         local(evaluation.to, zone)
     );
-    let mut head = ["lead", "forecaster", "rows", "WQL", "to prewarm", "MASE"].map(str::to_owned).to_vec();
-    head.extend(evaluation.quantiles.iter().map(|q| format!("≤p{}", crate::cli::plot::figure(q * 100.0))));
+    let mut head =
+        ["lead", "forecaster", "rows", "WQL", "to prewarm", "MASE"].map(str::to_owned).to_vec();
+    head.extend(
+        evaluation.quantiles.iter().map(|q| format!("≤p{}", crate::cli::plot::figure(q * 100.0))),
+    );
     let mut align = vec![Align::Right; head.len()];
     align.iter_mut().skip(1).take(1).for_each(|column| *column = Align::Left);
     let mut lines = vec![head];
@@ -177,10 +213,15 @@ pub(crate) fn table(title: &str, series: &Series, evaluation: &Evaluation, zone:
         let ours = lead.forecasters.first().and_then(|judged| judged.wql);
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         for (n, judged) in lead.forecasters.iter().enumerate() {
-            let first =
-                if n == 0 { written(jiff::SignedDuration::from_secs(lead.lead_seconds)) } else { String::new() };
-            let times =
-                judged.wql.zip(ours.filter(|ours| *ours > 0.0)).map(|(wql, ours)| format!("{:.2} ×", wql / ours));
+            let first = if n == 0 {
+                written(jiff::SignedDuration::from_secs(lead.lead_seconds))
+            } else {
+                String::new()
+            };
+            let times = judged
+                .wql
+                .zip(ours.filter(|ours| *ours > 0.0))
+                .map(|(wql, ours)| format!("{:.2} ×", wql / ours));
             let times = if n == 0 { String::new() } else { or_dash(times) };
             let mase = or_dash(judged.mase.map(|mase| format!("{mase:.3}")));
             let mut line = vec![first, judged.name.to_owned(), judged.rows.to_string()];

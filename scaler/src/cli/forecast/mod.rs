@@ -32,19 +32,22 @@ pub struct Args {
     /// File with origins, one a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "evaluate"])]
     origins: Option<PathBuf>,
-    /// How far after the origin, in multiples of the input's step [default: one step, 5m, 15m, 60m where they fit]
+    /// How far after the origin, in multiples of the input's step [default: one step, 5m, 15m, 60m
+    /// where they fit]
     #[arg(long, value_name = "DURATION", value_delimiter = ',', value_parser = request::lead)]
     lead: Vec<SignedDuration>,
     /// Quantiles of demand, between 0 and 1
     #[arg(long, value_name = "Q", value_delimiter = ',', default_value = "0.5,0.9,0.95,0.99", value_parser = request::quantile)]
     quantile: Vec<f64>,
-    /// table for people, csv (origin,lead_seconds,quantile,value) or json for programs [default: table on a terminal, else csv]
+    /// table for people, csv (origin,lead_seconds,quantile,value) or json for programs [default:
+    /// table on a terminal, else csv]
     #[arg(long, value_name = "FORMAT")]
     output: Option<Output>,
     /// Draw history, forecast and, where known, what came, as SVG
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
-    /// Judge the forecasts on this history: as issued at each row of its last third, against simple ones
+    /// Judge the forecasts on this history: as issued at each row of its last third, against simple
+    /// ones
     #[arg(long, conflicts_with = "plot")]
     evaluate: bool,
 }
@@ -70,8 +73,8 @@ Examples:
   prewarm forecast --prometheus http://localhost:9090 --query 'sum(rate(http_requests_total[1m]))' --lead 5m
       straight from Prometheus";
 
-/// Runs the command. Its exit code is 1 where an origin that was asked for has no forecast, or a lead
-/// that was named has none at one of them: what is missing is said with its reason.
+/// Runs the command. Its exit code is 1 where an origin that was asked for has no forecast, or a
+/// lead that was named has none at one of them: what is missing is said with its reason.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let calendar = args.source.calendar()?;
     let series = args.source.read().await?;
@@ -79,7 +82,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let output = args.output.unwrap_or(if terminal { Output::Table } else { Output::Csv });
     let (title, zone) = (args.source.title(), calendar.zone().clone());
     let origins = request::origins(&series, &args.at, args.origins.as_deref())?;
-    let request = Request::new(&series, &origins, &request::leads(&series, &args.lead), &args.quantile)?;
+    let request =
+        Request::new(&series, &origins, &request::leads(&series, &args.lead), &args.quantile)?;
     if args.evaluate {
         let evaluation = evaluate::evaluate(&series, request, calendar)?;
         // As CSV it would be another contract.
@@ -109,7 +113,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         };
         std::fs::write(path, svg).with_context(|| format!("--plot {file}: cannot be written"))?;
     }
-    // Leads that nobody named are what people usually ask for: a young history need not have them all.
+    // Leads that nobody named are what people usually ask for: a young history need not have them
+    // all.
     let complete = |answer: &Answer| match &answer.outcome {
         Ok(issued) => args.lead.is_empty() || issued.missing.is_empty(),
         Err(_) => false,
@@ -125,7 +130,10 @@ fn complain(answers: &[Answer]) {
             Err(reason) => eprintln!("prewarm: no forecast at {origin}: {reason}"),
             Ok(issued) => {
                 for (lead, reason) in &issued.missing {
-                    eprintln!("prewarm: no forecast at {origin} for {} ahead: {reason}", written(*lead));
+                    eprintln!(
+                        "prewarm: no forecast at {origin} for {} ahead: {reason}",
+                        written(*lead)
+                    );
                 }
             }
         }

@@ -29,7 +29,8 @@ impl Request {
         leads: &[SignedDuration],
         quantiles: &[f64],
     ) -> anyhow::Result<Self> {
-        let mut origins = origins.iter().map(|at| row(series, *at)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut origins =
+            origins.iter().map(|at| row(series, *at)).collect::<anyhow::Result<Vec<_>>>()?;
         origins.sort_unstable();
         origins.dedup();
         let mut leads = leads.to_vec();
@@ -46,12 +47,17 @@ impl Request {
 }
 
 /// Instants of `--at` and the lines of `--origins`; the last row without either.
-pub(crate) fn origins(series: &Series, at: &[Timestamp], file: Option<&Path>) -> anyhow::Result<Vec<Timestamp>> {
+pub(crate) fn origins(
+    series: &Series,
+    at: &[Timestamp],
+    file: Option<&Path>,
+) -> anyhow::Result<Vec<Timestamp>> {
     let Some(path) = file else {
         return Ok(if at.is_empty() { vec![last(series)] } else { at.to_vec() });
     };
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("--origins {name}: cannot be read"))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("--origins {name}: cannot be read"))?;
     let lines = text.lines().zip(1..).map(|(line, n)| (line.trim(), n));
     let times = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     let times: Vec<_> = times
@@ -67,7 +73,8 @@ pub(crate) fn origins(series: &Series, at: &[Timestamp], file: Option<&Path>) ->
     Ok(times)
 }
 
-/// Leads of `--lead`; without any, the next row and what people ask for first, where the step allows it.
+/// Leads of `--lead`; without any, the next row and what people ask for first, where the step
+/// allows it.
 pub(crate) fn leads(series: &Series, given: &[SignedDuration]) -> Vec<SignedDuration> {
     if !given.is_empty() {
         return given.to_vec();
@@ -87,7 +94,10 @@ fn row(series: &Series, at: Timestamp) -> anyhow::Result<usize> {
     let past = offset % step.as_secs();
     if past != 0 {
         let before = at - SignedDuration::from_secs(past);
-        bail!("origin {at} is no timestamp of a row, they are {} apart: the row before it is {before}", written(step));
+        bail!(
+            "origin {at} is no timestamp of a row, they are {} apart: the row before it is {before}",
+            written(step)
+        );
     }
     Ok(usize::try_from(offset / step.as_secs())?)
 }
@@ -109,8 +119,16 @@ fn fits(lead: SignedDuration, step: SignedDuration) -> anyhow::Result<()> {
     }
     let below = SignedDuration::from_secs(lead_s / step_s * step_s);
     let above = below + step;
-    let near = if below.is_zero() { written(above) } else { format!("{} or {}", written(below), written(above)) };
-    bail!("--lead {} is no multiple of the input's step of {}: try {near}", written(lead), written(step))
+    let near = if below.is_zero() {
+        written(above)
+    } else {
+        format!("{} or {}", written(below), written(above))
+    };
+    bail!(
+        "--lead {} is no multiple of the input's step of {}: try {near}",
+        written(lead),
+        written(step)
+    )
 }
 
 /// A lead of `--lead`.
@@ -126,14 +144,17 @@ pub(crate) fn lead(text: &str) -> Result<SignedDuration, String> {
 pub(crate) fn quantile(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         Ok(q) if q > 0.0 && q < 1.0 => Ok(q),
-        Ok(q) if q > 1.0 && q < 100.0 => Err(format!("a quantile is between 0 and 1: write {} for {q} %", q / 100.0)),
+        Ok(q) if q > 1.0 && q < 100.0 => {
+            Err(format!("a quantile is between 0 and 1: write {} for {q} %", q / 100.0))
+        }
         _ => Err("a quantile is a number between 0 and 1, without either, like 0.95".to_owned()),
     }
 }
 
 /// An instant of `--at`.
 pub(crate) fn at(text: &str) -> Result<Timestamp, String> {
-    instant(text.trim()).map_err(|_| format!("{} is no time: write it like 2026-11-24T08:00:00Z", quoted(text)))
+    instant(text.trim())
+        .map_err(|_| format!("{} is no time: write it like 2026-11-24T08:00:00Z", quoted(text)))
 }
 
 /// Nobody prepares replicas for later than that.
@@ -150,7 +171,8 @@ mod tests {
 
     fn asked(origin: &str, lead: &str) -> Result<Request, String> {
         let (origin, lead) = (origin.parse().unwrap(), super::lead(lead)?);
-        Request::new(&series(), &[origin], &[lead], &[0.9, 0.5, 0.9]).map_err(|error| error.to_string())
+        Request::new(&series(), &[origin], &[lead], &[0.9, 0.5, 0.9])
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -159,7 +181,10 @@ mod tests {
         assert_eq!(request.origins, [3]);
         assert_eq!(request.leads, [SignedDuration::from_mins(10)]);
         assert_eq!(request.quantiles, [0.5, 0.9]);
-        assert_eq!(origins(&series(), &[], None).unwrap(), ["2026-11-24T09:00:00Z".parse().unwrap()]);
+        assert_eq!(
+            origins(&series(), &[], None).unwrap(),
+            ["2026-11-24T09:00:00Z".parse().unwrap()]
+        );
     }
 
     #[test]
@@ -199,7 +224,9 @@ mod tests {
         let good = read("# Monday\n2026-11-24T08:15:00Z\n\n 2026-11-24T08:05:00Z\n").unwrap();
         assert_eq!(good.len(), 2);
         assert!(
-            read("2026-11-24T08:15:00Z\nnoon\n").unwrap_err().contains("origins.txt:2: timestamp \"noon\" is no time")
+            read("2026-11-24T08:15:00Z\nnoon\n")
+                .unwrap_err()
+                .contains("origins.txt:2: timestamp \"noon\" is no time")
         );
         assert!(
             read("2026-11-25T08:15:00Z\n")

@@ -12,7 +12,13 @@ use crate::cli::history::{last, written};
 use crate::cli::plot::figure;
 
 /// For people: what was read, then a block for each origin.
-pub(crate) fn table(title: &str, series: &Series, request: &Request, answers: &[Answer], zone: &TimeZone) -> String {
+pub(crate) fn table(
+    title: &str,
+    series: &Series,
+    request: &Request,
+    answers: &[Answer],
+    zone: &TimeZone,
+) -> String {
     let mut text = heading(title, series, zone);
     let known = answers.iter().filter_map(|answer| answer.outcome.as_ref().ok());
     let came = known.flat_map(|issued| &issued.points).any(|point| point.actual.is_some());
@@ -24,7 +30,9 @@ pub(crate) fn table(title: &str, series: &Series, request: &Request, answers: &[
                 head.extend(request.quantiles.iter().map(|q| format!("p{}", figure(q * 100.0))));
                 head.extend(came.then(|| "came".to_owned()));
                 let mut lines = vec![head];
-                lines.extend(issued.points.iter().map(|point| line(point, answer.origin, zone, came)));
+                lines.extend(
+                    issued.points.iter().map(|point| line(point, answer.origin, zone, came)),
+                );
                 let mut align = vec![Align::Right; lines.first().map_or(0, Vec::len)];
                 align.iter_mut().skip(1).take(1).for_each(|column| *column = Align::Left);
                 text += &aligned(&lines, &align);
@@ -54,9 +62,13 @@ pub(crate) fn heading(title: &str, series: &Series, zone: &TimeZone) -> String {
 
 fn line(point: &Point, origin: Timestamp, zone: &TimeZone, came: bool) -> Vec<String> {
     let same_day = point.at.to_zoned(zone.clone()).date() == origin.to_zoned(zone.clone()).date();
-    let at =
-        if same_day { point.at.to_zoned(zone.clone()).strftime("%H:%M").to_string() } else { local(point.at, zone) };
-    let shown = |value: Option<f64>| value.filter(|v| v.is_finite()).map_or_else(|| "?".to_owned(), figure);
+    let at = if same_day {
+        point.at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+    } else {
+        local(point.at, zone)
+    };
+    let shown =
+        |value: Option<f64>| value.filter(|v| v.is_finite()).map_or_else(|| "?".to_owned(), figure);
     let mut cells = vec![format!("+{}", written(point.lead)), at];
     cells.extend(point.values.iter().map(|value| shown(Some(*value))));
     cells.extend(came.then(|| shown(point.actual)));
@@ -72,9 +84,11 @@ pub(crate) fn csv(request: &Request, answers: &[Answer]) -> anyhow::Result<Strin
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["origin", "lead_seconds", "quantile", "value"])?;
     for answer in answers {
-        let points = answer.outcome.as_ref().map(|issued| issued.points.as_slice()).unwrap_or_default();
+        let points =
+            answer.outcome.as_ref().map(|issued| issued.points.as_slice()).unwrap_or_default();
         for point in points {
-            for (quantile, value) in request.quantiles.iter().zip(&point.values).filter(|(_, value)| value.is_finite())
+            for (quantile, value) in
+                request.quantiles.iter().zip(&point.values).filter(|(_, value)| value.is_finite())
             {
                 writer.write_record([
                     answer.origin.to_string(),
@@ -121,7 +135,12 @@ struct QuantileJson {
 pub(crate) fn json(request: &Request, answers: &[Answer]) -> anyhow::Result<String> {
     let quantiles = |point: &Point| {
         let pairs = request.quantiles.iter().zip(&point.values);
-        pairs.map(|(q, value)| QuantileJson { quantile: *q, value: Some(*value).filter(|v| v.is_finite()) }).collect()
+        pairs
+            .map(|(q, value)| QuantileJson {
+                quantile: *q,
+                value: Some(*value).filter(|v| v.is_finite()),
+            })
+            .collect()
     };
     let mut entries = Vec::new();
     for answer in answers {
@@ -131,7 +150,8 @@ pub(crate) fn json(request: &Request, answers: &[Answer]) -> anyhow::Result<Stri
             leads: Vec::new(),
         };
         if let Ok(issued) = &answer.outcome {
-            let missing = |lead: SignedDuration| issued.missing.iter().find(|(missing, _)| *missing == lead);
+            let missing =
+                |lead: SignedDuration| issued.missing.iter().find(|(missing, _)| *missing == lead);
             entry.leads.extend(issued.points.iter().map(|point| LeadJson {
                 lead_seconds: point.lead.as_secs(),
                 at: point.at,

@@ -18,7 +18,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<History> {
         return parse("standard input", std::io::stdin().lock());
     }
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).with_context(|| format!("--input {name}: cannot be read"))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("--input {name}: cannot be read"))?;
     parse(&name, std::io::BufReader::new(file))
 }
 
@@ -29,10 +30,12 @@ struct Row {
     value: f64,
 }
 
-/// Reads rows of `timestamp,value` (other columns are left alone) in ascending order of time. A missing row, an empty
-/// value and NaN are gaps; negative values count as 0, as everywhere else. `name` is for errors.
+/// Reads rows of `timestamp,value` (other columns are left alone) in ascending order of time. A
+/// missing row, an empty value and NaN are gaps; negative values count as 0, as everywhere else.
+/// `name` is for errors.
 fn parse(name: &str, text: impl Read) -> anyhow::Result<History> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text);
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text);
     let header = reader.headers().with_context(|| name.to_owned())?.clone();
     let column = |wanted: &str| {
         header.iter().position(|field| field.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
@@ -73,7 +76,11 @@ fn parse(name: &str, text: impl Read) -> anyhow::Result<History> {
 pub(crate) fn instant(text: &str) -> anyhow::Result<Timestamp> {
     let at: Timestamp = text.parse().map_err(|_| {
         let zoneless = text.parse::<jiff::civil::DateTime>().is_ok();
-        let fix = if zoneless { "its zone is missing: for UTC add a Z" } else { "write it like 2026-11-24T08:00:00Z" };
+        let fix = if zoneless {
+            "its zone is missing: for UTC add a Z"
+        } else {
+            "write it like 2026-11-24T08:00:00Z"
+        };
         anyhow!("timestamp {} is no time: {fix}", quoted(text))
     })?;
     if at.subsec_nanosecond() != 0 {
@@ -88,11 +95,15 @@ fn number(text: &str) -> anyhow::Result<f64> {
     }
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => bail!("value {} is no number: write it like 12.5, or leave it empty where it is unknown", quoted(text)),
+        _ => bail!(
+            "value {} is no number: write it like 12.5, or leave it empty where it is unknown",
+            quoted(text)
+        ),
     }
 }
 
-/// The rows at even steps. The step is the most frequent distance of neighbours; all others must be multiples of it.
+/// The rows at even steps. The step is the most frequent distance of neighbours; all others must be
+/// multiples of it.
 fn even(name: &str, rows: &[Row]) -> anyhow::Result<Series> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         bail!("{name}: no rows after the header");
@@ -102,14 +113,18 @@ fn even(name: &str, rows: &[Row]) -> anyhow::Result<Series> {
         let [before, row] = pair else { continue };
         let place = format!("{name}:{}: {}", row.line, row.at);
         match row.at.as_second() - before.at.as_second() {
-            0 => bail!("{place} stands there twice (line {} as well): keep one row a time", before.line),
+            0 => bail!(
+                "{place} stands there twice (line {} as well): keep one row a time",
+                before.line
+            ),
             distance if distance < 0 => {
                 bail!("{place} is before the row above ({}): sort the rows by time", before.at)
             }
             distance => *distances.entry(distance).or_insert(0usize) += 1,
         }
     }
-    let most = distances.iter().max_by_key(|(distance, count)| (**count, std::cmp::Reverse(**distance)));
+    let most =
+        distances.iter().max_by_key(|(distance, count)| (**count, std::cmp::Reverse(**distance)));
     let Some((step, _)) = most.map(|(distance, count)| (*distance, *count)) else {
         bail!("{name}: a single row does not show how far apart rows are: at least two are needed");
     };
@@ -172,7 +187,9 @@ mod tests {
 
     #[test]
     fn columns_may_stand_in_any_order_and_beside_others() {
-        let history = read("pod,value,Timestamp\r\na,1,2026-11-24T08:00:00Z\r\nb,2,2026-11-24T08:01:00Z\r\n").unwrap();
+        let history =
+            read("pod,value,Timestamp\r\na,1,2026-11-24T08:00:00Z\r\nb,2,2026-11-24T08:01:00Z\r\n")
+                .unwrap();
         assert_eq!(history.series.values(), [1.0, 2.0]);
     }
 
@@ -193,8 +210,12 @@ mod tests {
             rows("2026-11-24T08:00:00Z,1,5\n"),
             rows("2026-11-24T08:05:00Z,1\n2026-11-24T08:05:00Z,1\n"),
             rows("2026-11-24T08:05:00Z,1\n2026-11-24T08:00:00Z,1\n"),
-            rows("2026-11-24T08:00:00Z,1\n2026-11-24T08:05:00Z,1\n2026-11-24T08:10:01Z,1\n2026-11-24T08:15:01Z,1\n"),
-            rows("1926-11-24T08:00:00Z,1\n2026-11-24T08:00:00Z,1\n2026-11-24T08:01:00Z,1\n2026-11-24T08:02:00Z,1\n"),
+            rows(
+                "2026-11-24T08:00:00Z,1\n2026-11-24T08:05:00Z,1\n2026-11-24T08:10:01Z,1\n2026-11-24T08:15:01Z,1\n",
+            ),
+            rows(
+                "1926-11-24T08:00:00Z,1\n2026-11-24T08:00:00Z,1\n2026-11-24T08:01:00Z,1\n2026-11-24T08:02:00Z,1\n",
+            ),
         ];
         insta::assert_snapshot!(errors.join("\n"));
     }
@@ -202,7 +223,10 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named_with_its_flag() {
         let error = format!("{:#}", super::read(Path::new("/nowhere/demand.csv")).unwrap_err());
-        assert!(error.starts_with("--input /nowhere/demand.csv: cannot be read: No such file"), "{error}");
+        assert!(
+            error.starts_with("--input /nowhere/demand.csv: cannot be read: No such file"),
+            "{error}"
+        );
     }
 
     proptest::proptest! {

@@ -15,14 +15,15 @@ pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::duration;
-use crate::metadata::windows::policies;
-use crate::metadata::{Rules, zone};
+use crate::trigger::windows::policies;
+use crate::trigger::{Rules, zone};
 use server::Server;
 
 /// Where the history is, and by which calendar its days are read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// CSV with the header timestamp,value (RFC 3339 times at any even step; gaps allowed); - for standard input
+    /// CSV with the header timestamp,value (RFC 3339 times at any even step; gaps allowed); - for
+    /// standard input
     #[arg(long, value_name = "FILE", required_unless_present_any = ["prometheus", "config"], conflicts_with_all = ["prometheus", "config"])]
     input: Option<PathBuf>,
     #[command(flatten)]
@@ -60,7 +61,10 @@ impl Source {
     /// Zone, windows and holidays; UTC where none is named.
     pub(crate) fn calendar(&self) -> anyhow::Result<Calendar> {
         let zone = match &self.timezone {
-            Some(name) => Some(zone::parse(name).map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?),
+            Some(name) => Some(
+                zone::parse(name)
+                    .map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?,
+            ),
             None => None,
         };
         let Some(path) = &self.policy else {
@@ -80,18 +84,22 @@ impl Source {
     pub(crate) fn title(&self) -> String {
         match (&self.input, self.server.query()) {
             (Some(path), _) if path.as_os_str() == "-" => "standard input".to_owned(),
-            (Some(path), _) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            (Some(path), _) => {
+                path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+            }
             (None, Some(query)) => query.to_owned(),
             (None, None) => "demand".to_owned(),
         }
     }
 }
 
-fn policy(path: &Path) -> anyhow::Result<crate::metadata::SharedPolicy> {
+fn policy(path: &Path) -> anyhow::Result<crate::trigger::SharedPolicy> {
     let file = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {file}: cannot be read"))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("--policy {file}: cannot be read"))?;
     let found = policies(&text, Rules::default(), true).map_err(|errors| {
-        let errors: Vec<_> = errors.iter().map(|error| format!("--policy {file}: {error}")).collect();
+        let errors: Vec<_> =
+            errors.iter().map(|error| format!("--policy {file}: {error}")).collect();
         anyhow::anyhow!(errors.join("\n"))
     })?;
     for warning in found.iter().take(1).flat_map(|first| &first.warnings) {

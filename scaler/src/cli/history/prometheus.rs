@@ -43,7 +43,8 @@ pub(super) async fn read(request: Request, now: Timestamp) -> anyhow::Result<His
     let mut done = 0;
     while done < count {
         let last = (done + CHUNK).min(count) - 1;
-        let answer = persistently(&source, &asked, at(done)?, at(last)?, step).await.context("--query")?;
+        let answer =
+            persistently(&source, &asked, at(done)?, at(last)?, step).await.context("--query")?;
         for (instant, value) in answer {
             let i = (instant.as_second() - at(0)?.as_second()).div_euclid(seconds);
             if let Some(place) = usize::try_from(i).ok().and_then(|i| values.get_mut(i)) {
@@ -54,7 +55,9 @@ pub(super) async fn read(request: Request, now: Timestamp) -> anyhow::Result<His
         progress.reach(usize::try_from(done)?);
     }
     let Some(first) = values.iter().position(|value| !value.is_nan()) else {
-        bail!("--query returned nothing in the last {days} days: does it return a series in {name}'s own page?");
+        bail!(
+            "--query returned nothing in the last {days} days: does it return a series in {name}'s own page?"
+        );
     };
     values.drain(..first);
     let series = Series::new(at(i64::try_from(first)?)?, step, values);

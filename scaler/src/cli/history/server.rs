@@ -1,4 +1,5 @@
-//! Which Prometheus is read, and with what: given on the command line, or a source of the server's configuration.
+//! Which Prometheus is read, and with what: given on the command line, or a source of the server's
+//! configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,12 @@ use crate::duration;
 /// A server and what is asked of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
-    /// Prometheus to read instead; a bearer token comes from --bearer-token-file or PREWARM_PROMETHEUS_TOKEN
+    /// Prometheus to read instead; a bearer token comes from --bearer-token-file or
+    /// PREWARM_PROMETHEUS_TOKEN
     #[arg(long, value_name = "URL", requires = "query", conflicts_with = "config")]
     prometheus: Option<Url>,
-    /// Server configuration whose source is read instead, with all that it says: headers, credentials, certificates
+    /// Server configuration whose source is read instead, with all that it says: headers,
+    /// credentials, certificates
     #[arg(long, value_name = "FILE", requires = "query")]
     config: Option<PathBuf>,
     /// Which source of --config
@@ -34,7 +37,8 @@ pub(super) struct Server {
     /// File with a bearer token for Prometheus
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     bearer_token_file: Option<PathBuf>,
-    /// Header for Prometheus, like "X-Scope-OrgID: team-a"; secrets belong into --config, for others see this line
+    /// Header for Prometheus, like "X-Scope-OrgID: team-a"; secrets belong into --config, for
+    /// others see this line
     #[arg(long, value_name = "NAME: VALUE", requires = "prometheus", value_parser = header)]
     header: Vec<(String, String)>,
     /// CA certificates (PEM) to trust as well
@@ -67,7 +71,8 @@ impl Server {
                  file (--bearer-token-file) or into {TOKEN}"
             );
         }
-        let name = format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
+        let name =
+            format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
         let token = std::env::var_os(TOKEN).map(|token| token.to_string_lossy().into_owned());
         let mut source = SourceConfig::new(SourceKind::Prometheus, vec![url.clone()]);
         source.credentials = match (&self.bearer_token_file, token) {
@@ -75,7 +80,8 @@ impl Server {
             (None, Some(token)) => Credentials::Bearer(Secret::new(token)),
             (None, None) => Credentials::None,
         };
-        source.headers = self.header.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect();
+        source.headers =
+            self.header.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect();
         source.tls.ca = self.ca.clone();
         Ok((name, source))
     }
@@ -85,7 +91,11 @@ impl Server {
         let Some(source) = config.sources.get(&self.source) else {
             let known: Vec<&str> = config.sources.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            bail!("--source {}: {} has no such source; it has: {known}", self.source, file.display());
+            bail!(
+                "--source {}: {} has no such source; it has: {known}",
+                self.source,
+                file.display()
+            );
         };
         if source.kind != SourceKind::Prometheus {
             bail!("--source {}: only a source of kind \"prometheus\" knows the past", self.source);

@@ -40,11 +40,17 @@ impl Scale for Linear {
     fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let rough = (self.to - self.from) / count.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|times| times * power)
+            .into_iter()
+            .find(|step| *step >= rough);
         let step = step.unwrap_or(10.0 * power);
         let first = (self.from / step).ceil() as i64;
         let last = (self.to / step + 1e-9).floor() as i64;
-        (first..=last).map(|n| n as f64 * step).map(|value| (self.place(value), figure(value))).collect()
+        (first..=last)
+            .map(|n| n as f64 * step)
+            .map(|value| (self.place(value), figure(value)))
+            .collect()
     }
 }
 
@@ -90,9 +96,14 @@ impl Scale for Times {
                 break;
             }
             for second in (0..DAY).step_by(usize::try_from(step.min(DAY)).unwrap_or(usize::MAX)) {
-                // By the clock on the wall: the hour that a change of clocks leaves out gives the next one.
-                let wall = day.to_datetime(jiff::civil::Time::midnight()).checked_add(second.seconds());
-                let Some(at) = wall.ok().and_then(|wall| wall.to_zoned(self.zone.clone()).ok()) else { continue };
+                // By the clock on the wall: the hour that a change of clocks leaves out gives the
+                // next one.
+                let wall =
+                    day.to_datetime(jiff::civil::Time::midnight()).checked_add(second.seconds());
+                let Some(at) = wall.ok().and_then(|wall| wall.to_zoned(self.zone.clone()).ok())
+                else {
+                    continue;
+                };
                 let at = at.timestamp();
                 if at >= self.from && at <= self.to {
                     ticks.push((self.place(at), self.label(at, step)));
@@ -121,8 +132,23 @@ impl Times {
 const DAY: i64 = 86_400;
 
 /// Seconds between ticks, as clocks and calendars have them.
-const STEPS: [i64; 15] =
-    [60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
+const STEPS: [i64; 15] = [
+    60,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10_800,
+    21_600,
+    43_200,
+    DAY,
+    2 * DAY,
+    7 * DAY,
+    14 * DAY,
+    28 * DAY,
+];
 
 /// A number with three digits that count: `3.00e-7`, `0.25`, `12`, `1.5k`, `20M`.
 pub(crate) fn figure(value: f64) -> String {
@@ -146,6 +172,7 @@ pub(crate) fn figure(value: f64) -> String {
         _ => (2 - size.log10().floor() as i32).clamp(0, 6) as usize,
     };
     let text = format!("{scaled:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{unit}")
 }

@@ -58,7 +58,13 @@ impl Frame {
     }
 
     /// Both axes with grid, ticks and what they measure.
-    pub(crate) fn axes(&self, x: &impl Scale, x_label: &str, y: &impl Scale, y_label: &str) -> Markup {
+    pub(crate) fn axes(
+        &self,
+        x: &impl Scale,
+        x_label: &str,
+        y: &impl Scale,
+        y_label: &str,
+    ) -> Markup {
         // A label needs about 80 pixels of width, or 40 of height.
         let mut columns = x.ticks(((self.right - self.left) / 80.0) as usize);
         self.thin(&mut columns);
@@ -104,7 +110,8 @@ impl Frame {
         }
     }
 
-    /// The key above the area, from `left` on in as many rows as it needs; the last row ends at `y`.
+    /// The key above the area, from `left` on in as many rows as it needs; the last row ends at
+    /// `y`.
     pub(crate) fn key(&self, entries: &[Key], y: f64) -> Markup {
         let mut placed = Vec::new();
         let (mut x, mut row) = (self.left, 0.0);

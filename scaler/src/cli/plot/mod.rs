@@ -1,4 +1,5 @@
-//! Plots as SVG: axes with units, lines, steps, bands. Colours are classes, so that a style sheet turns them dark.
+//! Plots as SVG: axes with units, lines, steps, bands. Colours are classes, so that a style sheet
+//! turns them dark.
 
 mod axis;
 mod frame;
@@ -27,7 +28,13 @@ pub(crate) fn document(width: f64, height: f64, title: &str, content: &Markup) -
 }
 
 /// A plot within a page.
-pub(crate) fn inline(class: &str, width: f64, height: f64, title: &str, content: &Markup) -> Markup {
+pub(crate) fn inline(
+    class: &str,
+    width: f64,
+    height: f64,
+    title: &str,
+    content: &Markup,
+) -> Markup {
     html! {
         svg class=(class) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(title) { (content) }
     }

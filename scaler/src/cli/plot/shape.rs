@@ -22,7 +22,8 @@ pub(crate) fn line(points: impl IntoIterator<Item = (f64, f64)>) -> Path {
     path
 }
 
-/// Stairs: each value holds from its own x to that of the next point; the last point only ends the last step.
+/// Stairs: each value holds from its own x to that of the next point; the last point only ends the
+/// last step.
 pub(crate) fn steps(points: impl IntoIterator<Item = (f64, f64)>) -> Path {
     let mut path = String::new();
     // Where the pen is: the level, and up to which x it holds.

@@ -1,15 +1,15 @@
 //! `prewarm replay`: what each way to scale would have missed and cost on this history.
 
-mod course;
 #[cfg(test)]
 mod example;
-mod play;
+mod plot_data;
 mod report;
 mod scene;
+mod simulate;
 mod summary;
 mod table;
 mod timeline;
-mod words;
+mod verdict;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,8 +20,8 @@ use jiff::SignedDuration;
 use prewarm_forecaster::replay::{Arm, Conclusion};
 
 use super::history::{Source, written};
-use play::Played;
 use scene::{Format, Outputs, Scene};
+use simulate::Simulated;
 use summary::{EqualCost, Summary, Tuned};
 
 /// Arguments of `prewarm replay`.
@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             series.end()
         );
     }
-    let Played { outcomes, frontier } = play::play(&series, &assumed);
+    let Simulated { outcomes, frontier } = simulate::simulate(&series, &assumed);
     let conclusion = Conclusion::draw(&outcomes, assumed.cost_ratio)
         .ok_or_else(|| anyhow!("the history is too short to draw a conclusion from"))?;
     let assumptions = args.scene.assumptions(&assumed);
@@ -80,7 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             .find(|arm| arm.name == Arm::Prewarm)
             .and_then(|arm| EqualCost::at(&frontier, arm.gpu_hours)),
         frontier,
-        conclusion: words::verdict(&conclusion, &arms, &assumptions),
+        conclusion: verdict::verdict(&conclusion, &arms, &assumptions),
         assumptions,
         arms,
         tuned: Tuned {
@@ -90,14 +90,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     if let Some(path) = timeline {
         let file = create(path, "--timeline")?;
-        timeline::write(file, outcomes.iter().map(|(arm, outcome)| (arm.name(), outcome.timeline.as_slice())))
-            .with_context(|| format!("--timeline {}: cannot be written", path.display()))?;
+        timeline::write(
+            file,
+            outcomes.iter().map(|(arm, outcome)| (arm.name(), outcome.timeline.as_slice())),
+        )
+        .with_context(|| format!("--timeline {}: cannot be written", path.display()))?;
     }
     if let Some(path) = report {
         let shown = [Arm::Prewarm, Arm::Hpa];
-        let course = course::course(&outcomes, &shown, assumed.threshold.get(), summary.from, &zone)
-            .ok_or_else(|| anyhow!("--report {}: nothing to draw", path.display()))?;
-        std::fs::write(path, report::page(&summary, &course))
+        let plot_data =
+            plot_data::plot_data(&outcomes, &shown, assumed.threshold.get(), summary.from, &zone)
+                .ok_or_else(|| anyhow!("--report {}: nothing to draw", path.display()))?;
+        std::fs::write(path, report::page(&summary, &plot_data))
             .with_context(|| format!("--report {}: cannot be written", path.display()))?;
     }
     let text = match (json, output) {
@@ -110,7 +114,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn create(path: &Path, flag: &str) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
-    let file = std::fs::File::create(path).with_context(|| format!("{flag} {}: cannot be written", path.display()))?;
+    let file = std::fs::File::create(path)
+        .with_context(|| format!("{flag} {}: cannot be written", path.display()))?;
     Ok(std::io::BufWriter::new(file))
 }
 

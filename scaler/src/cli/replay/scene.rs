@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::policy::Threshold;
-use prewarm_forecaster::replay::Scenario as Assumed;
+use prewarm_forecaster::replay::Scenario as ColdStartModel;
 use prewarm_forecaster::replay::scenario::{ColdStart, Slots};
 use prewarm_forecaster::{Calendar, Series};
 
@@ -19,7 +19,8 @@ pub(crate) struct Scene {
     /// Demand that one replica carries, in the history's own unit
     #[arg(long, value_name = "X", value_parser = threshold)]
     pub(crate) threshold: Threshold,
-    /// From asked for to Ready: node, image, weights, warm-up; or several, drawn by their shares: 2m,8m@0.1
+    /// From asked for to Ready: node, image, weights, warm-up; or several, drawn by their shares:
+    /// 2m,8m@0.1
     #[arg(long, value_name = "DURATION[@SHARE],…", value_parser = start_ups)]
     pub(crate) cold_start: ColdStart,
     /// Of the cold starts that are drawn
@@ -40,8 +41,8 @@ pub(crate) struct Scene {
     /// Time that one of them takes by itself
     #[arg(long, value_name = "DURATION", requires = "concurrency_limit", value_parser = wait_limit)]
     pub(crate) service_time: Option<SignedDuration>,
-    /// Whether demand shows what waits: requests in flight do, a rate of arrivals does not [default: by the metrics of
-    /// --query; a CSV counts as seen]
+    /// Whether demand shows what waits: requests in flight do, a rate of arrivals does not
+    /// [default: by the metrics of --query; a CSV counts as seen]
     #[arg(long, value_name = "WHETHER")]
     pub(crate) queue: Option<Shown>,
     /// Money for one GPU-hour
@@ -92,7 +93,7 @@ pub(crate) enum Format {
 
 impl Scene {
     /// As `assumed` has them.
-    pub(crate) fn assumptions(&self, assumed: &Assumed) -> Assumptions {
+    pub(crate) fn assumptions(&self, assumed: &ColdStartModel) -> Assumptions {
         Assumptions {
             threshold: self.threshold.get(),
             cold_start_seconds: self.cold_start.lead().as_secs_f64(),
@@ -107,13 +108,22 @@ impl Scene {
     }
 
     /// The same for the simulation. `query`: of the history, if it came from Prometheus.
-    pub(crate) fn assumed(&self, series: &Series, calendar: Calendar, query: Option<&str>) -> Assumed {
-        let largest = series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
-        let mut assumed = Assumed::new(self.threshold, self.cold_start.lead());
+    pub(crate) fn assumed(
+        &self,
+        series: &Series,
+        calendar: Calendar,
+        query: Option<&str>,
+    ) -> ColdStartModel {
+        let largest =
+            series.values().iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let mut assumed = ColdStartModel::new(self.threshold, self.cold_start.lead());
         assumed.cold_start = self.cold_start.clone();
         assumed.seed = self.seed;
         assumed.patience = self.patience;
-        assumed.slots = self.concurrency_limit.zip(self.service_time).map(|(limit, service)| Slots { limit, service });
+        assumed.slots = self
+            .concurrency_limit
+            .zip(self.service_time)
+            .map(|(limit, service)| Slots { limit, service });
         let shown = || query.is_none_or(holds_what_waits);
         assumed.shows_queue = self.queue.map_or_else(shown, |queue| queue == Shown::Seen);
         assumed.keda.min = self.min_replicas;
@@ -122,7 +132,9 @@ impl Scene {
         assumed.wait_limit = self.wait_limit;
         let learnt = series.start().checked_add(self.learnt(series)).ok();
         // Whole local days: what follows is summed by day.
-        let midnight = learnt.and_then(|at| next_midnight(at, calendar.zone())).filter(|at| *at < series.end());
+        let midnight = learnt
+            .and_then(|at| next_midnight(at, calendar.zone()))
+            .filter(|at| *at < series.end());
         assumed.counted_from = midnight.or(learnt);
         assumed.calendar = calendar;
         assumed
@@ -150,7 +162,9 @@ impl Scene {
 /// The first local midnight at or after `at`.
 fn next_midnight(at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let date = at.to_zoned(zone.clone()).date();
-    let start = |date: jiff::civil::Date| date.to_zoned(zone.clone()).ok().map(|midnight| midnight.timestamp());
+    let start = |date: jiff::civil::Date| {
+        date.to_zoned(zone.clone()).ok().map(|midnight| midnight.timestamp())
+    };
     start(date).filter(|midnight| *midnight >= at).or_else(|| start(date.tomorrow().ok()?))
 }
 
@@ -186,13 +200,18 @@ fn cold_start(text: &str) -> Result<SignedDuration, String> {
     span(text, SignedDuration::from_secs(1), SignedDuration::from_hours(2))
 }
 
-/// One duration, or several: `@` gives a share of all start-ups, those without one have equal parts of the rest.
+/// One duration, or several: `@` gives a share of all start-ups, those without one have equal parts
+/// of the rest.
 fn start_ups(text: &str) -> Result<ColdStart, String> {
     const FORM: &str = "write durations, with shares after @ where they differ: 2m,8m@0.1";
     let one = |item: &str| -> Result<(SignedDuration, Option<f64>), String> {
-        let (took, share) =
-            item.trim().split_once('@').map_or((item.trim(), None), |(took, share)| (took, Some(share)));
-        let share = share.map(|share| between(share, 0.0, 1.0).map_err(|error| format!("a share {error}; {FORM}")));
+        let (took, share) = item
+            .trim()
+            .split_once('@')
+            .map_or((item.trim(), None), |(took, share)| (took, Some(share)));
+        let share = share.map(|share| {
+            between(share, 0.0, 1.0).map_err(|error| format!("a share {error}; {FORM}"))
+        });
         Ok((cold_start(took)?, share.transpose()?))
     };
     let items = text.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
@@ -203,7 +222,8 @@ fn start_ups(text: &str) -> Result<ColdStart, String> {
         let said = (said * 1000.0).round() / 1000.0;
         return Err(format!("the shares come to {said}, and all start-ups are 1; {FORM}"));
     }
-    let classes = items.into_iter().map(|(took, share)| (took, share.unwrap_or(rest / silent.max(1) as f64)));
+    let classes =
+        items.into_iter().map(|(took, share)| (took, share.unwrap_or(rest / silent.max(1) as f64)));
     ColdStart::weighted(classes).ok_or_else(|| FORM.to_owned())
 }
 
@@ -231,14 +251,21 @@ mod tests {
             (scene.cost_ratio, scene.gpu_price, scene.wait_limit.as_secs(), scene.min_replicas),
             (30.0, 2.5, 15, 1)
         );
-        assert_eq!((scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)), (11, 1, 1));
+        assert_eq!(
+            (scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)),
+            (11, 1, 1)
+        );
     }
 
     #[test]
     fn cold_starts_are_one_or_several_with_shares() {
         let of = |text: &str| {
             let scene = read(&["--threshold", "4", "--cold-start", text])?;
-            Ok(scene.start_ups().iter().map(|one| (one.seconds, (one.share * 100.0).round())).collect::<Vec<_>>())
+            Ok(scene
+                .start_ups()
+                .iter()
+                .map(|one| (one.seconds, (one.share * 100.0).round()))
+                .collect::<Vec<_>>())
         };
         assert_eq!(of("5m"), Ok(vec![(300.0, 100.0)]));
         assert_eq!(of("8m@0.1, 2m"), Ok(vec![(120.0, 90.0), (480.0, 10.0)]));
@@ -260,8 +287,13 @@ mod tests {
         let start: Timestamp = "2026-11-02T09:00:00Z".parse().unwrap();
         let from = |flags: &[&str], days: usize| {
             let series = Series::new(start, SignedDuration::from_hours(1), vec![1.0; 24 * days]);
-            let scene = read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
-            scene.assumed(&series, Calendar::empty(berlin.clone()), None).counted_from.unwrap().to_string()
+            let scene =
+                read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
+            scene
+                .assumed(&series, Calendar::empty(berlin.clone()), None)
+                .counted_from
+                .unwrap()
+                .to_string()
         };
         assert_eq!(from(&[], 9), "2026-11-05T23:00:00Z");
         assert_eq!(from(&[], 90), "2026-11-16T23:00:00Z");
@@ -271,13 +303,19 @@ mod tests {
 
     #[test]
     fn a_rate_shows_no_queue_unless_somebody_says_so() {
-        let series = Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 72]);
+        let series =
+            Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 72]);
         let shows = |flags: &[&str], query: Option<&str>| {
-            let scene = read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
+            let scene =
+                read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
             scene.assumed(&series, Calendar::empty(TimeZone::UTC), query).shows_queue
         };
         let rate = Some("sum(rate(http_requests_total[1m]))");
-        assert!(shows(&[], None) && !shows(&[], rate) && shows(&[], Some("sum(running) + sum(waiting)")));
+        assert!(
+            shows(&[], None)
+                && !shows(&[], rate)
+                && shows(&[], Some("sum(running) + sum(waiting)"))
+        );
         assert!(shows(&["--queue", "seen"], rate) && !shows(&["--queue", "unseen"], None));
     }
 
@@ -302,11 +340,15 @@ mod tests {
         for (flag, value, expected) in cases {
             // clap takes "-1" for a flag unless it follows an equals sign.
             let complaint = if value.starts_with('-') {
-                read(&["--threshold", "4", "--cold-start", "5m", &format!("{flag}={value}")]).unwrap_err()
+                read(&["--threshold", "4", "--cold-start", "5m", &format!("{flag}={value}")])
+                    .unwrap_err()
             } else {
                 complaint(flag, value)
             };
-            assert!(complaint.contains(expected) && complaint.contains(flag), "{flag} {value}: {complaint}");
+            assert!(
+                complaint.contains(expected) && complaint.contains(flag),
+                "{flag} {value}: {complaint}"
+            );
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct Summary {
     pub(crate) arms: Vec<Arm>,
     /// The plain HPA at other utilisations, by GPU-hours.
     pub(crate) frontier: Vec<Point>,
-    /// The plain HPA with as many GPU-hours as Prewarm; `None` where no utilisation takes so many or so few.
+    /// The plain HPA with as many GPU-hours as Prewarm; `None` where no utilisation takes so many
+    /// or so few.
     pub(crate) equal_cost: Option<EqualCost>,
     pub(crate) conclusion: Verdict,
     /// The reactive settings that would have been best: useful with or without a forecast.
@@ -140,7 +141,9 @@ impl EqualCost {
     /// Read off the frontier (ascending GPU-hours) at `gpu_hours`.
     pub(crate) fn at(frontier: &[Point], gpu_hours: f64) -> Option<Self> {
         let around = frontier.windows(2).find_map(|pair| match pair {
-            [low, high] if low.gpu_hours <= gpu_hours && gpu_hours <= high.gpu_hours => Some((*low, *high)),
+            [low, high] if low.gpu_hours <= gpu_hours && gpu_hours <= high.gpu_hours => {
+                Some((*low, *high))
+            }
             _ => None,
         });
         let (low, high) = around?;
@@ -245,7 +248,9 @@ pub(crate) fn colour(arm: replay::Arm) -> &'static str {
         replay::Arm::ReactiveTuned => "reactive",
         replay::Arm::Prewarm => "prewarm",
         replay::Arm::Oracle => "oracle",
-        replay::Arm::Yesterday | replay::Arm::Cron | replay::Arm::Knative | replay::Arm::Aws => "other",
+        replay::Arm::Yesterday | replay::Arm::Cron | replay::Arm::Knative | replay::Arm::Aws => {
+            "other"
+        }
     }
 }
 
@@ -263,9 +268,12 @@ mod tests {
 
     #[test]
     fn equal_cost_is_read_between_two_points() {
-        let point = |utilisation, gpu_hours, missed_share| Point { utilisation, gpu_hours, missed_share };
+        let point =
+            |utilisation, gpu_hours, missed_share| Point { utilisation, gpu_hours, missed_share };
         let frontier = [point(0.9, 100.0, 0.04), point(0.7, 140.0, 0.02), point(0.5, 200.0, 0.01)];
-        let at = |gpu_hours| EqualCost::at(&frontier, gpu_hours).map(|equal| (equal.utilisation, equal.missed_share));
+        let at = |gpu_hours| {
+            EqualCost::at(&frontier, gpu_hours).map(|equal| (equal.utilisation, equal.missed_share))
+        };
         let (utilisation, missed) = at(110.0).unwrap();
         assert!((utilisation - 0.85).abs() < 1e-9 && (missed - 0.035).abs() < 1e-9);
         assert_eq!(at(200.0), Some((0.5, 0.01)));

@@ -10,9 +10,19 @@ pub(crate) fn write<'a>(
     arms: impl IntoIterator<Item = (&'a str, &'a [Moment])>,
 ) -> Result<(), csv::Error> {
     let mut writer = csv::Writer::from_writer(to);
-    writer.write_record(["arm", "time", "demand", "ready", "desired", "metric_value", "active", "reason"])?;
-    let known =
-        |value: Option<f64>| value.filter(|value| value.is_finite()).map_or_else(String::new, |v| v.to_string());
+    writer.write_record([
+        "arm",
+        "time",
+        "demand",
+        "ready",
+        "desired",
+        "metric_value",
+        "active",
+        "reason",
+    ])?;
+    let known = |value: Option<f64>| {
+        value.filter(|value| value.is_finite()).map_or_else(String::new, |v| v.to_string())
+    };
     for (arm, moments) in arms {
         for moment in moments {
             writer.write_record([

@@ -3,7 +3,7 @@ use k8s_openapi::api::core::v1::{PodCondition, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::*;
-use crate::cluster::How;
+use crate::cluster::StartOutcome;
 use crate::cluster::labels::selector;
 
 fn at(second: i64) -> Timestamp {
@@ -61,7 +61,11 @@ fn replicas(fleet: &watch::Receiver<Arc<Fleet>>) -> Option<(u32, u32)> {
 #[test]
 fn replicas_are_known_once_list_and_selector_are() {
     let (mut pods, fleet) = followed();
-    list(&mut pods, &[pod("a", "llama", Some(9)), pod("b", "llama", None), pod("c", "qwen", None)], 10);
+    list(
+        &mut pods,
+        &[pod("a", "llama", Some(9)), pod("b", "llama", None), pod("c", "qwen", None)],
+        10,
+    );
     assert_eq!(replicas(&fleet), None, "no selector yet");
     pods.target(&llama(), selector("app=llama"));
     assert_eq!(replicas(&fleet), Some((1, 1)));
@@ -97,7 +101,8 @@ fn what_is_not_sure_is_not_known() {
     assert_eq!(replicas(&fleet), Some((0, 0)), "it has proved to select");
     pods.apply(Event::Apply(pod("a", "llama", Some(9))), at(51));
 
-    // Listed anew: until that is whole the old count stands, then those that went meanwhile have gone.
+    // Listed anew: until that is whole the old count stands, then those that went meanwhile have
+    // gone.
     pods.apply(Event::Init, at(100));
     pods.apply(Event::InitApply(pod("b", "llama", Some(50))), at(100));
     assert_eq!(replicas(&fleet), Some((1, 0)));
@@ -116,15 +121,21 @@ fn a_start_up_is_told_once_to_those_who_scale_the_pod() {
     pods.target(&llama(), selector("app=llama"));
     list(&mut pods, &[], 0);
     assert!(pods.apply(Event::Apply(pod("a", "llama", None)), at(1)).is_empty());
-    assert!(pods.apply(Event::Apply(pod("q", "qwen", Some(30))), at(30)).is_empty(), "nobody scales it");
+    assert!(
+        pods.apply(Event::Apply(pod("q", "qwen", Some(30))), at(30)).is_empty(),
+        "nobody scales it"
+    );
     let ended = pods.apply(Event::Apply(pod("a", "llama", Some(40))), at(41));
     assert_eq!(ended.len(), 1);
-    assert_eq!((ended[0].of.clone(), ended[0].ended.how, ended[0].uid.as_str()), (llama(), How::Ready, "a"));
+    assert_eq!(
+        (ended[0].of.clone(), ended[0].ended.how, ended[0].uid.as_str()),
+        (llama(), StartOutcome::Ready, "a")
+    );
     // Its node is being asked for: another word of the pod asks no second time.
     assert!(pods.apply(Event::Apply(pod("a", "llama", Some(40))), at(42)).is_empty());
     assert_eq!(fleet.borrow().start_ups, []);
-    let machine = Machine { created: at(20), ready: Some(at(25)) };
-    pods.remember(&ended[0], Some(&machine));
+    let node_info = NodeInfo { created: at(20), ready: Some(at(25)) };
+    pods.remember(&ended[0], Some(&node_info));
     let known = fleet.borrow().start_ups.clone();
     assert_eq!((known.len(), known[0].took), (1, SignedDuration::from_secs(40)));
     assert_eq!(known[0].node, prewarm_forecaster::decide::lead::Node::Cold);
@@ -149,7 +160,10 @@ fn deleted_on_the_way_counts_even_if_nobody_saw_it() {
     let missed = list(&mut pods, &[], 300);
     for (ended, uid, second) in [(&gone, "a", 20), (&missed, "b", 6)] {
         assert_eq!(ended.len(), 1, "{uid}");
-        assert_eq!((ended[0].uid.as_str(), ended[0].ended.how, ended[0].ended.at), (uid, How::GivenUp, at(second)));
+        assert_eq!(
+            (ended[0].uid.as_str(), ended[0].ended.how, ended[0].ended.at),
+            (uid, StartOutcome::GivenUp, at(second))
+        );
     }
     assert_eq!(pods.len(), 0);
 }
@@ -171,19 +185,24 @@ fn the_latest_start_ups_are_kept() {
     pods.target(&llama(), selector("app=llama"));
     list(&mut pods, &[], 0);
     for i in 0..60 {
-        let ended = pods.apply(Event::Apply(pod(&format!("pod-{i}"), "llama", Some(100 + i))), at(100 + i));
+        let ended =
+            pods.apply(Event::Apply(pod(&format!("pod-{i}"), "llama", Some(100 + i))), at(100 + i));
         ended.iter().for_each(|one| drop(pods.remember(one, None)));
     }
     let known = fleet.borrow().start_ups.clone();
-    assert_eq!((known.len(), known[0].pod.as_str(), known[KEPT - 1].pod.as_str()), (KEPT, "pod-10", "pod-59"));
+    assert_eq!(
+        (known.len(), known[0].pod.as_str(), known[KEPT - 1].pod.as_str()),
+        (KEPT, "pod-10", "pod-59")
+    );
 }
 
 #[test]
 fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
     let (mut pods, fleet) = followed();
     pods.target(&llama(), selector("app=llama"));
-    let all: Vec<Pod> =
-        (0..10_000).map(|i| pod(&format!("uid-{i}"), if i % 100 == 0 { "llama" } else { "other" }, None)).collect();
+    let all: Vec<Pod> = (0..10_000)
+        .map(|i| pod(&format!("uid-{i}"), if i % 100 == 0 { "llama" } else { "other" }, None))
+        .collect();
     list(&mut pods, &all, 0);
     assert_eq!((pods.len(), replicas(&fleet), pods.labels.len()), (10_000, Some((0, 100)), 2));
     list(&mut pods, &all[..500], 60);
@@ -198,7 +217,7 @@ fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
 #[test]
 fn what_a_scaled_object_says_is_told_whether_or_not_its_pods_are_found() {
     let (mut pods, fleet) = followed();
-    let scaling = Scaling::of(&serde_json::json!({"spec": {"maxReplicaCount": 7}}));
+    let scaling = ScaledObjectLimits::of(&serde_json::json!({"spec": {"maxReplicaCount": 7}}));
     pods.says(&llama(), (at(5), scaling));
     assert_eq!(fleet.borrow().scaling, Some((at(5), scaling)));
     pods.says(&("llm".into(), "nobody".into()), (at(6), scaling));

@@ -1,8 +1,8 @@
 //! LLM engines.
 //!
-//! Their starting threshold is 0.7 × min(batch limit, what the KV cache holds). The batch limit is 256 and more by
-//! default; the cache of an 8B model on a 24 GB GPU holds some 43 requests of 1,000 tokens. Hence 30, the cautious end:
-//! a threshold that is too high is noticed only by queues.
+//! Their starting threshold is 0.7 × min(batch limit, what the KV cache holds). The batch limit is
+//! 256 and more by default; the cache of an 8B model on a 24 GB GPU holds some 43 requests of 1,000
+//! tokens. Hence 30, the cautious end: a threshold that is too high is noticed only by queues.
 
 use super::{Need, PODS, Preset, by_pod, p95};
 
@@ -14,9 +14,9 @@ const MODEL: Need = Need {
     why: "other models there count as well",
 };
 
-/// SGLang's scheduler, per pod. The ranks of a tensor repeat its number, and so do the stages of a pipeline on other
-/// nodes: the first of each counts. Ranks of data are schedulers of their own. With priority scheduling the total sits
-/// under an empty priority, beside a copy for each.
+/// SGLang's scheduler, per pod. The ranks of a tensor repeat its number, and so do the stages of a
+/// pipeline on other nodes: the first of each counts. Ranks of data are schedulers of their own.
+/// With priority scheduling the total sits under an empty priority, beside a copy for each.
 macro_rules! sglang {
     ($name:literal) => {
         concat!(
@@ -29,13 +29,17 @@ macro_rules! sglang {
     };
 }
 
-/// vLLM's gauge of this name. The router of its production stack repeats the engines' under `server`: it counts where it
-/// alone is scraped. Ray repeats the engines' names with a prefix.
+/// vLLM's gauge of this name. The router of its production stack repeats the engines' under
+/// `server`: it counts where it alone is scraped. Ray repeats the engines' names with a prefix.
 macro_rules! vllm {
     ($name:literal) => {
         concat!(
             "(",
-            by_pod!(concat!("vllm:", $name, "{server=\"\"}"), concat!("ray_vllm:", $name), concat!("ray_vllm_", $name)),
+            by_pod!(
+                concat!("vllm:", $name, "{server=\"\"}"),
+                concat!("ray_vllm:", $name),
+                concat!("ray_vllm_", $name)
+            ),
             " or sum(vllm:",
             $name,
             "))"
@@ -43,7 +47,8 @@ macro_rules! vllm {
     };
 }
 
-/// NIM: 1.x exports names of its own, without a prefix; from 2.x on the engine's names come through.
+/// NIM: 1.x exports names of its own, without a prefix; from 2.x on the engine's names come
+/// through.
 macro_rules! nim {
     ($own:literal, $sglang:literal) => {
         concat!(
@@ -87,12 +92,19 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "sglang",
-        demand: concat!("sum", sglang!("sglang:num_running_reqs"), " + sum", sglang!("sglang:num_queue_reqs")),
+        demand: concat!(
+            "sum",
+            sglang!("sglang:num_running_reqs"),
+            " + sum",
+            sglang!("sglang:num_queue_reqs")
+        ),
         backlog: Some(concat!("sum", sglang!("sglang:num_queue_reqs"))),
         latency: Some(p95!("sglang:time_to_first_token_seconds")),
         threshold: ENGINE_THRESHOLD,
         needs: &[PODS, MODEL],
-        cannot_see: Some("requests on their way from prefill to decode, where these are pods of their own"),
+        cannot_see: Some(
+            "requests on their way from prefill to decode, where these are pods of their own",
+        ),
         ..Preset::NONE
     },
     Preset {
@@ -142,7 +154,8 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "dynamo",
-        // The frontend outlives its workers, so this also wakes from zero. The last name is that of the first releases.
+        // The frontend outlives its workers, so this also wakes from zero. The last name is that of
+        // the first releases.
         demand: by_pod!(
             "dynamo_frontend_active_requests",
             "dynamo_frontend_inflight_requests",
@@ -160,7 +173,10 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: ENGINE_THRESHOLD,
         needs: &[
             PODS,
-            Need { any_of: &["model", "pod", "job", "service"], why: "a frontend serves every model of its Dynamo" },
+            Need {
+                any_of: &["model", "pod", "job", "service"],
+                why: "a frontend serves every model of its Dynamo",
+            },
         ],
         outlives_pods: true,
         ..Preset::NONE

@@ -2,14 +2,15 @@
 
 use super::{Need, PODS, Preset, by_pod, p95};
 
-/// What stands behind is unknown: little enough for most models, and more than one request at a time.
+/// What stands behind is unknown: little enough for most models, and more than one request at a
+/// time.
 const UNKNOWN_SERVER: f64 = 10.0;
 
 /// Labels of requests that gauges of the whole pool lack.
 const OF_REQUESTS: &[&str] = &["model_name", "target_model_name", "fairness_id", "priority"];
 
-/// The endpoint picker's gauges of the pool are there before the first request: that it runs, and nothing of a kind that
-/// is born with the first request exists, is zero.
+/// The endpoint picker's gauges of the pool are there before the first request: that it runs, and
+/// nothing of a kind that is born with the first request exists, is zero.
 macro_rules! picker_runs {
     () => {
         "0 * max(llm_d_epp_ready_endpoints or inference_pool_ready_pods)"
@@ -21,14 +22,17 @@ macro_rules! picker_queue {
     () => {
         concat!(
             "(",
-            by_pod!("llm_d_epp_flow_control_queue_size", "inference_extension_flow_control_queue_size"),
+            by_pod!(
+                "llm_d_epp_flow_control_queue_size",
+                "inference_extension_flow_control_queue_size"
+            ),
             " or vector(0))"
         )
     };
 }
 
-/// Request time per second by the clients' proxies, and by a waypoint where a client has none: of each client the larger,
-/// for a client's proxy before a waypoint counts the same requests.
+/// Request time per second by the clients' proxies, and by a waypoint where a client has none: of
+/// each client the larger, for a client's proxy before a waypoint counts the same requests.
 macro_rules! mesh_clients {
     () => {
         "sum(max by (source_workload, source_workload_namespace) (
@@ -45,8 +49,8 @@ macro_rules! waypoint {
     };
 }
 
-/// Clusters of a proxy that lead to its control plane and helpers, not to servers: their streams never end, and each
-/// request may pass some of them on its way.
+/// Clusters of a proxy that lead to its control plane and helpers, not to servers: their streams
+/// never end, and each request may pass some of them on its way.
 macro_rules! to_servers {
     ($name:literal) => {
         concat!(
@@ -68,8 +72,8 @@ macro_rules! to_servers {
 pub(super) const PRESETS: &[Preset] = &[
     Preset {
         name: "llm-d-epp",
-        // Names of llm-d's router, of the inference extension, of its first releases. Flow control is behind a feature
-        // gate.
+        // Names of llm-d's router, of the inference extension, of its first releases. Flow control
+        // is behind a feature gate.
         demand: concat!(
             "(",
             by_pod!(
@@ -112,7 +116,8 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "istio",
-        // Never the servers' own proxies, which count the same requests: the source also sees what finds no server.
+        // Never the servers' own proxies, which count the same requests: the source also sees what
+        // finds no server.
         demand: concat!(
             "(clamp_min(",
             mesh_clients!(),
@@ -155,7 +160,11 @@ pub(super) const PRESETS: &[Preset] = &[
             to_servers!("envoy_cluster_upstream_rq_pending_active"),
             ")"
         ),
-        backlog: Some(concat!("sum(", to_servers!("envoy_cluster_upstream_rq_pending_active"), ")")),
+        backlog: Some(concat!(
+            "sum(",
+            to_servers!("envoy_cluster_upstream_rq_pending_active"),
+            ")"
+        )),
         latency: Some(concat!(p95!("envoy_cluster_upstream_rq_time"), " / 1000")),
         threshold: UNKNOWN_SERVER,
         needs: &[Need {

@@ -1,16 +1,19 @@
 //! Presets: demand, backlog, latency and a starting threshold by serving system.
 //!
-//! Demand is the same thing in every preset, **requests in flight**: those being served plus those waiting inside the
-//! serving system. That is the unit in which a replica's capacity is known beforehand (batch size, worker count,
-//! concurrency target), so a threshold can be offered without knowing the model; and it counts what waits, so it does not
-//! saturate where completions would. Where a system exports no such gauge, Little's law gives the mean: seconds of
-//! request time spent per second. The price: it rises with latency when replicas are short. Who knows a replica's
+//! Demand is the same thing in every preset, **requests in flight**: those being served plus those
+//! waiting inside the serving system. That is the unit in which a replica's capacity is known
+//! beforehand (batch size, worker count, concurrency target), so a threshold can be offered without
+//! knowing the model; and it counts what waits, so it does not saturate where completions would.
+//! Where a system exports no such gauge, Little's law gives the mean: seconds of request time spent
+//! per second. The price: it rises with latency when replicas are short. Who knows a replica's
 //! requests/s writes an arrival rate as `query` and forecasts that.
 //!
-//! The tables are PromQL as one would type it; a selector becomes matchers of every series in it, by way of PromQL's own
-//! grammar. A renamed metric is `new or old` of each pod, for during a rollout some have the one and some the other. A part
-//! that may rightly be absent carries `or vector(0)`; the main part never does, so that a lost scrape stays missing. Rates
-//! look back two minutes: four scrapes of 30 s. A request counts once, at whichever of its hops and ranks it shows.
+//! The tables are PromQL as one would type it; a selector becomes matchers of every series in it,
+//! by way of PromQL's own grammar. A renamed metric is `new or old` of each pod, for during a
+//! rollout some have the one and some the other. A part that may rightly be absent carries `or
+//! vector(0)`; the main part never does, so that a lost scrape stays missing. Rates look back two
+//! minutes: four scrapes of 30 s. A request counts once, at whichever of its hops and ranks it
+//! shows.
 
 mod engines;
 mod gateways;
@@ -61,14 +64,15 @@ pub struct Caution {
 pub struct PresetSignals {
     /// Offered demand: requests in flight.
     pub demand: Expression,
-    /// Items waiting; most are part of `demand` already, so it wakes a workload rather than adds to it.
+    /// Items waiting; most are part of `demand` already, so it wakes a workload rather than adds to
+    /// it.
     pub backlog: Option<Expression>,
     /// p95 latency in seconds.
     pub latency: Option<Expression>,
     /// Requests in flight that one replica carries until the user knows better.
     pub threshold: f64,
-    /// Labels that the selector does not name although it should, in words; those first that do not matter where the
-    /// pods are scraped directly.
+    /// Labels that the selector does not name although it should, in words; those first that do not
+    /// matter where the pods are scraped directly.
     pub unnamed: Vec<Unnarrowed>,
 }
 
@@ -108,8 +112,14 @@ pub fn find(name: &str, selector: &Selector) -> Result<PresetSignals, String> {
         demand.caveat = Some(Caution { promql: preset.narrowed(promql, selector)?, words });
     }
     let needs = preset.needs.iter().filter(|need| !need.any_of.iter().any(|label| names(label)));
-    let mut unnamed: Vec<_> = needs.map(|need| Unnarrowed { any_of: need.any_of, why: need.why }).collect();
-    unnamed.extend(open.map(|open| Unnarrowed { any_of: std::slice::from_ref(&open.label), why: open.meaning }));
+    let mut unnamed: Vec<_> =
+        needs.map(|need| Unnarrowed { any_of: need.any_of, why: need.why }).collect();
+    unnamed.extend(
+        open.map(|open| Unnarrowed {
+            any_of: std::slice::from_ref(&open.label),
+            why: open.meaning,
+        }),
+    );
     Ok(PresetSignals {
         demand,
         backlog: preset.backlog.map(render).transpose()?,
@@ -221,8 +231,8 @@ const PODS: Need = Need {
     why: "the series of other teams count as well",
 };
 
-/// Sum over pods, each by the first of these names that it exposes: during a rollout, some have the old and some the new
-/// ones, and a pod that has both counts once.
+/// Sum over pods, each by the first of these names that it exposes: during a rollout, some have the
+/// old and some the new ones, and a pod that has both counts once.
 macro_rules! by_pod {
     ($first:expr $(, $other:expr)* $(,)?) => {
         concat!(
@@ -242,7 +252,13 @@ macro_rules! p95 {
         p95!($name, "")
     };
     ($name:literal, $matchers:literal) => {
-        concat!("histogram_quantile(0.95, sum by (le) (rate(", $name, "_bucket{", $matchers, "}[2m])))")
+        concat!(
+            "histogram_quantile(0.95, sum by (le) (rate(",
+            $name,
+            "_bucket{",
+            $matchers,
+            "}[2m])))"
+        )
     };
 }
 use p95;
@@ -253,7 +269,8 @@ fn unknown(name: &str) -> String {
         .map(|known| (strsim::jaro_winkler(&name.to_ascii_lowercase(), known), known))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(likeness, _)| *likeness > ALIKE);
-    let hint = nearest.map(|(_, known)| format!(" (did you mean \"{known}\"?)")).unwrap_or_default();
+    let hint =
+        nearest.map(|(_, known)| format!(" (did you mean \"{known}\"?)")).unwrap_or_default();
     format!("unknown preset \"{name}\"{hint}; known: {known}")
 }
 
@@ -275,16 +292,21 @@ impl Preset {
         cannot_see: None,
     };
 
-    /// The expression with the selector's matchers on every series. What the selector says of a label outranks what the
-    /// table says of it: `reporter="destination"` is asked for by whoever wants that.
+    /// The expression with the selector's matchers on every series. What the selector says of a
+    /// label outranks what the table says of it: `reporter="destination"` is asked for by whoever
+    /// wants that.
     fn narrowed(&self, promql: &str, selector: &Selector) -> Result<String, String> {
         let mut expression = parse(promql)?;
         let mut failure = None;
         for_each_series(&mut expression, &mut |series| {
             let metric = series.name.clone().unwrap_or_default();
-            let given = selector.matchers().iter().filter_map(|matcher| self.matcher(&metric, matcher));
+            let given =
+                selector.matchers().iter().filter_map(|matcher| self.matcher(&metric, matcher));
             let given: Vec<_> = given.collect();
-            series.matchers.matchers.retain(|ours| !given.iter().any(|(_, label, _)| *label == ours.name));
+            series
+                .matchers
+                .matchers
+                .retain(|ours| !given.iter().any(|(_, label, _)| *label == ours.name));
             for (token, label, value) in given {
                 match Matcher::new_matcher(token, label, value) {
                     Ok(matcher) => series.matchers.matchers.push(matcher),
@@ -295,9 +317,15 @@ impl Preset {
         failure.map_or_else(|| Ok(expression.to_string()), Err)
     }
 
-    /// What a matcher of the selector is on the series of one metric; `None` where they cannot be told apart by it.
-    fn matcher(&self, metric: &str, matcher: &selector::Matcher) -> Option<(TokenId, String, String)> {
-        let lacking = self.lacks.iter().find(|(known, _)| *known == metric).map(|(_, labels)| *labels);
+    /// What a matcher of the selector is on the series of one metric; `None` where they cannot be
+    /// told apart by it.
+    fn matcher(
+        &self,
+        metric: &str,
+        matcher: &selector::Matcher,
+    ) -> Option<(TokenId, String, String)> {
+        let lacking =
+            self.lacks.iter().find(|(known, _)| *known == metric).map(|(_, labels)| *labels);
         if lacking.is_some_and(|labels| labels.contains(&matcher.label.as_str())) {
             return None;
         }
@@ -308,7 +336,8 @@ impl Preset {
             Operator::MatchesNot => T_NEQ_REGEX,
         };
         let translation = self.translations.iter().find(|translation| {
-            metric.starts_with(translation.metrics) && translation.from.contains(&matcher.label.as_str())
+            metric.starts_with(translation.metrics)
+                && translation.from.contains(&matcher.label.as_str())
         });
         let Some(Translation { to, suffix, .. }) = translation else {
             return Some((token, matcher.label.clone(), matcher.value.clone()));
@@ -317,7 +346,9 @@ impl Preset {
             _ if suffix.is_empty() => (token, matcher.value.clone()),
             Operator::Is => (T_EQL_REGEX, regex::escape(&matcher.value) + suffix),
             Operator::IsNot => (T_NEQ_REGEX, regex::escape(&matcher.value) + suffix),
-            Operator::Matches | Operator::MatchesNot => (token, format!("(?:{}){suffix}", matcher.value)),
+            Operator::Matches | Operator::MatchesNot => {
+                (token, format!("(?:{}){suffix}", matcher.value))
+            }
         };
         Some((token, (*to).to_owned(), value))
     }
@@ -335,7 +366,9 @@ fn for_each_series(expression: &mut Expr, change: &mut impl FnMut(&mut VectorSel
             for_each_series(&mut binary.lhs, change);
             for_each_series(&mut binary.rhs, change);
         }
-        Expr::Call(call) => call.args.args.iter_mut().for_each(|argument| for_each_series(argument, change)),
+        Expr::Call(call) => {
+            call.args.args.iter_mut().for_each(|argument| for_each_series(argument, change))
+        }
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
     }
 }

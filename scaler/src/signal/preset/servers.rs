@@ -1,10 +1,12 @@
-//! General model servers. Their starting thresholds are 0.7 × what one replica serves at once by default.
+//! General model servers. Their starting thresholds are 0.7 × what one replica serves at once by
+//! default.
 
 use super::{Caveat, Need, PODS, Preset, Translation, Unnamed, by_pod, p95};
 
-/// Triton, per pod: what its LLM backends count themselves, else Little's law on this rate of durations, which include
-/// the queue. Of TensorRT-LLM's requests, the active ones or those that are scheduled or wait, whichever are more:
-/// releases count those that wait among the active, or beside them.
+/// Triton, per pod: what its LLM backends count themselves, else Little's law on this rate of
+/// durations, which include the queue. Of TensorRT-LLM's requests, the active ones or those that
+/// are scheduled or wait, whichever are more: releases count those that wait among the active, or
+/// beside them.
 macro_rules! triton {
     ($durations:literal) => {
         concat!(
@@ -20,11 +22,14 @@ macro_rules! triton {
     };
 }
 
-/// What Knative's pods are serving, by their proxies: Little's law, or the gauge of releases before 1.19, whose proxies
-/// stay with their revision.
+/// What Knative's pods are serving, by their proxies: Little's law, or the gauge of releases before
+/// 1.19, whose proxies stay with their revision.
 macro_rules! knative_pods {
     () => {
-        by_pod!("rate(kn_serving_invocation_duration_seconds_sum[2m])", "queue_average_concurrent_requests")
+        by_pod!(
+            "rate(kn_serving_invocation_duration_seconds_sum[2m])",
+            "queue_average_concurrent_requests"
+        )
     };
 }
 
@@ -52,7 +57,8 @@ pub(super) const PRESETS: &[Preset] = &[
         threshold: 5.6,
         needs: &[PODS],
         caveat: Some(Caveat {
-            // Microseconds that the mean request is short of a millisecond, unless a backend counts requests itself.
+            // Microseconds that the mean request is short of a millisecond, unless a backend counts
+            // requests itself.
             promql: "clamp_min(1000 - sum(rate(nv_inference_request_duration_us[2m]))
                 / (sum(rate(nv_inference_count[2m])) or sum(rate(nv_inference_request_success[2m]))), 0)
                 unless sum(nv_trt_llm_request_metrics) unless sum(vllm:num_requests_running)",
@@ -88,8 +94,8 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "kserve",
-        // The Python server; other runtimes have presets of their own. A transformer waits for its predictor: the same
-        // request counts in both.
+        // The Python server; other runtimes have presets of their own. A transformer waits for its
+        // predictor: the same request counts in both.
         demand: r#"sum(rate(request_predict_seconds_sum{pod!~".+-(transformer|explainer)-.+"}[2m]))
             or sum(rate(request_predict_seconds_sum[2m]))"#,
         backlog: None,
@@ -101,8 +107,9 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "knative",
-        // The activator's gauges survive the last pod, and stay 0 while it is out of the path; the pods' know nothing of
-        // what waits in the activator. The larger of both counts. Names of 1.22, of 1.19, then those before.
+        // The activator's gauges survive the last pod, and stay 0 while it is out of the path; the
+        // pods' know nothing of what waits in the activator. The larger of both counts. Names of
+        // 1.22, of 1.19, then those before.
         demand: concat!(
             "clamp_min(",
             by_pod!("kn_revision_request_active", "kn_revision_request_concurrency"),
@@ -149,7 +156,8 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "seldon",
-        // Core 2, then the executor of Core 1 (not its client side, which is the same request one hop later).
+        // Core 2, then the executor of Core 1 (not its client side, which is the same request one
+        // hop later).
         demand: by_pod!(
             "rate(seldon_model_infer_seconds_total[2m])",
             "rate(seldon_api_executor_server_requests_seconds_sum[2m])"
@@ -197,7 +205,8 @@ pub(super) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "bentoml",
-        // Releases before 1.1 counted at the API server; their runners count the same requests once more.
+        // Releases before 1.1 counted at the API server; their runners count the same requests once
+        // more.
         demand: by_pod!("bentoml_service_request_in_progress", "bentoml_api_server_request_in_progress"),
         backlog: None,
         latency: Some(concat!(

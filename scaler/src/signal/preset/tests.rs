@@ -10,9 +10,15 @@ fn every_table_is_promql_that_looks_back_two_minutes() {
         assert!(found.threshold > 0.0);
         let open = preset.unnamed.map(|open| open.demand);
         let caveat = preset.caveat.map(|caveat| caveat.promql);
-        for text in [Some(preset.demand), preset.backlog, preset.latency, open, caveat].into_iter().flatten() {
-            let mut expression = parse(text).unwrap_or_else(|error| panic!("{}: {text}: {error}", preset.name));
-            for_each_series(&mut expression, &mut |series| assert!(series.name.is_some(), "{text}"));
+        for text in [Some(preset.demand), preset.backlog, preset.latency, open, caveat]
+            .into_iter()
+            .flatten()
+        {
+            let mut expression =
+                parse(text).unwrap_or_else(|error| panic!("{}: {text}: {error}", preset.name));
+            for_each_series(&mut expression, &mut |series| {
+                assert!(series.name.is_some(), "{text}")
+            });
             let range = regex::Regex::new(r"\[(\d+[smhd])").unwrap();
             assert!(range.captures_iter(text).all(|found| &found[1] == "2m"), "{text}");
         }
@@ -21,7 +27,8 @@ fn every_table_is_promql_that_looks_back_two_minutes() {
         for promql in rendered.map(|expression| expression.promql).chain(caveat) {
             let mut again = parse(&promql).unwrap();
             for_each_series(&mut again, &mut |series| {
-                let labels: Vec<_> = series.matchers.matchers.iter().map(|m| m.name.as_str()).collect();
+                let labels: Vec<_> =
+                    series.matchers.matchers.iter().map(|m| m.name.as_str()).collect();
                 assert!(labels.contains(&"namespace"), "{} in {promql}", labels.join(","));
             });
         }
@@ -43,14 +50,20 @@ fn a_selector_narrows_every_series() {
 fn series_that_lack_a_label_are_not_selected_by_it() {
     let selector = Selector::parse(r#"namespace="llm",model_name="llama""#).unwrap();
     let backlog = find("llm-d-epp", &selector).unwrap().backlog.unwrap();
-    assert!(backlog.promql().contains(r#"(llm_d_epp_average_queue_size{namespace="llm"})"#), "{backlog:?}");
+    assert!(
+        backlog.promql().contains(r#"(llm_d_epp_average_queue_size{namespace="llm"})"#),
+        "{backlog:?}"
+    );
     assert!(backlog.promql().contains(r#"model_name="llama""#), "{backlog:?}");
 }
 
 #[test]
 fn an_unknown_name_is_told_the_known_and_the_nearest() {
     let error = |name| find(name, &Selector::default()).unwrap_err();
-    assert!(error("vlm").starts_with("unknown preset \"vlm\" (did you mean \"vllm\"?); known: vllm, sglang,"));
+    assert!(
+        error("vlm")
+            .starts_with("unknown preset \"vlm\" (did you mean \"vllm\"?); known: vllm, sglang,")
+    );
     assert!(error("Ray-Server").contains("did you mean \"ray-serve\"?"));
     assert!(error("quux").starts_with("unknown preset \"quux\"; known: "));
     assert!(error("nim").contains("a selector must say which"), "{}", error("nim"));
@@ -69,10 +82,18 @@ fn what_a_selector_says_of_a_label_outranks_the_table() {
 fn series_that_name_a_service_by_its_revision_are_found() {
     let of = |selector: &str| find("knative", &Selector::parse(selector).unwrap()).unwrap().demand;
     let found = of(r#"kn_service_name="a.b",k8s_namespace_name="demo""#);
-    assert!(found.promql().contains(r#"duration_seconds_sum{kn_revision_name=~"a\\.b-[0-9]+",namespace="demo"}"#));
+    assert!(
+        found
+            .promql()
+            .contains(r#"duration_seconds_sum{kn_revision_name=~"a\\.b-[0-9]+",namespace="demo"}"#)
+    );
     assert!(found.promql().contains(r#"active{k8s_namespace_name="demo",kn_service_name="a.b"}"#));
     let several = of(r#"kn_service_name=~"a|b""#);
-    assert!(several.promql().contains(r#"kn_revision_name=~"(?:a|b)-[0-9]+""#), "{}", several.promql());
+    assert!(
+        several.promql().contains(r#"kn_revision_name=~"(?:a|b)-[0-9]+""#),
+        "{}",
+        several.promql()
+    );
 }
 
 #[test]

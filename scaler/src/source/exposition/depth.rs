@@ -1,6 +1,7 @@
 //! How deep a query may nest, before anything walks its tree.
 
-/// How deep a text may nest: parentheses, signs, operators and words between operands, those within quotes left out.
+/// How deep a text may nest: parentheses, signs, operators and words between operands, those within
+/// quotes left out.
 pub(super) fn operators(promql: &str) -> usize {
     let mut count = 0;
     let mut quote = None;
@@ -16,5 +17,8 @@ pub(super) fn operators(promql: &str) -> usize {
         }
     }
     let words = promql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    count + words.filter(|word| ["or", "and", "unless"].contains(&word.to_ascii_lowercase().as_str())).count()
+    count
+        + words
+            .filter(|word| ["or", "and", "unless"].contains(&word.to_ascii_lowercase().as_str()))
+            .count()
 }

@@ -1,6 +1,6 @@
-//! Evaluation of a plan on a window of scrapes, with the meaning and the arithmetic of Prometheus 3 (`promql/engine.go`,
-//! `functions.go`, `quantile.go`): a range is `(at − range, at]`, rates are extrapolated towards its ends, a counter
-//! that falls has begun anew at 0.
+//! Evaluation of a plan on a window of scrapes, with the meaning and the arithmetic of Prometheus 3
+//! (`promql/engine.go`, `functions.go`, `quantile.go`): a range is `(at − range, at]`, rates are
+//! extrapolated towards its ends, a counter that falls has begun anew at 0.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -25,17 +25,25 @@ pub(super) fn evaluate(plan: &Plan, window: &Window, at: Timestamp) -> Value {
     match plan {
         Plan::Number(number) => Value::Scalar(*number),
         Plan::Select(series) => Value::Vector(newest(series, window, at)),
-        Plan::Over { function, series, range } => Value::Vector(over(*function, series, *range, window, at)),
-        Plan::Aggregate { how, grouping, of } => Value::Vector(aggregate(*how, grouping, vector(of))),
+        Plan::Over { function, series, range } => {
+            Value::Vector(over(*function, series, *range, window, at))
+        }
+        Plan::Aggregate { how, grouping, of } => {
+            Value::Vector(aggregate(*how, grouping, vector(of)))
+        }
         Plan::Quantile { quantile, of } => Value::Vector(histogram_quantile(*quantile, vector(of))),
-        Plan::Clamp { low, high, of } if low <= high => map(vector(of), |value| value.max(*low).min(*high)),
+        Plan::Clamp { low, high, of } if low <= high => {
+            map(vector(of), |value| value.max(*low).min(*high))
+        }
         Plan::Clamp { .. } => Value::Vector(Vec::new()),
         Plan::Scalar(of) => Value::Scalar(match vector(of).as_slice() {
             [(_, one)] => *one,
             _ => f64::NAN,
         }),
         Plan::Vector(of) => Value::Vector(vector(of)),
-        Plan::Arithmetic { operator, left, right } => arithmetic(*operator, value(left), value(right)),
+        Plan::Arithmetic { operator, left, right } => {
+            arithmetic(*operator, value(left), value(right))
+        }
         Plan::Or(left, right) => Value::Vector(union(vector(left), vector(right))),
         Plan::Unless(left, right) => Value::Vector(difference(vector(left), vector(right))),
     }
@@ -56,13 +64,23 @@ fn newest(series: &Series, window: &Window, at: Timestamp) -> Vec<(Labels, f64)>
     window
         .select(&series.metric, &series.matchers)
         .filter_map(|(labels, points)| {
-            let point = points.iter().rev().find(|point| point.at <= scrape).filter(|point| point.at == scrape)?;
+            let point = points
+                .iter()
+                .rev()
+                .find(|point| point.at <= scrape)
+                .filter(|point| point.at == scrape)?;
             Some((labels.clone(), point.value))
         })
         .collect()
 }
 
-fn over(function: Over, series: &Series, range: Duration, window: &Window, at: Timestamp) -> Vec<(Labels, f64)> {
+fn over(
+    function: Over,
+    series: &Series,
+    range: Duration,
+    window: &Window,
+    at: Timestamp,
+) -> Vec<(Labels, f64)> {
     let start = at - SignedDuration::try_from(range).unwrap_or(SignedDuration::MAX);
     window
         .select(&series.metric, &series.matchers)
@@ -76,7 +94,9 @@ fn over(function: Over, series: &Series, range: Duration, window: &Window, at: T
                 Over::Sum => values().sum(),
                 Over::Max => values().fold(f64::NAN, f64::max),
                 Over::Min => values().fold(f64::NAN, f64::min),
-                Over::Rate | Over::Increase | Over::Derivative if first.at == last.at => return None,
+                Over::Rate | Over::Increase | Over::Derivative if first.at == last.at => {
+                    return None;
+                }
                 Over::Rate => increase(&within, start, at) / range.as_secs_f64(),
                 Over::Increase => increase(&within, start, at),
                 Over::Derivative => slope(&within),
@@ -86,11 +106,15 @@ fn over(function: Over, series: &Series, range: Duration, window: &Window, at: T
         .collect()
 }
 
-/// Growth of a counter between `start` and `end`, of at least two points: resets undone, extrapolated to the ends as far
-/// as the spacing of the points allows and never below 0.
+/// Growth of a counter between `start` and `end`, of at least two points: resets undone,
+/// extrapolated to the ends as far as the spacing of the points allows and never below 0.
 fn increase(points: &[Point], start: Timestamp, end: Timestamp) -> f64 {
     let (first, last) = (points[0], points[points.len() - 1]);
-    let resets: f64 = points.windows(2).filter(|pair| pair[1].value < pair[0].value).map(|pair| pair[0].value).sum();
+    let resets: f64 = points
+        .windows(2)
+        .filter(|pair| pair[1].value < pair[0].value)
+        .map(|pair| pair[0].value)
+        .sum();
     let growth = last.value - first.value + resets;
 
     let sampled = seconds(first.at, last.at);
@@ -121,7 +145,11 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
 }
 
-fn aggregate(how: Aggregation, grouping: &Grouping, series: Vec<(Labels, f64)>) -> Vec<(Labels, f64)> {
+fn aggregate(
+    how: Aggregation,
+    grouping: &Grouping,
+    series: Vec<(Labels, f64)>,
+) -> Vec<(Labels, f64)> {
     let mut groups: BTreeMap<Labels, (f64, f64)> = BTreeMap::new();
     for (mut labels, value) in series {
         labels.retain(|(label, _)| match grouping {
@@ -153,10 +181,14 @@ fn histogram_quantile(quantile: f64, series: Vec<(Labels, f64)>) -> Vec<(Labels,
         let Ok(bound) = labels.remove(at).1.parse() else { continue };
         histograms.entry(labels).or_default().push((bound, count));
     }
-    histograms.into_iter().map(|(labels, buckets)| (labels, bucket_quantile(quantile, buckets))).collect()
+    histograms
+        .into_iter()
+        .map(|(labels, buckets)| (labels, bucket_quantile(quantile, buckets)))
+        .collect()
 }
 
-/// Interpolates within the bucket that holds the quantile. `buckets` are upper bounds with cumulative counts.
+/// Interpolates within the bucket that holds the quantile. `buckets` are upper bounds with
+/// cumulative counts.
 fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> f64 {
     match quantile {
         q if q.is_nan() => return f64::NAN,
@@ -183,7 +215,9 @@ fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> f64 {
         return f64::NAN;
     }
     let rank = quantile * total;
-    let Some(found) = finite.iter().position(|(_, count)| *count >= rank) else { return finite[finite.len() - 1].0 };
+    let Some(found) = finite.iter().position(|(_, count)| *count >= rank) else {
+        return finite[finite.len() - 1].0;
+    };
     let (bound, count) = finite[found];
     let (start, below) = if found > 0 { finite[found - 1] } else { (0.0, 0.0) };
     if found == 0 && bound <= 0.0 {
@@ -239,7 +273,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A window of scrapes 15 s apart that ends at 0: `series` are lines `name{label=value,…} v v v …`, `-` = absent.
+    /// A window of scrapes 15 s apart that ends at 0: `series` are lines `name{label=value,…} v v v
+    /// …`, `-` = absent.
     fn window(plan: &Plan, series: &str) -> Window {
         let mut window = Window::default();
         for (metric, range) in plan.metrics() {
@@ -252,16 +287,22 @@ mod tests {
             .collect();
         let length = rows.iter().map(|(_, values)| values.len()).max().unwrap();
         for scrape in 0..length {
-            let scraped = rows.iter().filter(|(_, values)| values[scrape] != "-").map(|(series, values)| {
-                let (metric, labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
-                let mut labels: Labels = labels
-                    .split(',')
-                    .filter_map(|label| label.split_once('='))
-                    .map(|(label, value)| (label.into(), value.into()))
-                    .collect();
-                labels.sort();
-                Scraped { metric: metric.into(), labels, value: values[scrape].parse().unwrap() }
-            });
+            let scraped =
+                rows.iter().filter(|(_, values)| values[scrape] != "-").map(|(series, values)| {
+                    let (metric, labels) =
+                        series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+                    let mut labels: Labels = labels
+                        .split(',')
+                        .filter_map(|label| label.split_once('='))
+                        .map(|(label, value)| (label.into(), value.into()))
+                        .collect();
+                    labels.sort();
+                    Scraped {
+                        metric: metric.into(),
+                        labels,
+                        value: values[scrape].parse().unwrap(),
+                    }
+                });
             window.record(at(15 * (scrape as i64 + 1 - length as i64)), scraped.collect());
         }
         window
@@ -274,7 +315,10 @@ mod tests {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let found: Vec<f64> = found.into_iter().map(|(_, value)| value).collect();
         let alike = found.len() == expected.len()
-            && found.iter().zip(expected).all(|(f, e)| (f.is_nan() && e.is_nan()) || f == e || (f - e).abs() < 1e-9);
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(f, e)| (f.is_nan() && e.is_nan()) || f == e || (f - e).abs() < 1e-9);
         assert!(alike, "{promql}: {found:?} instead of {expected:?}");
     }
 
@@ -306,7 +350,11 @@ mod tests {
         check("deriv(x[1m])", "x 9 1 2 3 4", &[1.0 / 15.0]);
         check("deriv(x[1m])", "x 0 5 5 5 5", &[0.0]);
         check("deriv(x[1m])", "x - 0 3 0 3", &[0.04]);
-        check("avg_over_time(x[1m]) + max_over_time(x[1m]) - min_over_time(x[1m])", "x 9 1 2 3 6", &[8.0]);
+        check(
+            "avg_over_time(x[1m]) + max_over_time(x[1m]) - min_over_time(x[1m])",
+            "x 9 1 2 3 6",
+            &[8.0],
+        );
         check("sum_over_time(x[1m])", "x 9 1 2 3 6", &[12.0]);
     }
 
@@ -323,7 +371,11 @@ mod tests {
             "x{a=1,le=1} 2\nx{a=1,le=+Inf} 2\nx{a=2,le=4} 2\nx{a=2,le=+Inf} 2",
             &[0.5, 2.0],
         );
-        check("histogram_quantile(0.5, x)", "x{le=1} 4\nx{le=2} 3\nx{le=4} 8\nx{le=+Inf} 8", &[1.0]);
+        check(
+            "histogram_quantile(0.5, x)",
+            "x{le=1} 4\nx{le=2} 3\nx{le=4} 8\nx{le=+Inf} 8",
+            &[1.0],
+        );
         check("histogram_quantile(0.9, x)", "x 1", &[]);
         check("histogram_quantile(2, x)", buckets, &[f64::INFINITY]);
     }

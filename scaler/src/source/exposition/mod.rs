@@ -1,13 +1,15 @@
-//! Direct scrape of exposition text, for where no Prometheus is: the endpoints' series are summed, divided and compared
-//! by a part of PromQL (see `plan`), with PromQL's meaning.
+//! Direct scrape of exposition text, for where no Prometheus is: the endpoints' series are summed,
+//! divided and compared by a part of PromQL (see `plan`), with PromQL's meaning.
 //!
-//! Each endpoint is scraped once a slot, however many workloads read it, and stamped with the slot. A host name of a
-//! plain HTTP endpoint stands for all its addresses, so a headless Service is scraped pod by pod. An `instance` label
-//! (`host:port`) tells them apart; labels that a Prometheus would add (`namespace`, `pod`, `job`) do not exist here.
+//! Each endpoint is scraped once a slot, however many workloads read it, and stamped with the slot.
+//! A host name of a plain HTTP endpoint stands for all its addresses, so a headless Service is
+//! scraped pod by pod. An `instance` label (`host:port`) tells them apart; labels that a Prometheus
+//! would add (`namespace`, `pod`, `job`) do not exist here.
 //!
-//! If one endpoint does not answer, nothing is observed at this slot: the sum of the others would look like falling
-//! demand. Pods that have gone leave a headless Service within seconds; a list of fixed addresses has no such excuse.
-//! A counter needs two scrapes for its first rate; until then it is missing.
+//! If one endpoint does not answer, nothing is observed at this slot: the sum of the others would
+//! look like falling demand. Pods that have gone leave a headless Service within seconds; a list of
+//! fixed addresses has no such excuse. A counter needs two scrapes for its first rate; until then
+//! it is missing.
 
 mod depth;
 mod evaluate;
@@ -62,7 +64,8 @@ impl ExpositionSource {
         let backlog = signals.backlog.as_ref().map(|query| (query, self.plan(query)));
         let latency = signals.latency.as_ref().map(|query| (query, self.plan(query)));
         let caveat = signals.demand.caveat();
-        let (caveat, words) = caveat.map_or((None, None), |(query, words)| (Some(query), Some(words)));
+        let (caveat, words) =
+            caveat.map_or((None, None), |(query, words)| (Some(query), Some(words)));
         let caveat = caveat.as_ref().map(|query| (query, self.plan(query)));
         let plans: Vec<Arc<Plan>> = [&backlog, &latency, &caveat]
             .into_iter()
@@ -76,7 +79,12 @@ impl ExpositionSource {
         let value = |query: &Query, plan: &Plan| self.number(query, plan, &state.window, at);
         let side = |signal, side: Option<(&Query, Result<Arc<Plan>, SourceError>)>| {
             let (query, plan) = side?;
-            self.complaints.heed(self.scraper.name(), signal, query, plan.and_then(|plan| value(query, &plan)))
+            self.complaints.heed(
+                self.scraper.name(),
+                signal,
+                query,
+                plan.and_then(|plan| value(query, &plan)),
+            )
         };
         Ok(Sample {
             demand: value(&signals.demand, &demand)?,
@@ -86,7 +94,13 @@ impl ExpositionSource {
         })
     }
 
-    fn number(&self, query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Result<Option<f64>, SourceError> {
+    fn number(
+        &self,
+        query: &Query,
+        plan: &Plan,
+        window: &Window,
+        at: Timestamp,
+    ) -> Result<Option<f64>, SourceError> {
         let source_name = self.scraper.name().to_owned();
         match evaluate(plan, window, at).into_vector().as_slice() {
             [] => match unmatchable(query, plan, window, at) {
@@ -120,8 +134,9 @@ impl ExpositionSource {
     }
 }
 
-/// Why a plan that came to nothing always will, if so: series of its metric were scraped, and none of them has a label by
-/// which the plan selects. `namespace`, `pod` and `job` are added by a Prometheus; a page does not have them.
+/// Why a plan that came to nothing always will, if so: series of its metric were scraped, and none
+/// of them has a label by which the plan selects. `namespace`, `pod` and `job` are added by a
+/// Prometheus; a page does not have them.
 fn unmatchable(query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Option<String> {
     plan.series().into_iter().find_map(|series| {
         let scraped: Vec<&Labels> = window.scraped(&series.metric, at).collect();
@@ -139,7 +154,12 @@ fn unmatchable(query: &Query, plan: &Plan, window: &Window, at: Timestamp) -> Op
 
 impl State {
     /// Scrapes unless this slot has been, with all that these plans read.
-    async fn bring_to(&mut self, at: Timestamp, plans: &[Arc<Plan>], scraper: &Scraper) -> Result<(), SourceError> {
+    async fn bring_to(
+        &mut self,
+        at: Timestamp,
+        plans: &[Arc<Plan>],
+        scraper: &Scraper,
+    ) -> Result<(), SourceError> {
         let mut unknown = false;
         for (metric, range) in plans.iter().flat_map(|plan| plan.metrics()) {
             unknown |= self.window.want(metric, range, at);
@@ -150,14 +170,21 @@ impl State {
             Some((slot, outcome)) if *slot == at && !unknown => return outcome.clone(),
             _ => {}
         }
-        let outcome = scraper.scrape(self.window.wanted()).await.map(|scraped| self.window.record(at, scraped));
+        let outcome = scraper
+            .scrape(self.window.wanted())
+            .await
+            .map(|scraped| self.window.record(at, scraped));
         self.last = Some((at, outcome.clone()));
         outcome
     }
 }
 
 impl MetricSource for ExpositionSource {
-    fn sample<'a>(&'a self, signals: &'a Signals, at: Timestamp) -> BoxFuture<'a, Result<Sample, SourceError>> {
+    fn sample<'a>(
+        &'a self,
+        signals: &'a Signals,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Sample, SourceError>> {
         Box::pin(self.observe(signals, at))
     }
 
@@ -178,7 +205,9 @@ impl MetricSource for ExpositionSource {
 
 impl fmt::Debug for ExpositionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExpositionSource").field("name", &self.scraper.name()).finish_non_exhaustive()
+        f.debug_struct("ExpositionSource")
+            .field("name", &self.scraper.name())
+            .finish_non_exhaustive()
     }
 }
 

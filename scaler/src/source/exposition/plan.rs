@@ -1,5 +1,5 @@
-//! The part of PromQL that is evaluated on scraped series: PromQL's own grammar parses it, and what we do not evaluate
-//! is refused by name before anything is scraped.
+//! The part of PromQL that is evaluated on scraped series: PromQL's own grammar parses it, and what
+//! we do not evaluate is refused by name before anything is scraped.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use promql_parser::parser::token::{
     T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_LUNLESS, T_MAX, T_MIN, T_MUL, T_SUB, T_SUM, TokenId,
 };
 use promql_parser::parser::{
-    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector, parse,
+    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector,
+    parse,
 };
 
 /// A question that can be evaluated.
@@ -99,7 +100,8 @@ pub(super) enum Arithmetic {
 impl Plan {
     /// Reads PromQL; the error says what is not understood or not evaluated here.
     pub(super) fn parse(promql: &str) -> Result<Self, String> {
-        // The grammar's tree is walked recursively: a text that nests thousands of levels would end the process.
+        // The grammar's tree is walked recursively: a text that nests thousands of levels would end
+        // the process.
         if promql.len() > MAX_LENGTH {
             return Err(format!("it is longer than {MAX_LENGTH} bytes"));
         }
@@ -107,7 +109,8 @@ impl Plan {
             return Err(format!("it has more than {MAX_OPERATORS} operators and parentheses"));
         }
         // The grammar panics at some durations (`x[1e30]`); nobody's query may take a worker along.
-        let tree = std::panic::catch_unwind(|| parse(promql)).unwrap_or_else(|_| Err("it cannot be parsed".into()));
+        let tree = std::panic::catch_unwind(|| parse(promql))
+            .unwrap_or_else(|_| Err("it cannot be parsed".into()));
         Self::of(&tree?)
     }
 
@@ -122,7 +125,9 @@ impl Plan {
             | Self::Clamp { of, .. }
             | Self::Scalar(of)
             | Self::Vector(of) => of.metrics(),
-            Self::Arithmetic { left, right, .. } | Self::Or(left, right) | Self::Unless(left, right) => {
+            Self::Arithmetic { left, right, .. }
+            | Self::Or(left, right)
+            | Self::Unless(left, right) => {
                 let mut metrics = left.metrics();
                 metrics.extend(right.metrics());
                 metrics
@@ -140,7 +145,9 @@ impl Plan {
             | Self::Clamp { of, .. }
             | Self::Scalar(of)
             | Self::Vector(of) => of.series(),
-            Self::Arithmetic { left, right, .. } | Self::Or(left, right) | Self::Unless(left, right) => {
+            Self::Arithmetic { left, right, .. }
+            | Self::Or(left, right)
+            | Self::Unless(left, right) => {
                 let mut series = left.series();
                 series.extend(right.series());
                 series
@@ -158,7 +165,9 @@ impl Plan {
                 right: Box::new(Self::Number(-1.0)),
             }),
             Expr::VectorSelector(selector) => Ok(Self::Select(Series::of(selector)?)),
-            Expr::MatrixSelector(_) => Err("a range needs a function around it, such as rate(…)".into()),
+            Expr::MatrixSelector(_) => {
+                Err("a range needs a function around it, such as rate(…)".into())
+            }
             Expr::Aggregate(aggregate) => Self::aggregate(aggregate),
             Expr::Binary(binary) => Self::binary(binary),
             Expr::Call(call) => Self::call(call),
@@ -168,7 +177,8 @@ impl Plan {
     }
 
     fn aggregate(aggregate: &AggregateExpr) -> Result<Self, String> {
-        let how = token(aggregate.op.id(), &AGGREGATIONS).ok_or_else(|| refused(&aggregate.op.to_string()))?;
+        let how = token(aggregate.op.id(), &AGGREGATIONS)
+            .ok_or_else(|| refused(&aggregate.op.to_string()))?;
         let grouping = match &aggregate.modifier {
             None => Grouping::By(Vec::new()),
             Some(LabelModifier::Include(labels)) => Grouping::By(labels.labels.clone()),
@@ -183,7 +193,10 @@ impl Plan {
             if modifier.matching.is_some() || fills {
                 return Err(refused("on(…), ignoring(…) or fill(…)"));
             }
-            if matches!(modifier.card, VectorMatchCardinality::ManyToOne(_) | VectorMatchCardinality::OneToMany(_)) {
+            if matches!(
+                modifier.card,
+                VectorMatchCardinality::ManyToOne(_) | VectorMatchCardinality::OneToMany(_)
+            ) {
                 return Err(refused("group_left or group_right"));
             }
         }
@@ -194,7 +207,8 @@ impl Plan {
         if binary.op.id() == T_LUNLESS {
             return Ok(Self::Unless(left, right));
         }
-        let operator = token(binary.op.id(), &ARITHMETIC).ok_or_else(|| refused(&binary.op.to_string()))?;
+        let operator =
+            token(binary.op.id(), &ARITHMETIC).ok_or_else(|| refused(&binary.op.to_string()))?;
         Ok(Self::Arithmetic { operator, left, right })
     }
 
@@ -202,11 +216,20 @@ impl Plan {
         let arguments: Vec<&Expr> = call.args.args.iter().map(|argument| &**argument).collect();
         let name = call.func.name;
         if let Some((_, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) {
-            let [Expr::MatrixSelector(range)] = arguments.as_slice() else { return Err(refused("a subquery")) };
+            let [Expr::MatrixSelector(range)] = arguments.as_slice() else {
+                return Err(refused("a subquery"));
+            };
             if range.range > MAX_RANGE {
-                return Err(format!("it looks back {:?}; scrapes are kept for {MAX_RANGE:?}", range.range));
+                return Err(format!(
+                    "it looks back {:?}; scrapes are kept for {MAX_RANGE:?}",
+                    range.range
+                ));
             }
-            return Ok(Self::Over { function: *function, series: Series::of(&range.vs)?, range: range.range });
+            return Ok(Self::Over {
+                function: *function,
+                series: Series::of(&range.vs)?,
+                range: range.range,
+            });
         }
         match (name, arguments.as_slice()) {
             ("clamp_min", [of, low]) => Self::clamp(of, number(low)?, f64::INFINITY),
@@ -239,7 +262,8 @@ impl Series {
             Some(name) => name.clone(),
             // {"a.name in quotes", …}
             None => {
-                let named = matchers.iter().position(|m| m.name == "__name__" && m.op.to_string() == "=");
+                let named =
+                    matchers.iter().position(|m| m.name == "__name__" && m.op.to_string() == "=");
                 matchers.remove(named.ok_or("a series needs the name of its metric")?).value
             }
         };
@@ -315,7 +339,8 @@ mod tests {
             offset | bool | x | y:z | {a="b"} | {a=~"("} | { | } | ( | ) | [2m] | [ | ] | 5m | 1e9 | 0x1F | -1 | + |
             - | * | / | ^ | % | , | "t" | ' | \ | @ | == | !~ | Inf | NaN | # | ü | start()"##;
         let words: Vec<&str> = words.split('|').map(str::trim).collect();
-        proptest::collection::vec(proptest::sample::select(words), 0..24).prop_map(|words| words.join(" "))
+        proptest::collection::vec(proptest::sample::select(words), 0..24)
+            .prop_map(|words| words.join(" "))
     }
 
     proptest! {
@@ -329,13 +354,18 @@ mod tests {
 
     #[test]
     fn what_is_evaluated_is_planned_with_its_metrics() {
-        let plan =
-            Plan::parse(r#"clamp_min(sum(rate(a{b="c"}[2m])) + sum(deriv(d[1m])), 0) or sum(e) or vector(0)"#).unwrap();
+        let plan = Plan::parse(
+            r#"clamp_min(sum(rate(a{b="c"}[2m])) + sum(deriv(d[1m])), 0) or sum(e) or vector(0)"#,
+        )
+        .unwrap();
         let seconds = Duration::from_secs;
         assert_eq!(plan.metrics(), [("a", seconds(120)), ("d", seconds(60)), ("e", seconds(0))]);
         let quoted = Plan::parse(r#"sum({"http.requests", a="b"})"#).unwrap();
         assert_eq!(quoted.metrics(), [("http.requests", seconds(0))]);
-        assert_eq!(Plan::parse("clamp_min(-x, -1)").unwrap(), Plan::parse("clamp((x * -1), -1, +Inf)").unwrap());
+        assert_eq!(
+            Plan::parse("clamp_min(-x, -1)").unwrap(),
+            Plan::parse("clamp((x * -1), -1, +Inf)").unwrap()
+        );
     }
 
     #[test]
@@ -374,10 +404,21 @@ mod tests {
             let error = Plan::parse(&format!("x{deep}")).unwrap_err();
             assert!(error.starts_with("it "), "{error}");
         }
-        let quoted = format!("sum(x{{a=\"{}\"}}) unless sum(y{{a='{}'}})", "-+(".repeat(100), "\\'(".repeat(100));
-        assert_eq!(Plan::parse(&quoted).map(|plan| plan.metrics().len()), Ok(2), "what is quoted nests nowhere");
+        let quoted = format!(
+            "sum(x{{a=\"{}\"}}) unless sum(y{{a='{}'}})",
+            "-+(".repeat(100),
+            "\\'(".repeat(100)
+        );
+        assert_eq!(
+            Plan::parse(&quoted).map(|plan| plan.metrics().len()),
+            Ok(2),
+            "what is quoted nests nowhere"
+        );
         // The deepest that is let through, on a stack as small as a worker's.
-        let deepest = [format!("{}x", "-".repeat(MAX_OPERATORS)), format!("x{}", " or x".repeat(MAX_OPERATORS))];
+        let deepest = [
+            format!("{}x", "-".repeat(MAX_OPERATORS)),
+            format!("x{}", " or x".repeat(MAX_OPERATORS)),
+        ];
         let on_small_stack = std::thread::Builder::new().stack_size(2 << 20);
         let parsed = on_small_stack.spawn(move || deepest.map(|text| Plan::parse(&text).is_ok()));
         assert_eq!(parsed.unwrap().join().unwrap(), [true, true]);

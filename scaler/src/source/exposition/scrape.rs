@@ -32,7 +32,8 @@ struct Target {
 impl Scraper {
     pub(super) fn new(name: &str, config: &SourceConfig) -> Result<Self, SourceError> {
         if config.urls.is_empty() || config.urls.len() > MAX_TARGETS {
-            let cause = format!("url must be 1 to {MAX_TARGETS} addresses, not {}", config.urls.len());
+            let cause =
+                format!("url must be 1 to {MAX_TARGETS} addresses, not {}", config.urls.len());
             return Err(SourceError::Misconfigured { source_name: name.into(), cause });
         }
         Ok(Self { http: Http::new(name, config)?, urls: config.urls.clone() })
@@ -43,37 +44,52 @@ impl Scraper {
     }
 
     /// The samples of these metrics at every endpoint.
-    pub(super) async fn scrape(&self, wanted: impl Iterator<Item = &str>) -> Result<Vec<Scraped>, SourceError> {
+    pub(super) async fn scrape(
+        &self,
+        wanted: impl Iterator<Item = &str>,
+    ) -> Result<Vec<Scraped>, SourceError> {
         let wanted: Arc<HashSet<String>> = Arc::new(wanted.map(str::to_owned).collect());
         let targets = try_join_all(self.urls.iter().map(|url| self.targets(url))).await?;
         let targets: Vec<Target> = targets.into_iter().flatten().collect();
         if targets.len() > MAX_TARGETS {
-            return Err(self.http.garbage(format!("{} endpoints, more than {MAX_TARGETS}", targets.len())));
+            return Err(self
+                .http
+                .garbage(format!("{} endpoints, more than {MAX_TARGETS}", targets.len())));
         }
         // All of them to the end, so that every connection can be used again.
-        let scrapes = join_all(targets.iter().map(|target| self.fetch(target, wanted.clone()))).await;
+        let scrapes =
+            join_all(targets.iter().map(|target| self.fetch(target, wanted.clone()))).await;
         let mut samples = Vec::new();
         for scrape in scrapes {
             samples.extend(scrape?);
         }
         if samples.len() > MAX_SERIES {
-            let cause = format!("{} series of the metrics asked for, more than {MAX_SERIES}", samples.len());
+            let cause = format!(
+                "{} series of the metrics asked for, more than {MAX_SERIES}",
+                samples.len()
+            );
             return Err(self.http.garbage(cause));
         }
         Ok(samples)
     }
 
-    /// Every address behind the name of a plain HTTP endpoint. With TLS the name is what the certificate is for.
+    /// Every address behind the name of a plain HTTP endpoint. With TLS the name is what the
+    /// certificate is for.
     async fn targets(&self, url: &Url) -> Result<Vec<Target>, SourceError> {
         let port = url.port_or_known_default().unwrap_or(80);
         let host = match url.host() {
             Some(Host::Domain(host)) if url.scheme() == "http" => host.to_owned(),
             host => {
-                let instance = format!("{}:{port}", host.map(|host| host.to_string()).unwrap_or_default());
+                let instance =
+                    format!("{}:{port}", host.map(|host| host.to_string()).unwrap_or_default());
                 return Ok(vec![Target { url: url.clone(), host: None, instance }]);
             }
         };
-        let found = tokio::time::timeout(self.http.timeout(), tokio::net::lookup_host((host.as_str(), port))).await;
+        let found = tokio::time::timeout(
+            self.http.timeout(),
+            tokio::net::lookup_host((host.as_str(), port)),
+        )
+        .await;
         let addresses: BTreeSet<IpAddr> = match found {
             Err(_) => return Err(self.http.unreachable(format!("{host} is not resolved in time"))),
             Ok(Err(error)) => return Err(self.http.unreachable(format!("{host}: {error}"))),
@@ -84,15 +100,16 @@ impl Scraper {
         }
         // A pod of a dual-stack cluster has one address of each kind.
         let version_4 = addresses.iter().any(IpAddr::is_ipv4);
-        let each = addresses.into_iter().filter(|address| address.is_ipv4() == version_4).map(|address| {
-            let mut at_address = url.clone();
-            let _ = at_address.set_ip_host(address);
-            Target {
-                url: at_address,
-                host: Some(format!("{host}:{port}")),
-                instance: SocketAddr::new(address, port).to_string(),
-            }
-        });
+        let each =
+            addresses.into_iter().filter(|address| address.is_ipv4() == version_4).map(|address| {
+                let mut at_address = url.clone();
+                let _ = at_address.set_ip_host(address);
+                Target {
+                    url: at_address,
+                    host: Some(format!("{host}:{port}")),
+                    instance: SocketAddr::new(address, port).to_string(),
+                }
+            });
         Ok(each.collect())
     }
 
@@ -102,12 +119,18 @@ impl Scraper {
         match reply.status.as_u16() {
             200 => None,
             401 | 403 => Some(self.http.unauthorized(reply)),
-            _ if may_pass(reply.status) => Some(self.http.unavailable(reply, format!("HTTP {said}"))),
+            _ if may_pass(reply.status) => {
+                Some(self.http.unavailable(reply, format!("HTTP {said}")))
+            }
             _ => Some(self.http.garbage(format!("HTTP {said}; is it the path of its metrics?"))),
         }
     }
 
-    async fn fetch(&self, target: &Target, wanted: Arc<HashSet<String>>) -> Result<Vec<Scraped>, SourceError> {
+    async fn fetch(
+        &self,
+        target: &Target,
+        wanted: Arc<HashSet<String>>,
+    ) -> Result<Vec<Scraped>, SourceError> {
         let named = |error: SourceError| error.at_endpoint(&target.instance);
         let reply = self.http.fetch(BODY_LIMIT, |client| {
             let request = client.get(target.url.clone()).header(ACCEPT, FORMATS);
@@ -122,8 +145,12 @@ impl Scraper {
         }
         let (format, instance) = (Format::of(&reply.content_type), target.instance.clone());
         // Megabytes of text would keep an async worker from its other work.
-        let read = tokio::task::spawn_blocking(move || read(&reply.body, format, &wanted, &instance)).await;
-        read.map_err(|error| error.to_string()).flatten().map_err(|cause| named(self.http.garbage(cause)))
+        let read =
+            tokio::task::spawn_blocking(move || read(&reply.body, format, &wanted, &instance))
+                .await;
+        read.map_err(|error| error.to_string())
+            .flatten()
+            .map_err(|cause| named(self.http.garbage(cause)))
     }
 }
 
@@ -138,8 +165,13 @@ pub(super) fn read(
         format!("line {line}: not UTF-8")
     })?;
     let mut samples = Vec::new();
-    parse(text, format, |name| wanted.contains(name), |sample| samples.push(scraped(sample, instance)))
-        .map_err(|error| error.to_string())?;
+    parse(
+        text,
+        format,
+        |name| wanted.contains(name),
+        |sample| samples.push(scraped(sample, instance)),
+    )
+    .map_err(|error| error.to_string())?;
     Ok(samples)
 }
 
@@ -150,7 +182,8 @@ fn scraped(sample: Sample<'_>, instance: &str) -> Scraped {
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(label, value)| {
-            let label = if label == "instance" { "exported_instance".into() } else { label.into_owned() };
+            let label =
+                if label == "instance" { "exported_instance".into() } else { label.into_owned() };
             (label, value.into_owned())
         })
         .collect();
@@ -159,7 +192,8 @@ fn scraped(sample: Sample<'_>, instance: &str) -> Scraped {
     Scraped { metric: sample.name.into_owned(), labels, value: sample.value }
 }
 
-/// Prometheus' own preference: in OpenMetrics some libraries name counters differently, and names must agree.
+/// Prometheus' own preference: in OpenMetrics some libraries name counters differently, and names
+/// must agree.
 const FORMATS: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                        text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 /// An engine exposes about 1 MB.

@@ -1,8 +1,9 @@
 //! Prometheus text format 0.0.4 and OpenMetrics 1.0, as one reader.
 //!
-//! Our own, because the crates are wrong where it matters: prometheus-parse 0.2.5 silently drops names with a colon
-//! (all of vLLM's) and splits labels at every comma; openmetrics-parser is LGPL; prom_text_format_parser knows no
-//! OpenMetrics. Only wanted series are read to the end, a tenth of an engine's text.
+//! Our own, because the crates are wrong where it matters: prometheus-parse 0.2.5 silently drops
+//! names with a colon (all of vLLM's) and splits labels at every comma; openmetrics-parser is LGPL;
+//! prom_text_format_parser knows no OpenMetrics. Only wanted series are read to the end, a tenth of
+//! an engine's text.
 //!
 //! Timestamps and exemplars are checked and left out: a scrape is stamped with its slot.
 
@@ -20,7 +21,10 @@ pub enum Format {
 impl Format {
     /// The format of a `Content-Type`.
     pub fn of(content_type: &str) -> Self {
-        let openmetrics = content_type.trim_start().to_ascii_lowercase().starts_with("application/openmetrics-text");
+        let openmetrics = content_type
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("application/openmetrics-text");
         if openmetrics { Self::OpenMetrics } else { Self::Text }
     }
 }
@@ -46,7 +50,8 @@ pub struct ParseError {
     pub problem: &'static str,
 }
 
-/// Calls `each` with the samples whose name is `wanted`, in their order; others are passed over unread.
+/// Calls `each` with the samples whose name is `wanted`, in their order; others are passed over
+/// unread.
 pub fn parse<'a>(
     text: &'a str,
     format: Format,
@@ -84,7 +89,8 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// `name{label="value",…} value [timestamp] [# exemplar]`, or `{"name",label="value",…} value …`.
+    /// `name{label="value",…} value [timestamp] [# exemplar]`, or `{"name",label="value",…} value
+    /// …`.
     fn sample(mut self, wanted: impl Fn(&str) -> bool) -> Result<Option<Sample<'a>>, &'static str> {
         let mut name = None;
         if !self.rest.starts_with('{') {
@@ -153,7 +159,8 @@ impl<'a> Line<'a> {
         Ok(label)
     }
 
-    /// Text in double quotes. Only `\\`, `\"` and `\n` are escapes; another backslash stands for itself.
+    /// Text in double quotes. Only `\\`, `\"` and `\n` are escapes; another backslash stands for
+    /// itself.
     fn quoted(&mut self) -> Result<Cow<'a, str>, &'static str> {
         const UNCLOSED: &str = "a value must be in double quotes";
         if !self.skip('"') {
@@ -232,8 +239,16 @@ mod tests {
         read(line, Format::Text).unwrap().remove(0)
     }
 
-    fn sample(name: &'static str, labels: &[(&'static str, &'static str)], value: f64) -> Sample<'static> {
-        Sample { name: name.into(), labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), value }
+    fn sample(
+        name: &'static str,
+        labels: &[(&'static str, &'static str)],
+        value: f64,
+    ) -> Sample<'static> {
+        Sample {
+            name: name.into(),
+            labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            value,
+        }
     }
 
     #[test]
@@ -241,13 +256,22 @@ mod tests {
         for (line, expected) in [
             ("up 1", sample("up", &[], 1.0)),
             ("up{} 1e3", sample("up", &[], 1000.0)),
-            ("vllm:num{a=\"b\",c=\"d,e}=\"} 2", sample("vllm:num", &[("a", "b"), ("c", "d,e}=")], 2.0)),
+            (
+                "vllm:num{a=\"b\",c=\"d,e}=\"} 2",
+                sample("vllm:num", &[("a", "b"), ("c", "d,e}=")], 2.0),
+            ),
             (":tf:x { a = \"b\" , } \t -2.5  1700000000000 ", sample(":tf:x", &[("a", "b")], -2.5)),
             (r#"x{a="\\ \" \n \d"} 1"#, sample("x", &[("a", "\\ \" \n \\d")], 1.0)),
             ("x{le=\"+Inf\"} +Inf", sample("x", &[("le", "+Inf")], f64::INFINITY)),
-            ("x_total 7 1700000000.123 # {trace_id=\"a b\"} 0.5 1700000000.1", sample("x_total", &[], 7.0)),
+            (
+                "x_total 7 1700000000.123 # {trace_id=\"a b\"} 0.5 1700000000.1",
+                sample("x_total", &[], 7.0),
+            ),
             ("x_bucket{le=\"1\"} 7 # {} 0.5", sample("x_bucket", &[("le", "1")], 7.0)),
-            (r#"{"http.requests",method="GET"} 3"#, sample("http.requests", &[("method", "GET")], 3.0)),
+            (
+                r#"{"http.requests",method="GET"} 3"#,
+                sample("http.requests", &[("method", "GET")], 3.0),
+            ),
             (r#"x{"service.name"="ü"} 3"#, sample("x", &[("service.name", "ü")], 3.0)),
             ("x 1\r\n", sample("x", &[], 1.0)),
         ] {
@@ -277,9 +301,18 @@ mod tests {
         assert_eq!(read("x 1\n# EOF", Format::OpenMetrics).unwrap().len(), 1);
         let torn = read("x 1\ny ", Format::OpenMetrics).unwrap_err();
         assert_eq!(torn.to_string(), "line 2: a metric name must be followed by labels or a value");
-        assert_eq!(read("x 1\n", Format::OpenMetrics).unwrap_err().to_string(), "line 2: the text ends without # EOF");
-        assert_eq!(read("# EOF\nx 1", Format::OpenMetrics).unwrap_err().to_string(), "line 2: text after # EOF");
-        assert_eq!(Format::of("application/openmetrics-text; version=1.0.0; charset=utf-8"), Format::OpenMetrics);
+        assert_eq!(
+            read("x 1\n", Format::OpenMetrics).unwrap_err().to_string(),
+            "line 2: the text ends without # EOF"
+        );
+        assert_eq!(
+            read("# EOF\nx 1", Format::OpenMetrics).unwrap_err().to_string(),
+            "line 2: text after # EOF"
+        );
+        assert_eq!(
+            Format::of("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            Format::OpenMetrics
+        );
         assert_eq!(Format::of("text/plain; version=0.0.4"), Format::Text);
         assert_eq!(Format::of(""), Format::Text);
     }
@@ -316,14 +349,21 @@ mod tests {
     }
 
     fn any_sample() -> impl Strategy<Value = (String, Vec<(String, String)>, f64)> {
-        let labels = proptest::collection::btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,6}", any::<String>(), 0..4);
-        ("[a-zA-Z_:][a-zA-Z0-9_:]{0,10}", labels, any::<f64>().prop_filter("comparable", |v| !v.is_nan()))
+        let labels =
+            proptest::collection::btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,6}", any::<String>(), 0..4);
+        (
+            "[a-zA-Z_:][a-zA-Z0-9_:]{0,10}",
+            labels,
+            any::<f64>().prop_filter("comparable", |v| !v.is_nan()),
+        )
             .prop_map(|(name, labels, value)| (name, labels.into_iter().collect(), value))
     }
 
     fn written((name, labels, value): &(String, Vec<(String, String)>, f64)) -> String {
-        let escape = |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
-        let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escape(value))).collect();
+        let escape =
+            |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+        let labels: Vec<_> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escape(value))).collect();
         format!("{name}{{{}}} {value:?}", labels.join(","))
     }
 

@@ -1,4 +1,5 @@
-//! The last scrapes of the metrics that somebody asks for. Everything else of an exposition is passed over.
+//! The last scrapes of the metrics that somebody asks for. Everything else of an exposition is
+//! passed over.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -69,7 +70,8 @@ impl Window {
         if self.scrapes.back().is_none_or(|last| *last < at) {
             self.scrapes.push_back(at);
         }
-        let before = |age: Duration| at - SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let before =
+            |age: Duration| at - SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         while self.scrapes.front().is_some_and(|scrape| *scrape < before(LOOK_BACK)) {
             self.scrapes.pop_front();
         }
@@ -92,13 +94,20 @@ impl Window {
     }
 
     /// The labels of a metric's series in the newest complete scrape at or before `at`.
-    pub(super) fn scraped<'a>(&'a self, metric: &str, at: Timestamp) -> impl Iterator<Item = &'a Labels> {
+    pub(super) fn scraped<'a>(
+        &'a self,
+        metric: &str,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Labels> {
         let newest = self.newest(at);
         let series = self.select(metric, &[]);
-        series.filter(move |(_, points)| points.iter().any(|point| Some(point.at) == newest)).map(|(labels, _)| labels)
+        series
+            .filter(move |(_, points)| points.iter().any(|point| Some(point.at) == newest))
+            .map(|(labels, _)| labels)
     }
 
-    /// The series of a metric that all matchers accept, oldest point first. An absent label counts as empty.
+    /// The series of a metric that all matchers accept, oldest point first. An absent label counts
+    /// as empty.
     pub(super) fn select<'a>(
         &'a self,
         metric: &str,
@@ -107,7 +116,10 @@ impl Window {
         let series = self.metrics.get(metric).map(|metric| &metric.series);
         series.into_iter().flatten().filter(move |(labels, _)| {
             matchers.iter().all(|matcher| {
-                let value = labels.iter().find(|(label, _)| *label == matcher.name).map_or("", |(_, value)| value);
+                let value = labels
+                    .iter()
+                    .find(|(label, _)| *label == matcher.name)
+                    .map_or("", |(_, value)| value);
                 matcher.is_match(value)
             })
         })
@@ -134,10 +146,14 @@ mod tests {
     }
 
     fn points(window: &Window, matchers: &str) -> Vec<(String, Vec<f64>)> {
-        let Ok(Expr::VectorSelector(selector)) = parse(&format!("x{{{matchers}}}")) else { panic!("{matchers}") };
+        let Ok(Expr::VectorSelector(selector)) = parse(&format!("x{{{matchers}}}")) else {
+            panic!("{matchers}")
+        };
         let mut found: Vec<_> = window
             .select("x", &selector.matchers.matchers)
-            .map(|(labels, points)| (labels[0].1.clone(), points.iter().map(|point| point.value).collect()))
+            .map(|(labels, points)| {
+                (labels[0].1.clone(), points.iter().map(|point| point.value).collect())
+            })
             .collect();
         found.sort_by(|a: &(String, _), b| a.0.cmp(&b.0));
         found

@@ -77,7 +77,9 @@ fn stamps(tls: &SourceTls) -> Vec<Option<SystemTime>> {
 }
 
 fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
     let mut builder = Client::builder()
         .user_agent(concat!("prewarm/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -102,8 +104,9 @@ fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
             let mut pem = read(cert)?;
             pem.push(b'\n');
             pem.extend(read(key)?);
-            let identity = Identity::from_pem(&pem)
-                .map_err(|_| format!("{} and {} hold no PEM certificate with key", cert.display(), key.display()))?;
+            let identity = Identity::from_pem(&pem).map_err(|_| {
+                format!("{} and {} hold no PEM certificate with key", cert.display(), key.display())
+            })?;
             builder = builder.identity(identity);
         }
         (None, None) => {}
@@ -114,7 +117,9 @@ fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
 
 /// Certificates are renewed days before they expire.
 pub(super) const CERTIFICATE_AGE: Duration = Duration::from_secs(60);
-/// A peer that does not take a connection in this time is down; the rest of the timeout is for its answer.
+/// A peer that does not take a connection in this time is down; the rest of the timeout is for its
+/// answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than a slot, so that connections live from slot to slot; shorter than common servers' own limits.
+/// Longer than a slot, so that connections live from slot to slot; shorter than common servers' own
+/// limits.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);

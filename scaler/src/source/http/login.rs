@@ -24,7 +24,9 @@ impl From<&Credentials> for Login {
             Credentials::None => Self::None,
             Credentials::Bearer(token) => Self::Bearer(token.clone()),
             Credentials::BearerFile(path) => Self::BearerFile(SecretFile::new(path)),
-            Credentials::Basic { user, password } => Self::Basic { user: user.clone(), password: password.clone() },
+            Credentials::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: password.clone() }
+            }
             Credentials::BasicFile { user, password_file } => {
                 Self::BasicFile { user: user.clone(), password: SecretFile::new(password_file) }
             }
@@ -40,7 +42,9 @@ impl Login {
             Self::Bearer(token) => request.bearer_auth(token.expose()),
             Self::BearerFile(file) => request.bearer_auth(file.read().await?.expose()),
             Self::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
-            Self::BasicFile { user, password } => request.basic_auth(user, Some(password.read().await?.expose())),
+            Self::BasicFile { user, password } => {
+                request.basic_auth(user, Some(password.read().await?.expose()))
+            }
         })
     }
 

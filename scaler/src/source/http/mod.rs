@@ -1,4 +1,5 @@
-//! One HTTP client per source: credentials, TLS, limits. No error or log that starts here holds a credential.
+//! One HTTP client per source: credentials, TLS, limits. No error or log that starts here holds a
+//! credential.
 
 mod client;
 mod login;
@@ -80,8 +81,8 @@ impl Http {
         self.timeout
     }
 
-    /// Sends one request; waiting for a turn, connecting and reading all count towards the timeout. A body of more
-    /// than `limit` bytes (after decompression) is cut off and is an error.
+    /// Sends one request; waiting for a turn, connecting and reading all count towards the timeout.
+    /// A body of more than `limit` bytes (after decompression) is cut off and is an error.
     pub(super) async fn fetch(
         &self,
         limit: usize,
@@ -89,19 +90,28 @@ impl Http {
     ) -> Result<Reply, SourceError> {
         let deadline = Instant::now() + self.timeout;
         let Ok(permit) = timeout_at(deadline, self.permits.acquire()).await else {
-            return Err(self.unreachable(format!("every connection was busy for {:?}", self.timeout)));
+            return Err(
+                self.unreachable(format!("every connection was busy for {:?}", self.timeout))
+            );
         };
         let _permit = permit.map_err(|_| self.unreachable("closed".into()))?;
         match timeout_at(deadline, self.send(limit, request)).await {
             Ok(reply) => reply,
-            Err(_) => Err(self.unreachable(format!("no complete answer within {:?}", self.timeout))),
+            Err(_) => {
+                Err(self.unreachable(format!("no complete answer within {:?}", self.timeout)))
+            }
         }
     }
 
-    async fn send(&self, limit: usize, request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Reply, SourceError> {
+    async fn send(
+        &self,
+        limit: usize,
+        request: impl FnOnce(&Client) -> RequestBuilder,
+    ) -> Result<Reply, SourceError> {
         let client = self.client.current(&self.name).await;
         let request = request(&client).headers(self.headers.clone());
-        let request = self.credentials.apply(request).await.map_err(|cause| self.misconfigured(cause))?;
+        let request =
+            self.credentials.apply(request).await.map_err(|cause| self.misconfigured(cause))?;
         let mut response = request.send().await.map_err(|error| self.unreachable(chain(error)))?;
         let status = response.status();
         if status.is_redirection() {
@@ -110,14 +120,19 @@ impl Http {
                 status.as_u16()
             )));
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
         let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(chain(error)))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.unreachable(chain(error)))?
+        {
             if body.len() + chunk.len() > limit {
                 if status.is_success() {
-                    return Err(self.garbage(format!("the answer is larger than {} MiB", limit >> 20)));
+                    return Err(
+                        self.garbage(format!("the answer is larger than {} MiB", limit >> 20))
+                    );
                 }
                 // The beginning of a refusal says why.
                 body.extend_from_slice(&chunk[..limit - body.len()]);
@@ -166,7 +181,7 @@ impl Http {
     }
 
     pub(super) fn garbage(&self, cause: String) -> SourceError {
-        SourceError::Garbage { source_name: self.name.clone(), cause: shorten(&cause) }
+        SourceError::InvalidResponse { source_name: self.name.clone(), cause: shorten(&cause) }
     }
 
     /// Status and words of a refusal.
@@ -195,8 +210,8 @@ fn header_map(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, String> {
     headers
         .iter()
         .map(|(name, value)| {
-            let header =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("\"{name}\" is no header name"))?;
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| format!("\"{name}\" is no header name"))?;
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| format!("the value of header {name} must be visible ASCII"))?;
             value.set_sensitive(true);
@@ -205,7 +220,8 @@ fn header_map(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, String> {
         .collect()
 }
 
-/// When a server wants to be asked again: seconds, or a date that is told from the server's own clock.
+/// When a server wants to be asked again: seconds, or a date that is told from the server's own
+/// clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
@@ -213,7 +229,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let at = rfc2822::parse(text).ok()?;
     let now = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
-    Some(Duration::try_from(at.timestamp().duration_since(now.timestamp())).unwrap_or(Duration::ZERO))
+    Some(
+        Duration::try_from(at.timestamp().duration_since(now.timestamp()))
+            .unwrap_or(Duration::ZERO),
+    )
 }
 
 /// A header that says whose data is meant: a refusal that repeats it is the better for it.

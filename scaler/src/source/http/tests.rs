@@ -57,7 +57,9 @@ async fn server(authority: &Authority) -> Url {
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+                .await;
             let _ = stream.shutdown().await;
         }
     });
@@ -116,9 +118,16 @@ async fn an_own_authority_and_a_client_certificate_are_used() {
     assert_eq!(ask(&client(&url, mounted.tls()).unwrap(), &url).await, Ok("{}".into()));
 
     let stranger = client(&url, SourceTls { cert: None, key: None, ..mounted.tls() }).unwrap();
-    assert_eq!(ask(&stranger, &url).await.unwrap_err().kind(), "unreachable", "without a client certificate");
+    assert_eq!(
+        ask(&stranger, &url).await.unwrap_err().kind(),
+        "unreachable",
+        "without a client certificate"
+    );
     let forged = Mounted::new(&authority, &Authority::new());
-    assert!(ask(&client(&url, forged.tls()).unwrap(), &url).await.is_err(), "signed by another authority");
+    assert!(
+        ask(&client(&url, forged.tls()).unwrap(), &url).await.is_err(),
+        "signed by another authority"
+    );
     let other = Mounted::new(&Authority::new(), &authority);
     let error = ask(&client(&url, other.tls()).unwrap(), &url).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
@@ -144,7 +153,11 @@ async fn renewed_certificates_are_taken_up_without_a_restart() {
     tokio::time::pause();
     tokio::time::advance(CERTIFICATE_AGE).await;
     tokio::time::resume();
-    assert_eq!(ask(&http, &url).await, Ok("{}".into()), "the old client serves until the files are whole");
+    assert_eq!(
+        ask(&http, &url).await,
+        Ok("{}".into()),
+        "the old client serves until the files are whole"
+    );
 }
 
 #[tokio::test]
@@ -164,13 +177,24 @@ async fn files_that_are_no_certificates_are_told_at_the_start() {
 #[test]
 fn a_server_says_when_to_ask_again_in_seconds_or_by_its_own_clock() {
     let read = |pairs: &[(HeaderName, &str)]| {
-        let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        let headers =
+            pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         retry_after(&headers.collect())
     };
     let date = (DATE, "Tue, 24 Nov 2026 12:00:00 GMT");
     assert_eq!(read(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
-    assert_eq!(read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]), Some(Duration::from_secs(90)));
-    assert_eq!(read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 11:00:00 GMT")]), Some(Duration::ZERO));
+    assert_eq!(
+        read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]),
+        Some(Duration::from_secs(90))
+    );
+    assert_eq!(
+        read(&[date.clone(), (RETRY_AFTER, "Tue, 24 Nov 2026 11:00:00 GMT")]),
+        Some(Duration::ZERO)
+    );
     assert_eq!(read(&[date, (RETRY_AFTER, "soon")]), None);
-    assert_eq!(read(&[(RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]), None, "without a clock of its own");
+    assert_eq!(
+        read(&[(RETRY_AFTER, "Tue, 24 Nov 2026 12:01:30 GMT")]),
+        None,
+        "without a clock of its own"
+    );
 }

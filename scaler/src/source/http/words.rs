@@ -1,4 +1,5 @@
-//! What others say, made fit for a person: short, on one line, without markup and without our secrets.
+//! What others say, made fit for a person: short, on one line, without markup and without our
+//! secrets.
 
 use std::error::Error;
 use std::sync::LazyLock;
@@ -8,8 +9,8 @@ use serde_json::Value;
 
 use crate::source::shorten;
 
-/// What the body of a refusal says: the message of JSON in one of the usual shapes, else its text without markup. At most
-/// 200 characters; empty if there is none.
+/// What the body of a refusal says: the message of JSON in one of the usual shapes, else its text
+/// without markup. At most 200 characters; empty if there is none.
 pub(in crate::source) fn of_body(body: &[u8]) -> String {
     let body = &body[..body.len().min(READ)];
     if let Ok(json) = serde_json::from_slice::<Value>(body)
@@ -22,7 +23,8 @@ pub(in crate::source) fn of_body(body: &[u8]) -> String {
     if text.starts_with('<') { shorten(&without_markup(text)) } else { shorten(text) }
 }
 
-/// `error`, `error.message`, `message`, `detail` and the like: Prometheus, Google, AWS, Kubernetes, OAuth proxies.
+/// `error`, `error.message`, `message`, `detail` and the like: Prometheus, Google, AWS, Kubernetes,
+/// OAuth proxies.
 fn message(json: &Value) -> Option<&str> {
     let json = match json {
         Value::Array(list) => list.first()?,
@@ -55,7 +57,8 @@ fn without_markup(page: &str) -> String {
     text
 }
 
-/// `text` with every one of `secrets`, and whatever looks like an Authorization header, made unreadable.
+/// `text` with every one of `secrets`, and whatever looks like an Authorization header, made
+/// unreadable.
 pub(super) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
     static AUTHORIZATION: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(?i)\b(basic|bearer)\s+[a-z0-9+/=._~-]{16,}").ok());
@@ -96,11 +99,17 @@ mod tests {
         for (body, words) in [
             (r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#, "parse error"),
             // Google Managed Prometheus.
-            (r#"{"error":{"code":400,"message":"Unknown name","status":"INVALID_ARGUMENT"}}"#, "Unknown name"),
+            (
+                r#"{"error":{"code":400,"message":"Unknown name","status":"INVALID_ARGUMENT"}}"#,
+                "Unknown name",
+            ),
             (r#"[{"error":{"code":401,"message":"Invalid credentials"}}]"#, "Invalid credentials"),
             // AWS, and the Kubernetes API that a proxy stands behind.
             (r#"{"message":"Rate exceeded"}"#, "Rate exceeded"),
-            (r#"{"kind":"Status","message":"services is forbidden","reason":"Forbidden"}"#, "services is forbidden"),
+            (
+                r#"{"kind":"Status","message":"services is forbidden","reason":"Forbidden"}"#,
+                "services is forbidden",
+            ),
             (r#"{"error":"","message":"no org id"}"#, "no org id"),
             ("no org id\n", "no org id"),
             (r#"{"a":1}"#, r#"{"a":1}"#),
@@ -125,9 +134,13 @@ mod tests {
 
     #[test]
     fn secrets_of_ours_are_not_repeated() {
-        let said = without("token abcdef for abc is expired: abcdef", ["abcdef", "abc"].into_iter());
+        let said =
+            without("token abcdef for abc is expired: abcdef", ["abcdef", "abc"].into_iter());
         assert_eq!(said, "token [redacted] for abc is expired: [redacted]");
-        let header = without("got Authorization: Basic bWU6aHVudGVyMg==, want basic authorization", [].into_iter());
+        let header = without(
+            "got Authorization: Basic bWU6aHVudGVyMg==, want basic authorization",
+            [].into_iter(),
+        );
         assert_eq!(header, "got Authorization: Basic [redacted], want basic authorization");
     }
 }

@@ -1,4 +1,5 @@
-//! What an answer of the API means: data, or who refused what. The status of HTTP outranks words that are not known.
+//! What an answer of the API means: data, or who refused what. The status of HTTP outranks words
+//! that are not known.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -33,7 +34,7 @@ pub(super) enum Refusal {
     /// Data came, and not all of it: the server's words.
     Partial(String),
     /// Not an answer of this API.
-    Garbage(String),
+    InvalidResponse(String),
 }
 
 /// Data.
@@ -95,7 +96,9 @@ pub(super) fn read(reply: &Reply, of_past: bool) -> Result<Told, Refusal> {
     let head = match serde_json::from_slice::<Head>(&reply.body) {
         Ok(head) => head,
         Err(error) if reply.status.is_success() => {
-            return Err(Refusal::Garbage(format!("not the JSON of a Prometheus API: {error}")));
+            return Err(Refusal::InvalidResponse(format!(
+                "not the JSON of a Prometheus API: {error}"
+            )));
         }
         Err(_) => return Err(foreign(reply)),
     };
@@ -113,21 +116,28 @@ pub(super) fn is_of_the_api(body: &[u8]) -> bool {
 }
 
 fn data(reply: &Reply, head: Head, of_past: bool) -> Result<Told, Refusal> {
-    let Some(data) = head.data else { return Err(Refusal::Garbage("success without data".into())) };
+    let Some(data) = head.data else {
+        return Err(Refusal::InvalidResponse("success without data".into()));
+    };
     if head.is_partial == Some(true) {
         return Err(Refusal::Partial("isPartial".into()));
     }
-    let nothing = data.result.is_none() || data.result_type.as_deref().unwrap_or_default().is_empty();
+    let nothing =
+        data.result.is_none() || data.result_type.as_deref().unwrap_or_default().is_empty();
     let answer = if nothing {
         Answer::Nothing
     } else {
         let body = serde_json::from_slice::<Body>(&reply.body);
-        body.map_err(|error| Refusal::Garbage(format!("not the JSON of a Prometheus API: {error}")))?.data
+        body.map_err(|error| {
+            Refusal::InvalidResponse(format!("not the JSON of a Prometheus API: {error}"))
+        })?
+        .data
     };
     let warnings = head.warnings.as_ref().and_then(Value::as_array);
     let warnings: Vec<&str> = warnings.into_iter().flatten().filter_map(Value::as_str).collect();
     let too_old = of_past && answer.is_empty();
-    let partial = warnings.iter().find(|warning| Warning::of(warning) == Warning::MissingData && !too_old);
+    let partial =
+        warnings.iter().find(|warning| Warning::of(warning) == Warning::MissingData && !too_old);
     if let Some(words) = partial {
         return Err(Refusal::Partial(shorten(words)));
     }
@@ -151,8 +161,8 @@ impl Answer {
     }
 }
 
-/// An error in the API's own form. What `errorType` says counts where it is one of Prometheus' words; others put their
-/// own there, or the status ("503", "too_many_requests").
+/// An error in the API's own form. What `errorType` says counts where it is one of Prometheus'
+/// words; others put their own there, or the status ("503", "too_many_requests").
 fn refusal(reply: &Reply, error_type: Option<&Value>) -> Refusal {
     let kind = match error_type {
         Some(Value::String(kind)) => kind.to_ascii_lowercase(),
@@ -161,13 +171,17 @@ fn refusal(reply: &Reply, error_type: Option<&Value>) -> Refusal {
     };
     // An error within HTTP 200: the status, if any, is in the words.
     let within = kind.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
-    let status = if reply.status.is_success() { within.unwrap_or(reply.status) } else { reply.status };
+    let status =
+        if reply.status.is_success() { within.unwrap_or(reply.status) } else { reply.status };
     match kind.as_str() {
-        _ if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Refusal::Credentials,
+        _ if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            Refusal::Credentials
+        }
         _ if may_pass(status) => Refusal::NotNow,
         "timeout" | "canceled" | "internal" | "unavailable" => Refusal::NotNow,
         "too_many_requests" if status.is_success() => Refusal::NotNow,
-        // Thanos tells of a store that is gone as an error of the query, when it may not answer in part.
+        // Thanos tells of a store that is gone as an error of the query, when it may not answer in
+        // part.
         "execution" if speaks_of_failure(&of_body(&reply.body).to_lowercase()) => Refusal::NotNow,
         _ => Refusal::Query,
     }
@@ -178,11 +192,13 @@ fn foreign(reply: &Reply) -> Refusal {
     let status = reply.status;
     match status.as_u16() {
         401 | 403 => Refusal::Credentials,
-        200..=299 => Refusal::Garbage("not the JSON of a Prometheus API".into()),
+        200..=299 => Refusal::InvalidResponse("not the JSON of a Prometheus API".into()),
         _ if may_pass(status) => Refusal::NotNow,
         404 | 405 | 501 => {
             let said = Http::said(reply);
-            Refusal::Garbage(format!("HTTP {said}; is url the address of a Prometheus API?"))
+            Refusal::InvalidResponse(format!(
+                "HTTP {said}; is url the address of a Prometheus API?"
+            ))
         }
         _ => Refusal::Query,
     }
@@ -191,7 +207,8 @@ fn foreign(reply: &Reply) -> Refusal {
 /// What a warning is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Warning {
-    /// PromQL's own infos and lints: a metric that may be no counter, a bucket that is not monotonic.
+    /// PromQL's own infos and lints: a metric that may be no counter, a bucket that is not
+    /// monotonic.
     Lint,
     /// A shard, a store or a remote read did not answer.
     MissingData,
@@ -212,10 +229,11 @@ impl Warning {
     }
 }
 
-/// Whether the lower-case words of an error tell of a part of a distributed system that failed, and not of a limit that
-/// the query exceeds.
+/// Whether the lower-case words of an error tell of a part of a distributed system that failed, and
+/// not of a limit that the query exceeds.
 fn speaks_of_failure(words: &str) -> bool {
-    let of_limits = ["limit", "exceeded the maximum", "too many"].iter().any(|sign| words.contains(sign));
+    let of_limits =
+        ["limit", "exceeded the maximum", "too many"].iter().any(|sign| words.contains(sign));
     !of_limits && FAILURES.iter().any(|sign| words.contains(sign))
 }
 
@@ -269,8 +287,14 @@ mod tests {
                 "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"x\" (1:6)",
                 Warning::Lint,
             ),
-            ("PromQL warning: bucket label \"le\" is missing or has a malformed value of \"\" (1:25)", Warning::Lint),
-            ("PromQL info: ignored histograms in a range containing both floats and histograms", Warning::Lint),
+            (
+                "PromQL warning: bucket label \"le\" is missing or has a malformed value of \"\" (1:25)",
+                Warning::Lint,
+            ),
+            (
+                "PromQL info: ignored histograms in a range containing both floats and histograms",
+                Warning::Lint,
+            ),
             // Prometheus with a remote read that is gone.
             (
                 "remote_read: error sending request: Post \"http://10.0.0.1:1/read\": dial tcp 10.0.0.1:1: connect: \

@@ -1,5 +1,6 @@
-//! What is known of the server behind the API, by what it has answered: nothing is tried out on it that Prometheus does
-//! not know, for some (Google Managed Prometheus) refuse every unknown parameter.
+//! What is known of the server behind the API, by what it has answered: nothing is tried out on it
+//! that Prometheus does not know, for some (Google Managed Prometheus) refuse every unknown
+//! parameter.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,8 +33,8 @@ impl Dialect {
         self.method == Method::Get || self.only_gets.load(Ordering::Relaxed)
     }
 
-    /// Whether the answer to POST may come from somebody who lets only GET pass: by the verb (RBAC proxies say 403), or
-    /// because forms are not understood.
+    /// Whether the answer to POST may come from somebody who lets only GET pass: by the verb (RBAC
+    /// proxies say 403), or because forms are not understood.
     pub(super) fn refuses_post(&self, reply: &Reply) -> bool {
         let by_verb = matches!(
             reply.status,
@@ -49,7 +50,11 @@ impl Dialect {
     /// GET passed where POST did not.
     pub(super) fn remember_get(&self, source: &str, status: StatusCode) {
         if !self.only_gets.swap(true, Ordering::Relaxed) {
-            tracing::info!(source.name = source, http.status = status.as_u16(), "POST is refused: asking by GET");
+            tracing::info!(
+                source.name = source,
+                http.status = status.as_u16(),
+                "POST is refused: asking by GET"
+            );
         }
     }
 
@@ -63,8 +68,8 @@ impl Dialect {
         }
     }
 
-    /// What makes this server refuse rather than answer in part: a sum over the shards that happen to answer looks like
-    /// falling demand.
+    /// What makes this server refuse rather than answer in part: a sum over the shards that happen
+    /// to answer looks like falling demand.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let thanos = self.thanos.load(Ordering::Relaxed).then_some(("partial_response", "false"));
         let known = self.victoria_metrics.load(Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! Prometheus HTTP API, and what speaks it: Thanos, Mimir, VictoriaMetrics, the clouds' managed ones, and proxies before
-//! them.
+//! Prometheus HTTP API, and what speaks it: Thanos, Mimir, VictoriaMetrics, the clouds' managed
+//! ones, and proxies before them.
 //!
-//! One number comes of a query: a scalar, or a vector of exactly one sample. An empty vector, NaN and ±Inf are missing.
-//! A negative number counts as 0.
+//! One number comes of a query: a scalar, or a vector of exactly one sample. An empty vector, NaN
+//! and ±Inf are missing. A negative number counts as 0.
 
 mod answer;
 mod dialect;
@@ -49,17 +49,27 @@ impl PrometheusSource {
     pub fn new(name: &str, config: &SourceConfig) -> Result<Self, SourceError> {
         let wrong = |cause: String| SourceError::Misconfigured { source_name: name.into(), cause };
         let [base] = config.urls.as_slice() else {
-            return Err(wrong(format!("url must be exactly one address, not {}", config.urls.len())));
+            return Err(wrong(format!(
+                "url must be exactly one address, not {}",
+                config.urls.len()
+            )));
         };
         if base.path().trim_end_matches('/').ends_with("/api/v1") {
             return Err(wrong("url must end before /api/v1".into()));
         }
-        let endpoint = |what| join(base, &["api", "v1", what]).ok_or_else(|| wrong("url must be http or https".into()));
+        let endpoint = |what| {
+            join(base, &["api", "v1", what])
+                .ok_or_else(|| wrong("url must be http or https".into()))
+        };
         Ok(Self {
             http: Http::new(name, config)?,
             instant: endpoint("query")?,
             range: endpoint("query_range")?,
-            parameters: config.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            parameters: config
+                .parameters
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
             dialect: Dialect::new(config.method),
             complaints: Complaints::default(),
         })
@@ -81,12 +91,17 @@ impl PrometheusSource {
                 [] => Ok(None),
                 [one] => match &one.value {
                     Some(point) => self.number(point),
-                    None => Err(self.not_one("it returns a native histogram; use histogram_quantile(…)", promql)),
+                    None => Err(self.not_one(
+                        "it returns a native histogram; use histogram_quantile(…)",
+                        promql,
+                    )),
                 },
                 _ => Err(self.not_one(&several(series.len()), promql)),
             },
             Answer::Matrix(series) if series.is_empty() => Ok(None),
-            Answer::Matrix(_) => Err(self.not_one("it returns a range; use rate(…) or such", promql)),
+            Answer::Matrix(_) => {
+                Err(self.not_one("it returns a range; use rate(…) or such", promql))
+            }
             Answer::String(_) => Err(self.not_one("it returns text instead of a number", promql)),
         }
     }
@@ -107,7 +122,9 @@ impl PrometheusSource {
         step: SignedDuration,
     ) -> Result<Vec<(Timestamp, f64)>, SourceError> {
         if step.as_millis() <= 0 || from > to {
-            return Err(self.unsupported("read a range whose step is not positive or whose end is before its start"));
+            return Err(self.unsupported(
+                "read a range whose step is not positive or whose end is before its start",
+            ));
         }
         if to.duration_since(from).as_millis() / step.as_millis() >= MAX_POINTS {
             return Err(self.unsupported("read more than 11,000 points at once"));
@@ -119,13 +136,20 @@ impl PrometheusSource {
             ("end", seconds(to.as_millisecond())),
             ("step", seconds(step.as_millis() as i64)),
         ];
-        let question = Question { url: &self.range, promql, form, limit: RANGE_LIMIT, of_past: true };
+        let question =
+            Question { url: &self.range, promql, form, limit: RANGE_LIMIT, of_past: true };
         let points = match self.ask(question).await? {
             Answer::Nothing => Vec::new(),
             Answer::Vector(series) if series.is_empty() => Vec::new(),
-            Answer::Matrix(mut series) if series.len() <= 1 => series.pop().unwrap_or_default().values,
+            Answer::Matrix(mut series) if series.len() <= 1 => {
+                series.pop().unwrap_or_default().values
+            }
             Answer::Matrix(series) => return Err(self.not_one(&several(series.len()), promql)),
-            _ => return Err(self.http.garbage("a range query was answered with something else".into())),
+            _ => {
+                return Err(self
+                    .http
+                    .garbage("a range query was answered with something else".into()));
+            }
         };
         let mut values = Vec::with_capacity(points.len());
         for point in &points {
@@ -154,7 +178,8 @@ impl PrometheusSource {
 
     async fn ask_once(&self, question: &Question<'_>) -> Result<Answer, SourceError> {
         let reply = self.fetch(question).await?;
-        let told = answer::read(&reply, question.of_past).map_err(|refusal| self.refused(refusal, &reply, question))?;
+        let told = answer::read(&reply, question.of_past)
+            .map_err(|refusal| self.refused(refusal, &reply, question))?;
         self.dialect.note(&told);
         self.complaints.remark(self.http.name(), question.promql, told.remark.as_deref());
         Ok(told.answer)
@@ -163,25 +188,34 @@ impl PrometheusSource {
     /// By POST, for queries may be long; by GET where a proxy lets only that pass.
     async fn fetch(&self, question: &Question<'_>) -> Result<Reply, SourceError> {
         let form = self.form(question);
-        let get = || self.http.fetch(question.limit, |client| client.get(question.url.clone()).query(&form));
+        let get = || {
+            self.http.fetch(question.limit, |client| client.get(question.url.clone()).query(&form))
+        };
         if self.dialect.gets() {
             return get().await;
         }
-        let posted = self.http.fetch(question.limit, |client| client.post(question.url.clone()).form(&form)).await?;
+        let posted = self
+            .http
+            .fetch(question.limit, |client| client.post(question.url.clone()).form(&form))
+            .await?;
         if !self.dialect.refuses_post(&posted) {
             return Ok(posted);
         }
         let got = get().await?;
-        let heard = got.status.is_success() || !got.is_unauthorized() && answer::is_of_the_api(&got.body);
+        let heard =
+            got.status.is_success() || !got.is_unauthorized() && answer::is_of_the_api(&got.body);
         if heard {
             self.dialect.remember_get(self.http.name(), posted.status);
         }
-        // Where neither passes, what was said to POST counts, unless that was no more than "not this verb".
-        let only_the_verb = matches!(posted.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
+        // Where neither passes, what was said to POST counts, unless that was no more than "not
+        // this verb".
+        let only_the_verb =
+            matches!(posted.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
         Ok(if heard || only_the_verb { got } else { posted })
     }
 
-    /// The question's own parameters, those of the configuration and those that the server is known to understand.
+    /// The question's own parameters, those of the configuration and those that the server is known
+    /// to understand.
     fn form<'a>(&'a self, question: &'a Question<'_>) -> Vec<(&'a str, String)> {
         let mut form: Vec<(&str, String)> = question.form.clone();
         // The server gives up when we do.
@@ -189,7 +223,9 @@ impl PrometheusSource {
         let known = self.dialect.parameters().map(|(name, value)| (name, value.to_owned()));
         let configured = |name: &str| self.parameters.iter().any(|(key, _)| key == name);
         form.extend(ours.into_iter().chain(known).filter(|(name, _)| !configured(name)));
-        form.extend(self.parameters.iter().map(|(name, value)| (name.as_str(), value.expose().to_owned())));
+        form.extend(
+            self.parameters.iter().map(|(name, value)| (name.as_str(), value.expose().to_owned())),
+        );
         form
     }
 
@@ -200,19 +236,25 @@ impl PrometheusSource {
             Refusal::Credentials => self.http.unauthorized(reply),
             Refusal::Query => SourceError::BadQuery { source_name, cause: cause() },
             Refusal::NotNow => self.http.unavailable(reply, cause()),
-            Refusal::Partial(words) => SourceError::Partial { source_name, cause: asked(&words, question.promql) },
-            Refusal::Garbage(words) => self.http.garbage(words),
+            Refusal::Partial(words) => {
+                SourceError::Partial { source_name, cause: asked(&words, question.promql) }
+            }
+            Refusal::InvalidResponse(words) => self.http.garbage(words),
         }
     }
 
     fn number(&self, Point(_, text): &Point) -> Result<Option<f64>, SourceError> {
-        let value: f64 =
-            text.parse().map_err(|_| self.http.garbage(format!("\"{}\" is not a number", shorten(text))))?;
+        let value: f64 = text
+            .parse()
+            .map_err(|_| self.http.garbage(format!("\"{}\" is not a number", shorten(text))))?;
         Ok(observed(value))
     }
 
     fn not_one(&self, cause: &str, promql: &str) -> SourceError {
-        SourceError::NotOneNumber { source_name: self.http.name().into(), cause: asked(cause, promql) }
+        SourceError::NotOneNumber {
+            source_name: self.http.name().into(),
+            cause: asked(cause, promql),
+        }
     }
 
     fn unsupported(&self, what: &'static str) -> SourceError {
@@ -221,7 +263,11 @@ impl PrometheusSource {
 }
 
 impl MetricSource for PrometheusSource {
-    fn sample<'a>(&'a self, signals: &'a Signals, at: Timestamp) -> BoxFuture<'a, Result<Sample, SourceError>> {
+    fn sample<'a>(
+        &'a self,
+        signals: &'a Signals,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Sample, SourceError>> {
         Box::pin(async move {
             let side = |signal, query: &'a Option<Query>| async move {
                 let query = query.as_ref()?;

@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::config::{Credentials, Secret, SourceKind};
 
-pub(super) const VECTOR: &str = r#"{"status":"success","data":{"resultType":"vector","result":[RESULT]}}"#;
+pub(super) const VECTOR: &str =
+    r#"{"status":"success","data":{"resultType":"vector","result":[RESULT]}}"#;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
@@ -39,7 +40,9 @@ pub(super) fn signals(query: &str) -> Signals {
 pub(super) type Seen = Arc<Mutex<Vec<(String, String, HeaderMap, String)>>>;
 
 /// A server that answers every request alike and remembers it.
-pub(super) async fn server(answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 'static) -> (String, Seen) {
+pub(super) async fn server(
+    answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 'static,
+) -> (String, Seen) {
     let seen = Seen::default();
     let keep = seen.clone();
     let app = Router::new()
@@ -50,7 +53,12 @@ pub(super) async fn server(answer: impl Fn(&Request) -> Response + Clone + Send 
                 let (parts, body) = request.into_parts();
                 let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
                 let body = String::from_utf8(body.into()).unwrap();
-                seen.lock().unwrap().push((parts.method.to_string(), parts.uri.to_string(), parts.headers, body));
+                seen.lock().unwrap().push((
+                    parts.method.to_string(),
+                    parts.uri.to_string(),
+                    parts.headers,
+                    body,
+                ));
                 response
             }
         })
@@ -62,12 +70,15 @@ pub(super) async fn server(answer: impl Fn(&Request) -> Response + Clone + Send 
 }
 
 pub(super) async fn answer_to(status: u16, body: &'static str) -> Result<Sample, SourceError> {
-    let (url, _) = server(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
+    let (url, _) =
+        server(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
     source(&config(&url)).sample(&signals("up"), at(1_800_000_000)).await
 }
 
 pub(super) async fn demand_of(result: &str) -> Result<Option<f64>, SourceError> {
-    answer_to(200, Box::leak(VECTOR.replace("RESULT", result).into_boxed_str())).await.map(|sample| sample.demand)
+    answer_to(200, Box::leak(VECTOR.replace("RESULT", result).into_boxed_str()))
+        .await
+        .map(|sample| sample.demand)
 }
 
 #[tokio::test]
@@ -75,25 +86,43 @@ async fn one_sample_is_a_value_and_none_is_missing() {
     assert_eq!(demand_of(r#"{"metric":{},"value":[1,"2.5"]}"#).await, Ok(Some(2.5)));
     assert_eq!(demand_of("").await, Ok(None));
     for missing in ["NaN", "+Inf", "-Inf"] {
-        assert_eq!(demand_of(&format!(r#"{{"metric":{{}},"value":[1,"{missing}"]}}"#)).await, Ok(None), "{missing}");
+        assert_eq!(
+            demand_of(&format!(r#"{{"metric":{{}},"value":[1,"{missing}"]}}"#)).await,
+            Ok(None),
+            "{missing}"
+        );
     }
-    assert_eq!(demand_of(r#"{"metric":{},"value":[1,"-0.25"]}"#).await, Ok(Some(0.0)), "negative counts as 0");
-    let scalar = answer_to(200, r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#).await;
+    assert_eq!(
+        demand_of(r#"{"metric":{},"value":[1,"-0.25"]}"#).await,
+        Ok(Some(0.0)),
+        "negative counts as 0"
+    );
+    let scalar =
+        answer_to(200, r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#)
+            .await;
     assert_eq!(scalar.unwrap().demand, Some(7.0));
 }
 
 #[tokio::test]
 async fn what_is_not_one_number_says_how_to_make_it_one() {
-    let several = demand_of(r#"{"metric":{"a":"1"},"value":[1,"1"]},{"metric":{"a":"2"},"value":[1,"2"]}"#).await;
+    let several =
+        demand_of(r#"{"metric":{"a":"1"},"value":[1,"1"]},{"metric":{"a":"2"},"value":[1,"2"]}"#)
+            .await;
     assert_eq!(
         several.unwrap_err().to_string(),
         "default was asked for one number: it returns 2 series where one is needed; wrap it in sum(…) in up"
     );
-    let histogram = demand_of(r#"{"metric":{},"histogram":[1,{"count":"1","sum":"2"}]}"#).await.unwrap_err();
+    let histogram =
+        demand_of(r#"{"metric":{},"histogram":[1,{"count":"1","sum":"2"}]}"#).await.unwrap_err();
     assert_eq!(histogram.kind(), "bad_query");
-    let text = answer_to(200, r#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#).await;
+    let text =
+        answer_to(200, r#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#)
+            .await;
     assert_eq!(text.unwrap_err().kind(), "bad_query");
-    assert_eq!(demand_of(r#"{"metric":{},"value":[1,"many"]}"#).await.unwrap_err().kind(), "garbage");
+    assert_eq!(
+        demand_of(r#"{"metric":{},"value":[1,"many"]}"#).await.unwrap_err().kind(),
+        "garbage"
+    );
 }
 
 #[tokio::test]
@@ -101,9 +130,14 @@ async fn every_failure_has_its_kind() {
     let words = r#"{"status":"error","errorType":"bad_data","error":"1:5: parse error"}"#;
     let refused = answer_to(400, words).await.unwrap_err();
     assert_eq!(refused.to_string(), "default refused the query: 400, 1:5: parse error in up");
-    let slow = answer_to(503, r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#).await;
+    let slow =
+        answer_to(503, r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#)
+            .await;
     assert_eq!(slow.unwrap_err().kind(), "unreachable");
-    assert_eq!(answer_to(401, "").await.unwrap_err().to_string(), "default refused our credentials (HTTP 401)");
+    assert_eq!(
+        answer_to(401, "").await.unwrap_err().to_string(),
+        "default refused our credentials (HTTP 401)"
+    );
     assert_eq!(answer_to(403, words).await.unwrap_err().kind(), "unauthorized");
     assert_eq!(answer_to(502, "<html>bad gateway").await.unwrap_err().kind(), "unreachable");
     assert_eq!(answer_to(429, "slow down").await.unwrap_err().kind(), "unreachable");
@@ -113,10 +147,12 @@ async fn every_failure_has_its_kind() {
     );
     assert_eq!(answer_to(200, "<html>hello").await.unwrap_err().kind(), "garbage");
     assert_eq!(answer_to(200, r#"{"status":"success"}"#).await.unwrap_err().kind(), "garbage");
-    let partial = r#"{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}"#;
+    let partial =
+        r#"{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}"#;
     assert_eq!(answer_to(200, partial).await.unwrap_err().kind(), "partial");
     let long = Box::leak(
-        format!(r#"{{"status":"error","errorType":"execution","error":"{}"}}"#, "x".repeat(5000)).into_boxed_str(),
+        format!(r#"{{"status":"error","errorType":"execution","error":"{}"}}"#, "x".repeat(5000))
+            .into_boxed_str(),
     );
     assert!(answer_to(422, long).await.unwrap_err().to_string().chars().count() < 250);
 }
@@ -138,7 +174,10 @@ async fn an_endless_answer_is_cut_off_and_a_hung_server_is_left_in_time() {
     // The second waits for its turn: that counts towards the timeout as well.
     let started = std::time::Instant::now();
     let (first, second) = futures::join!(hung.sample(&up, at(0)), hung.sample(&up, at(0)));
-    assert_eq!(first.unwrap_err().to_string(), "cannot reach default: no complete answer within 200ms");
+    assert_eq!(
+        first.unwrap_err().to_string(),
+        "cannot reach default: no complete answer within 200ms"
+    );
     assert_eq!(second.unwrap_err().kind(), "unreachable");
     assert!(started.elapsed() < std::time::Duration::from_millis(390), "one timeout, not two");
 
@@ -149,11 +188,16 @@ async fn an_endless_answer_is_cut_off_and_a_hung_server_is_left_in_time() {
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let (elsewhere, reached) = server(|_| "{}".into_response()).await;
-    let (url, _) =
-        server(move |_| (StatusCode::FOUND, [(header::LOCATION, format!("{elsewhere}/api/v1/query"))]).into_response())
-            .await;
+    let (url, _) = server(move |_| {
+        (StatusCode::FOUND, [(header::LOCATION, format!("{elsewhere}/api/v1/query"))])
+            .into_response()
+    })
+    .await;
     let credentials = Credentials::Bearer(Secret::new("hunter2"));
-    let error = source(&SourceConfig { credentials, ..config(&url) }).sample(&signals("up"), at(0)).await.unwrap_err();
+    let error = source(&SourceConfig { credentials, ..config(&url) })
+        .sample(&signals("up"), at(0))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("redirects"), "{error}");
     assert!(reached.lock().unwrap().is_empty());
 }
@@ -188,22 +232,29 @@ async fn a_server_without_post_is_asked_with_get() {
 
 #[tokio::test]
 async fn a_rotated_token_is_read_again_after_a_refusal() {
-    let (url, seen) = server(|request| match request.headers()["authorization"].to_str().unwrap() {
-        "Bearer new" => VECTOR.replace("RESULT", "").into_response(),
-        _ => StatusCode::UNAUTHORIZED.into_response(),
-    })
-    .await;
+    let (url, seen) =
+        server(|request| match request.headers()["authorization"].to_str().unwrap() {
+            "Bearer new" => VECTOR.replace("RESULT", "").into_response(),
+            _ => StatusCode::UNAUTHORIZED.into_response(),
+        })
+        .await;
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "old\n").unwrap();
-    let source = source(&SourceConfig { credentials: Credentials::BearerFile(token.clone()), ..config(&url) });
+    let source = source(&SourceConfig {
+        credentials: Credentials::BearerFile(token.clone()),
+        ..config(&url)
+    });
     assert_eq!(source.sample(&signals("up"), at(0)).await.unwrap_err().kind(), "unauthorized");
     std::fs::write(&token, "new\n").unwrap();
     assert_eq!(source.sample(&signals("up"), at(0)).await.unwrap(), Sample::default());
     assert_eq!(seen.lock().unwrap().len(), 2);
 
     std::fs::remove_file(&token).unwrap();
-    let fresh = super::tests::source(&SourceConfig { credentials: Credentials::BearerFile(token), ..config(&url) });
+    let fresh = super::tests::source(&SourceConfig {
+        credentials: Credentials::BearerFile(token),
+        ..config(&url)
+    });
     let error = fresh.sample(&signals("up"), at(0)).await.unwrap_err();
     assert!(error.to_string().starts_with("source default: cannot read /"), "{error}");
 }
@@ -211,12 +262,14 @@ async fn a_rotated_token_is_read_again_after_a_refusal() {
 #[tokio::test]
 async fn backlog_and_latency_fail_alone() {
     let (url, _) = server(|request| {
-        // The body is not read yet here, so the queries are told apart by their order of failure: GET shows them.
+        // The body is not read yet here, so the queries are told apart by their order of failure:
+        // GET shows them.
         let text = request.uri().query().unwrap_or_default();
         if request.method() == "POST" {
             StatusCode::METHOD_NOT_ALLOWED.into_response()
         } else if text.contains("query=bad") {
-            (StatusCode::BAD_REQUEST, r#"{"status":"error","errorType":"bad_data","error":"no"}"#).into_response()
+            (StatusCode::BAD_REQUEST, r#"{"status":"error","errorType":"bad_data","error":"no"}"#)
+                .into_response()
         } else {
             VECTOR.replace("RESULT", r#"{"metric":{},"value":[1,"4"]}"#).into_response()
         }
@@ -224,9 +277,16 @@ async fn backlog_and_latency_fail_alone() {
     .await;
     let source = source(&config(&url));
     let query = |text: &str| Query::Text(text.into());
-    let signals = Signals { demand: query("good"), backlog: Some(query("bad")), latency: Some(query("good")) };
+    let signals = Signals {
+        demand: query("good"),
+        backlog: Some(query("bad")),
+        latency: Some(query("good")),
+    };
     let sample = source.sample(&signals, at(0)).await.unwrap();
-    assert_eq!(sample, Sample { demand: Some(4.0), backlog: None, latency: Some(4.0), caveat: None });
+    assert_eq!(
+        sample,
+        Sample { demand: Some(4.0), backlog: None, latency: Some(4.0), caveat: None }
+    );
     let signals = Signals { demand: query("bad"), ..signals };
     assert_eq!(source.sample(&signals, at(0)).await.unwrap_err().kind(), "bad_query");
 }
@@ -235,7 +295,9 @@ async fn backlog_and_latency_fail_alone() {
 async fn a_range_has_bounds() {
     let source = source(&config("http://127.0.0.1:1"));
     let signals = signals("up");
-    let range = |from, to, step| source.values(&signals.demand, at(from), at(to), SignedDuration::from_secs(step));
+    let range = |from, to, step| {
+        source.values(&signals.demand, at(from), at(to), SignedDuration::from_secs(step))
+    };
     assert!(range(0, 11_000, 1).await.unwrap_err().to_string().contains("11,000"));
     assert_eq!(range(0, 10_999, 1).await.unwrap_err().kind(), "unreachable");
     assert!(range(1, 0, 1).await.unwrap_err().to_string().contains("before its start"));

@@ -1,6 +1,7 @@
-//! A planner's checkpoint as a row. Layout of codec 1: CRC-32 of the rest, then the fields in the order of [`write`], all
-//! little-endian: instants as milliseconds since the epoch (the smallest number: none), numbers as doubles, flags as bytes,
-//! lists as a `u16` of their length and their elements.
+//! A planner's checkpoint as a row. Layout of codec 1: CRC-32 of the rest, then the fields in the
+//! order of [`write`], all little-endian: instants as milliseconds since the epoch (the smallest
+//! number: none), numbers as doubles, flags as bytes, lists as a `u16` of their length and their
+//! elements.
 
 mod bytes;
 mod queue;
@@ -13,7 +14,7 @@ use prewarm_forecaster::decide::planner::checkpoint::{ActivityTimes, Checkpoint,
 
 use super::SeriesKey;
 use super::day::{DayError, sealed, unsealed};
-use super::note::NoteError;
+use super::document::DocumentError;
 use super::records::instant;
 use bytes::{Reader, Writer};
 
@@ -21,7 +22,8 @@ pub use queue::CheckpointQueue;
 
 const CODEC: i32 = 1;
 
-/// Values of the sliding maximum that are kept: an hour of slots. Of a longer list neighbours become one, rounded up.
+/// Values of the sliding maximum that are kept: an hour of slots. Of a longer list neighbours
+/// become one, rounded up.
 const MOST_WANTED: usize = 240;
 
 /// A minute of slots of a second, with some to spare.
@@ -53,7 +55,7 @@ impl PackedCheckpoint {
     }
 
     /// The checkpoint; an error where a newer version wrote it, or something broke it.
-    pub fn unpack(&self) -> Result<Checkpoint, NoteError> {
+    pub fn unpack(&self) -> Result<Checkpoint, DocumentError> {
         if self.codec != CODEC {
             return Err(DayError::Codec(self.codec).into());
         }
@@ -77,8 +79,14 @@ fn write(to: &mut Writer, checkpoint: &Checkpoint) {
     }
     to.valued(checkpoint.level.map(|level| (level.at, level.value)));
     to.flag(checkpoint.level.is_some_and(|level| level.panic));
-    let ActivityTimes { active, active_since, resting_since, last_arrival, low_since, starting_since } =
-        checkpoint.activity;
+    let ActivityTimes {
+        active,
+        active_since,
+        resting_since,
+        last_arrival,
+        low_since,
+        starting_since,
+    } = checkpoint.activity;
     to.flag(active);
     for past in [active_since, resting_since, last_arrival, low_since, starting_since] {
         to.maybe_time(past);
@@ -119,9 +127,13 @@ fn read(from: &mut Reader<'_>) -> Option<Checkpoint> {
     let slowest = from.f64()?;
     let held = [read_held(from)?, read_held(from)?, read_held(from)?];
     let last_good = match from.maybe_time()? {
-        Some(at) => {
-            Some(LastGood { at, live: from.f64()?, backlog: from.f64()?, value: from.f64()?, active: from.flag()? })
-        }
+        Some(at) => Some(LastGood {
+            at,
+            live: from.f64()?,
+            backlog: from.f64()?,
+            value: from.f64()?,
+            active: from.flag()?,
+        }),
         None => None,
     };
     let level = level.map(|(at, value)| LiveLevel { at, value, panic: in_panic });
@@ -149,15 +161,28 @@ fn read_held(from: &mut Reader<'_>) -> Option<Option<Held>> {
 
 /// What a planner relies on: numbers are finite and ≥ 0, lists are ordered by time.
 fn sound(checkpoint: &Checkpoint) -> bool {
-    let Checkpoint { samples, wanted, panic, level, backlog, latency, needed, slowest, held, last_good, .. } =
-        checkpoint;
+    let Checkpoint {
+        samples,
+        wanted,
+        panic,
+        level,
+        backlog,
+        latency,
+        needed,
+        slowest,
+        held,
+        last_good,
+        ..
+    } = checkpoint;
     let ordered = |list: &[(Timestamp, f64)]| list.is_sorted_by(|a, b| a.0 < b.0);
     let mut numbers: Vec<f64> = samples.iter().chain(wanted).map(|(_, value)| *value).collect();
     numbers.extend([panic, backlog, latency].into_iter().flatten().map(|(_, value)| *value));
     numbers.extend(held.iter().flatten().map(|held| held.value).chain(*needed).chain([*slowest]));
     numbers.extend(level.iter().map(|level| level.value));
     numbers.extend(last_good.iter().flat_map(|good| [good.live, good.backlog, good.value]));
-    ordered(samples) && ordered(wanted) && numbers.iter().all(|number| number.is_finite() && *number >= 0.0)
+    ordered(samples)
+        && ordered(wanted)
+        && numbers.iter().all(|number| number.is_finite() && *number >= 0.0)
 }
 
 /// At most [`MOST_WANTED`] values, none of which ends earlier or is lower than it was.

@@ -1,4 +1,5 @@
-//! Checkpoints on their way to the store: of each series the latest alone, written in batches. Collectors never wait.
+//! Checkpoints on their way to the store: of each series the latest alone, written in batches.
+//! Collectors never wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,7 +64,9 @@ impl CheckpointQueue {
             && timeout(limit, &mut writer).await.is_err()
         {
             writer.abort();
-            tracing::warn!("checkpoints not written before the end: a restart goes on from older ones");
+            tracing::warn!(
+                "checkpoints not written before the end: a restart goes on from older ones"
+            );
         }
     }
 }
@@ -76,7 +79,8 @@ impl Drop for CheckpointQueue {
     }
 }
 
-/// A checkpoint that cannot be read is as good as none, and is said once: it is overwritten within a minute.
+/// A checkpoint that cannot be read is as good as none, and is said once: it is overwritten within
+/// a minute.
 fn unpacked(key: &SeriesKey, packed: &PackedCheckpoint) -> Option<Checkpoint> {
     match packed.unpack() {
         Ok(checkpoint) => Some(checkpoint),

@@ -24,7 +24,13 @@ fn checkpoint() -> Checkpoint {
             last_arrival: Some(at(60)),
             ..ActivityTimes::default()
         },
-        last_good: Some(LastGood { at: at(60), live: 12.0, backlog: 3.5, value: 64.0, active: true }),
+        last_good: Some(LastGood {
+            at: at(60),
+            live: 12.0,
+            backlog: 3.5,
+            value: 64.0,
+            active: true,
+        }),
         desired: 16,
     }
 }
@@ -68,7 +74,9 @@ fn a_long_sliding_maximum_is_thinned_upwards() {
     let packed = PackedCheckpoint::pack(&Checkpoint { wanted: falling.clone(), ..checkpoint() });
     assert!(packed.data.len() < 4_200, "{} bytes", packed.data.len());
     let kept = packed.unpack().unwrap().wanted;
-    let most = |list: &[(Timestamp, f64)], since| list.iter().find(|(at, _)| *at >= since).map_or(0.0, |last| last.1);
+    let most = |list: &[(Timestamp, f64)], since| {
+        list.iter().find(|(at, _)| *at >= since).map_or(0.0, |last| last.1)
+    };
     for second in 0..3_600 {
         let (was, is) = (most(&falling, at(second)), most(&kept, at(second)));
         assert!((was..=was + 15.0).contains(&is), "{is} for {was}");

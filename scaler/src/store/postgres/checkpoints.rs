@@ -11,7 +11,10 @@ use crate::store::failure::within;
 use crate::store::{SeriesKey, StoreError, records, sql};
 
 /// Writes checkpoints of different series.
-pub(super) async fn write(home: &Connections, checkpoints: &[SeriesCheckpoint]) -> Result<(), StoreError> {
+pub(super) async fn write(
+    home: &Connections,
+    checkpoints: &[SeriesCheckpoint],
+) -> Result<(), StoreError> {
     if checkpoints.is_empty() {
         return Ok(());
     }
@@ -22,7 +25,8 @@ pub(super) async fn write(home: &Connections, checkpoints: &[SeriesCheckpoint]) 
     within(ANSWER, async {
         let connection = lease.connection()?;
         let keys = checkpoints.iter().map(|(key, _)| &**key);
-        let unknown: BTreeSet<&SeriesKey> = keys.filter(|key| home.ids.find(key).is_none()).collect();
+        let unknown: BTreeSet<&SeriesKey> =
+            keys.filter(|key| home.ids.find(key).is_none()).collect();
         if !unknown.is_empty() {
             home.ids.learn(assign(connection, &unknown).await?);
         }
@@ -30,7 +34,8 @@ pub(super) async fn write(home: &Connections, checkpoints: &[SeriesCheckpoint]) 
         for (key, packed) in checkpoints {
             let id = home.ids.find(key);
             // Forgotten in this very moment, because another connection was opened.
-            let id = id.ok_or_else(|| StoreError::Unavailable("series ids are being read again".into()))?;
+            let id = id
+                .ok_or_else(|| StoreError::Unavailable("series ids are being read again".into()))?;
             rows.push((id, packed));
         }
         // Two replicas that write at once lock rows in the same order.
@@ -42,7 +47,10 @@ pub(super) async fn write(home: &Connections, checkpoints: &[SeriesCheckpoint]) 
     Ok(())
 }
 
-async fn put(connection: &mut PgConnection, rows: &[(i64, &PackedCheckpoint)]) -> Result<(), StoreError> {
+async fn put(
+    connection: &mut PgConnection,
+    rows: &[(i64, &PackedCheckpoint)],
+) -> Result<(), StoreError> {
     let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
     let at: Vec<i64> = rows.iter().map(|(_, packed)| packed.at.as_second()).collect();
     let codec: Vec<i32> = rows.iter().map(|(_, packed)| packed.codec).collect();
@@ -55,7 +63,11 @@ async fn put(connection: &mut PgConnection, rows: &[(i64, &PackedCheckpoint)]) -
 }
 
 /// The checkpoint of a series.
-pub(super) async fn read(connection: &mut PgConnection, id: i64) -> Result<Option<PackedCheckpoint>, StoreError> {
-    let found: Option<CheckpointRow> = sqlx::query_as(sql::CHECKPOINT).bind(id).fetch_optional(connection).await?;
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<PackedCheckpoint>, StoreError> {
+    let found: Option<CheckpointRow> =
+        sqlx::query_as(sql::CHECKPOINT).bind(id).fetch_optional(connection).await?;
     Ok(found.map(PackedCheckpoint::of_row))
 }

@@ -2,7 +2,7 @@
 
 mod checkpoints;
 mod connections;
-mod notes;
+mod documents;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,12 +13,14 @@ use prewarm_forecaster::Minute;
 use sqlx::{Connection, PgConnection};
 
 use super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
-use super::compaction::{self, Fate, FirstHot, Horizon, Shelf};
+use super::compaction::{self, CompactionBackend, FirstHot, Horizon, PackResult};
 use super::day::PackedDay;
+use super::document::{Document, Kind};
 use super::failure::within;
-use super::note::{Kind, Note};
 use super::records::{self, DAY_S};
-use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql};
+use super::{
+    Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql,
+};
 use connections::Connections;
 
 /// History in PostgreSQL.
@@ -28,13 +30,17 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database: checks its version and migrates it. If it cannot be reached now, that is done once it can, and until
-    /// then every operation answers [`StoreError::Unavailable`]. An error says that waiting does not help.
+    /// Opens the database: checks its version and migrates it. If it cannot be reached now, that is
+    /// done once it can, and until then every operation answers [`StoreError::Unavailable`]. An
+    /// error says that waiting does not help.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let store = Self { connections: Connections::new(url)? };
         match store.connections.connect().await {
             Err(StoreError::Unavailable(why)) => {
-                tracing::warn!(error = why, "database unavailable at start; history waits in memory");
+                tracing::warn!(
+                    error = why,
+                    "database unavailable at start; history waits in memory"
+                );
             }
             other => drop(other?),
         }
@@ -49,8 +55,11 @@ impl PostgresStore {
         let mut lease = self.connections.lease().await?;
         within(ANSWER, async {
             let connection = lease.connection()?;
-            let unknown: BTreeSet<&SeriesKey> =
-                kept.keys().map(|&(key, _)| key).filter(|key| self.connections.ids.find(key).is_none()).collect();
+            let unknown: BTreeSet<&SeriesKey> = kept
+                .keys()
+                .map(|&(key, _)| key)
+                .filter(|key| self.connections.ids.find(key).is_none())
+                .collect();
             if !unknown.is_empty() {
                 self.connections.ids.learn(assign(connection, &unknown).await?);
             }
@@ -58,7 +67,9 @@ impl PostgresStore {
             for (&(key, _), minute) in &kept {
                 let id = self.connections.ids.find(key);
                 // Forgotten in this very moment, because another connection was opened.
-                let id = id.ok_or_else(|| StoreError::Unavailable("series ids are being read again".into()))?;
+                let id = id.ok_or_else(|| {
+                    StoreError::Unavailable("series ids are being read again".into())
+                })?;
                 columns.push(id, minute);
             }
             columns.write(connection).await
@@ -78,25 +89,40 @@ impl PostgresStore {
         let found = within(ANSWER, async {
             let connection = lease.connection()?;
             let Some(id) = self.id(connection, key).await? else { return Ok(None) };
-            // Hot rows first: compaction moves rows from here to there, so none can slip through between the two.
-            let hot: Vec<sql::HotRow> =
-                sqlx::query_as(sql::HOT).bind(id).bind(from).bind(to).fetch_all(&mut *connection).await?;
+            // Hot rows first: compaction moves rows from here to there, so none can slip through
+            // between the two.
+            let hot: Vec<sql::HotRow> = sqlx::query_as(sql::HOT)
+                .bind(id)
+                .bind(from)
+                .bind(to)
+                .fetch_all(&mut *connection)
+                .await?;
             let first = from.div_euclid(DAY_S) * DAY_S;
-            let days: Vec<PackedDay> =
-                sqlx::query_as(sql::DAYS).bind(id).bind(first).bind(to).fetch_all(connection).await?;
+            let days: Vec<PackedDay> = sqlx::query_as(sql::DAYS)
+                .bind(id)
+                .bind(first)
+                .bind(to)
+                .fetch_all(connection)
+                .await?;
             Ok(Some((hot, days)))
         })
         .await?;
         lease.give_back();
-        Ok(found.map_or(Vec::new(), |(hot, days)| assemble(key, hot, &days, (from, to), resolution)))
+        Ok(found
+            .map_or(Vec::new(), |(hot, days)| assemble(key, hot, &days, (from, to), resolution)))
     }
 
-    async fn id(&self, connection: &mut PgConnection, key: &SeriesKey) -> Result<Option<i64>, StoreError> {
+    async fn id(
+        &self,
+        connection: &mut PgConnection,
+        key: &SeriesKey,
+    ) -> Result<Option<i64>, StoreError> {
         if let Some(id) = self.connections.ids.find(key) {
             return Ok(Some(id));
         }
         let names = [&key.namespace, &key.name, &key.metric];
-        let found = names.iter().fold(sqlx::query_scalar(sql::SERIES), |query, name| query.bind(*name));
+        let found =
+            names.iter().fold(sqlx::query_scalar(sql::SERIES), |query, name| query.bind(*name));
         let found: Option<i64> = found.fetch_optional(connection).await?;
         self.connections.ids.learn(found.map(|id| (key.clone(), id)));
         Ok(found)
@@ -118,23 +144,27 @@ impl HistoryStore for PostgresStore {
         Box::pin(self.read(key, records::seconds(from, to, resolution), resolution))
     }
 
-    fn note<'a>(&'a self, key: &'a SeriesKey, notes: &'a [Note]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(notes::write(&self.connections, key, notes))
+    fn save_documents<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        notes: &'a [Document],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(documents::write(&self.connections, key, notes))
     }
 
-    fn notes<'a>(
+    fn documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         from: Timestamp,
         to: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
         Box::pin(async move {
             let mut lease = self.connections.lease().await?;
             let found = within(ANSWER, async {
                 let connection = lease.connection()?;
                 let Some(id) = self.id(connection, key).await? else { return Ok(Vec::new()) };
-                notes::read(connection, id, kind, from, to).await
+                documents::read(connection, id, kind, from, to).await
             })
             .await?;
             lease.give_back();
@@ -142,18 +172,18 @@ impl HistoryStore for PostgresStore {
         })
     }
 
-    fn latest_notes<'a>(
+    fn latest_documents<'a>(
         &'a self,
         key: &'a SeriesKey,
         kind: Kind,
         most: u32,
-    ) -> BoxFuture<'a, Result<Vec<Note>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Document>, StoreError>> {
         Box::pin(async move {
             let mut lease = self.connections.lease().await?;
             let found = within(ANSWER, async {
                 let connection = lease.connection()?;
                 let Some(id) = self.id(connection, key).await? else { return Ok(Vec::new()) };
-                notes::latest(connection, id, kind, most).await
+                documents::latest(connection, id, kind, most).await
             })
             .await?;
             lease.give_back();
@@ -161,11 +191,17 @@ impl HistoryStore for PostgresStore {
         })
     }
 
-    fn save_checkpoints<'a>(&'a self, checkpoints: &'a [SeriesCheckpoint]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_checkpoints<'a>(
+        &'a self,
+        checkpoints: &'a [SeriesCheckpoint],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(checkpoints::write(&self.connections, checkpoints))
     }
 
-    fn checkpoint<'a>(&'a self, key: &'a SeriesKey) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
+    fn checkpoint<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+    ) -> BoxFuture<'a, Result<Option<PackedCheckpoint>, StoreError>> {
         Box::pin(async move {
             let mut lease = self.connections.lease().await?;
             let found = within(ANSWER, async {
@@ -185,7 +221,7 @@ impl HistoryStore for PostgresStore {
         holder: &'a str,
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(notes::lease(&self.connections, key, holder, span))
+        Box::pin(documents::lease(&self.connections, key, holder, span))
     }
 
     fn heartbeat<'a>(
@@ -193,7 +229,7 @@ impl HistoryStore for PostgresStore {
         holder: &'a str,
         span: SignedDuration,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        Box::pin(notes::heartbeat(&self.connections, holder, span))
+        Box::pin(documents::heartbeat(&self.connections, holder, span))
     }
 
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
@@ -210,19 +246,21 @@ impl HistoryStore for PostgresStore {
     }
 }
 
-impl Shelf for PostgresStore {
+impl CompactionBackend for PostgresStore {
     async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
         let mut lease = self.connections.lease().await?;
         let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit);
-        let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
+        let deleted =
+            within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(deleted.rows_affected())
     }
 
-    async fn drop_notes(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
+    async fn drop_documents(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
         let mut lease = self.connections.lease().await?;
         let deleted = sqlx::query(sql::DROP_NOTES).bind(kind.as_str()).bind(before).bind(limit);
-        let deleted = within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
+        let deleted =
+            within(ANSWER, async { Ok(deleted.execute(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(deleted.rows_affected())
     }
@@ -238,7 +276,8 @@ impl Shelf for PostgresStore {
     async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
         let mut lease = self.connections.lease().await?;
         let found = sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit);
-        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        let found =
+            within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(found)
     }
@@ -246,20 +285,33 @@ impl Shelf for PostgresStore {
     async fn hot_days(&self, series: i64, before: i64) -> Result<Vec<i64>, StoreError> {
         let mut lease = self.connections.lease().await?;
         let found = sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before);
-        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        let found =
+            within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(found)
     }
 
-    async fn days_to_thin(&self, before: i64, after: (i64, i64), limit: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    async fn days_to_thin(
+        &self,
+        before: i64,
+        after: (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
         let mut lease = self.connections.lease().await?;
-        let found = sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
-        let found = within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
+        let found =
+            sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
+        let found =
+            within(ANSWER, async { Ok(found.fetch_all(lease.connection()?).await?) }).await?;
         lease.give_back();
         Ok(found)
     }
 
-    async fn repack(&self, series: i64, day: i64, horizon: Horizon) -> Result<Compacted, StoreError> {
+    async fn repack(
+        &self,
+        series: i64,
+        day: i64,
+        horizon: Horizon,
+    ) -> Result<Compacted, StoreError> {
         let mut lease = self.connections.lease().await?;
         let done = within(ANSWER, repack(lease.connection()?, series, day, horizon)).await?;
         lease.give_back();
@@ -274,45 +326,62 @@ async fn repack(
     horizon: Horizon,
 ) -> Result<Compacted, StoreError> {
     let mut tx = connection.begin().await?;
-    // One replica packs a series at a time: two that took different late rows would each write a day without the other's.
-    // NO KEY: appends, which only look at the key, go on meanwhile.
-    let key = sqlx::query_as("SELECT namespace, name, metric FROM series WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED");
+    // One replica packs a series at a time: two that took different late rows would each write a
+    // day without the other's. NO KEY: appends, which only look at the key, go on meanwhile.
+    let key = sqlx::query_as(
+        "SELECT namespace, name, metric FROM series WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED",
+    );
     let Some((namespace, name, metric)) = key.bind(series).fetch_optional(&mut *tx).await? else {
         return Ok(Compacted::default());
     };
-    // Takes what is there: a row that changes in this moment is waited for, one that comes later stays for the next run.
+    // Takes what is there: a row that changes in this moment is waited for, one that comes later
+    // stays for the next run.
     let taken = "DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3 \
                  RETURNING minute, mean, max, backlog, samples";
     let mut hot: Vec<sql::HotRow> =
         sqlx::query_as(taken).bind(series).bind(day).bind(day + DAY_S).fetch_all(&mut *tx).await?;
     hot.sort_by_key(|row| row.0);
-    let packed: Option<PackedDay> =
-        sqlx::query_as(sql::DAYS).bind(series).bind(day).bind(day + 1).fetch_optional(&mut *tx).await?;
+    let packed: Option<PackedDay> = sqlx::query_as(sql::DAYS)
+        .bind(series)
+        .bind(day)
+        .bind(day + 1)
+        .fetch_optional(&mut *tx)
+        .await?;
     let hot = hot.into_iter().map(sql::record).collect();
-    let (fate, done) = match compaction::fate(day, packed.as_ref(), hot, horizon) {
-        Ok(fate) => fate,
+    let (pack_result, done) = match compaction::pack_result(day, packed.as_ref(), hot, horizon) {
+        Ok(pack_result) => pack_result,
         Err(error) => {
             report(&SeriesKey { namespace, name, metric }, day, &error);
             tx.rollback().await?;
             return Ok(Compacted::default());
         }
     };
-    if let Fate::Packed(packed) = fate {
+    if let PackResult::Packed(packed) = pack_result {
         let PackedDay { day, step_s, n, codec, data } = packed;
-        let put = sqlx::query(sql::PUT_DAY).bind(series).bind(day).bind(step_s).bind(n).bind(codec).bind(data);
+        let put = sqlx::query(sql::PUT_DAY)
+            .bind(series)
+            .bind(day)
+            .bind(step_s)
+            .bind(n)
+            .bind(codec)
+            .bind(data);
         put.execute(&mut *tx).await?;
     }
     tx.commit().await?;
     Ok(done)
 }
 
-/// Ids of series, assigned where they have none yet. Ordered, so that two replicas do not wait for each other crosswise.
+/// Ids of series, assigned where they have none yet. Ordered, so that two replicas do not wait for
+/// each other crosswise.
 async fn assign(
     connection: &mut PgConnection,
     keys: &BTreeSet<&SeriesKey>,
 ) -> Result<Vec<(SeriesKey, i64)>, StoreError> {
-    let column = |part: fn(&SeriesKey) -> &String| keys.iter().map(|key| part(key).clone()).collect::<Vec<_>>();
-    let (namespaces, names, metrics) = (column(|k| &k.namespace), column(|k| &k.name), column(|k| &k.metric));
+    let column = |part: fn(&SeriesKey) -> &String| {
+        keys.iter().map(|key| part(key).clone()).collect::<Vec<_>>()
+    };
+    let (namespaces, names, metrics) =
+        (column(|k| &k.namespace), column(|k| &k.name), column(|k| &k.metric));
     sqlx::query(
         "INSERT INTO series (namespace, name, metric) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[]) \
          ON CONFLICT DO NOTHING",
@@ -332,7 +401,10 @@ async fn assign(
     .bind(&metrics)
     .fetch_all(connection)
     .await?;
-    Ok(ids.into_iter().map(|(namespace, name, metric, id)| (SeriesKey { namespace, name, metric }, id)).collect())
+    Ok(ids
+        .into_iter()
+        .map(|(namespace, name, metric, id)| (SeriesKey { namespace, name, metric }, id))
+        .collect())
 }
 
 /// Rows as one array a column: a batch is one statement, and so one transaction.

@@ -113,13 +113,21 @@ pub(super) const CASES: &[Case] = &[
     Case {
         preset: "tgi",
         what: "",
-        series: &["tgi_batch_current_size = 5", "tgi_queue_size = 7", histogram!("tgi_request_queue_duration")],
+        series: &[
+            "tgi_batch_current_size = 5",
+            "tgi_queue_size = 7",
+            histogram!("tgi_request_queue_duration"),
+        ],
         meant: (Some(12.0), Some(7.0), Some(1.5)),
     },
     Case {
         preset: "nim",
         what: "1.x",
-        series: &["num_requests_running = 5", "num_requests_waiting = 7", histogram!("time_to_first_token_seconds")],
+        series: &[
+            "num_requests_running = 5",
+            "num_requests_waiting = 7",
+            histogram!("time_to_first_token_seconds"),
+        ],
         meant: (Some(12.0), Some(7.0), Some(1.5)),
     },
     Case {

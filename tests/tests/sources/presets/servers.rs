@@ -188,7 +188,10 @@ pub(super) const CASES: &[Case] = &[
     Case {
         preset: "seldon",
         what: "",
-        series: &["seldon_model_infer_seconds_total + 2.5", histogram!("seldon_model_infer_api_seconds")],
+        series: &[
+            "seldon_model_infer_seconds_total + 2.5",
+            histogram!("seldon_model_infer_api_seconds"),
+        ],
         meant: (Some(2.5), None, Some(1.5)),
     },
     Case {
@@ -214,7 +217,10 @@ pub(super) const CASES: &[Case] = &[
     Case {
         preset: "bentoml",
         what: "",
-        series: &["bentoml_service_request_in_progress = 4", histogram!("bentoml_service_request_duration_seconds")],
+        series: &[
+            "bentoml_service_request_in_progress = 4",
+            histogram!("bentoml_service_request_duration_seconds"),
+        ],
         meant: (Some(4.0), None, Some(1.5)),
     },
     Case {

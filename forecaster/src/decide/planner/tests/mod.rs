@@ -1,4 +1,5 @@
-//! Timelines: at this minute, with this demand, expect that answer. Threshold 10 unless said otherwise.
+//! Timelines: at this minute, with this demand, expect that answer. Threshold 10 unless said
+//! otherwise.
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
@@ -20,7 +21,10 @@ fn at(second: i64) -> Timestamp {
 
 fn policy() -> Policy {
     let lead = LeadTime::Fixed(SignedDuration::from_mins(5));
-    Policy { lead_time: lead, ..Policy::new(Threshold::new(10.0).unwrap(), Calendar::empty(TimeZone::UTC)) }
+    Policy {
+        lead_time: lead,
+        ..Policy::new(Threshold::new(10.0).unwrap(), Calendar::empty(TimeZone::UTC))
+    }
 }
 
 /// A floor or ceiling every day from 08:00 to 18:00.
@@ -43,8 +47,15 @@ fn demand(value: f64) -> Observation {
 
 /// A forecast from `origin` on: `value` within `[from, to)` seconds, else 0.
 fn forecast(origin: i64, from: i64, to: i64, value: f64) -> Forecast {
-    let row = |minute: i64| if (from..to).contains(&(minute * 60)) { vec![value; 2] } else { vec![0.0; 2] };
-    Forecast::new(at(origin), SignedDuration::from_mins(1), vec![0.5, 0.99], (0..1440).map(row).collect())
+    let row = |minute: i64| {
+        if (from..to).contains(&(minute * 60)) { vec![value; 2] } else { vec![0.0; 2] }
+    };
+    Forecast::new(
+        at(origin),
+        SignedDuration::from_mins(1),
+        vec![0.5, 0.99],
+        (0..1440).map(row).collect(),
+    )
 }
 
 struct Timeline(Planner, Recommendation);
@@ -60,7 +71,7 @@ impl Timeline {
 
     /// Nothing lies behind it.
     fn unseen(policy: Policy) -> Self {
-        let planner = Planner::new(Arc::new(policy), Rhythm::default());
+        let planner = Planner::new(Arc::new(policy), LoopTiming::default());
         let nothing = planner.clone().tick(at(0), &Observation::default());
         Self(planner, nothing)
     }
@@ -108,7 +119,8 @@ fn demand_goes_first_down_to_one_replica_then_to_none() {
     line.hold(0, 600, demand(45.0));
     line.hold(615, 720, demand(0.0));
     line.check(10.0, true, Reason::Hold);
-    // Until the HPA has stepped down after the last need of more than one; the last arrival counts for ten minutes.
+    // Until the HPA has stepped down after the last need of more than one; the last arrival counts
+    // for ten minutes.
     line.hold(735, 1185, demand(0.0));
     line.check(10.0, true, Reason::KeepWarm);
     line.hold(1200, 1215, demand(0.0));
@@ -126,7 +138,8 @@ fn a_trickle_below_activation_does_not_wake() {
 
 #[test]
 fn backlog_is_replicas_by_its_own_threshold_and_wakes() {
-    let mut line = Timeline::new(Policy { backlog_threshold: Some(Threshold::new(4.0).unwrap()), ..policy() });
+    let mut line =
+        Timeline::new(Policy { backlog_threshold: Some(Threshold::new(4.0).unwrap()), ..policy() });
     line.tick(0, Observation { backlog: Some(8.0), ..demand(0.0) });
     line.check(20.0, true, Reason::Backlog);
     let mut line = Timeline::new(policy());
@@ -188,7 +201,12 @@ fn shadow_records_off_does_not_and_a_closed_gate_keeps_the_forecast_out() {
 #[test]
 fn c41_a_scaled_job_counts_what_is_there_and_nothing_else() {
     let calendar = office(Some(5), None, None);
-    let mut line = Timeline::new(Policy { scaled_job: true, calendar, scale_to_zero: ScaleToZero::Never, ..policy() });
+    let mut line = Timeline::new(Policy {
+        scaled_job: true,
+        calendar,
+        scale_to_zero: ScaleToZero::Never,
+        ..policy()
+    });
     line.0.install(forecast(0, 0, 86_000, 95.0));
     line.tick(36_000, demand(25.0));
     line.check(25.0, true, Reason::Live);
@@ -232,7 +250,8 @@ fn zero_needs_permission() {
     never.tick(0, demand(0.0));
     never.check(10.0, true, Reason::NeverZero);
     let calendar = office(None, None, Some(ZeroRule::Allowed));
-    let mut windows = Timeline::new(Policy { scale_to_zero: ScaleToZero::Windows, calendar, ..policy() });
+    let mut windows =
+        Timeline::new(Policy { scale_to_zero: ScaleToZero::Windows, calendar, ..policy() });
     windows.tick(0, demand(0.0));
     windows.check(10.0, true, Reason::NeverZero);
     windows.hold(36_000, 36_360, demand(0.0));
@@ -241,7 +260,8 @@ fn zero_needs_permission() {
 
 #[test]
 fn a_start_up_in_progress_keeps_a_workload_active_but_a_stuck_one_does_not() {
-    let starting = |ready| Observation { replicas: Some(Replicas { ready, starting: 1 }), ..demand(0.0) };
+    let starting =
+        |ready| Observation { replicas: Some(Replicas { ready, starting: 1 }), ..demand(0.0) };
     let mut line = Timeline::new(Policy { keep_warm: SignedDuration::ZERO, ..policy() });
     line.tick(0, starting(0));
     line.check(10.0, true, Reason::Hold);
@@ -253,7 +273,8 @@ fn a_start_up_in_progress_keeps_a_workload_active_but_a_stuck_one_does_not() {
 
 #[test]
 fn replicas_that_run_before_our_first_answer_are_stepped_down() {
-    let running = |ready| Observation { replicas: Some(Replicas { ready, starting: 0 }), ..demand(0.0) };
+    let running =
+        |ready| Observation { replicas: Some(Replicas { ready, starting: 0 }), ..demand(0.0) };
     let mut line = Timeline::new(policy());
     line.tick(0, running(6));
     line.check(10.0, true, Reason::Hold);
@@ -277,7 +298,8 @@ fn a_replica_that_a_forecast_woke_gets_to_start_before_it_is_let_go() {
 
 #[test]
 fn a_floor_that_is_due_wins_over_the_ceiling_that_still_holds() {
-    let [mut night, day] = [office(None, Some(2), None), office(Some(5), None, None)].map(|c| c.windows()[0].clone());
+    let [mut night, day] =
+        [office(None, Some(2), None), office(Some(5), None, None)].map(|c| c.windows()[0].clone());
     (night.name, night.from, night.to) = ("night".into(), time(18, 0, 0, 0), time(8, 0, 0, 0));
     let calendar = Calendar::new(TimeZone::UTC, vec![night, day], Vec::new());
     let mut line = Timeline::new(Policy { calendar, ..policy() });
@@ -289,7 +311,8 @@ fn a_floor_that_is_due_wins_over_the_ceiling_that_still_holds() {
 
 #[test]
 fn a_window_that_forbids_zero_finds_its_replica_ready() {
-    let mut line = Timeline::new(Policy { calendar: office(None, None, Some(ZeroRule::Never)), ..policy() });
+    let mut line =
+        Timeline::new(Policy { calendar: office(None, None, Some(ZeroRule::Never)), ..policy() });
     line.tick(8 * 3600 - 315, demand(0.0));
     line.check(0.0, false, Reason::Idle);
     line.tick(8 * 3600 - 300, demand(0.0));
@@ -324,7 +347,9 @@ fn the_lead_grows_with_the_ramp_and_is_explained() {
     line.0.install(forecast(0, 0, 3600, 310.0));
     line.tick(0, demand(5.0));
     // 1 → 4 → 8 → 16 → 32: four syncs of the HPA.
-    assert!(matches!(line.0.lead(), Some(Lead::Sum { learned: true, hpa_ramp, .. }) if hpa_ramp.as_secs() == 60));
+    assert!(
+        matches!(line.0.lead(), Some(Lead::Sum { learned: true, hpa_ramp, .. }) if hpa_ramp.as_secs() == 60)
+    );
     assert_eq!(line.1.decision.parts.lead, SignedDuration::from_secs(240 + 30 + 15 + 60 + 15));
 }
 
@@ -333,14 +358,24 @@ fn what_runs_and_is_needed_again_soon_is_held() {
     let mut line = Timeline::new(policy());
     // A dip of ten minutes between two needs.
     let row = |minute: i64| vec![if (10..20).contains(&minute) { 0.0 } else { 55.0 }];
-    line.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], (0..600).map(row).collect()));
+    line.0.install(Forecast::new(
+        at(0),
+        SignedDuration::from_mins(1),
+        vec![0.5],
+        (0..600).map(row).collect(),
+    ));
     line.hold(0, 585, demand(55.0));
     // Nothing is needed within the lead, but within lead and hold.
     line.hold(660, 840, demand(5.0));
     line.check(60.0, true, Reason::Hold);
     // Never more than what was asked for.
     let mut low = Timeline::new(policy());
-    low.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], (0..600).map(row).collect()));
+    low.0.install(Forecast::new(
+        at(0),
+        SignedDuration::from_mins(1),
+        vec![0.5],
+        (0..600).map(row).collect(),
+    ));
     low.hold(660, 840, demand(15.0));
     low.check(15.0, true, Reason::Live);
 }

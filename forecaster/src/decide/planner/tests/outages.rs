@@ -3,7 +3,8 @@
 use super::*;
 use crate::series::Minute;
 
-const NOTHING: Observation = Observation { demand: None, backlog: None, latency: None, replicas: None, absent: false };
+const NOTHING: Observation =
+    Observation { demand: None, backlog: None, latency: None, replicas: None, absent: false };
 
 const ABSENT: Observation = Observation { absent: true, ..NOTHING };
 
@@ -91,9 +92,16 @@ fn metrics_that_vanish_with_the_last_replica_are_no_outage() {
 
 #[test]
 fn a_restart_gives_no_dip() {
-    let minutes: Vec<Minute> =
-        (-30..0).map(|n| Minute { start: at(n * 60), mean: 42.0, max: 55.0, backlog: Some(0.0), samples: 4 }).collect();
-    let mut planner = Planner::new(Arc::new(policy()), Rhythm::default());
+    let minutes: Vec<Minute> = (-30..0)
+        .map(|n| Minute {
+            start: at(n * 60),
+            mean: 42.0,
+            max: 55.0,
+            backlog: Some(0.0),
+            samples: 4,
+        })
+        .collect();
+    let mut planner = Planner::new(Arc::new(policy()), LoopTiming::default());
     planner.warm(at(5), &minutes);
     let first = planner.tick(at(0), &Observation::default());
     assert_eq!(first.answer, Answer::Value { metric_value: 42.0, active: true });
@@ -149,13 +157,23 @@ fn zero_needs_a_sample_of_its_own() {
 fn a_last_good_value_is_the_whole_of_it() {
     let mut line = Timeline::new(policy());
     // Covers the lead until second 300, no further.
-    line.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], vec![vec![75.0]; 11]));
+    line.0.install(Forecast::new(
+        at(0),
+        SignedDuration::from_mins(1),
+        vec![0.5],
+        vec![vec![75.0]; 11],
+    ));
     line.hold(0, 345, demand(15.0));
     line.check(80.0, true, Reason::Forecast);
     line.hold(360, 390, NOTHING);
     assert_eq!(line.1.decision.state, State::Reactive);
     let mut line = Timeline::new(policy());
-    line.0.install(Forecast::new(at(0), SignedDuration::from_mins(1), vec![0.5], vec![vec![75.0]; 11]));
+    line.0.install(Forecast::new(
+        at(0),
+        SignedDuration::from_mins(1),
+        vec![0.5],
+        vec![vec![75.0]; 11],
+    ));
     line.hold(0, 285, demand(15.0));
     line.hold(300, 420, NOTHING);
     line.check(80.0, true, Reason::LastGood);
@@ -258,7 +276,10 @@ fn an_outage_or_a_rest_before_a_restart_stays_what_it_was() {
         (line.1.answer, line.1.decision.state)
     };
     // Demand was last seen forty minutes ago, under load.
-    assert_eq!(first(&minutes(-60..-40, 50.0, 50.0), ABSENT), (Answer::Unavailable, State::NoSignal));
+    assert_eq!(
+        first(&minutes(-60..-40, 50.0, 50.0), ABSENT),
+        (Answer::Unavailable, State::NoSignal)
+    );
     // It was at rest when its metrics went.
     let rested = [minutes(-60..-50, 5.0, 5.0), minutes(-50..-20, 0.0, 0.0)].concat();
     let zero = Answer::Value { metric_value: 0.0, active: false };

@@ -9,8 +9,7 @@ use crate::control::quantity::{MAX_REPLICAS, MAX_VALUE};
 const SLOT: i64 = 15;
 
 fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let number =
-        prop_oneof![4 => (0.0f64..200.0).prop_map(Some), 2 => Just(None), 1 => prop::num::f64::ANY.prop_map(Some)];
+    let number = prop_oneof![4 => (0.0f64..200.0).prop_map(Some), 2 => Just(None), 1 => prop::num::f64::ANY.prop_map(Some)];
     let one = (number.clone(), prop::option::of(0.0f64..50.0), number, any::<bool>());
     let one = one.prop_map(|(demand, backlog, latency, absent)| Observation {
         demand,
@@ -68,7 +67,8 @@ proptest! {
         }
     }
 
-    /// After any past: seeing more gives no fewer, and seeing nothing gives no fewer than seeing zero.
+    /// After any past: seeing more gives no fewer, and seeing nothing gives no fewer than seeing
+    /// zero.
     #[test]
     fn c15_one_observation_more_or_less(seen in observations(), less in 0.0f64..200.0, more in 0.0f64..200.0, skip in 1i64..8) {
         let mut line = Timeline::new(policy());
@@ -88,7 +88,8 @@ proptest! {
         }
     }
 
-    /// C42: time may stand still, jump, and end; nothing panics, no age is negative, the same tick twice is the same answer.
+    /// C42: time may stand still, jump, and end; nothing panics, no age is negative, the same tick
+    /// twice is the same answer.
     #[test]
     fn c42_any_time_at_all(
         steps in prop::collection::vec((prop_oneof![3 => -4000i64..4000, 1 => any::<i64>()], prop::option::of(0.0f64..99.0)), 1..60),
@@ -108,7 +109,8 @@ proptest! {
         }
     }
 
-    /// An outage never becomes "no demand": after demand, missing observations alone never lead to inactive.
+    /// An outage never becomes "no demand": after demand, missing observations alone never lead to
+    /// inactive.
     #[test]
     fn missing_observations_never_lead_to_zero(
         level in 0.1f64..200.0, zeros in 0i64..40, gap in 1i64..2000, absent in any::<bool>(), ceiling in prop::option::of(0u32..3),

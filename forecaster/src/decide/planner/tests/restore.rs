@@ -10,9 +10,10 @@ use crate::decide::selection::ShadowPolicy;
 
 const SLOT: i64 = 15;
 
-/// The planner that a restart makes: what is kept elsewhere is installed, the rest comes from the checkpoint.
+/// The planner that a restart makes: what is kept elsewhere is installed, the rest comes from the
+/// checkpoint.
 fn successor(of: &Planner, checkpoint: &Checkpoint) -> Planner {
-    let mut planner = Planner::new(of.policy.clone(), of.rhythm);
+    let mut planner = Planner::new(of.policy.clone(), of.timing);
     planner.set_gate(of.gate);
     planner.learn_start_ups(of.start_ups.clone());
     of.forecast.iter().for_each(|forecast| planner.install(forecast.clone()));
@@ -61,7 +62,7 @@ proptest! {
     ) {
         let calendar = office(floor, ceiling, None);
         let policy = Policy { latency_target: Some(1.0), keep_warm: minutes(keep_warm), calendar, ..policy() };
-        let mut whole = Planner::new(Arc::new(policy), Rhythm::default());
+        let mut whole = Planner::new(Arc::new(policy), LoopTiming::default());
         whole.install(forecast(28_000, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
             whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
@@ -84,10 +85,11 @@ proptest! {
         prop_assert_eq!(whole.checkpoint(), restored.checkpoint());
     }
 
-    /// Before the first sample after a restart: what was known says no less than the last answer said.
+    /// Before the first sample after a restart: what was known says no less than the last answer
+    /// said.
     #[test]
     fn without_a_sample_it_says_no_less_than_before(seen in observations(), chosen in prop::option::of(policies())) {
-        let mut whole = Planner::new(Arc::new(policy()), Rhythm::default());
+        let mut whole = Planner::new(Arc::new(policy()), LoopTiming::default());
         whole.install(forecast(0, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
             whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
@@ -130,5 +132,5 @@ fn a_sleeping_workload_that_is_being_prewarmed_stays_so() {
 
 #[test]
 fn a_planner_that_has_not_ticked_has_nothing_to_hand_on() {
-    assert_eq!(Planner::new(Arc::new(policy()), Rhythm::default()).checkpoint(), None);
+    assert_eq!(Planner::new(Arc::new(policy()), LoopTiming::default()).checkpoint(), None);
 }

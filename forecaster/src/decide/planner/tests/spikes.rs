@@ -11,7 +11,8 @@ use crate::decide::selection::{Selection, SelectionReason, ShadowPolicy};
 use crate::decide::{Check, Earlier, Verdict};
 use crate::series::Minute;
 
-const NOTHING: Observation = Observation { demand: None, backlog: None, latency: None, replicas: None, absent: false };
+const NOTHING: Observation =
+    Observation { demand: None, backlog: None, latency: None, replicas: None, absent: false };
 
 fn running(ready: u32, observation: Observation) -> Observation {
     Observation { replicas: Some(Replicas { ready, starting: 0 }), ..observation }
@@ -111,7 +112,9 @@ fn the_first_sample_of_all_is_judged_by_what_runs_and_else_waits() {
     first(running(3, demand(1e12))).check(120.0, true, Reason::Panic);
     first(running(0, demand(1e12))).check(10.0, true, Reason::Panic);
     // Who runs is not known: less than what runs may not be answered, nor more than can be.
-    for unknown in [demand(100.0), queued(100.0), Observation { backlog: Some(100.0), ..demand(5.0) }] {
+    for unknown in
+        [demand(100.0), queued(100.0), Observation { backlog: Some(100.0), ..demand(5.0) }]
+    {
         let mut line = first(unknown);
         assert_eq!(line.1.answer, Answer::NoData);
         line.tick(15, unknown);
@@ -135,8 +138,9 @@ fn the_first_sample_of_all_is_judged_by_what_runs_and_else_waits() {
 
 #[test]
 fn a_restart_between_the_two_samples_waits_for_another() {
-    let minutes: Vec<Minute> =
-        (-30..0).map(|n| Minute { start: at(n * 60), mean: 10.0, max: 11.0, backlog: None, samples: 4 }).collect();
+    let minutes: Vec<Minute> = (-30..0)
+        .map(|n| Minute { start: at(n * 60), mean: 10.0, max: 11.0, backlog: None, samples: 4 })
+        .collect();
     let mut line = Timeline::unseen(policy());
     line.0.warm(at(5), &minutes);
     line.tick(0, demand(9000.0));
@@ -187,9 +191,17 @@ fn what_may_run_bounds_what_is_held_and_nothing_asks_for_more_than_a_cluster_hol
 
 #[test]
 fn what_is_held_is_not_kept_by_a_scale_down_window() {
-    let hour = ShadowPolicy::Reactive { utilisation: 0.5, scale_down_window: SignedDuration::from_hours(1) };
+    let hour = ShadowPolicy::Reactive {
+        utilisation: 0.5,
+        scale_down_window: SignedDuration::from_hours(1),
+    };
     let mut line = Timeline::unseen(policy());
-    line.0.install_selection(Arc::new(Selection::untried(hour, hour, SelectionReason::ReactiveBest, 30.0)));
+    line.0.install_selection(Arc::new(Selection::untried(
+        hour,
+        hour,
+        SelectionReason::ReactiveBest,
+        30.0,
+    )));
     line.hold(0, 600, demand(10.0));
     line.tick(615, demand(1e12));
     assert_eq!(line.1.decision.desired_replicas, 8, "four times the two of before");
@@ -204,7 +216,9 @@ fn sane() -> impl Strategy<Value = Vec<(Option<f64>, Option<f64>, Option<f64>)>>
 }
 
 fn anything() -> impl Strategy<Value = Observation> {
-    let number = || prop_oneof![Just(None), prop::num::f64::ANY.prop_map(Some), (0.0f64..1e13).prop_map(Some)];
+    let number = || {
+        prop_oneof![Just(None), prop::num::f64::ANY.prop_map(Some), (0.0f64..1e13).prop_map(Some)]
+    };
     (number(), number(), number()).prop_map(|(demand, backlog, latency)| Observation {
         demand,
         backlog,
@@ -214,7 +228,8 @@ fn anything() -> impl Strategy<Value = Observation> {
 }
 
 proptest! {
-    /// The false-flood property: whatever a single slot says, wherever it falls, whatever is chosen.
+    /// The false-flood property: whatever a single slot says, wherever it falls, whatever is
+    /// chosen.
     #[test]
     fn no_single_slot_floods(
         before in sane(), bad in anything(), after in sane(), ready in prop::option::of(0u32..40),

@@ -30,7 +30,8 @@ fn ahead() -> ShadowPolicy {
 }
 
 pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Selection> {
-    let why = if policy.forecasts() { SelectionReason::Earned } else { SelectionReason::ReactiveBest };
+    let why =
+        if policy.forecasts() { SelectionReason::Earned } else { SelectionReason::ReactiveBest };
     Arc::new(Selection {
         policy,
         best_reactive,
@@ -73,7 +74,10 @@ fn a_forecasting_choice_uses_its_own_quantile_and_utilisations() {
     line.hold(75, 360, demand(20.0));
     line.check(50.0, true, Reason::Forecast);
     let parts = &line.1.decision.parts;
-    assert_eq!((parts.policy, parts.forecast_quantile, parts.forecast), (Some(ahead()), 0.5, Some(40.0)));
+    assert_eq!(
+        (parts.policy, parts.forecast_quantile, parts.forecast),
+        (Some(ahead()), 0.5, Some(40.0))
+    );
 }
 
 #[test]
@@ -97,13 +101,14 @@ fn a_longer_window_than_the_hpas_is_ours_to_keep() {
     let mut line = patient(policy());
     line.hold(0, 60, demand(80.0));
     line.hold(75, 660, demand(20.0));
-    // 80 was wanted until second 105; ten of the fifteen minutes are ours, the HPA's five come on top.
+    // 80 was wanted until second 105; ten of the fifteen minutes are ours, the HPA's five come on
+    // top.
     line.check(80.0, true, Reason::Hold);
     line.hold(675, 720, demand(20.0));
     line.check(20.0, true, Reason::Live);
     // With an HPA that leaves it to us, all fifteen are.
     let mut line = patient(policy());
-    line.0.set_rhythm(Rhythm { hpa_window: SignedDuration::ZERO, ..Rhythm::default() });
+    line.0.set_rhythm(LoopTiming { hpa_window: SignedDuration::ZERO, ..LoopTiming::default() });
     line.hold(0, 60, demand(80.0));
     line.hold(75, 960, demand(20.0));
     line.check(80.0, true, Reason::Hold);
@@ -111,7 +116,8 @@ fn a_longer_window_than_the_hpas_is_ours_to_keep() {
     line.check(20.0, true, Reason::Live);
 }
 
-/// 88 keeps ten replicas within the HPA's tolerance no longer than 88 itself does; rounded up to nine it would.
+/// 88 keeps ten replicas within the HPA's tolerance no longer than 88 itself does; rounded up to
+/// nine it would.
 #[test]
 fn what_was_wanted_is_kept_in_the_units_it_was_wanted_in() {
     let mut line = patient(policy());
@@ -130,8 +136,8 @@ fn a_trickle_below_activation_is_not_kept_awake_by_the_window() {
     line.check(0.0, false, Reason::Idle);
 }
 
-/// An HPA's metric holds demand and queue alike, so its utilisation applies to both; but a queue gets at least what the user
-/// allots to it.
+/// An HPA's metric holds demand and queue alike, so its utilisation applies to both; but a queue
+/// gets at least what the user allots to it.
 #[test]
 fn a_queue_has_the_headroom_of_demand_and_no_less_than_it_was_given() {
     let queued = Observation { backlog: Some(30.0), ..demand(20.0) };
@@ -158,7 +164,8 @@ fn a_floor_is_not_kept_beyond_its_window() {
 #[test]
 fn shadow_answers_plainly_and_shows_what_the_choice_would_do_and_off_shows_nothing() {
     let answer = |mode, chosen: ShadowPolicy| {
-        let mut line = expecting(Policy { mode, ..policy() }, &choice(chosen, reactive(0.8, minutes(5))));
+        let mut line =
+            expecting(Policy { mode, ..policy() }, &choice(chosen, reactive(0.8, minutes(5))));
         line.hold(0, 360, demand(20.0));
         let Decision { metric_value, parts, .. } = line.1.decision;
         (metric_value, parts.would_value, parts.policy)

@@ -7,8 +7,11 @@ use super::{Label, Member, Predictions};
 /// Neighbors in the regression, whose errors of the mixture are read, and whose levels are.
 const REGRESSED: usize = 600;
 const WIDE: usize = 250;
-const NESTED: [(usize, Label); 3] =
-    [(120, Label::new("alike 120 level")), (30, Label::new("alike 30 level")), (15, Label::new("alike 15 level"))];
+const NESTED: [(usize, Label); 3] = [
+    (120, Label::new("alike 120 level")),
+    (30, Label::new("alike 30 level")),
+    (15, Label::new("alike 15 level")),
+];
 
 const BY_ERROR: Label = Label::new("alike 250");
 const BY_REGRESSION: Label = Label::new("alike regressed");
@@ -40,7 +43,12 @@ impl Member for ForecastKnn {
         &LABELS
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         past.stand_in(REGRESSED, scratch);
         past.read(WIDE, Some(&past.view.base.mixed), scratch, out.next(BY_ERROR));
         past.regress(REGRESSED, scratch, out.next(BY_REGRESSION))?;

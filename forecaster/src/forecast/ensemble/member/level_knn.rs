@@ -23,7 +23,12 @@ impl Member for LevelKnn {
         &[BY_LEVEL, BY_CHANGE, BY_REGRESSION]
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         self.search(past, true, scratch)?;
         if scratch.found.len() < ENOUGH {
             // The season is known of now, but of too few of the moments before: levels alone count.
@@ -53,7 +58,8 @@ impl LevelKnn {
         past.measure(kind, common, None, (0.3, 1.0), scratch)?;
         let mut own = [past.nothing()?; 2];
         if seasonal {
-            let targets = [past.shifted(&profile.both, h, 1.5), past.shifted(&profile.week, h, 1.0)];
+            let targets =
+                [past.shifted(&profile.both, h, 1.5), past.shifted(&profile.week, h, 1.0)];
             for (key, target) in own.iter_mut().zip(targets) {
                 *key = target.unwrap_or(*key);
             }

@@ -20,7 +20,12 @@ impl Member for LongLevelKnn {
         &[BY_LEVEL]
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         let features = past.view.features;
         let all = past.with_present();
         let common = [

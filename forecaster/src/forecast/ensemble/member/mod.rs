@@ -34,9 +34,14 @@ trait Member: CloneMember + Debug + Send + Sync {
     /// Its predictions, in the order in which it makes them.
     fn labels(&self) -> &'static [Label];
 
-    /// Predicts from the newest bucket; all that it writes is finite. `None` where a column does not
-    /// hold what it looks at.
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()>;
+    /// Predicts from the newest bucket; all that it writes is finite. `None` where a column does
+    /// not hold what it looks at.
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()>;
 }
 
 /// Lets boxed members be cloned.
@@ -86,7 +91,12 @@ impl Members {
 
     /// All predictions after the newest bucket; what is written is finite. `None` until there are
     /// [`ENOUGH`] pairs of observed buckets a lead apart to look at.
-    pub(super) fn predict(&mut self, view: &View<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    pub(super) fn predict(
+        &mut self,
+        view: &View<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         let features = view.features;
         let t = features.len().checked_sub(1)?;
         let rows = searched(features, view.window, view.lead);

@@ -14,8 +14,8 @@ const OF_SEASON: Label = Label::new("errors of season");
 /// In the order of the sources of [`Residuals::predict`].
 const LABELS: [Label; 5] = [OF_MIXTURE, OF_LAST_VALUE, OF_SMOOTHERS, OF_RIDGE, OF_SEASON];
 
-/// Hours between two readings once there is as much history as they look at: nothing is learned from one hour in a week,
-/// and reading every hour is a twentieth of all work.
+/// Hours between two readings once there is as much history as they look at: nothing is learned
+/// from one hour in a week, and reading every hour is a twentieth of all work.
 const HOURS: usize = 4;
 
 /// Quantiles of errors, read now and then.
@@ -31,11 +31,18 @@ impl Member for Residuals {
         &LABELS
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         let (view, t) = (past.view, past.t);
         let hours = if t < span(view.season) { 1 } else { HOURS };
         let pause = hours * view.season.buckets(3600);
-        if self.read_at.is_none_or(|at| t >= at + pause) || self.quantiles[0].len() != view.quantiles.len() {
+        if self.read_at.is_none_or(|at| t >= at + pause)
+            || self.quantiles[0].len() != view.quantiles.len()
+        {
             self.read(past, scratch);
             self.read_at = Some(t);
         }
@@ -48,7 +55,9 @@ impl Member for Residuals {
             (base.ridge.get(t)?, size),
             (base.season.get(t)?, size),
         ];
-        for (((middle, size), errors), label) in sources.into_iter().zip(&self.quantiles).zip(LABELS) {
+        for (((middle, size), errors), label) in
+            sources.into_iter().zip(&self.quantiles).zip(LABELS)
+        {
             out.next(label).extend(errors.iter().map(|error| middle + size * error));
         }
         Some(())
@@ -66,7 +75,8 @@ impl Residuals {
             since = past.rows.start;
         }
         let fading = Fading::new(0.5 * span as f32, t - since);
-        let mut kinds: [Vec<f32>; LABELS.len()] = std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
+        let mut kinds: [Vec<f32>; LABELS.len()] =
+            std::array::from_fn(|_| Vec::with_capacity(past.rows.end - since));
         let Scratch { processor, weights, reader, .. } = scratch;
         weights.clear();
         let rows = since..past.rows.end;
@@ -85,16 +95,24 @@ impl Residuals {
             }
             let size = size.exp();
             let relative = |forecast: f32| (y - forecast) / size;
-            let errors = [relative(*mixed), y - z, relative(*smoothers), relative(*ridge), relative(*season)];
+            let errors = [
+                relative(*mixed),
+                y - z,
+                relative(*smoothers),
+                relative(*ridge),
+                relative(*season),
+            ];
             kinds.iter_mut().zip(errors).for_each(|(kind, error)| kind.push(error));
             weights.push(fading.after(t - s));
         }
-        for ((label, errors), quantiles) in LABELS.into_iter().zip(&kinds).zip(&mut self.quantiles) {
+        for ((label, errors), quantiles) in LABELS.into_iter().zip(&kinds).zip(&mut self.quantiles)
+        {
             quantiles.clear();
             if label == OF_LAST_VALUE && t < 2 * view.season.per_day {
                 // Morning has been rising so far; that says nothing of noon.
                 let falls: Vec<f32> = errors.iter().map(|change| -change).collect();
-                let (errors, weights) = ([&errors[..], &falls].concat(), [&weights[..], weights].concat());
+                let (errors, weights) =
+                    ([&errors[..], &falls].concat(), [&weights[..], weights].concat());
                 reader.read(*processor, &errors, &weights, view.quantiles, quantiles);
             } else {
                 reader.read(*processor, errors, weights, view.quantiles, quantiles);

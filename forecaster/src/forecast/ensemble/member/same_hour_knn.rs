@@ -34,7 +34,12 @@ impl Member for SameHourKnn {
         &[BY_LEVEL, BY_ERROR, BY_REGRESSION]
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         self.search(past, scratch)?;
         past.read(NEAREST, None, scratch, out.next(BY_LEVEL));
         past.read(NEAREST, Some(&past.view.base.mixed), scratch, out.next(BY_ERROR));
@@ -96,9 +101,15 @@ impl Now {
         });
     }
 
-    /// Squared distances of some rows, of which those that leads share are known; NaN or infinite for those that do not
-    /// count.
-    fn measure(&self, past: &Past<'_>, rows: Range<usize>, shared: &[f32], distances: &mut Vec<f32>) {
+    /// Squared distances of some rows, of which those that leads share are known; NaN or infinite
+    /// for those that do not count.
+    fn measure(
+        &self,
+        past: &Past<'_>,
+        rows: Range<usize>,
+        shared: &[f32],
+        distances: &mut Vec<f32>,
+    ) {
         let (features, h) = (past.view.features, past.view.lead);
         let ahead = rows.start + h..rows.end + h;
         let own = past.view.base.mixed.rows(rows).iter().zip(features.weekend.rows(ahead.clone()));

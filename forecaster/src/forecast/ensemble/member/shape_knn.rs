@@ -21,7 +21,12 @@ impl Member for ShapeKnn {
         &[BY_CHANGE]
     }
 
-    fn predict(&mut self, past: &Past<'_>, scratch: &mut Scratch, out: &mut Predictions<'_>) -> Option<()> {
+    fn predict(
+        &mut self,
+        past: &Past<'_>,
+        scratch: &mut Scratch,
+        out: &mut Predictions<'_>,
+    ) -> Option<()> {
         let z = &past.view.features.z;
         let longest = LAGS[LAGS.len() - 1];
         let start = past.rows.start.max(z.first() + longest);

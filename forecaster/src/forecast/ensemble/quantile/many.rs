@@ -1,5 +1,6 @@
-//! Quantiles of many values: these are counted into narrow ranges, those in a quantile's range and the next ones are set apart,
-//! and among them two bounds are moved together until one value is left. Nothing is sorted, so that many equal values do no harm.
+//! Quantiles of many values: these are counted into narrow ranges, those in a quantile's range and
+//! the next ones are set apart, and among them two bounds are moved together until one value is
+//! left. Nothing is sorted, so that many equal values do no harm.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16, i32x16, mask32x16, u8x64};
@@ -57,16 +58,27 @@ impl Pairs {
 
     /// Blocks of lanes `from` … `to`.
     #[inline(always)]
-    fn blocks<S: Simd>(&self, simd: S, (from, to): (usize, usize)) -> impl Iterator<Item = Lanes<S>> {
-        let (values, weights) = (self.values.as_chunks::<LANES>().0, self.weights.as_chunks::<LANES>().0);
-        let load =
-            move |(values, weights)| (f32x16::load_array_ref(simd, values), i32x16::load_array_ref(simd, weights));
+    fn blocks<S: Simd>(
+        &self,
+        simd: S,
+        (from, to): (usize, usize),
+    ) -> impl Iterator<Item = Lanes<S>> {
+        let (values, weights) =
+            (self.values.as_chunks::<LANES>().0, self.weights.as_chunks::<LANES>().0);
+        let load = move |(values, weights)| {
+            (f32x16::load_array_ref(simd, values), i32x16::load_array_ref(simd, weights))
+        };
         values[from..to].iter().zip(&weights[from..to]).map(load)
     }
 
     /// Writes the lanes that are `taken` from `at` on; a block may be overwritten there. How many.
     #[inline(always)]
-    fn pack<S: Simd>(&mut self, at: usize, (values, weights): Lanes<S>, taken: mask32x16<S>) -> usize {
+    fn pack<S: Simd>(
+        &mut self,
+        at: usize,
+        (values, weights): Lanes<S>,
+        taken: mask32x16<S>,
+    ) -> usize {
         values.compress(taken).store_slice(&mut self.values[at..at + LANES]);
         weights.compress(taken).store_slice(&mut self.weights[at..at + LANES]);
         taken.to_bitmask().count_ones() as usize
@@ -201,7 +213,14 @@ impl Many {
 
     /// Takes all pairs in whole blocks, with their ranges.
     #[inline(always)]
-    fn take<S: Simd>(&mut self, simd: S, values: &[f32], weights: &[f32], heaviest: f32, of: Ranges) {
+    fn take<S: Simd>(
+        &mut self,
+        simd: S,
+        values: &[f32],
+        weights: &[f32],
+        heaviest: f32,
+        of: Ranges,
+    ) {
         let Self { all, ranges, .. } = self;
         let (n, whole) = (values.len(), values.len().next_multiple_of(BLOCK));
         all.grow(whole);
@@ -219,7 +238,8 @@ impl Many {
         }
         ranges.resize(whole / BLOCK, [NOWHERE; BLOCK]);
         let ranges = ranges.as_flattened_mut();
-        for (to, (values, _)) in ranges.as_chunks_mut::<LANES>().0.iter_mut().zip(all.blocks(simd, (0, whole / LANES)))
+        for (to, (values, _)) in
+            ranges.as_chunks_mut::<LANES>().0.iter_mut().zip(all.blocks(simd, (0, whole / LANES)))
         {
             let these = of.of(values).to_array();
             to.iter_mut().zip(these).for_each(|(to, this)| *to = this as u8);
@@ -233,7 +253,8 @@ impl Many {
         self.apart.resize(APART, [0; RANGES + 1]);
         let Some(apart) = self.apart.first_chunk_mut::<APART>() else { return };
         apart.iter_mut().for_each(|sums| sums[..count].fill(0));
-        // Most values lie in few ranges: neighbors are summed apart, so that one need not wait for the other.
+        // Most values lie in few ranges: neighbors are summed apart, so that one need not wait for
+        // the other.
         let ranges = self.ranges.as_flattened().as_chunks::<APART>().0;
         for (these, weights) in ranges.iter().zip(self.all.weights.as_chunks::<APART>().0) {
             for k in 0..APART {
@@ -274,11 +295,13 @@ impl Many {
     fn share_out<S: Simd>(&mut self, simd: S, ranges: Ranges) {
         let Self { some, near, searches, .. } = self;
         near.grow((some.blocks + 2) * LANES * searches.len());
-        let (infinite, below_all) = (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
+        let (infinite, below_all) =
+            (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
         let mut block = 0;
         for search in searches {
             let (first, last) = search.parts;
-            let (mut low, mut high, mut before, mut after) = (infinite, below_all, below_all, infinite);
+            let (mut low, mut high, mut before, mut after) =
+                (infinite, below_all, below_all, infinite);
             let mut kept = block * LANES;
             for (values, weights) in some.blocks(simd, (0, some.blocks)) {
                 let these = ranges.of(values);
@@ -286,7 +309,8 @@ impl Many {
                 let here = these.simd_eq(search.range);
                 low = low.min(here.select(values, infinite));
                 high = high.max(here.select(values, below_all));
-                before = before.max((inside & these.simd_lt(search.range)).select(values, below_all));
+                before =
+                    before.max((inside & these.simd_lt(search.range)).select(values, below_all));
                 after = after.min((inside & these.simd_gt(search.range)).select(values, infinite));
                 kept += near.pack(kept, (values, weights), inside);
             }
@@ -302,7 +326,8 @@ impl Many {
     #[inline(always)]
     fn sides<S: Simd>(&self, simd: S, search: &Search, bound: f32) -> Sides {
         let nothing = i32x16::splat(simd, 0);
-        let (low, high) = (f32x16::splat(simd, f32::NEG_INFINITY), f32x16::splat(simd, f32::INFINITY));
+        let (low, high) =
+            (f32x16::splat(simd, f32::NEG_INFINITY), f32x16::splat(simd, f32::INFINITY));
         let (mut below, mut before, mut from) = (nothing, low, high);
         for (values, weights) in self.near.blocks(simd, search.blocks) {
             let under = values.simd_lt(bound);
@@ -313,13 +338,14 @@ impl Many {
         Sides { below: search.base + total(below), before: highest(before), from: lowest(from) }
     }
 
-    /// The quantile at the value that was found, or between it and the one before or after: of equal values, the lightest
-    /// comes first.
+    /// The quantile at the value that was found, or between it and the one before or after: of
+    /// equal values, the lightest comes first.
     #[inline(always)]
     fn between<S: Simd>(&self, simd: S, search: &Search) -> f32 {
         let Search { target, low, before, below, after, upto, .. } = *search;
         let (none, all) = (i32x16::splat(simd, 0), i32x16::splat(simd, MOST));
-        let (mut lightest, mut heaviest, mut heaviest_before, mut lightest_after) = (all, none, none, all);
+        let (mut lightest, mut heaviest, mut heaviest_before, mut lightest_after) =
+            (all, none, none, all);
         for (values, weights) in self.near.blocks(simd, search.blocks) {
             let here = values.simd_eq(low);
             lightest = lightest.min(here.select(weights, all));
@@ -358,7 +384,8 @@ fn search(q: f64, below: &[i32]) -> Search {
         under += i32::from(*below < whole);
     }
     let this = (under as usize).saturating_sub(1);
-    // The pair to interpolate between lies in the range that a quantile falls into or the next ones that hold anything.
+    // The pair to interpolate between lies in the range that a quantile falls into or the next ones
+    // that hold anything.
     let first = (0..this).rev().find(|i| below[*i] < below[this]).unwrap_or(this);
     let last = (this + 1..count).find(|i| below[*i + 1] > below[this + 1]).unwrap_or(this);
     Search {
@@ -379,16 +406,20 @@ fn search(q: f64, below: &[i32]) -> Search {
 /// The least and the largest value and the largest weight.
 #[inline(always)]
 fn bounds<S: Simd>(simd: S, values: &[f32], weights: &[f32]) -> (f32, f32, f32) {
-    let (mut least, mut largest) = (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
+    let (mut least, mut largest) =
+        (f32x16::splat(simd, f32::INFINITY), f32x16::splat(simd, f32::NEG_INFINITY));
     let mut heaviest = f32x16::splat(simd, 0.0);
-    let ((blocks, rest), (their, last)) = (values.as_chunks::<LANES>(), weights.as_chunks::<LANES>());
+    let ((blocks, rest), (their, last)) =
+        (values.as_chunks::<LANES>(), weights.as_chunks::<LANES>());
     for (values, weights) in blocks.iter().zip(their) {
-        let (values, weights) = (f32x16::load_array_ref(simd, values), f32x16::load_array_ref(simd, weights));
+        let (values, weights) =
+            (f32x16::load_array_ref(simd, values), f32x16::load_array_ref(simd, weights));
         least = values.simd_lt(least).select(values, least);
         largest = values.simd_gt(largest).select(values, largest);
         heaviest = weights.simd_gt(heaviest).select(weights, heaviest);
     }
-    let (mut least, mut largest, mut heaviest) = (lowest(least), highest(largest), highest(heaviest));
+    let (mut least, mut largest, mut heaviest) =
+        (lowest(least), highest(largest), highest(heaviest));
     for (value, weight) in rest.iter().zip(last) {
         least = if *value < least { *value } else { least };
         largest = if *value > largest { *value } else { largest };

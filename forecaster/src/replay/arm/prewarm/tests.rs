@@ -1,4 +1,5 @@
-//! Where there is nothing to foresee, and where zero is: what the planner, its bank and its tuner come to in the loop.
+//! Where there is nothing to foresee, and where zero is: what the planner, its bank and its tuner
+//! come to in the loop.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,7 +75,8 @@ fn shadow_policies_live_in_the_scene() {
         let scene = Scenario { shows_queue, ..scene(&trace, 120, keda(2, idle)) };
         let policy = scene.policy();
         let simulator = scene.simulation_inputs(&policy, BUCKET).simulator(&policy);
-        let SimulatorSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } = simulator.spec().clone();
+        let SimulatorSpec { min, idle: none, max, cooldown, sees_queue, lead, .. } =
+            simulator.spec().clone();
         assert_eq!((min, none, max, sees_queue), (2, idle.is_some(), 7, shows_queue));
         assert_eq!((cooldown.as_secs(), lead.as_secs()), (60, 120));
     }
@@ -97,7 +99,8 @@ fn where_spikes_come_by_chance_it_costs_what_the_tuned_hpa_costs() {
     }
 }
 
-/// Forecasts that were issued beforehand, as the command line issues them, are the ones that the model would have made.
+/// Forecasts that were issued beforehand, as the command line issues them, are the ones that the
+/// model would have made.
 #[test]
 fn with_forecasts_made_beforehand_it_does_the_same() {
     let wave = |i: i64| {
@@ -105,10 +108,15 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
         60.0 - 45.0 * turn.cos() + 20.0 * chance(3 * i)
     };
     // Neither whole days nor a full bucket at its start.
-    let minutes = (0..3 * 1440 + 400).map(|minute: i64| wave((minute + 203).div_euclid(5))).collect();
+    let minutes =
+        (0..3 * 1440 + 400).map(|minute: i64| wave((minute + 203).div_euclid(5))).collect();
     let start = Timestamp::from_second(203 * 60).unwrap();
     let trace = Series::new(start, SignedDuration::from_mins(1), minutes);
-    let scene = Scenario { timeline: true, counted_from: None, ..scene(&trace, 600, ScaledObject::default()) };
+    let scene = Scenario {
+        timeline: true,
+        counted_from: None,
+        ..scene(&trace, 600, ScaledObject::default())
+    };
 
     let buckets = History::new(&trace).buckets(scene.threshold);
     let schedule = RefitSchedule::from_start(buckets.start(), buckets.step());
@@ -122,8 +130,13 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
         schedule.refit_if_due(&mut ensemble, i + 1, buckets.instant(i + 1));
         issued.extend(ensemble.forecast().ok());
     }
-    let (beforehand, own) = (replay(&trace, &issued, &scene, Arm::Prewarm), replay_prewarm(&trace, &scene));
-    assert!(own.selections.iter().any(|selected| selected.selection.policy.forecasts()), "{:?}", own.selections);
+    let (beforehand, own) =
+        (replay(&trace, &issued, &scene, Arm::Prewarm), replay_prewarm(&trace, &scene));
+    assert!(
+        own.selections.iter().any(|selected| selected.selection.policy.forecasts()),
+        "{:?}",
+        own.selections
+    );
     assert!(own.timeline.iter().any(|moment| moment.forecast.is_some()));
     assert_eq!(beforehand, own);
 }
@@ -132,14 +145,16 @@ fn with_forecasts_made_beforehand_it_does_the_same() {
 fn yesterday(trace: &Series) -> Vec<Forecast> {
     let day = BUCKETS_A_DAY as usize;
     let issue = |i: usize| {
-        let row = |h: usize| [0.5, 0.9, 0.99].map(|q| trace.values()[i - day + h] * (0.7 + 0.6 * q)).to_vec();
+        let row = |h: usize| {
+            [0.5, 0.9, 0.99].map(|q| trace.values()[i - day + h] * (0.7 + 0.6 * q)).to_vec()
+        };
         Forecast::new(trace.instant(i), BUCKET, vec![0.5, 0.9, 0.99], (0..18).map(row).collect())
     };
     (day..=trace.values().len()).map(issue).collect()
 }
 
-/// The bank's figures are what the choice is made by: they must be the ones that the planner's choice then comes to, with
-/// queues, spikes that panic, and cold starts longer than either lasts.
+/// The bank's figures are what the choice is made by: they must be the ones that the planner's
+/// choice then comes to, with queues, spikes that panic, and cold starts longer than either lasts.
 #[test]
 fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
     let wave = |i: i64| {
@@ -171,8 +186,9 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
         let mut now = trace.start();
         while now <= trace.end() {
             let i = (now.duration_since(trace.start()).as_secs() / BUCKET.as_secs()) as usize;
-            let newest =
-                forecasts.partition_point(|forecast| forecast.origin() + ACTIVATION_DELAY <= now).checked_sub(1);
+            let newest = forecasts
+                .partition_point(|forecast| forecast.origin() + ACTIVATION_DELAY <= now)
+                .checked_sub(1);
             bank.step(now, trace.values().get(i).copied(), newest.map(|newest| &forecasts[newest]));
             now += step;
         }
@@ -184,8 +200,12 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
             let best_reactive = if policy.forecasts() { policies[0] } else { *policy };
             let choice = Selection::untried(*policy, best_reactive, SelectionReason::Earned, 30.0);
             let service = Service { selection: Some(choice), ..Service::default() };
-            let came = replay(&trace, &forecasts, &Scenario { service, ..scene.clone() }, Arm::Prewarm);
-            let off = (came.gpu_hours / told.gpu_hours, (came.missed_replica_hours + 0.1) / (told.missed + 0.1));
+            let came =
+                replay(&trace, &forecasts, &Scenario { service, ..scene.clone() }, Arm::Prewarm);
+            let off = (
+                came.gpu_hours / told.gpu_hours,
+                (came.missed_replica_hours + 0.1) / (told.missed + 0.1),
+            );
             assert!(
                 (0.98..1.02).contains(&off.0) && (off.1 - 1.0).abs() < near,
                 "{cold_start} {shows_queue} {policy:?}: {off:?}, {told:?} {} {}",
@@ -202,7 +222,8 @@ fn office(i: i64) -> f64 {
     let late = |edge: i64| 0.3 * (chance(100 * day + edge) - 0.5);
     let (morning, afternoon) = (9.0 + late(0)..12.0 + late(1), 14.0 + late(2)..18.0 + late(3));
     // The epoch was a Thursday.
-    let works = (day + 3).rem_euclid(7) < 5 && (morning.contains(&hour) || afternoon.contains(&hour));
+    let works =
+        (day + 3).rem_euclid(7) < 5 && (morning.contains(&hour) || afternoon.contains(&hour));
     if works { 25.0 + 30.0 * chance(5 * i) } else { 0.0 }
 }
 
@@ -211,7 +232,11 @@ fn a_tenant_that_comes_and_goes_costs_less_from_zero_than_with_any_cooldown() {
     let trace = trace(21, office);
     let forecasts = forecasts(&trace, SignedDuration::from_secs(600));
     let of = |arm, cooldown| {
-        let keda = ScaledObject { min: 0, cooldown: SignedDuration::from_secs(cooldown), ..ScaledObject::default() };
+        let keda = ScaledObject {
+            min: 0,
+            cooldown: SignedDuration::from_secs(cooldown),
+            ..ScaledObject::default()
+        };
         let scene = scene(&trace, 600, keda);
         cost(&replay(&trace, &forecasts, &scene, arm), &scene)
     };

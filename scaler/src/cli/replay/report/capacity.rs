@@ -19,7 +19,8 @@ pub(crate) struct Track {
     pub(crate) ready: Series,
 }
 
-/// A panel for each track over `[from, to]`, all on one scale. `demand` is in replicas, the largest of each step.
+/// A panel for each track over `[from, to]`, all on one scale. `demand` is in replicas, the largest
+/// of each step.
 pub(crate) fn panels(
     demand: &Series,
     tracks: &[&Track],
@@ -28,12 +29,21 @@ pub(crate) fn panels(
     width: Width,
 ) -> (f64, Markup) {
     let x = Times::new(from, to, zone.clone());
-    let shown: Vec<_> = tracks.iter().map(|track| (track.name, moments(demand, track, from, to))).collect();
-    let values = shown.iter().flat_map(|(_, moments)| moments).flat_map(|(_, demand, ready)| [*demand, *ready]);
+    let shown: Vec<_> =
+        tracks.iter().map(|track| (track.name, moments(demand, track, from, to))).collect();
+    let values = shown
+        .iter()
+        .flat_map(|(_, moments)| moments)
+        .flat_map(|(_, demand, ready)| [*demand, *ready]);
     let y = Linear::from_zero(values.filter(|value| value.is_finite()).fold(0.0, f64::max));
     let frame = |i: usize| {
         let top = 46.0 + i as f64 * PANEL;
-        Frame { left: 40.0, top: top + 42.0, right: width.pixels() - 12.0, bottom: top + PANEL - 52.0 }
+        Frame {
+            left: 40.0,
+            top: top + 42.0,
+            right: width.pixels() - 12.0,
+            bottom: top + PANEL - 52.0,
+        }
     };
     let keys = [
         Key::new(Mark::Area, "area", "demand, in replicas"),
@@ -61,11 +71,18 @@ fn finite(value: f64, place: impl Fn(f64) -> f64) -> f64 {
     if value.is_finite() { place(value) } else { f64::NAN }
 }
 
-/// Demand and what was Ready, step by step; of more steps than show, the largest demand and the fewest replicas of several.
-fn moments(demand: &Series, track: &Track, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, f64, f64)> {
+/// Demand and what was Ready, step by step; of more steps than show, the largest demand and the
+/// fewest replicas of several.
+fn moments(
+    demand: &Series,
+    track: &Track,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, f64, f64)> {
     let all = (0..demand.values().len()).map(|i| demand.instant(i)).zip(demand.values());
     let within = all.filter(|(at, _)| *at >= from && *at <= to);
-    let moments: Vec<_> = within.map(|(at, value)| (at, *value, track.ready.at(at).unwrap_or(f64::NAN))).collect();
+    let moments: Vec<_> =
+        within.map(|(at, value)| (at, *value, track.ready.at(at).unwrap_or(f64::NAN))).collect();
     let hardest = |several: &[(Timestamp, f64, f64)]| {
         let (at, ..) = *several.first()?;
         let most = several.iter().map(|(_, demand, _)| *demand).fold(f64::NAN, f64::max);

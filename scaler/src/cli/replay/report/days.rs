@@ -14,8 +14,12 @@ pub(crate) fn won(ours: &Arm, theirs: &Arm) -> (usize, usize) {
 
 /// A bar for each day: up is saved.
 pub(crate) fn bars(ours: &Arm, theirs: &Arm, width: Width) -> (f64, Markup) {
-    let savings: Vec<_> =
-        ours.days.iter().zip(&theirs.days).map(|(a, b)| (a.date, b.total_cost - a.total_cost)).collect();
+    let savings: Vec<_> = ours
+        .days
+        .iter()
+        .zip(&theirs.days)
+        .map(|(a, b)| (a.date, b.total_cost - a.total_cost))
+        .collect();
     let most = savings.iter().map(|(_, saved)| saved.abs()).fold(f64::MIN_POSITIVE, f64::max);
     let (left, right, middle, half) = (60.0, width.pixels() - 12.0, 120.0, 84.0);
     let wide = (right - left) / savings.len().max(1) as f64;

@@ -17,7 +17,9 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
     let mut dots: Vec<_> = summary
         .arms
         .iter()
-        .map(|arm| (arm.name, frame.x(x.place(arm.gpu_hours)), frame.y(y.place(arm.missed_share * 100.0))))
+        .map(|arm| {
+            (arm.name, frame.x(x.place(arm.gpu_hours)), frame.y(y.place(arm.missed_share * 100.0)))
+        })
         .collect();
     // Names are moved apart from the bottom up; on the right half they stand left of their dot.
     dots.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -30,11 +32,15 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         let from = if left { dot_x - 10.0 - wide } else { dot_x + 10.0 };
         // Never on the axis.
         let mut at = (dot_y + 4.0).min(frame.bottom - 6.0);
-        let on_words =
-            |at: f64| taken.iter().any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a);
+        let on_words = |at: f64| {
+            taken
+                .iter()
+                .any(|(a, b, level)| (level - at).abs() < 15.0 && from < *b && from + wide > *a)
+        };
         let on_dot = |at: f64| {
-            let near =
-                |(_, x, y): &(Arm, f64, f64)| (y + 4.0 - at).abs() < 13.0 && from < x + 8.0 && from + wide > x - 8.0;
+            let near = |(_, x, y): &(Arm, f64, f64)| {
+                (y + 4.0 - at).abs() < 13.0 && from < x + 8.0 && from + wide > x - 8.0
+            };
             places.iter().any(near)
         };
         while (on_words(at) || on_dot(at)) && at > 12.0 {
@@ -43,13 +49,16 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
         taken.push((from, from + wide, at));
         placed.push((name, dot_x, dot_y, from, at));
     }
-    let (from, to) = (hours().fold(f64::INFINITY, f64::min) * 0.95, hours().fold(0.0, f64::max) * 1.05);
-    let shown = summary
-        .frontier
-        .iter()
-        .filter(|point| point.missed_share * 100.0 <= most * 1.05 && (from..=to).contains(&point.gpu_hours));
-    let curve: Vec<_> =
-        shown.map(|point| (frame.x(x.place(point.gpu_hours)), frame.y(y.place(point.missed_share * 100.0)))).collect();
+    let (from, to) =
+        (hours().fold(f64::INFINITY, f64::min) * 0.95, hours().fold(0.0, f64::max) * 1.05);
+    let shown = summary.frontier.iter().filter(|point| {
+        point.missed_share * 100.0 <= most * 1.05 && (from..=to).contains(&point.gpu_hours)
+    });
+    let curve: Vec<_> = shown
+        .map(|point| {
+            (frame.x(x.place(point.gpu_hours)), frame.y(y.place(point.missed_share * 100.0)))
+        })
+        .collect();
     let keys = [Key::new(Mark::Line, "hpa dotted", "plain HPA at other utilisations")];
     let content = html! {
         (frame.key(&keys, 14.0))

@@ -28,8 +28,14 @@ fn shortfall(demand: &Series, track: &Track, zone: &TimeZone) -> Vec<f64> {
 }
 
 /// A map for each track, all on one scale of colour.
-pub(crate) fn maps(demand: &Series, tracks: &[&Track], zone: &TimeZone, width: Width) -> (f64, Markup) {
-    let all: Vec<_> = tracks.iter().map(|track| (track.name, shortfall(demand, track, zone))).collect();
+pub(crate) fn maps(
+    demand: &Series,
+    tracks: &[&Track],
+    zone: &TimeZone,
+    width: Width,
+) -> (f64, Markup) {
+    let all: Vec<_> =
+        tracks.iter().map(|track| (track.name, shortfall(demand, track, zone))).collect();
     let most = all.iter().flat_map(|(_, hours)| hours).copied().fold(0.0, f64::max);
     let left = 40.0;
     // As wide as the page, no taller than a line of text needs.
@@ -39,7 +45,8 @@ pub(crate) fn maps(demand: &Series, tracks: &[&Track], zone: &TimeZone, width: W
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let round = |value: f64| (value * 10.0).round() / 10.0;
     // Rare and small is still to be seen: the root of the share.
-    let strength = |value: f64| if most > 0.0 { ((value / most).sqrt() * 100.0).round() / 100.0 } else { 0.0 };
+    let strength =
+        |value: f64| if most > 0.0 { ((value / most).sqrt() * 100.0).round() / 100.0 } else { 0.0 };
     let content = html! {
         @for (i, (name, hours)) in all.iter().enumerate() {
             @let top = i as f64 * map_height + 34.0;

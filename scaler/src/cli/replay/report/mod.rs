@@ -16,7 +16,8 @@ use crate::cli::history::written;
 use crate::cli::plot::{STYLE, figure, inline};
 use capacity::Track;
 
-/// Each plot is drawn twice; the page shows the one that fits the screen, with letters of the same size.
+/// Each plot is drawn twice; the page shows the one that fits the screen, with letters of the same
+/// size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     /// A screen.
@@ -36,7 +37,7 @@ impl Width {
 
 /// What the plots are made of beside the figures.
 #[derive(Debug)]
-pub(crate) struct Course {
+pub(crate) struct PlotData {
     /// Demand in replicas; the largest of each step.
     pub(crate) demand: Series,
     /// What each arm had Ready.
@@ -46,23 +47,24 @@ pub(crate) struct Course {
 }
 
 /// The page.
-pub(crate) fn page(summary: &Summary, course: &Course) -> String {
-    let track = |arm| course.tracks.iter().find(|track| track.name == arm);
-    let shown: Vec<&Track> = [replay::Arm::Prewarm, replay::Arm::Hpa].into_iter().filter_map(track).collect();
+pub(crate) fn page(summary: &Summary, plot_data: &PlotData) -> String {
+    let track = |arm| plot_data.tracks.iter().find(|track| track.name == arm);
+    let shown: Vec<&Track> =
+        [replay::Arm::Prewarm, replay::Arm::Hpa].into_iter().filter_map(track).collect();
     let body = html! {
         (lead(summary))
         (cards(summary))
-        @if let Some(week) = typical_week(course) {
+        @if let Some(week) = typical_week(plot_data) {
             (section("A typical week", "The grey area is demand. Where it rises above the line, requests wait; red is what the replicas that are Ready cannot serve.",
-                |width| capacity::panels(&course.demand, &shown, week, &course.zone, width)))
+                |width| capacity::panels(&plot_data.demand, &shown, week, &plot_data.zone, width)))
         }
-        @if let Some(day) = worst_day(summary, course) {
+        @if let Some(day) = worst_day(summary, plot_data) {
             (section("The hardest day", "The day on which the plain HPA missed most.",
-                |width| capacity::panels(&course.demand, &shown, day, &course.zone, width)))
+                |width| capacity::panels(&plot_data.demand, &shown, day, &plot_data.zone, width)))
         }
         (section("Cost against waiting", "Each dot is a way to scale. Left is cheaper, down is better served; below the dotted line nobody gets with the plain HPA alone.", |width| frontier::plot(summary, width)))
         (section("When it hurts", "Replicas that are missing, by hour of the week: the redder, the more.",
-            |width| heat::maps(&course.demand, &shown, &course.zone, width)))
+            |width| heat::maps(&plot_data.demand, &shown, &plot_data.zone, width)))
         @if let (Some(ours), Some(theirs)) = (summary.arm(replay::Arm::Prewarm), summary.arm(replay::Arm::ReactiveTuned)) {
             @let (won, all) = days::won(ours, theirs);
             (section("Day by day", &format!("Prewarm was cheaper on {won} of {all} days than the best settings that only react."),
@@ -105,7 +107,9 @@ fn unbroken(words: &str) -> String {
 
 /// The four figures that count, Prewarm's beside the plain HPA's.
 fn cards(summary: &Summary) -> Markup {
-    let (Some(ours), Some(hpa)) = (summary.arm(replay::Arm::Prewarm), summary.arm(replay::Arm::Hpa)) else {
+    let (Some(ours), Some(hpa)) =
+        (summary.arm(replay::Arm::Prewarm), summary.arm(replay::Arm::Hpa))
+    else {
         return html! {};
     };
     let cards = [
@@ -116,7 +120,11 @@ fn cards(summary: &Summary) -> Markup {
             money(ours.money),
             money(hpa.money),
         ),
-        ("minutes under capacity", figure(ours.minutes_under_capacity), figure(hpa.minutes_under_capacity)),
+        (
+            "minutes under capacity",
+            figure(ours.minutes_under_capacity),
+            figure(hpa.minutes_under_capacity),
+        ),
     ];
     html! {
         section.cards {
@@ -199,16 +207,18 @@ fn method(summary: &Summary) -> Markup {
     }
 }
 
-/// The week (from local Monday) whose demand is the median of all whole ones; all there is where there is none.
-fn typical_week(course: &Course) -> Option<(Timestamp, Timestamp)> {
-    let demand = &course.demand;
-    let day = demand.start().to_zoned(course.zone.clone()).date();
+/// The week (from local Monday) whose demand is the median of all whole ones; all there is where
+/// there is none.
+fn typical_week(plot_data: &PlotData) -> Option<(Timestamp, Timestamp)> {
+    let demand = &plot_data.demand;
+    let day = demand.start().to_zoned(plot_data.zone.clone()).date();
     let to_monday = (7 - i64::from(day.weekday().to_monday_zero_offset())) % 7;
     let mut weeks = Vec::new();
     let mut monday = day.checked_add(jiff::Span::new().try_days(to_monday).ok()?).ok()?;
     loop {
         let next = monday.checked_add(jiff::Span::new().days(7)).ok()?;
-        let at = |day: jiff::civil::Date| Some(day.to_zoned(course.zone.clone()).ok()?.timestamp());
+        let at =
+            |day: jiff::civil::Date| Some(day.to_zoned(plot_data.zone.clone()).ok()?.timestamp());
         let (from, to) = (at(monday)?, at(next)?);
         if to > demand.end() {
             break;
@@ -225,15 +235,20 @@ fn typical_week(course: &Course) -> Option<(Timestamp, Timestamp)> {
 
 fn total(demand: &Series, from: Timestamp, to: Timestamp) -> f64 {
     let values = (0..demand.values().len()).map(|i| demand.instant(i)).zip(demand.values());
-    values.filter(|(at, value)| *at >= from && *at < to && value.is_finite()).map(|(_, value)| value).sum()
+    values
+        .filter(|(at, value)| *at >= from && *at < to && value.is_finite())
+        .map(|(_, value)| value)
+        .sum()
 }
 
 /// The local day on which the plain HPA missed most; `None` if it never missed.
-fn worst_day(summary: &Summary, course: &Course) -> Option<(Timestamp, Timestamp)> {
+fn worst_day(summary: &Summary, plot_data: &PlotData) -> Option<(Timestamp, Timestamp)> {
     let days = &summary.arm(replay::Arm::Hpa)?.days;
-    let worst = days.iter().max_by(|a, b| a.missed_replica_hours.total_cmp(&b.missed_replica_hours))?;
-    let at = |day: jiff::civil::Date| Some(day.to_zoned(course.zone.clone()).ok()?.timestamp());
-    (worst.missed_replica_hours > 0.0).then_some((at(worst.date)?, at(worst.date.tomorrow().ok()?)?))
+    let worst =
+        days.iter().max_by(|a, b| a.missed_replica_hours.total_cmp(&b.missed_replica_hours))?;
+    let at = |day: jiff::civil::Date| Some(day.to_zoned(plot_data.zone.clone()).ok()?.timestamp());
+    (worst.missed_replica_hours > 0.0)
+        .then_some((at(worst.date)?, at(worst.date.tomorrow().ok()?)?))
 }
 
 fn share(share: f64) -> String {

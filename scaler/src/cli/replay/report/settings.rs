@@ -5,18 +5,21 @@ use crate::cli::replay::summary::Summary;
 use jiff::SignedDuration;
 use prewarm_forecaster::replay::Advice;
 
-/// A ScaledObject with the tuned reactive behaviour, and Prewarm as its trigger where that earns its place.
+/// A ScaledObject with the tuned reactive behaviour, and Prewarm as its trigger where that earns
+/// its place.
 pub(crate) fn yaml(summary: &Summary) -> String {
     let (assumed, tuned) = (&summary.assumptions, &summary.tuned);
     let threshold = number(assumed.threshold * tuned.utilisation);
     // A block: whatever the query is made of, it is text.
-    let query = summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
+    let query =
+        summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
     let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
     let prewarm = summary.conclusion.advice == Advice::UsePrewarm;
     // Prewarm decides itself when to let go, as it did in the replay.
     let window = if prewarm { 0 } else { tuned.scale_down_seconds };
     let trigger = if prewarm {
-        let cold_start = written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
+        let cold_start =
+            written(SignedDuration::from_secs(assumed.cold_start_seconds.round() as i64));
         format!(
             "  - type: external-push
     metricType: AverageValue

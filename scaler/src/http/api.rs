@@ -1,0 +1,462 @@
+//! The JSON of `/api/v1`. Instants are RFC 3339, durations seconds, names camelCase; what is
+//! unknown is `null`.
+//!
+//! These are types of the edge: the server writes them, `prewarm explain` reads them, the core
+//! knows nothing of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/workloads`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workloads {
+    /// When this was read.
+    pub now: Timestamp,
+    /// Sorted by namespace, name and metric.
+    pub workloads: Vec<Summary>,
+}
+
+/// One trigger in one line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the ScaledObject or ScaledJob.
+    pub name: String,
+    /// Metric, without KEDA's `sN-`.
+    pub metric: String,
+    /// Where it stands: `fresh`, `reactive`, `live_down`, `last_good`, `blind`, `asleep`,
+    /// `no_data`, or `pending` (no decision yet), `expired` (no longer sampled), `invalid` (its
+    /// metadata is wrong).
+    pub state: String,
+    /// The part that prevailed.
+    pub reason: Option<String>,
+    /// Replicas that the answer amounts to; null while callers are told to hold.
+    pub desired_replicas: Option<u32>,
+    /// Value answered, in the demand's unit; null while callers are told to hold.
+    pub metric_value: Option<f64>,
+    /// Whether at least one replica should run; null while callers are told to hold.
+    pub active: Option<bool>,
+    /// Age of the latest decision.
+    pub answer_age_seconds: Option<f64>,
+    /// When KEDA last asked, or held a stream open.
+    pub last_seen: Timestamp,
+    /// What is wrong with the metadata.
+    pub errors: Vec<Problem>,
+}
+
+/// One thing that is wrong with a trigger's metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The key, as KEDA spells it.
+    pub key: String,
+    /// What is wrong, what is allowed, how to fix it.
+    pub problem: String,
+}
+
+/// `GET /api/v1/workloads/{namespace}/{name}`: why the last answers were what they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// When this was read.
+    pub now: Timestamp,
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the ScaledObject or ScaledJob.
+    pub name: String,
+    /// Its triggers that are ours, sorted by metric.
+    pub triggers: Vec<Trigger>,
+}
+
+/// One trigger, explained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trigger {
+    /// Where it stands, and what is answered.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Demand that one replica carries.
+    pub threshold: f64,
+    /// What its metadata says, where that is valid.
+    pub policy: Option<Policy>,
+    /// Its metadata as sent: only keys that hold no secret.
+    pub metadata: BTreeMap<String, String>,
+    /// Accepted, yet worth a word.
+    pub warnings: Vec<String>,
+    /// Why the newest slot has no demand, in the source's words; null where it has.
+    #[serde(default)]
+    pub source_trouble: Option<SourceTrouble>,
+    /// The latest decision.
+    pub latest: Option<Decision>,
+    /// What the cluster says of its replicas, and how they start.
+    #[serde(default)]
+    pub fleet: Fleet,
+    /// What was learnt of it.
+    pub learnt: Learnt,
+    /// The latest changes of desired replicas, activity, reason or state, oldest first.
+    pub transitions: Vec<Decision>,
+}
+
+/// Why the newest slot has no demand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceTrouble {
+    /// `missing` (the query gives nothing), `caveat` (there is demand, and it may not tell the
+    /// truth), `unreachable`, `partial`, `unauthorized`, `bad_query`, `garbage`, `unsupported` or
+    /// `misconfigured`.
+    pub kind: String,
+    /// Who said what to which query.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Replicas and their start-ups.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fleet {
+    /// Replicas; null while the cluster does not say.
+    pub replicas: Option<Replicas>,
+    /// Where the lead comes from: `fixed` (the metadata's leadTime), `learned` (from start-ups),
+    /// `seed` (the metadata's coldStart); empty where the metadata is wrong.
+    pub lead: String,
+    /// P90 of the last start-ups, creation to Ready; null before enough of them were seen.
+    pub cold_start_seconds: Option<f64>,
+    /// Median until there was a node for it, from creation; null where no pod says so.
+    pub scheduled_seconds: Option<f64>,
+    /// Median until all containers ran, from creation.
+    pub started_seconds: Option<f64>,
+    /// The last start-ups (at most 50) by class of nodes.
+    pub start_ups: Vec<StartUps>,
+    /// Limits and beats of the ScaledObject; null where nobody could read them yet.
+    pub scaling: Option<ScaledObjectLimits>,
+}
+
+/// What a ScaledObject says, KEDA's defaults where it does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaledObjectLimits {
+    /// `minReplicaCount`.
+    pub min_replicas: u32,
+    /// `maxReplicaCount`.
+    pub max_replicas: u32,
+    /// None run while it is inactive, whatever the minimum (`idleReplicaCount: 0`).
+    pub none_while_idle: bool,
+    /// `cooldownPeriod`.
+    pub cooldown_seconds: f64,
+    /// `pollingInterval`; null where it is not given.
+    pub polling_seconds: Option<f64>,
+    /// `behavior.scaleDown.stabilizationWindowSeconds`; null where it is not given.
+    pub hpa_window_seconds: Option<f64>,
+}
+
+/// Replicas as the cluster has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replicas {
+    /// Ready.
+    pub ready: u32,
+    /// Created and not yet Ready.
+    pub starting: u32,
+}
+
+/// Start-ups on one class of nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartUps {
+    /// `warm` (the node was there) or `cold` (it was made for it, or came back for it).
+    pub node: String,
+    /// That got Ready.
+    pub ready: u32,
+    /// That were deleted, or failed, before.
+    pub given_up: u32,
+    /// P90 of them; null before enough of them were seen.
+    pub cold_start_seconds: Option<f64>,
+}
+
+/// What was learnt of a trigger, off its slots.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Learnt {
+    /// First instant that the latest forecast speaks of.
+    pub forecast_origin: Option<Timestamp>,
+    /// Why no forecast may act; absent where one may, and on a replica that reads what another one
+    /// makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_forecast: Option<NoForecast>,
+    /// How forecasts did, by lead; empty on a replica that reads what another one makes.
+    pub accuracy: Vec<Accuracy>,
+    /// The tuner's choice in force; null while nothing speaks for any.
+    pub choice: Option<Choice>,
+    /// Changes of the choice, oldest first, the one in force included.
+    pub choices: Vec<Choice>,
+    /// What the last finished UTC days cost, oldest first.
+    pub days: Vec<Day>,
+}
+
+/// Why no forecast may act.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoForecast {
+    /// too_young, stale, … as the label of `prewarm_workload_no_forecast`.
+    pub reason: String,
+    /// The same in words, with its figures.
+    pub detail: String,
+}
+
+/// How forecasts at one lead did lately (half-life of a week).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accuracy {
+    /// The lead.
+    pub lead_seconds: f64,
+    /// Forecasts that were scored.
+    pub scored: usize,
+    /// By quantile, ascending.
+    pub quantiles: Vec<Quantile>,
+}
+
+/// How forecasts of one quantile did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quantile {
+    /// The quantile.
+    pub quantile: f64,
+    /// Share of demand at or below it: the nearer to the quantile, the better calibrated.
+    pub coverage: Option<f64>,
+    /// Mean pinball loss, in the demand's unit.
+    pub pinball: Option<f64>,
+}
+
+/// A choice of the tuner, and what speaks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// When it was last confirmed: the figures are of then.
+    pub as_of: Timestamp,
+    /// The policy that acts, while it may.
+    pub policy: ScalingPolicy,
+    /// The best of those that look at live demand alone: what acts where the forecast cannot.
+    pub best_reactive: ScalingPolicy,
+    /// `earned`, `few_days`, `learnt`: the forecast may act; `not_proven`, `reactive_best`,
+    /// `untuned`: it may not, or need not. (`few_days` takes the cheapest, whichever that is.)
+    pub why: String,
+    /// Whether the forecast may act.
+    pub forecast_acts: bool,
+    /// Complete days that it rests on.
+    pub days: u32,
+    /// Days on which the policy cost less than the best reactive one.
+    pub days_won: u32,
+    /// Mean gain a day over the best reactive one, in GPU-hours (missed ones times the cost ratio
+    /// included).
+    pub gain: f64,
+    /// 60 % confidence interval of the gain; null where there are too few days for one.
+    pub gain_low: Option<f64>,
+    /// Its upper end.
+    pub gain_high: Option<f64>,
+    /// GPU-hours and missed replica-hours of the policy's mean day.
+    pub expected: Hours,
+    /// The same of the best reactive one.
+    pub expected_reactive: Hours,
+    /// The cost ratio that it was chosen for.
+    pub cost_ratio: f64,
+}
+
+/// A way to scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingPolicy {
+    /// Quantile of the forecast; null: live demand alone.
+    pub quantile: Option<f64>,
+    /// Forecast demand per replica as a share of the threshold.
+    pub forecast_utilisation: Option<f64>,
+    /// Live demand per replica as a share of the threshold.
+    pub utilisation: f64,
+    /// Scale down to the most that was wanted within so long.
+    pub scale_down_seconds: f64,
+}
+
+/// What a way to scale costs and misses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hours {
+    /// Hours of replicas ready or starting.
+    pub gpu_hours: f64,
+    /// Work that waited longer than 15 s, in replica-hours.
+    pub missed: f64,
+}
+
+/// A finished UTC day in the shadow of each way to scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Day {
+    /// Midnight UTC.
+    pub day: Timestamp,
+    /// Demand, in replica-hours.
+    pub demand: f64,
+    /// By `prewarm`, `hpa`, `reactive-tuned`, `static-peak`.
+    pub ways: BTreeMap<String, Hours>,
+}
+
+/// What a trigger's metadata comes to, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// `auto`, `shadow` or `off`.
+    pub mode: String,
+    /// Live demand at or below this does not wake a workload from zero.
+    pub activation_threshold: f64,
+    /// Queued items that one replica may have waiting.
+    pub backlog_threshold: Option<f64>,
+    /// Latency above which live demand is scaled up.
+    pub latency_target_seconds: Option<f64>,
+    /// Fixed lead; null = learned.
+    pub lead_time_seconds: Option<f64>,
+    /// Cold start until enough start-ups were seen.
+    pub cold_start_seconds: f64,
+    /// Fixed quantile; null = from the cost ratio.
+    pub quantile: Option<f64>,
+    /// One missed replica-hour costs as much as this many idle GPU-hours.
+    pub cost_ratio: f64,
+    /// `cost`, `safe` or a share of late demand (`1%`).
+    pub objective: String,
+    /// How much history forecasts use.
+    pub history_window_seconds: f64,
+    /// The forecast asks for no more than this beyond live demand.
+    pub max_prewarm_replicas: Option<u32>,
+    /// `auto`, `never` or `windows`.
+    pub scale_to_zero: String,
+    /// How long after the last arrival one replica stays.
+    pub keep_warm_seconds: f64,
+    /// Live demand only.
+    pub scaled_job: bool,
+    /// `error` or `zero`.
+    pub on_no_data: String,
+    /// IANA name of the windows' time zone.
+    pub timezone: Option<String>,
+    /// Windows in local time.
+    pub windows: Vec<Window>,
+    /// Holidays that windows and seasons know.
+    #[serde(default)]
+    pub holidays: Holidays,
+}
+
+/// The holidays of a policy, in short.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holidays {
+    /// How many dates were read, past ones included.
+    pub dates: usize,
+    /// The next five local dates, today included.
+    pub next: Vec<String>,
+}
+
+/// A recurring window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// Name.
+    pub name: String,
+    /// Local start, `HH:MM`.
+    pub from: String,
+    /// Local end, `HH:MM`, exclusive.
+    pub to: String,
+    /// Replicas that must be Ready while it is in force.
+    pub min_replicas: Option<u32>,
+    /// Replicas that may not be exceeded while it is in force.
+    pub max_replicas: Option<u32>,
+}
+
+/// One decision with everything that led to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The slot that it was made for.
+    pub at: Timestamp,
+    /// Until when it may be repeated.
+    pub valid_until: Timestamp,
+    /// What callers are told: `value`, `unavailable` (hold) or `no_data` (hold).
+    pub answer: String,
+    /// Row of the answer table.
+    pub state: String,
+    /// The part that prevailed.
+    pub reason: String,
+    /// Value that the parts come to, in the demand's unit; told to callers only if `answer` is
+    /// `value`.
+    pub metric_value: f64,
+    /// Activity that the parts come to.
+    pub active: bool,
+    /// Replicas that the value amounts to.
+    pub desired_replicas: u32,
+    /// The numbers behind it.
+    pub parts: Parts,
+}
+
+/// The numbers behind a decision. Demands are in the demand's own unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parts {
+    /// The newest sample; null if the slot was missing.
+    pub observed: Option<f64>,
+    /// Live demand over the stable or panic window.
+    pub live: Option<f64>,
+    /// Age of the last good sample when this was decided.
+    pub live_age_seconds: Option<f64>,
+    /// Items waiting.
+    pub backlog: Option<f64>,
+    /// The backlog's share of the value.
+    pub backlog_demand: f64,
+    /// The SLO guard's factor on live demand, ≥ 1.
+    pub latency_factor: f64,
+    /// Which quantile the forecast is asked for, within (0, 1).
+    pub forecast_quantile: f64,
+    /// That quantile of demand over the lead; null without a fresh forecast.
+    pub forecast: Option<f64>,
+    /// Replicas that the forecast asks for.
+    pub forecast_replicas: u32,
+    /// Whether mode and gate let it act.
+    pub forecast_acts: bool,
+    /// What the value would have been had it acted (shadow mode).
+    pub would_value: Option<f64>,
+    /// Replicas that windows want at any time within the lead.
+    pub floor_replicas: u32,
+    /// Replicas that windows allow now.
+    pub ceiling_replicas: Option<u32>,
+    /// Replicas held although demand has gone.
+    pub hold_replicas: u32,
+    /// How far ahead replicas are asked for.
+    pub lead_seconds: f64,
+    /// What of the slot's samples was not believed at once, or was decided of an earlier one;
+    /// absent if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+}
+
+/// A sample that one slot alone does not count for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Doubt {
+    /// `demand`, `backlog` or `latency`.
+    pub signal: String,
+    /// The slot's own sample: `held` (waits for the next slot), `invalid` (no number ≥ 0) or
+    /// `plausible`.
+    pub verdict: String,
+    /// The one that was held before: `confirmed` (counts now) or `rejected` (never counts).
+    pub earlier: Option<String>,
+}
+
+/// Why there is no explanation (404).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unknown {
+    /// What is wrong and what to look at.
+    pub error: String,
+    /// Up to five workloads (`namespace/name`), nearest first.
+    pub near: Vec<String>,
+}

@@ -1,0 +1,330 @@
+//! From the registry to the JSON of the API.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::decide::Check;
+use prewarm_forecaster::decide::planner::Replicas;
+use prewarm_forecaster::decide::policy::{
+    LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero,
+};
+use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
+use url::Url;
+
+use super::{api, learnt};
+use crate::insight::{Fleet, NodeStarts, SourceTrouble, node_name};
+use crate::registry::{Registration, Registry, Workload};
+use crate::workload::WorkloadStatus;
+
+/// Every workload in one line.
+pub(super) fn workloads(registry: &Registry) -> api::Workloads {
+    let now = registry.clock().now();
+    let mut all = registry.workloads();
+    all.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+    let line = |workload: &_| {
+        summary(workload, &workload.registration(), workload.recommendation().as_deref(), now)
+    };
+    api::Workloads { now, workloads: all.iter().map(|workload| line(workload)).collect() }
+}
+
+/// One ScaledObject with its triggers; `None` if nobody has asked for it.
+pub(super) fn explanation(
+    registry: &Registry,
+    namespace: &str,
+    name: &str,
+) -> Option<api::Explanation> {
+    let now = registry.clock().now();
+    let mut all = registry.triggers(namespace, name);
+    all.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+    let triggers: Vec<_> = all.iter().map(|workload| trigger(workload, now)).collect();
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    (!triggers.is_empty()).then_some(api::Explanation { now, namespace, name, triggers })
+}
+
+/// What else there is.
+pub(super) fn unknown(registry: &Registry, namespace: &str, name: &str) -> api::Unknown {
+    let asked = format!("{namespace}/{name}");
+    let all = registry.workloads();
+    let distance = |known: &str| {
+        let known_name = known.split_once('/').map_or(known, |(_, name)| name);
+        // The right name in another namespace is nearer than most.
+        let elsewhere = 1 + strsim::damerau_levenshtein(known_name, name);
+        strsim::damerau_levenshtein(known, &asked).min(elsewhere)
+    };
+    let mut near: Vec<_> = all
+        .iter()
+        .map(|w| format!("{}/{}", w.key().namespace, w.key().name))
+        .map(|k| (distance(&k), k))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.truncate(NEAR);
+    let error = format!(
+        "{asked} is not known: KEDA has not asked for it since this server started; is its ScaledObject applied, and \
+         its scalerAddress ours?"
+    );
+    api::Unknown { error, near: near.into_iter().map(|(_, known)| known).collect() }
+}
+
+fn summary(
+    workload: &Workload,
+    registration: &Registration,
+    latest: Option<&Recommendation>,
+    now: Timestamp,
+) -> api::Summary {
+    let standing = WorkloadStatus::of(workload.registration().trigger.is_ok(), latest, now);
+    let vouched = standing.vouched(latest);
+    let decided = latest.filter(|_| matches!(standing, WorkloadStatus::Decided(_)));
+    let key = workload.key();
+    let errors = registration.trigger.as_ref().err().into_iter().flatten();
+    api::Summary {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        metric: key.metric.clone(),
+        state: standing.as_str().to_owned(),
+        reason: decided.map(|latest| latest.decision.reason.as_str().to_owned()),
+        desired_replicas: vouched.and(latest).map(|latest| latest.decision.desired_replicas),
+        metric_value: vouched.map(|(value, _)| value),
+        active: vouched.map(|(_, active)| active),
+        answer_age_seconds: latest.map(|latest| now.duration_since(latest.at).as_secs_f64()),
+        last_seen: workload.last_seen(),
+        errors: errors
+            .map(|error| api::Problem { key: error.key.clone(), problem: error.problem.clone() })
+            .collect(),
+    }
+}
+
+fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
+    let registration = workload.registration();
+    let latest = workload.recommendation();
+    let valid = registration.trigger.as_ref().ok();
+    api::Trigger {
+        summary: summary(workload, &registration, latest.as_deref(), now),
+        threshold: registration.spec.threshold.get(),
+        policy: valid.map(|trigger| policy(&trigger.policy, now)),
+        metadata: shown(&registration),
+        warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
+        source_trouble: workload.source_trouble().as_deref().map(source_trouble),
+        latest: latest.as_deref().map(decision),
+        fleet: fleet(&workload.fleet(), valid.map(|trigger| &*trigger.policy)),
+        learnt: learnt::learnt(&workload.insight()),
+        transitions: workload.transitions().iter().map(|past| decision(past)).collect(),
+    }
+}
+
+fn source_trouble(trouble: &SourceTrouble) -> api::SourceTrouble {
+    api::SourceTrouble {
+        kind: trouble.kind.to_owned(),
+        message: trouble.message.clone(),
+        since: trouble.since,
+    }
+}
+
+fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
+    let starts = &fleet.starts;
+    let lead = match policy.map(|policy| policy.lead_time) {
+        None => "",
+        Some(LeadTime::Fixed(_)) => "fixed",
+        Some(LeadTime::Auto) if starts.cold_start.is_some() => "learned",
+        Some(LeadTime::Auto) => "seed",
+    };
+    let class = |class: &NodeStarts| api::StartUps {
+        node: node_name(class.node).to_owned(),
+        ready: class.ready,
+        given_up: class.given_up,
+        cold_start_seconds: class.cold_start.map(|span| span.as_secs_f64()),
+    };
+    api::Fleet {
+        replicas: fleet
+            .replicas
+            .map(|Replicas { ready, starting }| api::Replicas { ready, starting }),
+        lead: lead.to_owned(),
+        cold_start_seconds: starts.cold_start.map(|span| span.as_secs_f64()),
+        scheduled_seconds: starts.stages.map(|(scheduled, _)| scheduled.as_secs_f64()),
+        started_seconds: starts.stages.map(|(_, started)| started.as_secs_f64()),
+        start_ups: starts.nodes.iter().map(class).collect(),
+        scaling: fleet.scaling.map(|scaling| api::ScaledObjectLimits {
+            min_replicas: scaling.min,
+            max_replicas: scaling.max,
+            none_while_idle: scaling.idle,
+            cooldown_seconds: scaling.cooldown.as_secs_f64(),
+            polling_seconds: scaling.polling.map(|span| span.as_secs_f64()),
+            hpa_window_seconds: scaling.hpa_window.map(|span| span.as_secs_f64()),
+        }),
+    }
+}
+
+/// The metadata's values that hold no secret.
+fn shown(registration: &Registration) -> BTreeMap<String, String> {
+    let plain = SHOWN.into_iter().filter_map(|key| Some((key, registration.sent(key)?.to_owned())));
+    let address = registration.sent(ADDRESS).map(|address| (ADDRESS, without_credentials(address)));
+    plain.chain(address).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// An address without user, password and query.
+pub(super) fn without_credentials(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(url) if url.has_host() => {
+            format!("{}{}", url.origin().ascii_serialization(), url.path())
+        }
+        _ => "(not an address)".to_owned(),
+    }
+}
+
+fn policy(policy: &Policy, now: Timestamp) -> api::Policy {
+    let mode = match policy.mode {
+        Mode::Auto => "auto",
+        Mode::Shadow => "shadow",
+        Mode::Off => "off",
+    };
+    let scale_to_zero = match policy.scale_to_zero {
+        ScaleToZero::Auto => "auto",
+        ScaleToZero::Never => "never",
+        ScaleToZero::Windows => "windows",
+    };
+    let on_no_data = match policy.on_no_data {
+        OnNoData::Error => "error",
+        OnNoData::Zero => "zero",
+    };
+    let objective = match policy.objective {
+        Objective::Cost => "cost".to_owned(),
+        Objective::Safe => "safe".to_owned(),
+        Objective::Late(share) => format!("{}%", share * 100.0),
+    };
+    let window = |window: &prewarm_forecaster::Window| api::Window {
+        name: window.name.clone(),
+        from: window.from.strftime("%H:%M").to_string(),
+        to: window.to.strftime("%H:%M").to_string(),
+        min_replicas: window.min_replicas,
+        max_replicas: window.max_replicas,
+    };
+    api::Policy {
+        mode: mode.to_owned(),
+        activation_threshold: policy.activation,
+        backlog_threshold: policy.backlog_threshold.map(|threshold| threshold.get()),
+        latency_target_seconds: policy.latency_target,
+        lead_time_seconds: match policy.lead_time {
+            LeadTime::Auto => None,
+            LeadTime::Fixed(lead) => Some(lead.as_secs_f64()),
+        },
+        cold_start_seconds: policy.cold_start.as_secs_f64(),
+        quantile: match policy.quantile {
+            Quantile::Auto => None,
+            Quantile::Fixed(quantile) => Some(quantile),
+        },
+        cost_ratio: policy.cost_ratio,
+        objective,
+        history_window_seconds: policy.history_window.as_secs_f64(),
+        max_prewarm_replicas: policy.max_prewarm_replicas,
+        scale_to_zero: scale_to_zero.to_owned(),
+        keep_warm_seconds: policy.keep_warm.as_secs_f64(),
+        scaled_job: policy.scaled_job,
+        on_no_data: on_no_data.to_owned(),
+        timezone: policy.calendar.zone().iana_name().map(str::to_owned),
+        windows: policy.calendar.windows().iter().map(window).collect(),
+        holidays: holidays(&policy.calendar, now),
+    }
+}
+
+fn holidays(calendar: &Calendar, now: Timestamp) -> api::Holidays {
+    let today = now.to_zoned(calendar.zone().clone()).date();
+    let next = calendar.holidays_from(today).iter().take(5);
+    api::Holidays {
+        dates: calendar.holidays().len(),
+        next: next.map(ToString::to_string).collect(),
+    }
+}
+
+fn decision(recommendation: &Recommendation) -> api::Decision {
+    let decision = &recommendation.decision;
+    let parts = &decision.parts;
+    let answer = match recommendation.answer {
+        Answer::Value { .. } => "value",
+        Answer::Unavailable => "unavailable",
+        Answer::NoData => "no_data",
+    };
+    api::Decision {
+        at: recommendation.at,
+        valid_until: recommendation.valid_until,
+        answer: answer.to_owned(),
+        state: decision.state.as_str().to_owned(),
+        reason: decision.reason.as_str().to_owned(),
+        metric_value: decision.metric_value,
+        active: decision.active,
+        desired_replicas: decision.desired_replicas,
+        parts: api::Parts {
+            observed: parts.observed,
+            live: parts.live,
+            live_age_seconds: parts.live_age.map(|age: SignedDuration| age.as_secs_f64()),
+            backlog: parts.backlog,
+            backlog_demand: parts.backlog_demand,
+            latency_factor: parts.latency_factor,
+            forecast_quantile: parts.forecast_quantile,
+            forecast: parts.forecast,
+            forecast_replicas: parts.forecast_replicas,
+            forecast_acts: parts.forecast_acts,
+            would_value: parts.would_value,
+            floor_replicas: parts.floor,
+            ceiling_replicas: parts.ceiling,
+            hold_replicas: parts.hold,
+            lead_seconds: parts.lead.as_secs_f64(),
+            doubts: doubts(parts),
+        },
+    }
+}
+
+/// What was not believed at once, and what became of an earlier one.
+fn doubts(parts: &Parts) -> Vec<api::Doubt> {
+    let mut doubts = Vec::new();
+    for (signal, check) in parts.checks() {
+        if check != Check::default() {
+            doubts.push(api::Doubt {
+                signal: signal.to_owned(),
+                verdict: check.verdict.as_str().to_owned(),
+                earlier: check.earlier.map(|earlier| earlier.as_str().to_owned()),
+            });
+        }
+    }
+    doubts
+}
+
+/// Names offered for an unknown one.
+const NEAR: usize = 5;
+
+/// The one key that may carry a user and a password by mistake.
+const ADDRESS: &str = "serverAddress";
+
+/// Keys whose values are shown. `…FromEnv` arrives resolved, TLS keys arrive as PEM, and an unknown
+/// key may hold anything.
+const SHOWN: [&str; 30] = [
+    "scalerAddress",
+    "query",
+    "preset",
+    "selector",
+    "triggerName",
+    "source",
+    "threshold",
+    "activationThreshold",
+    "backlogQuery",
+    "backlogThreshold",
+    "latencyQuery",
+    "latencyTarget",
+    "mode",
+    "leadTime",
+    "coldStart",
+    "quantile",
+    "costRatio",
+    "objective",
+    "historyWindow",
+    "maxPrewarmReplicas",
+    "timezone",
+    "windows",
+    "holidays",
+    "policyRef",
+    "scaleToZero",
+    "keepWarm",
+    "scaledJob",
+    "onNoData",
+    "metricName",
+    "enableTLS",
+];
