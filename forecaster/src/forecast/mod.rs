@@ -21,9 +21,9 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// A forecast from its parts. `quantiles` ascend within (0, 1); row `h` holds them for `[origin
-    /// + h·step, origin + (h+1)·step)`, NaN = unknown. Rows are sorted, so that quantiles never
-    /// cross.
+    /// A forecast from its parts. `quantiles` ascend within (0, 1); row `h` holds them for
+    /// `[origin + h·step, origin + (h+1)·step)`, NaN = unknown. Rows are sorted, so that quantiles
+    /// never cross.
     pub fn new(
         origin: Timestamp,
         step: SignedDuration,

@@ -5,6 +5,7 @@ use super::*;
 #[test]
 fn every_table_is_promql_that_looks_back_two_minutes() {
     let selector = Selector::parse(r#"namespace="llm",model_name=~"a|b""#).unwrap();
+    let range = regex::Regex::new(r"\[(\d+[smhd])").unwrap();
     for preset in tables() {
         let found = find(preset.name, &selector).unwrap();
         assert!(found.threshold > 0.0);
@@ -19,7 +20,6 @@ fn every_table_is_promql_that_looks_back_two_minutes() {
             for_each_series(&mut expression, &mut |series| {
                 assert!(series.name.is_some(), "{text}")
             });
-            let range = regex::Regex::new(r"\[(\d+[smhd])").unwrap();
             assert!(range.captures_iter(text).all(|found| &found[1] == "2m"), "{text}");
         }
         let caveat = found.demand.caveat().map(|caveat| caveat.promql.clone());
