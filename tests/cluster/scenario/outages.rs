@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use prewarm_tests::eventually;
 use prewarm_tests::postgres::Postgres;
 use prewarm_tests::serve::Serve;
 use serde_json::json;
@@ -56,6 +58,12 @@ pub(super) async fn c21_c22_outages(fixture: Arc<Fixture>) {
     fixture.gateway.set(name, 8.0);
     workload.until("demand is followed without the database", |fleet| fleet.ready == 4).await;
     postgres.restart().await;
+    // What the store holds is what was answered again: a crash before that goes on from older
+    // answers.
+    eventually(Duration::from_secs(20), "the last answer is in the store", || async {
+        prewarm.log().contains("checkpoints are being written again").then_some(())
+    })
+    .await;
 
     // Prometheus stops, Prewarm restarts meanwhile: held, and neither a dip nor a jump afterwards.
     prometheus.stop();
