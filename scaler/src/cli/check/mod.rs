@@ -7,6 +7,7 @@ mod ramp;
 mod resource;
 mod traps;
 mod tree;
+mod webhook;
 
 use std::io::{IsTerminal, Read as _};
 use std::path::PathBuf;
@@ -217,6 +218,7 @@ fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &LoopTimin
             }
         }
     }
+    webhook::find(resource);
     days::find(resource, &read);
     traps::find(resource, &read);
     pace::find(resource, &read, rhythm);

@@ -151,9 +151,12 @@ impl<'t> Resource<'t> {
         self.find(Level::Warning, path, problem, advice);
     }
 
-    /// A whole number below `spec`.
+    /// A whole number below `spec`. One in quotation marks is refused by the API server, and is
+    /// read all the same: what it hides is to be told, too.
     pub(super) fn whole(&self, key: &str) -> Option<i64> {
-        self.tree.whole(&format!("spec.{key}"))
+        let path = format!("spec.{key}");
+        let quoted = || self.tree.text(&path).and_then(|text| text.trim().parse().ok());
+        self.tree.whole(&path).or_else(quoted)
     }
 }
 

@@ -1,0 +1,101 @@
+//! What the API server refuses by KEDA's schema, and KEDA's admission webhook by its rules, before
+//! anything is scaled. KEDA 2.21: config/crd/bases/keda.sh_scaledobjects.yaml,
+//! keda.sh_scaledjobs.yaml; apis/keda/v1alpha1/scaledobject_types.go
+//! `CheckReplicaCountBoundsAreValid`, scaletriggers_types.go `ValidateTriggers`.
+
+use std::collections::HashMap;
+
+use super::resource::{Kind, Resource};
+use super::traps::MAX_REPLICAS;
+use super::tree::Node;
+
+/// Fields that are whole numbers in the schema.
+const WHOLE_NUMBERS: [&str; 14] = [
+    "pollingInterval",
+    "cooldownPeriod",
+    "initialCooldownPeriod",
+    "idleReplicaCount",
+    "minReplicaCount",
+    "maxReplicaCount",
+    "fallback.failureThreshold",
+    "fallback.replicas",
+    "advanced.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds",
+    "advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds",
+    "successfulJobsHistoryLimit",
+    "failedJobsHistoryLimit",
+    "envSourceContainerIndex",
+    "jobTargetRef.backoffLimit",
+];
+
+/// Looks for what would be refused.
+pub(super) fn find(resource: &mut Resource<'_>) {
+    numbers(resource);
+    replica_bounds(resource);
+    trigger_names(resource);
+}
+
+/// Numbers are numbers: Helm's `quote` and quotation marks make text of them.
+fn numbers(resource: &mut Resource<'_>) {
+    for field in WHOLE_NUMBERS {
+        let path = format!("spec.{field}");
+        let Some(tree) = resource.tree.at(&path) else { continue };
+        let Node::Text(text) = &tree.node else { continue };
+        let last = field.rsplit('.').next().unwrap_or(field);
+        let advice = format!("the API server refuses the whole resource: write {last}: {text}");
+        resource.error(&path, format!("must be a number, is the text {text:?}"), Some(&advice));
+    }
+}
+
+/// `CheckReplicaCountBoundsAreValid`, and a maximum that the HPA refuses.
+fn replica_bounds(resource: &mut Resource<'_>) {
+    let min = resource.whole("minReplicaCount");
+    let max = resource.whole("maxReplicaCount").unwrap_or(MAX_REPLICAS);
+    if max < 1 {
+        resource.error(
+            "spec.maxReplicaCount",
+            format!("is {max}"),
+            Some(
+                "the HPA wants 1 or more; the annotation autoscaling.keda.sh/paused stops scaling",
+            ),
+        );
+        return;
+    }
+    if let Some(min) = min.filter(|min| *min > max) {
+        resource.error(
+            "spec.minReplicaCount",
+            format!("{min} is above maxReplicaCount {max}"),
+            Some("KEDA's webhook refuses it: lower the minimum or raise the maximum"),
+        );
+    }
+    let idle = resource.whole("idleReplicaCount");
+    // KEDA reads a given minimum of 0 as 1 here, and one that is not given as 0.
+    if resource.kind == Kind::ScaledObject && idle.is_some() && min.is_none() {
+        resource.error(
+            "spec.idleReplicaCount",
+            "needs minReplicaCount of 1 or more",
+            Some("KEDA's webhook refuses it: idle replicas must be fewer than the minimum; set minReplicaCount, or leave idleReplicaCount out to scale to zero"),
+        );
+    }
+}
+
+/// `ValidateTriggers`: names are unique.
+fn trigger_names(resource: &mut Resource<'_>) {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut repeated = Vec::new();
+    for (index, trigger) in resource.triggers.iter().enumerate() {
+        let Some(name) = trigger.tree.text("name").filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        match first.get(name) {
+            Some(before) => repeated.push((index, *before, name)),
+            None => drop(first.insert(name, index)),
+        }
+    }
+    for (index, before, name) in repeated {
+        resource.error(
+            &format!("spec.triggers[{index}].name"),
+            format!("{name:?} is the name of triggers[{before}] as well"),
+            Some("KEDA's webhook refuses it: each name must be unique, formulas refer to it"),
+        );
+    }
+}
