@@ -6,7 +6,7 @@ fn report(text: &str, config: Option<&Config>) -> Report {
     check(&[("so.yaml".to_owned(), text.to_owned())], config)
 }
 
-fn checked(text: &str) -> String {
+pub(super) fn checked(text: &str) -> String {
     report(text, None).text(false)
 }
 
@@ -25,7 +25,7 @@ fn scaled_object(spec: &str, metadata: &str) -> String {
 const DEMAND: &str = "query: sum(demand)\nthreshold: \"4\"";
 
 /// What is found in a ScaledObject that is good but for these lines.
-fn found(spec: &str, metadata: &str) -> String {
+pub(super) fn found(spec: &str, metadata: &str) -> String {
     let report = report(&scaled_object(spec, &format!("{DEMAND}\n{metadata}")), None);
     let findings = report.resources.into_iter().flat_map(|resource| resource.findings);
     let line = |finding: Finding| {
@@ -487,37 +487,5 @@ fn keys_are_listed() {
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&keys_json()).unwrap().as_array().unwrap().len(),
         keys::ALL.len()
-    );
-}
-
-/// As in kedacore/keda#3013, #4664, #4677, and what Helm's `quote` makes of numbers
-/// (kedacore/keda-docs#302).
-#[test]
-fn what_the_webhook_and_the_schema_refuse_is_an_error() {
-    let min = found("minReplicaCount: 50\nmaxReplicaCount: 10", "");
-    assert!(min.contains("Error spec.minReplicaCount: 50 is above maxReplicaCount 10"), "{min}");
-    let max = found("maxReplicaCount: 0", "");
-    assert!(max.contains("Error spec.maxReplicaCount: is 0"), "{max}");
-    let idle = found("idleReplicaCount: 0\nmaxReplicaCount: 3", "");
-    assert!(
-        idle.contains("Error spec.idleReplicaCount: needs minReplicaCount of 1 or more"),
-        "{idle}"
-    );
-    assert_eq!(found("idleReplicaCount: 0\nminReplicaCount: 1\nmaxReplicaCount: 3", ""), "");
-
-    let quoted = found("cooldownPeriod: \"0\"\nmaxReplicaCount: \"8\"", "");
-    assert!(
-        quoted.contains("Error spec.maxReplicaCount: must be a number, is the text \"8\""),
-        "{quoted}"
-    );
-    assert!(quoted.contains("Error spec.cooldownPeriod: is 0"), "the trap behind it: {quoted}");
-
-    let twice = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: chat}\nspec:\n  triggers:\n  \
-                 - &one\n    type: external-push\n    name: demand\n    metadata: {scalerAddress: 'prewarm:9090', \
-                 query: sum(a), threshold: '4', windows: ''}\n  - *one\n";
-    assert!(
-        checked(twice).contains("\"demand\" is the name of triggers[0] as well"),
-        "{}",
-        checked(twice)
     );
 }
