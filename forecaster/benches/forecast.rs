@@ -39,7 +39,7 @@ fn warmed(n: usize, every: usize) -> Ensemble {
         calendar: Calendar::empty(TimeZone::UTC),
     };
     let mut ensemble = Ensemble::new(Timestamp::UNIX_EPOCH, SignedDuration::from_mins(5), spec)
-        .judging_every(every, n.saturating_sub(3 * DAY))
+        .scoring_every(every, n.saturating_sub(3 * DAY))
         .refit_by_caller();
     for i in 0..n {
         ensemble.push(wave(i));

@@ -10,7 +10,7 @@
 //! the 97th. A [`Forecast`] holds quantiles, learned from what the model has missed by so far.
 //!
 //! **What is answered.** min(ceiling, max(live + backlog, forecast, floor, hold)), in the demand's
-//! own unit. Live demand stays raw, so that the HPA's tolerance and behaviour stay in charge of it;
+//! own unit. Live demand stays raw, so that the HPA's tolerance and behavior stay in charge of it;
 //! what is ours is whole replicas × threshold, so that the HPA's ceil gives exactly as many
 //! ([`control`]). The forecast only adds. To zero it goes step by step: first one replica, then,
 //! when nothing has come and nothing is expected, none.

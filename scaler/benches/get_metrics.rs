@@ -286,7 +286,7 @@ async fn load(
             let mut latencies = Vec::new();
             while started.elapsed() < length {
                 // A stride coprime to the number of workloads visits all of them, in no cache's
-                // favour.
+                // favor.
                 let i = next.fetch_add(7919, Ordering::Relaxed) % questions.len();
                 let (asked, question) = (Instant::now(), questions[i].clone());
                 let values = client.get_metrics(question).await?.into_inner().metric_values;

@@ -14,7 +14,7 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::insight::{Fleet, SourceTrouble, TrainingStatus};
+use crate::status::{ReplicaStatus, SourceTrouble, TrainingStatus};
 use crate::trigger::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::workload::SeriesKey;
 
@@ -69,8 +69,8 @@ pub struct Workload {
     published: watch::Sender<Option<Arc<Recommendation>>>,
     last_seen: AtomicI64,
     transitions: Mutex<VecDeque<Arc<Recommendation>>>,
-    insight: Mutex<Arc<TrainingStatus>>,
-    fleet: Mutex<Fleet>,
+    status: Mutex<Arc<TrainingStatus>>,
+    replica_status: Mutex<ReplicaStatus>,
     source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
 }
 
@@ -82,8 +82,8 @@ impl Workload {
             published: watch::Sender::new(None),
             last_seen: AtomicI64::new(now.as_second()),
             transitions: Mutex::default(),
-            insight: Mutex::default(),
-            fleet: Mutex::default(),
+            status: Mutex::default(),
+            replica_status: Mutex::default(),
             source_trouble: Mutex::default(),
         }
     }
@@ -143,24 +143,24 @@ impl Workload {
         self.transitions.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// What was learnt of it off the slots.
-    pub fn insight(&self) -> Arc<TrainingStatus> {
-        self.insight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was learned of it off the slots.
+    pub fn training_status(&self) -> Arc<TrainingStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces what was learnt of it.
-    pub fn learn(&self, insight: TrainingStatus) {
-        *self.insight.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(insight);
+    /// Replaces what was learned of it.
+    pub fn learn(&self, status: TrainingStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(status);
     }
 
     /// What is known of its replicas.
-    pub fn fleet(&self) -> Fleet {
-        self.fleet.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn replica_status(&self) -> ReplicaStatus {
+        self.replica_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces what is known of its replicas. Called by the workload's collector alone.
-    pub fn set_fleet(&self, fleet: Fleet) {
-        *self.fleet.lock().unwrap_or_else(PoisonError::into_inner) = fleet;
+    pub fn set_replica_status(&self, status: ReplicaStatus) {
+        *self.replica_status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
     /// Why the newest slot has no demand; `None` where it has.

@@ -17,7 +17,7 @@ pub struct ScaledObjectLimits {
     pub cooldown: SignedDuration,
     /// `pollingInterval`, where it is given.
     pub polling: Option<SignedDuration>,
-    /// Scale-down stabilisation of its HPA, where it is given; else the controller's own counts.
+    /// Scale-down stabilization of its HPA, where it is given; else the controller's own counts.
     pub hpa_window: Option<SignedDuration>,
 }
 

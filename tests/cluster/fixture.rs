@@ -77,7 +77,7 @@ impl Fixture {
     /// Waits until Prewarm lets the forecast act for a workload: it has judged the days in the
     /// store. Panics if that leaves less than `lead` before the moment, for then nothing could be
     /// in time.
-    pub(crate) async fn learnt(&self, namespace: &str, moment: Timestamp, lead: Duration) {
+    pub(crate) async fn learned(&self, namespace: &str, moment: Timestamp, lead: Duration) {
         let said = |line: &str| {
             line.contains("another policy acts") && line.contains(&format!("\"{namespace}\""))
         };
@@ -88,7 +88,7 @@ impl Fixture {
         let left = moment.duration_since(now());
         assert!(
             left.as_secs_f64() > lead.as_secs_f64(),
-            "{namespace}: learnt {left:?} ahead, with a lead of {lead:?}"
+            "{namespace}: learned {left:?} ahead, with a lead of {lead:?}"
         );
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
 use crate::history::now;
-use crate::workload::{Fleet, Workload};
+use crate::workload::{DeploymentStatus, Workload};
 
 /// One row a look.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub(crate) struct Row {
     /// The metric as exposed.
     pub(crate) metric: f64,
     /// The Deployment.
-    pub(crate) fleet: Fleet,
+    pub(crate) status: DeploymentStatus,
 }
 
 /// A recording of one workload.
@@ -36,7 +36,7 @@ impl Timeline {
     pub(crate) async fn record(
         workload: &Workload,
         until: Timestamp,
-        mut load: impl FnMut(f64, Fleet) -> (f64, f64),
+        mut load: impl FnMut(f64, DeploymentStatus) -> (f64, f64),
     ) -> Self {
         let begun = Instant::now();
         let mut rows = Vec::new();
@@ -44,10 +44,10 @@ impl Timeline {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while now() < until {
             looks.tick().await;
-            if let Some(fleet) = workload.fleet().await {
+            if let Some(status) = workload.status().await {
                 let at = begun.elapsed().as_secs_f64();
-                let (demand, metric) = load(at, fleet);
-                rows.push(Row { at, demand, metric, fleet });
+                let (demand, metric) = load(at, status);
+                rows.push(Row { at, demand, metric, status });
             }
         }
         Self { rows }
@@ -55,23 +55,26 @@ impl Timeline {
 
     /// Replicas that were Ready when the first request came.
     pub(crate) fn ready_at_start(&self) -> Option<i64> {
-        self.rows.iter().find(|row| row.demand > 0.0).map(|row| row.fleet.ready)
+        self.rows.iter().find(|row| row.demand > 0.0).map(|row| row.status.ready)
     }
 
     /// Pods times seconds, Ready or not: what is paid for.
     pub(crate) fn gpu_seconds(&self) -> f64 {
-        self.rows.windows(2).map(|pair| pair[0].fleet.pods as f64 * (pair[1].at - pair[0].at)).sum()
+        self.rows
+            .windows(2)
+            .map(|pair| pair[0].status.pods as f64 * (pair[1].at - pair[0].at))
+            .sum()
     }
 
     /// Writes `NAME.csv` and `NAME.svg` into `dir`; `threshold` is the demand that one replica
     /// carries.
     pub(crate) fn keep(&self, dir: &Path, name: &str, threshold: f64) {
         let mut csv = "seconds,demand,metric,desired,pods,ready\n".to_owned();
-        for Row { at, demand, metric, fleet } in &self.rows {
+        for Row { at, demand, metric, status } in &self.rows {
             writeln!(
                 csv,
                 "{at:.2},{demand:.2},{metric:.2},{},{},{}",
-                fleet.desired, fleet.pods, fleet.ready
+                status.desired, status.pods, status.ready
             )
             .expect("a string");
         }
@@ -86,8 +89,9 @@ impl Timeline {
         let end = self.rows.last().map_or(1.0, |row| row.at.max(1.0));
         let lines =
             [("demand / threshold", "#888888"), ("desired", "#d08000"), ("ready", "#0060c0")];
-        let height_of =
-            |row: &Row| [row.demand / threshold, row.fleet.desired as f64, row.fleet.ready as f64];
+        let height_of = |row: &Row| {
+            [row.demand / threshold, row.status.desired as f64, row.status.ready as f64]
+        };
         let values = self.rows.iter().flat_map(height_of);
         let most = values.filter(|value| value.is_finite()).fold(1.0, f64::max);
         let x = |at: f64| left + at / end * (width - left - 10.0);
@@ -96,7 +100,7 @@ impl Timeline {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
              <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n<text x=\"{left}\" y=\"14\">{name}</text>\n"
         );
-        for (i, (label, colour)) in lines.iter().enumerate() {
+        for (i, (label, color)) in lines.iter().enumerate() {
             let rows = self
                 .rows
                 .iter()
@@ -106,9 +110,9 @@ impl Timeline {
                 rows.map(|(at, value)| format!("{:.1},{:.1}", x(at), y(value))).collect();
             let points = points.join(" ");
             let at = left + 300.0 + 140.0 * i as f64;
-            writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>")
+            writeln!(svg, "<polyline fill=\"none\" stroke=\"{color}\" points=\"{points}\"/>")
                 .expect("a string");
-            writeln!(svg, "<text x=\"{at}\" y=\"14\" fill=\"{colour}\">{label}</text>")
+            writeln!(svg, "<text x=\"{at}\" y=\"14\" fill=\"{color}\">{label}</text>")
                 .expect("a string");
         }
         for value in 0..=most.ceil() as u32 {

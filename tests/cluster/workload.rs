@@ -23,7 +23,7 @@ pub(crate) struct Workload {
 
 /// What a Deployment's status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Fleet {
+pub(crate) struct DeploymentStatus {
     /// Replicas asked for.
     pub(crate) desired: i64,
     /// Pods that exist.
@@ -95,8 +95,8 @@ impl Workload {
     pub(crate) async fn scale(&self, replicas: u32) {
         let path = format!("/apis/apps/v1/namespaces/{}/deployments/model/scale", self.namespace);
         self.api.merge(&path, &json!({"spec": {"replicas": replicas}})).await;
-        self.until("the pods are Ready", |fleet| {
-            fleet.ready == i64::from(replicas) && fleet.pods == fleet.ready
+        self.until("the pods are Ready", |status| {
+            status.ready == i64::from(replicas) && status.pods == status.ready
         })
         .await;
     }
@@ -110,12 +110,12 @@ impl Workload {
     }
 
     /// What the Deployment has.
-    pub(crate) async fn fleet(&self) -> Option<Fleet> {
+    pub(crate) async fn status(&self) -> Option<DeploymentStatus> {
         let path = format!("/apis/apps/v1/namespaces/{}/deployments/model", self.namespace);
         let deployment = self.api.get(&path).await?;
         let number = |value: &Value| value.as_i64().unwrap_or(0);
         let status = &deployment["status"];
-        Some(Fleet {
+        Some(DeploymentStatus {
             desired: number(&deployment["spec"]["replicas"]),
             pods: number(&status["replicas"]),
             ready: number(&status["readyReplicas"]),
@@ -127,8 +127,8 @@ impl Workload {
     pub(crate) fn until(
         &self,
         what: &str,
-        wanted: impl Fn(Fleet) -> bool,
-    ) -> impl Future<Output = Fleet> {
+        wanted: impl Fn(DeploymentStatus) -> bool,
+    ) -> impl Future<Output = DeploymentStatus> {
         self.until_within(PATIENCE, what, wanted)
     }
 
@@ -138,19 +138,19 @@ impl Workload {
         &self,
         patience: Duration,
         what: &str,
-        wanted: impl Fn(Fleet) -> bool,
-    ) -> impl Future<Output = Fleet> {
+        wanted: impl Fn(DeploymentStatus) -> bool,
+    ) -> impl Future<Output = DeploymentStatus> {
         let what = format!("{}: {what}", self.namespace);
         let (workload, wanted) = (self.clone(), wanted);
         let caller = std::panic::Location::caller();
         async move {
-            let mut last = Fleet::default();
+            let mut last = DeploymentStatus::default();
             let deadline = std::time::Instant::now() + patience;
             loop {
-                if let Some(fleet) = workload.fleet().await {
-                    last = fleet;
-                    if wanted(fleet) {
-                        return fleet;
+                if let Some(status) = workload.status().await {
+                    last = status;
+                    if wanted(status) {
+                        return status;
                     }
                 }
                 assert!(
@@ -166,7 +166,7 @@ impl Workload {
     pub(crate) async fn holds_while<F, A>(
         &self,
         what: &str,
-        holds: impl Fn(Fleet) -> bool,
+        holds: impl Fn(DeploymentStatus) -> bool,
         mut over: F,
     ) where
         F: FnMut() -> A,
@@ -174,8 +174,8 @@ impl Workload {
     {
         let deadline = std::time::Instant::now() + PATIENCE;
         while !over().await {
-            if let Some(fleet) = self.fleet().await {
-                assert!(holds(fleet), "{}: {what}; it is {fleet:?}", self.namespace);
+            if let Some(status) = self.status().await {
+                assert!(holds(status), "{}: {what}; it is {status:?}", self.namespace);
             }
             assert!(
                 std::time::Instant::now() < deadline,

@@ -208,7 +208,7 @@ impl TestApp {
     }
 
     /// One slot later on all replicas (on one clock), when each has decided for it and what is due
-    /// in it has been learnt.
+    /// in it has been learned.
     pub async fn follow(replicas: &[&Self], trigger: &Trigger) {
         const BUCKET: SignedDuration = SignedDuration::from_mins(5);
         let minute = SignedDuration::from_mins(1);
@@ -250,7 +250,11 @@ impl TestApp {
             }
             if slot.duration_since(bucket) == minute * 3 - first.setup.slot {
                 eventually(Duration::from_secs(30), "a forecast from the bucket's end", || async {
-                    workload.insight().forecast_origin.filter(|origin| *origin >= bucket).map(drop)
+                    workload
+                        .training_status()
+                        .forecast_origin
+                        .filter(|origin| *origin >= bucket)
+                        .map(drop)
                 })
                 .await;
             }
@@ -263,7 +267,7 @@ impl TestApp {
         let workload = self.workload(trigger);
         let what = format!("a forecast from {origin} on");
         eventually(Duration::from_secs(30), &what, || async {
-            workload.insight().forecast_origin.filter(|latest| *latest >= origin).map(drop)
+            workload.training_status().forecast_origin.filter(|latest| *latest >= origin).map(drop)
         })
         .await;
         self.step().await;
@@ -351,7 +355,7 @@ impl TestApp {
         let workload = self.workload(trigger);
         let what = format!("a forecast for {:?}", workload.key());
         eventually(Duration::from_secs(60), &what, || async {
-            workload.insight().forecast_origin.map(drop)
+            workload.training_status().forecast_origin.map(drop)
         })
         .await;
         self.step().await;
@@ -379,16 +383,16 @@ impl TestApp {
     }
 
     /// Waits, in real time alone, until the tuner has chosen, and takes the step that puts the
-    /// choice in force.
-    pub async fn chosen(&self, trigger: &Trigger) -> api::Choice {
+    /// selection in force.
+    pub async fn chosen(&self, trigger: &Trigger) -> api::Selection {
         let workload = self.workload(trigger);
-        let what = format!("a choice for {:?}", workload.key());
+        let what = format!("a selection for {:?}", workload.key());
         eventually(Duration::from_secs(60), &what, || async {
-            workload.insight().choices.last().map(drop)
+            workload.training_status().selections.last().map(drop)
         })
         .await;
         self.step().await;
-        self.explained(trigger).await.learnt.choice.expect("a choice")
+        self.explained(trigger).await.learned.selection.expect("a selection")
     }
 
     /// Sum over the series of `name` on `/metrics` whose labels hold each of `labels`; `None` if

@@ -73,7 +73,7 @@ impl Target {
         let Some(reading) = reading.filter(|_| self.replicas > 0) else { return };
         let wanted = desired_replicas(reading.value_milli, reading.target_milli, self.replicas);
         let wanted = wanted.clamp(self.min.max(1), self.max);
-        self.recommended.retain(|(at, _)| *at + STABILISATION > now);
+        self.recommended.retain(|(at, _)| *at + STABILIZATION > now);
         self.recommended.push((now, wanted));
         self.replicas = if wanted > self.replicas {
             wanted.min((2 * self.replicas).max(4))
@@ -88,7 +88,7 @@ impl Target {
 const TOLERANCE: f64 = 0.1;
 
 /// `behavior.scaleDown.stabilizationWindowSeconds`, default.
-const STABILISATION: SignedDuration = SignedDuration::from_secs(300);
+const STABILIZATION: SignedDuration = SignedDuration::from_secs(300);
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! The load of a large installation. It means something in an optimised build: `cargo test
+//! The load of a large installation. It means something in an optimized build: `cargo test
 //! --profile fuzz -p prewarm-tests --test load`.
 
 #![expect(clippy::unwrap_used, reason = "a test's support may")]

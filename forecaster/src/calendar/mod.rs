@@ -149,7 +149,7 @@ impl Calendar {
             .min()
     }
 
-    /// The spans that partition `[from, to)`, each with the windows in force; neighbours differ.
+    /// The spans that partition `[from, to)`, each with the windows in force; neighbors differ.
     /// Work and memory grow with the number of days; empty where `from >= to`.
     pub fn spans(&self, from: Timestamp, to: Timestamp) -> Vec<Span> {
         if from >= to {

@@ -46,7 +46,7 @@ pub struct Held {
 
 /// What became of a slot's sample.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Judgement {
+pub(super) struct Judgment {
     /// The verdict, as decisions show it.
     pub(super) check: Check,
     /// What the sample counts for in this slot; `None` if there is none to count.
@@ -59,7 +59,7 @@ pub(super) struct Judgement {
     pub(super) twice: f64,
 }
 
-impl Judgement {
+impl Judgment {
     /// The sample, if it counts in full.
     pub(super) fn accepted(&self) -> Option<f64> {
         self.counts.filter(|_| self.check.verdict == Verdict::Plausible)
@@ -81,39 +81,39 @@ impl Signal {
         sample: Option<f64>,
         (limit, factor): (f64, f64),
         bridge: SignedDuration,
-    ) -> Judgement {
-        let mut judgement = Judgement::default();
+    ) -> Judgment {
+        let mut judgment = Judgment::default();
         if self.held.is_some_and(|held| now.duration_since(held.at) > bridge) {
             self.held = None;
-            judgement.check.earlier = Some(Earlier::Rejected);
+            judgment.check.earlier = Some(Earlier::Rejected);
         }
-        let Some(value) = sample else { return judgement };
+        let Some(value) = sample else { return judgment };
         if !value.is_finite() || value < 0.0 {
-            judgement.check.verdict = Verdict::Invalid;
-            return judgement;
+            judgment.check.verdict = Verdict::Invalid;
+            return judgment;
         }
         let mut limit = limit;
         if let Some(held) = self.held.take().filter(|held| held.at < now) {
             // Both say at least so much.
             let proven = held.value.min(value);
             limit = limit.max(factor * proven);
-            (judgement.proven, judgement.twice) = (proven, proven);
+            (judgment.proven, judgment.twice) = (proven, proven);
             let confirmed = held.value <= FACTOR * value;
             if !held.witness {
-                judgement.check.earlier =
+                judgment.check.earlier =
                     Some(if confirmed { Earlier::Confirmed } else { Earlier::Rejected });
-                judgement.confirmed = Some(held).filter(|_| confirmed);
+                judgment.confirmed = Some(held).filter(|_| confirmed);
             }
         }
         if value <= limit {
-            judgement.counts = Some(value);
-            judgement.proven = value;
+            judgment.counts = Some(value);
+            judgment.proven = value;
         } else {
             self.held = Some(Held { at: now, value, witness: false });
-            judgement.check.verdict = Verdict::Held;
-            judgement.counts = Some(limit);
+            judgment.check.verdict = Verdict::Held;
+            judgment.counts = Some(limit);
         }
-        judgement
+        judgment
     }
 
     /// What the source said in an earlier slot, asked for after the fact.
@@ -152,7 +152,7 @@ pub(super) struct Reference {
     /// Demand that one replica sustains.
     pub(super) threshold: Threshold,
     /// The least utilization that demand may be divided by, within (0, 1].
-    pub(super) utilisation: f64,
+    pub(super) utilization: f64,
 }
 
 impl Reference {
@@ -160,7 +160,7 @@ impl Reference {
     pub(super) fn limit(&self) -> f64 {
         let replica = self.threshold.get();
         let running = f64::from(self.running.unwrap_or(0));
-        let least = (FACTOR * running).max(1.0) * replica * self.utilisation;
+        let least = (FACTOR * running).max(1.0) * replica * self.utilization;
         let limit = (FACTOR * self.needed).max(least);
         // What lies above `maxReplicaCount` makes no difference to KEDA; a held sample need not say
         // it.
@@ -251,7 +251,7 @@ mod tests {
         let judged = slots
             .map(|(slot, sample)| signal.judge(at(15 * slot), *sample, (limit, FACTOR), BRIDGE));
         judged
-            .map(|judgement| (judgement.check.verdict, judgement.check.earlier, judgement.counts))
+            .map(|judgment| (judgment.check.verdict, judgment.check.earlier, judgment.counts))
             .collect()
     }
 
@@ -301,12 +301,12 @@ mod tests {
     fn the_limit_follows_from_what_was_needed_what_runs_and_what_may() {
         let threshold = Threshold::new(10.0).unwrap();
         let nothing =
-            Reference { needed: 0.0, running: None, may_run: None, threshold, utilisation: 1.0 };
+            Reference { needed: 0.0, running: None, may_run: None, threshold, utilization: 1.0 };
         assert_eq!(nothing.limit(), 10.0);
         assert_eq!(Reference { running: Some(3), ..nothing }.limit(), 120.0);
         assert_eq!(Reference { needed: 50.0, running: Some(3), ..nothing }.limit(), 200.0);
         assert_eq!(Reference { needed: 50.0, may_run: Some(12), ..nothing }.limit(), 120.0);
-        assert_eq!(Reference { running: Some(3), utilisation: 0.5, ..nothing }.limit(), 60.0);
+        assert_eq!(Reference { running: Some(3), utilization: 0.5, ..nothing }.limit(), 60.0);
     }
 
     #[test]
@@ -362,10 +362,10 @@ mod tests {
             let mut limit = limit;
             let mut counts = None;
             for (slot, sample) in (0..).zip(samples) {
-                let judgement = signal.judge(at(15 * slot), sample, (limit, FACTOR), BRIDGE);
+                let judgment = signal.judge(at(15 * slot), sample, (limit, FACTOR), BRIDGE);
                 // What is proven was needed.
-                limit = limit.max(FACTOR * judgement.proven);
-                counts = judgement.counts;
+                limit = limit.max(FACTOR * judgment.proven);
+                counts = judgment.counts;
             }
             prop_assert_eq!(counts, Some(value));
         }

@@ -78,7 +78,7 @@ pub enum Quantile {
     Fixed(f64),
 }
 
-/// What the tuner minimises.
+/// What the tuner minimizes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Objective {
     /// GPU-hours + costRatio × missed replica-hours.
@@ -135,7 +135,7 @@ pub struct Policy {
     pub quantile: Quantile,
     /// One missed replica-hour costs as much as this many idle GPU-hours; ≥ 0.1.
     pub cost_ratio: f64,
-    /// What the tuner minimises.
+    /// What the tuner minimizes.
     pub objective: Objective,
     /// How much history forecasts use.
     pub history_window: SignedDuration,

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 
-/// Utilisation and scale-down window of the HPA when nobody tuned anything.
+/// Utilization and scale-down window of the HPA when nobody tuned anything.
 pub const UNTUNED: ShadowPolicy =
-    ShadowPolicy::Reactive { utilisation: 0.8, scale_down_window: SignedDuration::from_secs(300) };
+    ShadowPolicy::Reactive { utilization: 0.8, scale_down_window: SignedDuration::from_secs(300) };
 
 /// Models smear a little of the day over the night: what is less than this share of a replica is no
 /// arrival, and wakes nothing. One request of ten seconds in a minute, where a replica carries four
@@ -17,7 +17,7 @@ pub enum ShadowPolicy {
     /// Live demand alone.
     Reactive {
         /// Demand per replica as a share of the threshold, > 0: below 1 is headroom.
-        utilisation: f64,
+        utilization: f64,
         /// Scale down to the most that was wanted within so long.
         scale_down_window: SignedDuration,
     },
@@ -26,13 +26,13 @@ pub enum ShadowPolicy {
         /// Quantile of demand to be ready for, within (0, 1).
         quantile: f64,
         /// Forecast demand per replica as a share of the threshold, > 0.
-        forecast_utilisation: f64,
+        forecast_utilization: f64,
         /// Live demand per replica as a share of the threshold, > 0.
-        utilisation: f64,
+        utilization: f64,
         /// How far beyond the lead the forecast keeps what runs.
         hold: SignedDuration,
         /// Scale down to the most that was wanted within so long.
-        stabilisation: SignedDuration,
+        stabilization: SignedDuration,
         /// A queue counts as the demand that empties it within so long, > 0.
         drain: SignedDuration,
     },
@@ -45,9 +45,9 @@ impl ShadowPolicy {
     }
 
     /// Live demand per replica as a share of the threshold.
-    pub fn utilisation(&self) -> f64 {
+    pub fn utilization(&self) -> f64 {
         match *self {
-            Self::Reactive { utilisation, .. } | Self::Forecast { utilisation, .. } => utilisation,
+            Self::Reactive { utilization, .. } | Self::Forecast { utilization, .. } => utilization,
         }
     }
 
@@ -55,7 +55,7 @@ impl ShadowPolicy {
     pub fn scale_down_window(&self) -> SignedDuration {
         match *self {
             Self::Reactive { scale_down_window: window, .. }
-            | Self::Forecast { stabilisation: window, .. } => window,
+            | Self::Forecast { stabilization: window, .. } => window,
         }
     }
 }
@@ -91,7 +91,7 @@ impl std::ops::AddAssign for Costs {
 #[non_exhaustive]
 pub enum SelectionReason {
     /// No complete day yet: what was best for others with such a lead and cost ratio.
-    Learnt,
+    Prior,
     /// No complete day and no forecast yet: 80 % and 300 s.
     Untuned,
     /// One or two days: the cheapest of them.

@@ -184,7 +184,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_part_is_honoured_within_the_ceiling(
+        fn every_part_is_honored_within_the_ceiling(
             requests in parts(), activation in 0.0f64..30.0, ceiling in prop::option::of(0u32..30), more in 0.0f64..100.0,
         ) {
             let policy = policy(activation);

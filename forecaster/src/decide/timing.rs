@@ -11,7 +11,7 @@ pub struct LoopTiming {
     pub keda_poll: SignedDuration,
     /// The HPA's sync period.
     pub hpa_sync: SignedDuration,
-    /// The HPA's scale-down stabilisation: for so long after the last need it still wants what was
+    /// The HPA's scale-down stabilization: for so long after the last need it still wants what was
     /// needed.
     pub hpa_window: SignedDuration,
     /// How long a last good value may be repeated.

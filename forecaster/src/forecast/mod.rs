@@ -8,7 +8,7 @@ mod season;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use ensemble::{Ensemble, Exact, Report, Spec};
+pub use ensemble::{Ensemble, LeadForecasts, Report, Spec};
 pub use no_forecast::{MAX_LEAD_BUCKETS, NoForecast};
 
 /// Quantiles of demand in evenly spaced buckets after an origin.

@@ -44,8 +44,8 @@ pub enum NoForecast {
         /// How long.
         gap: SignedDuration,
     },
-    /// The caller has asked for none after this bucket: [`Ensemble::judging_from`],
-    /// [`Ensemble::judging_every`], or a [`share`](Ensemble::share) without leads that was given
+    /// The caller has asked for none after this bucket: [`Ensemble::scoring_from`],
+    /// [`Ensemble::scoring_every`], or a [`share`](Ensemble::share) without leads that was given
     /// nobody else's.
     #[error("no forecast was asked for after this bucket")]
     NotIssued,

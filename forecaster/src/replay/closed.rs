@@ -33,7 +33,7 @@ pub(super) enum Driver<'a> {
 pub(super) struct Ahead<'a> {
     /// In replicas, one for every step.
     pub(super) replicas: &'a [f64],
-    /// It is demand, to which the utilisation applies; else replicas as they are.
+    /// It is demand, to which the utilization applies; else replicas as they are.
     pub(super) is_demand: bool,
     pub(super) reason: &'static str,
 }
@@ -65,7 +65,7 @@ pub(super) fn run(
         let end = demand.segments.get(n + 1).map_or(demand.len(), |next| next.first);
         let settings = settings(n);
         hpa.set_down_window(settings.scale_down_window.as_secs());
-        let share = 1.0 / settings.utilisation;
+        let share = 1.0 / settings.utilization;
         for i in segment.first..end {
             fleet.complete_startups(i);
             let signal = driver.signal(demand, i, &fleet, share);

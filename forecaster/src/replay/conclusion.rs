@@ -87,7 +87,7 @@ mod tests {
 
     fn outcomes(costs: [f64; 3]) -> Vec<(Arm, Outcome)> {
         let settings =
-            Settings { utilisation: 0.9, scale_down_window: SignedDuration::from_secs(60) };
+            Settings { utilization: 0.9, scale_down_window: SignedDuration::from_secs(60) };
         let outcome =
             |gpu_hours| Outcome { gpu_hours, settings: Some(settings), ..Outcome::default() };
         [Arm::Hpa, Arm::ReactiveTuned, Arm::Prewarm].into_iter().zip(costs.map(outcome)).collect()

@@ -134,7 +134,7 @@ fn one(
                 back: 28,
                 renewed: 7,
                 early,
-                utilisation: plain.utilisation,
+                utilization: plain.utilization,
             })
         }
         Arm::Aws => scheduled(&Habit {
@@ -142,7 +142,7 @@ fn one(
             back: 14,
             renewed: 1,
             early: AWS_EARLY,
-            utilisation: plain.utilisation,
+            utilization: plain.utilization,
         }),
         Arm::Knative => {
             let mut driver = Driver::Knative(Knative::default());

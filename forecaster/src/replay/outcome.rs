@@ -46,7 +46,7 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Demand per replica as a share of the threshold, > 0.
-    pub utilisation: f64,
+    pub utilization: f64,
     /// `scaleDown.stabilizationWindowSeconds`.
     pub scale_down_window: SignedDuration,
 }

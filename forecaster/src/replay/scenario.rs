@@ -43,7 +43,7 @@ pub struct Scenario {
     pub patience: Option<SignedDuration>,
     /// Windows and zone, for the Prewarm arm; days are local days of its zone.
     pub calendar: Calendar,
-    /// What Prewarm's tuner minimises.
+    /// What Prewarm's tuner minimizes.
     pub objective: Objective,
     /// Figures count from here; what is before is history to learn from. `None`: all counts.
     pub counted_from: Option<Timestamp>,
@@ -140,7 +140,7 @@ impl Scenario {
 /// How the service behind the Prewarm arm is set up, and what it sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Scale-down stabilisation of its HPA: 0 leaves that to the planner, which knows of it either
+    /// Scale-down stabilization of its HPA: 0 leaves that to the planner, which knows of it either
     /// way.
     pub hpa_window: SignedDuration,
     /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the

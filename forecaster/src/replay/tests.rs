@@ -248,7 +248,7 @@ fn noisy(n: i64) -> Series {
     trace(60, wave.values().iter().enumerate().map(shaken).collect())
 }
 
-/// Changing settings at midnight, from one to its neighbour as the tuner does, costs what the days
+/// Changing settings at midnight, from one to its neighbor as the tuner does, costs what the days
 /// cost under settings that never changed: sums of a bank may be stitched.
 #[test]
 fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
@@ -257,8 +257,8 @@ fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
     let played = |of: &dyn Fn(usize) -> Settings| {
         run(&demand, &scene, &mut Driver::Metrics(None), of, false).tallies
     };
-    let tuned = |utilisation, minutes| Settings {
-        utilisation,
+    let tuned = |utilization, minutes| Settings {
+        utilization,
         scale_down_window: SignedDuration::from_mins(minutes),
     };
     let changing = |day: usize| [tuned(0.8, 5), tuned(0.75, 5), tuned(0.75, 15)][day % 3];

@@ -12,7 +12,7 @@ const DAY_S: i64 = 86_400;
 
 /// The HPA at its default target and window.
 const HPA: ShadowPolicy = ShadowPolicy::Reactive {
-    utilisation: 0.75,
+    utilization: 0.75,
     scale_down_window: jiff::SignedDuration::from_secs(300),
 };
 
@@ -24,13 +24,13 @@ pub struct DayCost {
     pub day: Timestamp,
     /// Demand, in replica-hours.
     pub demand: f64,
-    /// The policy at the day's end, if there was a choice.
+    /// The policy at the day's end, if there was a selection.
     pub policy: Option<ShadowPolicy>,
-    /// The choices in force.
+    /// The selections in force.
     pub prewarm: Costs,
     /// The HPA at its default of 75 % and 300 s.
     pub hpa: Costs,
-    /// The best reactive policy of those choices.
+    /// The best reactive policy of those selections.
     pub reactive: Costs,
     /// GPU-hours of a fleet that is always as large as the day's peak needs; it misses nothing.
     pub peak_gpu_hours: f64,
@@ -65,22 +65,22 @@ impl DailyCosts {
         self.peak = self.peak.max(demand);
     }
 
-    /// A block has ended, with `choice` in force; the day, if it was its fourth and all were there.
+    /// A block has ended, with `selection` in force; the day, if it was its fourth and all were there.
     pub(super) fn close(
         &mut self,
         block: &Block,
         portfolio: &[ShadowPolicy],
-        choice: Option<&Selection>,
+        selection: Option<&Selection>,
         threshold: f64,
     ) -> Option<DayCost> {
         let sums = |policy: &ShadowPolicy| {
             let at = portfolio.iter().position(|known| known == policy);
             at.and_then(|at| block.sums.get(at)).copied()
         };
-        let reactive = choice.map_or(UNTUNED, |choice| choice.best_reactive);
-        let policy = choice.map_or(reactive, |choice| choice.policy);
+        let reactive = selection.map_or(UNTUNED, |selection| selection.best_reactive);
+        let policy = selection.map_or(reactive, |selection| selection.policy);
         let reactive = sums(&reactive).unwrap_or_default();
-        // The learnt default need not be in the portfolio: the reactive policy stands for it.
+        // The learned default need not be in the portfolio: the reactive policy stands for it.
         let prewarm = sums(&policy).unwrap_or(reactive);
         let start = block.start.as_second().div_euclid(DAY_S) * DAY_S;
         let day = Timestamp::from_second(start).unwrap_or(block.start);
@@ -91,7 +91,7 @@ impl DailyCosts {
         self.peak_of_day = self.peak_of_day.max(std::mem::take(&mut self.peak));
         let (open, blocks) = self.open.as_mut()?;
         open.demand += block.demand;
-        open.policy = choice.map(|choice| choice.policy);
+        open.policy = selection.map(|selection| selection.policy);
         open.prewarm += prewarm;
         open.reactive += reactive;
         open.hpa += sums(&HPA).unwrap_or_default();

@@ -5,24 +5,24 @@ use jiff::SignedDuration;
 use crate::decide::selection::ShadowPolicy;
 
 /// Demand per replica as a share of the threshold.
-const UTILISATIONS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0];
+const UTILIZATIONS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0];
 
 /// Scale-down windows in seconds.
 const WINDOWS: [i64; 5] = [60, 300, 900, 1800, 3600];
 
 /// The 45 reactive policies: the rival.
 pub fn reactive() -> Vec<ShadowPolicy> {
-    let pairs = UTILISATIONS
+    let pairs = UTILIZATIONS
         .iter()
-        .flat_map(|utilisation| WINDOWS.iter().map(move |window| (*utilisation, *window)));
-    let policy = |(utilisation, window)| ShadowPolicy::Reactive {
-        utilisation,
+        .flat_map(|utilization| WINDOWS.iter().map(move |window| (*utilization, *window)));
+    let policy = |(utilization, window)| ShadowPolicy::Reactive {
+        utilization,
         scale_down_window: SignedDuration::from_secs(window),
     };
     pairs.map(policy).collect()
 }
 
-/// Quantile, forecast utilisation, utilisation, hold in minutes and stabilisation in seconds of the
+/// Quantile, forecast utilization, utilization, hold in minutes and stabilization in seconds of the
 /// policies that look ahead: chosen greedily among 1,080 by what choosing among them day by day
 /// would have cost on real histories at cold starts of 1, 3 and 10 minutes, a cell that comes off
 /// worse than reactively counting sixfold. SelectionRecord without a history, they come off 1.6 %
@@ -62,13 +62,13 @@ pub const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(20);
 /// All drain a queue within a minute, as the planner does (longer for long cold starts was no
 /// better).
 pub fn forecasting() -> Vec<ShadowPolicy> {
-    let policy = |(quantile, forecast_utilisation, utilisation, hold, stabilisation)| {
+    let policy = |(quantile, forecast_utilization, utilization, hold, stabilization)| {
         ShadowPolicy::Forecast {
             quantile,
-            forecast_utilisation,
-            utilisation,
+            forecast_utilization,
+            utilization,
             hold: SignedDuration::from_mins(hold),
-            stabilisation: SignedDuration::from_secs(stabilisation),
+            stabilization: SignedDuration::from_secs(stabilization),
             drain: SignedDuration::from_mins(1),
         }
     };

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use prewarm_forecaster::forecast::{Ensemble, Exact, NoForecast, Report, Spec};
+use prewarm_forecaster::forecast::{Ensemble, LeadForecasts, NoForecast, Report, Spec};
 use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
 
@@ -24,7 +24,7 @@ pub(crate) struct Rolling<'a> {
 /// What a share of the leads has said at all origins, and how it has done.
 #[derive(Debug)]
 pub(crate) struct Walked {
-    said: Vec<Exact>,
+    said: Vec<LeadForecasts>,
     report: Report,
 }
 

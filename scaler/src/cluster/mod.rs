@@ -63,7 +63,7 @@ pub struct Stages {
 
 /// What is known of one ScaledObject's pods.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Fleet {
+pub struct TargetStatus {
     /// Replicas; `None` while that is not known.
     pub replicas: Option<Replicas>,
     /// The latest start-ups, oldest first.
@@ -82,7 +82,7 @@ type Name = (String, String);
 #[derive(Debug)]
 struct Follow {
     of: Name,
-    out: channel::Sender<Arc<Fleet>>,
+    out: channel::Sender<Arc<TargetStatus>>,
 }
 
 /// The way to the cluster.
@@ -108,12 +108,12 @@ impl Cluster {
 
     /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it
     /// stays at nothing.
-    pub fn follow(&self, namespace: &str, name: &str) -> channel::Receiver<Arc<Fleet>> {
-        let (out, fleet) = channel::channel(Arc::default());
+    pub fn follow(&self, namespace: &str, name: &str) -> channel::Receiver<Arc<TargetStatus>> {
+        let (out, status) = channel::channel(Arc::default());
         // Without access nobody receives it.
         let _ =
             self.subscriptions.send(Follow { of: (namespace.to_owned(), name.to_owned()), out });
-        fleet
+        status
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::lifecycle::{Ended, PodLifecycle};
 use super::pod::{NodeInfo, PodSnapshot, may_be_replica};
-use super::{Fleet, KEPT, Name, StartUp};
+use super::{KEPT, Name, StartUp, TargetStatus};
 use crate::scaled_object::ScaledObjectLimits;
 
 type Labels = BTreeMap<String, String>;
@@ -57,7 +57,7 @@ struct Target {
     asked: HashSet<String>,
     /// What it said of limits and beats, and when.
     scaling: Option<(Timestamp, ScaledObjectLimits)>,
-    outs: Vec<watch::Sender<Arc<Fleet>>>,
+    outs: Vec<watch::Sender<Arc<TargetStatus>>>,
 }
 
 /// A start-up whose node is to be asked for; then it is [`Pods::remember`]ed.
@@ -115,7 +115,7 @@ impl Pods {
     }
 
     /// Follows a ScaledObject; whether it is new, and what it scales has to be found out.
-    pub(super) fn follow(&mut self, of: &Name, out: watch::Sender<Arc<Fleet>>) -> bool {
+    pub(super) fn follow(&mut self, of: &Name, out: watch::Sender<Arc<TargetStatus>>) -> bool {
         let names = self.targets.entry(of.0.clone()).or_default();
         let new = !names.contains_key(&of.1);
         let target = names.entry(of.1.clone()).or_insert_with(|| Target {
@@ -325,16 +325,16 @@ impl Pods {
         }
         let mut start_ups: Vec<StartUp> = target.start_ups.values().cloned().collect();
         start_ups.sort_by(|a, b| (a.at, &a.pod).cmp(&(b.at, &b.pod)));
-        let fleet = Arc::new(Fleet {
+        let status = Arc::new(TargetStatus {
             replicas: self.replicas(namespace, target),
             start_ups,
             scaling: target.scaling,
         });
         for out in &target.outs {
             out.send_if_modified(|before| {
-                let news = **before != *fleet;
+                let news = **before != *status;
                 if news {
-                    *before = fleet.clone();
+                    *before = status.clone();
                 }
                 news
             });

@@ -18,8 +18,8 @@ use super::pods::{Pods, Unclassified};
 use super::target::{self, Failure, Found, with_causes};
 use super::{Follow, Name};
 use crate::clock::Clock;
-use crate::insight::node_name;
 use crate::metrics::Metrics;
+use crate::status::node_name;
 
 /// The watch is asked for anew each minute and goes on where it was: by then a connection that died
 /// in silence is noticed, and rights that were withdrawn.

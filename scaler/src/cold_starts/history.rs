@@ -8,8 +8,8 @@ use prewarm_forecaster::decide::lead::{Node, StartUps};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{KEPT, Stages, StartUp};
-use crate::insight::{NodeStarts, Starts, node_name};
 use crate::scaled_object::ScaledObjectLimits;
+use crate::status::{NodeStarts, Starts, node_name};
 use crate::store::document::{Document, Kind};
 
 const CODEC: i32 = 1;

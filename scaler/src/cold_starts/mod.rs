@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::cluster::Fleet;
+use crate::cluster::TargetStatus;
 use crate::metrics::Metrics;
 use crate::store::document::Kind;
 use crate::store::{HistoryStore, SeriesKey, StoreError};
@@ -47,16 +47,16 @@ impl ColdStartSync {
         Ok(())
     }
 
-    /// Takes in what `fleet` shows, at once into `history`, then into the store; never returns.
+    /// Takes in what `status` shows, at once into `history`, then into the store; never returns.
     pub async fn keep(
         &self,
         key: &SeriesKey,
-        fleet: &mut watch::Receiver<Arc<Fleet>>,
+        status: &mut watch::Receiver<Arc<TargetStatus>>,
         history: &watch::Sender<ColdStartHistory>,
     ) {
         let (mut saved, mut told) = (false, false);
         loop {
-            let seen = fleet.borrow_and_update().clone();
+            let seen = status.borrow_and_update().clone();
             saved &= !history.send_if_modified(|history| {
                 let heard = history.update_limits(seen.scaling);
                 history.apply(&seen.start_ups) || heard
@@ -74,7 +74,7 @@ impl ColdStartSync {
                 }
             }
             let changed = async {
-                if fleet.changed().await.is_err() {
+                if status.changed().await.is_err() {
                     // Nobody watches.
                     std::future::pending::<()>().await;
                 }

@@ -12,7 +12,7 @@ fn key() -> SeriesKey {
     SeriesKey { namespace: "llm".into(), name: "llama".into(), metric: "prewarm".into() }
 }
 
-fn fleet(pods: std::ops::Range<i64>) -> Arc<Fleet> {
+fn status(pods: std::ops::Range<i64>) -> Arc<TargetStatus> {
     let start_up = |i: i64| StartUp {
         pod: format!("pod-{i}"),
         at: Timestamp::from_second(1_800_000_000 + i).unwrap(),
@@ -21,14 +21,14 @@ fn fleet(pods: std::ops::Range<i64>) -> Arc<Fleet> {
         finished: true,
         stages: None,
     };
-    Arc::new(Fleet { start_ups: pods.map(start_up).collect(), ..Fleet::default() })
+    Arc::new(TargetStatus { start_ups: pods.map(start_up).collect(), ..TargetStatus::default() })
 }
 
 /// A replica of ours over a store.
 struct Replica {
     cold_start_sync: ColdStartSync,
     clock: Arc<ManualClock>,
-    seen: watch::Sender<Arc<Fleet>>,
+    seen: watch::Sender<Arc<TargetStatus>>,
     history: watch::Sender<ColdStartHistory>,
 }
 
@@ -46,7 +46,7 @@ impl Replica {
         let count = |history: &ColdStartHistory| {
             history.starts().nodes.iter().map(|class| class.ready as usize).sum::<usize>()
         };
-        let (key, mut fleet) = (key(), self.seen.subscribe());
+        let (key, mut status) = (key(), self.seen.subscribe());
         let reached = async {
             loop {
                 let kept =
@@ -60,7 +60,7 @@ impl Replica {
             }
         };
         tokio::select! {
-            () = self.cold_start_sync.keep(&key, &mut fleet, &self.history) => {}
+            () = self.cold_start_sync.keep(&key, &mut status, &self.history) => {}
             () = reached => {}
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("{:?}", self.history.borrow()),
         }
@@ -77,17 +77,17 @@ async fn what_one_replica_saw_another_has() {
     let dir = tempfile::tempdir().unwrap();
     let store = sqlite(&dir).await;
     let first = Replica::over(&store);
-    first.seen.send_replace(fleet(0..6));
+    first.seen.send_replace(status(0..6));
     first.until(&store, 6, 6).await;
 
     // Later on, with other pods; those of before have gone.
     let second = Replica::over(&store);
     second.cold_start_sync.recall(&key(), &second.history).await.unwrap();
     assert_eq!(*second.history.borrow(), *first.history.borrow());
-    second.seen.send_replace(fleet(4..9));
+    second.seen.send_replace(status(4..9));
     second.until(&store, 9, 9).await;
     // The first comes upon them when it has something to write itself.
-    first.seen.send_replace(fleet(5..10));
+    first.seen.send_replace(status(5..10));
     first.until(&store, 10, 10).await;
     assert_eq!(
         first.history.borrow().start_ups().cold_start(),
@@ -96,11 +96,11 @@ async fn what_one_replica_saw_another_has() {
 }
 
 #[tokio::test]
-async fn without_access_what_was_learnt_stays() {
+async fn without_access_what_was_learned_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = sqlite(&dir).await;
     let before = Replica::over(&store);
-    before.seen.send_replace(fleet(0..5));
+    before.seen.send_replace(status(0..5));
     before.until(&store, 5, 5).await;
     let Replica { cold_start_sync, history, seen, clock } = Replica::over(&store);
     let mut nobody = seen.subscribe();

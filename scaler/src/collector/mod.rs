@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, floor};
-use crate::cluster::{Cluster, Fleet};
+use crate::cluster::{Cluster, TargetStatus};
 use crate::cold_starts::{ColdStartHistory, ColdStartSync};
-use crate::insight;
 use crate::metrics::Metrics;
 use crate::registry::{Registration, Registry, Workload};
 use crate::scaled_object::ScaledObjectLimits;
 use crate::source::{MetricSource, Sample, Sources};
+use crate::status;
 use crate::store::checkpoint::CheckpointQueue;
 use crate::store::queue::HistoryQueue;
 use crate::store::{HistoryStore, Row};
@@ -116,13 +116,13 @@ impl Collector {
         // A ScaledJob has no replicas: each of its jobs is one of its own.
         let scaled_job =
             matches!(&workload.registration().trigger, Ok(trigger) if trigger.policy.scaled_job);
-        let fleet = if scaled_job {
+        let target = if scaled_job {
             watch::channel(Arc::default()).1
         } else {
             self.cluster.follow(&workload.key().namespace, &workload.key().name)
         };
         let mut state = WorkloadState {
-            fleet,
+            target,
             history,
             start_ups,
             starts: Arc::default(),
@@ -207,8 +207,8 @@ impl Collector {
             none => none.insert(self.succeed(workload, trigger, source.as_deref(), state).await),
         };
         let training = self.refitter.run(workload, trigger.clone(), source.clone(), learned);
-        let (mut fleet, history) = (state.fleet.clone(), state.history.clone());
-        let keeping = self.cold_start_sync.keep(key, &mut fleet, &history);
+        let (mut target, history) = (state.target.clone(), state.history.clone());
+        let keeping = self.cold_start_sync.keep(key, &mut target, &history);
         let sampling = async {
             loop {
                 self.slot(workload, trigger, source.as_deref(), planner, state).await;
@@ -249,7 +249,7 @@ impl Collector {
         self.publish(workload, recommendation);
     }
 
-    /// Decides for a slot by what was seen in it, what has been learnt, and the replicas of now.
+    /// Decides for a slot by what was seen in it, what has been learned, and the replicas of now.
     fn decide(
         &self,
         workload: &Workload,
@@ -292,9 +292,9 @@ impl Collector {
             self.apply_cold_starts(&history, planner);
             (state.starts, state.scaling) = (Arc::new(history.starts()), history.scaling());
         }
-        let replicas = state.fleet.borrow().replicas;
+        let replicas = state.target.borrow().replicas;
         let (starts, scaling) = (state.starts.clone(), state.scaling);
-        workload.set_fleet(insight::Fleet { replicas, starts, scaling });
+        workload.set_replica_status(status::ReplicaStatus { replicas, starts, scaling });
         replicas
     }
 
@@ -323,11 +323,11 @@ impl Collector {
 #[derive(Debug)]
 struct WorkloadState {
     /// As the cluster has it.
-    fleet: watch::Receiver<Arc<Fleet>>,
+    target: watch::Receiver<Arc<TargetStatus>>,
     /// Start-ups, the store's included, and word of them.
     history: watch::Sender<ColdStartHistory>,
     start_ups: watch::Receiver<ColdStartHistory>,
-    starts: Arc<insight::Starts>,
+    starts: Arc<status::Starts>,
     scaling: Option<ScaledObjectLimits>,
     /// Since when it is followed here.
     since: Timestamp,
@@ -340,7 +340,7 @@ struct WorkloadState {
     cautioned: bool,
     doubt: Doubt,
     updates: watch::Receiver<ModelUpdate>,
-    /// Learnt, and not yet in force.
+    /// Learned, and not yet in force.
     pending: PendingUpdate,
     offset: SignedDuration,
 }

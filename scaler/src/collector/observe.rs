@@ -7,9 +7,9 @@ use prewarm_forecaster::{Observation, Planner};
 
 use super::{Collector, Seen, WorkloadState};
 use crate::clock::floor;
-use crate::insight::SourceTrouble;
 use crate::registry::Workload;
 use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef};
+use crate::status::SourceTrouble;
 use crate::trigger::Trigger;
 
 impl Collector {

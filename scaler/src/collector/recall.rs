@@ -83,7 +83,7 @@ impl Collector {
                     }
                 }
                 // Published only where it cannot scale in what runs, or where everything is down.
-                let replicas = state.fleet.borrow().replicas;
+                let replicas = state.target.borrow().replicas;
                 let store_failed = *failed.borrow();
                 if let Some(latest) =
                     latest.clone().filter(|latest| keeps_what_runs(latest, replicas, store_failed))
@@ -123,7 +123,7 @@ impl Collector {
         planner
     }
 
-    /// A planner that has seen nothing. Until there is a choice a forecast is recorded only.
+    /// A planner that has seen nothing. Until there is a selection a forecast is recorded only.
     fn unseen(&self, trigger: &Trigger) -> Planner {
         let mut planner = Planner::new(trigger.policy.clone(), self.rhythm);
         planner.set_gate(Gate::Closed);
@@ -236,7 +236,7 @@ impl Collector {
     /// What would be decided now without a sample. The planner itself does not notice: its next
     /// slot is decided as on a replica that was not asked.
     pub(super) fn preview(&self, planner: &Planner, state: &WorkloadState) -> Recommendation {
-        let replicas = state.fleet.borrow().replicas;
+        let replicas = state.target.borrow().replicas;
         planner.clone().tick(self.clock.now(), &Observation { replicas, ..Observation::default() })
     }
 }

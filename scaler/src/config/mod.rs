@@ -85,7 +85,7 @@ pub struct SourceTls {
 /// How a Prometheus API is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// POST, and GET where POST is refused (some proxies authorise by verb).
+    /// POST, and GET where POST is refused (some proxies authorize by verb).
     #[default]
     Auto,
     /// Always GET.

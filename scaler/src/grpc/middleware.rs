@@ -98,7 +98,7 @@ fn contained(method: &'static str) -> Status {
     Status::internal("internal error; the server's log says more")
 }
 
-/// A call under way; counted as cancelled unless it is given a code before it is dropped.
+/// A call under way; counted as canceled unless it is given a code before it is dropped.
 struct Call {
     metrics: Arc<Metrics>,
     method: &'static str,

@@ -227,13 +227,13 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::trigger::Rules;
 
-    struct Scene {
+    struct Fixture {
         registry: Arc<Registry>,
         clock: Arc<ManualClock>,
         started: Instant,
     }
 
-    impl Scene {
+    impl Fixture {
         fn new() -> Self {
             let clock = Arc::new(ManualClock::new(recommendation(Answer::NoData).at));
             let (registry, _) = Registry::new(Rules::default(), 10, clock.clone());
@@ -282,59 +282,59 @@ mod tests {
         }
     }
 
-    async fn second(scene: &Scene, second: u64) {
-        tokio::time::sleep_until(scene.started + Duration::from_secs(second)).await;
+    async fn second(fixture: &Fixture, second: u64) {
+        tokio::time::sleep_until(fixture.started + Duration::from_secs(second)).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c26_true_at_once_and_again_every_twenty_seconds() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.tell(true);
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.tell(true);
         for expected in [(true, 0), (true, 20), (true, 40), (true, 60)] {
-            scene.expect(&mut stream, expected).await;
+            fixture.expect(&mut stream, expected).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn c26_waking_up_is_told_at_once_and_sleep_is_silent() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.tell(false);
-        scene.expect(&mut stream, None).await;
-        scene.tell(true);
-        scene.expect(&mut stream, (true, 3600)).await;
-        scene.tell(false);
-        scene.expect(&mut stream, (false, 3605)).await;
-        scene.expect(&mut stream, None).await;
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.tell(false);
+        fixture.expect(&mut stream, None).await;
+        fixture.tell(true);
+        fixture.expect(&mut stream, (true, 3600)).await;
+        fixture.tell(false);
+        fixture.expect(&mut stream, (false, 3605)).await;
+        fixture.expect(&mut stream, None).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c26_news_interrupts_the_wait() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
         let publishing = async {
-            second(&scene, 7).await;
-            scene.tell(true);
+            second(&fixture, 7).await;
+            fixture.tell(true);
         };
-        tokio::join!(scene.expect(&mut stream, (true, 7)), publishing);
+        tokio::join!(fixture.expect(&mut stream, (true, 7)), publishing);
     }
 
     #[tokio::test(start_paused = true)]
     async fn c26_flapping_is_told_at_most_every_five_seconds_and_the_latest_wins() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.tell(true);
-        scene.expect(&mut stream, (true, 0)).await;
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.tell(true);
+        fixture.expect(&mut stream, (true, 0)).await;
         let flapping = async {
             for second_of_flap in 1..=30 {
-                second(&scene, second_of_flap).await;
-                scene.tell(second_of_flap % 2 == 0);
+                second(&fixture, second_of_flap).await;
+                fixture.tell(second_of_flap % 2 == 0);
             }
         };
         let reading = async {
             let mut told = Vec::new();
-            while let Some((message, second)) = scene.next(&mut stream, 10).await {
+            while let Some((message, second)) = fixture.next(&mut stream, 10).await {
                 told.push((message.result, second));
             }
             told
@@ -350,106 +350,107 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn c26_a_slow_reader_finds_the_latest_state_and_no_queue() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
         for round in 0..1001 {
-            scene.tell(round % 2 == 0);
+            fixture.tell(round % 2 == 0);
         }
-        second(&scene, 600).await;
-        scene.expect(&mut stream, (true, 600)).await;
-        scene.tell(false);
-        scene.expect(&mut stream, (false, 605)).await;
-        scene.expect(&mut stream, None).await;
+        second(&fixture, 600).await;
+        fixture.expect(&mut stream, (true, 600)).await;
+        fixture.tell(false);
+        fixture.expect(&mut stream, (false, 605)).await;
+        fixture.expect(&mut stream, None).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c26_a_lapsed_answer_is_not_repeated() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.tell(true);
-        scene.expect(&mut stream, (true, 0)).await;
-        scene.clock.advance(SignedDuration::from_secs(61));
-        scene.expect(&mut stream, None).await;
-        scene.publish(Answer::Unavailable);
-        scene.expect(&mut stream, None).await;
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.tell(true);
+        fixture.expect(&mut stream, (true, 0)).await;
+        fixture.clock.advance(SignedDuration::from_secs(61));
+        fixture.expect(&mut stream, None).await;
+        fixture.publish(Answer::Unavailable);
+        fixture.expect(&mut stream, None).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c28_no_data_and_bad_metadata_are_met_with_silence() {
-        let scene = Scene::new();
-        let mut refused = activity(scene.registry.clone(), reference(&[("threshold", "none")]));
-        let mut no_spec = metric_specs(scene.registry.clone(), reference(&[("threshold", "none")]));
-        scene.expect(&mut refused, None).await;
-        assert!(scene.next(&mut no_spec, 3600).await.is_none());
+        let fixture = Fixture::new();
+        let mut refused = activity(fixture.registry.clone(), reference(&[("threshold", "none")]));
+        let mut no_spec =
+            metric_specs(fixture.registry.clone(), reference(&[("threshold", "none")]));
+        fixture.expect(&mut refused, None).await;
+        assert!(fixture.next(&mut no_spec, 3600).await.is_none());
 
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.publish(Answer::NoData);
-        scene.expect(&mut stream, None).await;
-        let now = scene.started.elapsed().as_secs();
-        scene.tell(true);
-        scene.expect(&mut stream, (true, now)).await;
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.publish(Answer::NoData);
+        fixture.expect(&mut stream, None).await;
+        let now = fixture.started.elapsed().as_secs();
+        fixture.tell(true);
+        fixture.expect(&mut stream, (true, now)).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c44_an_open_stream_is_a_sign_of_life() {
-        let scene = Scene::new();
-        let mut streams = [activity(scene.registry.clone(), reference(&[]))];
-        let workload = scene.registry.workloads().remove(0);
+        let fixture = Fixture::new();
+        let mut streams = [activity(fixture.registry.clone(), reference(&[]))];
+        let workload = fixture.registry.workloads().remove(0);
         for _ in 0..3 {
-            scene.clock.advance(SignedDuration::from_hours(1));
-            assert!(workload.last_seen() < now(&scene));
-            assert!(scene.next(&mut streams[0], 31).await.is_none());
-            assert_eq!(workload.last_seen(), now(&scene));
+            fixture.clock.advance(SignedDuration::from_hours(1));
+            assert!(workload.last_seen() < now(&fixture));
+            assert!(fixture.next(&mut streams[0], 31).await.is_none());
+            assert_eq!(workload.last_seen(), now(&fixture));
         }
-        let mut specs = metric_specs(scene.registry.clone(), reference(&[]));
-        assert!(scene.next(&mut specs, 1).await.is_some());
+        let mut specs = metric_specs(fixture.registry.clone(), reference(&[]));
+        assert!(fixture.next(&mut specs, 1).await.is_some());
         drop(streams);
-        scene.clock.advance(SignedDuration::from_hours(1));
-        assert!(scene.next(&mut specs, 31).await.is_none());
-        assert_eq!(workload.last_seen(), now(&scene));
+        fixture.clock.advance(SignedDuration::from_hours(1));
+        assert!(fixture.next(&mut specs, 31).await.is_none());
+        assert_eq!(workload.last_seen(), now(&fixture));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_evicted_workload_comes_back_while_a_stream_is_open() {
-        let scene = Scene::new();
-        let mut stream = activity(scene.registry.clone(), reference(&[]));
-        scene.clock.advance(SignedDuration::from_hours(1));
-        assert_eq!(scene.registry.evict(SignedDuration::from_mins(1)).len(), 1);
-        assert!(scene.next(&mut stream, 31).await.is_none());
-        assert_eq!(scene.registry.len(), 1);
-        scene.clock.set(recommendation(Answer::NoData).at);
-        scene.tell(true);
-        scene.expect(&mut stream, (true, 31)).await;
+        let fixture = Fixture::new();
+        let mut stream = activity(fixture.registry.clone(), reference(&[]));
+        fixture.clock.advance(SignedDuration::from_hours(1));
+        assert_eq!(fixture.registry.evict(SignedDuration::from_mins(1)).len(), 1);
+        assert!(fixture.next(&mut stream, 31).await.is_none());
+        assert_eq!(fixture.registry.len(), 1);
+        fixture.clock.set(recommendation(Answer::NoData).at);
+        fixture.tell(true);
+        fixture.expect(&mut stream, (true, 31)).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn c03_a_spec_is_sent_at_once_and_then_when_it_has_changed() {
-        let scene = Scene::new();
-        let mut stream = metric_specs(scene.registry.clone(), reference(&[]));
+        let fixture = Fixture::new();
+        let mut stream = metric_specs(fixture.registry.clone(), reference(&[]));
         let target = |message: GetMetricSpecResponse| {
             assert_eq!(message.metric_specs.len(), 1);
             message.metric_specs[0].target_size
         };
-        let (first, at) = scene.next(&mut stream, 1).await.unwrap();
+        let (first, at) = fixture.next(&mut stream, 1).await.unwrap();
         assert_eq!((target(first), at), (4, 0));
-        scene.tell(true);
-        assert!(scene.next(&mut stream, 3600).await.is_none());
+        fixture.tell(true);
+        assert!(fixture.next(&mut stream, 3600).await.is_none());
 
         let edited = reference(&[("threshold", "8")]);
-        let mut reopened = metric_specs(scene.registry.clone(), edited);
+        let mut reopened = metric_specs(fixture.registry.clone(), edited);
         for stream in [&mut stream, &mut reopened] {
-            let (message, at) = scene.next(stream, 1).await.unwrap();
+            let (message, at) = fixture.next(stream, 1).await.unwrap();
             assert_eq!((target(message), at), (8, 3600));
         }
         // The outlived stream goes on giving signs of life; it must not bring its old metadata
         // back.
-        assert!(scene.next(&mut stream, 3600).await.is_none());
-        assert!(scene.next(&mut reopened, 3600).await.is_none());
-        assert_eq!(scene.registry.workloads()[0].registration().spec.threshold.get(), 8.0);
+        assert!(fixture.next(&mut stream, 3600).await.is_none());
+        assert!(fixture.next(&mut reopened, 3600).await.is_none());
+        assert_eq!(fixture.registry.workloads()[0].registration().spec.threshold.get(), 8.0);
     }
 
-    fn now(scene: &Scene) -> Timestamp {
+    fn now(fixture: &Fixture) -> Timestamp {
         use crate::clock::Clock;
-        scene.clock.now()
+        fixture.clock.now()
     }
 }

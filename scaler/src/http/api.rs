@@ -95,9 +95,10 @@ pub struct Trigger {
     pub latest: Option<Decision>,
     /// What the cluster says of its replicas, and how they start.
     #[serde(default)]
-    pub fleet: Fleet,
-    /// What was learnt of it.
-    pub learnt: Learnt,
+    pub fleet: ReplicaStatus,
+    /// What was learned of it.
+    #[serde(rename = "learnt")]
+    pub learned: TrainingSummary,
     /// The latest changes of desired replicas, activity, reason or state, oldest first.
     pub transitions: Vec<Decision>,
 }
@@ -119,7 +120,7 @@ pub struct SourceTrouble {
 /// Replicas and their start-ups.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Fleet {
+pub struct ReplicaStatus {
     /// Replicas; null while the cluster does not say.
     pub replicas: Option<Replicas>,
     /// Where the lead comes from: `fixed` (the metadata's leadTime), `learned` (from start-ups),
@@ -179,10 +180,10 @@ pub struct StartUps {
     pub cold_start_seconds: Option<f64>,
 }
 
-/// What was learnt of a trigger, off its slots.
+/// What was learned of a trigger, off its slots.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Learnt {
+pub struct TrainingSummary {
     /// First instant that the latest forecast speaks of.
     pub forecast_origin: Option<Timestamp>,
     /// Why no forecast may act; absent where one may, and on a replica that reads what another one
@@ -191,10 +192,12 @@ pub struct Learnt {
     pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; empty on a replica that reads what another one makes.
     pub accuracy: Vec<Accuracy>,
-    /// The tuner's choice in force; null while nothing speaks for any.
-    pub choice: Option<Choice>,
-    /// Changes of the choice, oldest first, the one in force included.
-    pub choices: Vec<Choice>,
+    /// The selection in force; null while nothing speaks for any.
+    #[serde(rename = "choice")]
+    pub selection: Option<Selection>,
+    /// Changes of the selection, oldest first, the one in force included.
+    #[serde(rename = "choices")]
+    pub selections: Vec<Selection>,
     /// What the last finished UTC days cost, oldest first.
     pub days: Vec<Day>,
 }
@@ -233,10 +236,10 @@ pub struct Quantile {
     pub pinball: Option<f64>,
 }
 
-/// A choice of the tuner, and what speaks for it.
+/// A selection, and what speaks for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Choice {
+pub struct Selection {
     /// Since when it is in force.
     pub since: Timestamp,
     /// When it was last confirmed: the figures are of then.
@@ -276,9 +279,11 @@ pub struct ScalingPolicy {
     /// Quantile of the forecast; null: live demand alone.
     pub quantile: Option<f64>,
     /// Forecast demand per replica as a share of the threshold.
-    pub forecast_utilisation: Option<f64>,
+    #[serde(rename = "forecastUtilisation")]
+    pub forecast_utilization: Option<f64>,
     /// Live demand per replica as a share of the threshold.
-    pub utilisation: f64,
+    #[serde(rename = "utilisation")]
+    pub utilization: f64,
     /// Scale down to the most that was wanted within so long.
     pub scale_down_seconds: f64,
 }

@@ -8,13 +8,13 @@ use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use prewarm_forecaster::forecast::Report;
-use prewarm_forecaster::forecast::ensemble::LeadReport;
+use prewarm_forecaster::forecast::ensemble::LeadAccuracy;
 use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
 
 use crate::clock::ManualClock;
-use crate::insight::{DayCost, Fleet, NodeStarts, SelectionRecord, Starts, TrainingStatus};
 use crate::registry::{Found, Reference, Registry, Workload};
 use crate::scaled_object::ScaledObjectLimits;
+use crate::status::{DayCost, NodeStarts, ReplicaStatus, SelectionRecord, Starts, TrainingStatus};
 use crate::trigger::Rules;
 
 /// Tuesday, half past seven.
@@ -49,8 +49,8 @@ pub(crate) fn morning() -> Arc<Registry> {
         ..early
     };
     llama.publish(recommend(now, Reason::Forecast, 8, ahead));
-    llama.learn(insight(now));
-    llama.set_fleet(fleet());
+    llama.learn(training_status(now));
+    llama.set_replica_status(replica_status());
 
     let gone = register(&registry, "gone");
     gone.publish(recommend(now - SignedDuration::from_mins(20), Reason::Live, 1, early));
@@ -115,7 +115,7 @@ pub(crate) fn recommend(
 }
 
 /// Twelve start-ups on nodes that were there, two on new ones.
-fn fleet() -> Fleet {
+fn replica_status() -> ReplicaStatus {
     let seconds = SignedDuration::from_secs;
     let class =
         |node, ready, given_up, cold_start| NodeStarts { node, ready, given_up, cold_start };
@@ -133,7 +133,7 @@ fn fleet() -> Fleet {
         polling,
         hpa_window,
     };
-    Fleet {
+    ReplicaStatus {
         replicas: Some(Replicas { ready: 2, starting: 6 }),
         starts: Arc::new(starts),
         scaling: Some(scaling),
@@ -141,18 +141,18 @@ fn fleet() -> Fleet {
 }
 
 /// Eleven days after a cautious start the forecast has earned its authority.
-fn insight(now: Timestamp) -> TrainingStatus {
+fn training_status(now: Timestamp) -> TrainingStatus {
     let hours = SignedDuration::from_hours;
     let cautious = ShadowPolicy::Reactive {
-        utilisation: 0.7,
+        utilization: 0.7,
         scale_down_window: SignedDuration::from_mins(15),
     };
     let ahead = ShadowPolicy::Forecast {
         quantile: 0.95,
-        forecast_utilisation: 0.9,
-        utilisation: 0.9,
+        forecast_utilization: 0.9,
+        utilization: 0.9,
         hold: SignedDuration::from_mins(10),
-        stabilisation: SignedDuration::from_mins(1),
+        stabilization: SignedDuration::from_mins(1),
         drain: SignedDuration::from_mins(3),
     };
     let (ours, theirs) = (
@@ -182,9 +182,12 @@ fn insight(now: Timestamp) -> TrainingStatus {
         ..first.clone()
     };
     let midnight = now - SignedDuration::from_mins(450);
-    let chosen =
-        |since, choice| SelectionRecord { since, as_of: midnight, selection: Arc::new(choice) };
-    let lead = LeadReport {
+    let chosen = |since, selection| SelectionRecord {
+        since,
+        as_of: midnight,
+        selection: Arc::new(selection),
+    };
+    let lead = LeadAccuracy {
         lead: SignedDuration::from_mins(15),
         scored: 4000,
         quantiles: vec![0.5, 0.95],
@@ -196,7 +199,7 @@ fn insight(now: Timestamp) -> TrainingStatus {
         forecast_origin: Some(now),
         no_forecast: None,
         report: Some(Report { leads: vec![lead] }),
-        choices: vec![
+        selections: vec![
             chosen(midnight - hours(11 * 24), first),
             chosen(midnight - hours(24), second),
         ],

@@ -3,7 +3,7 @@
 pub mod api;
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod learnt;
+mod learned;
 #[cfg(test)]
 mod tests;
 mod view;

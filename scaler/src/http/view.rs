@@ -11,9 +11,9 @@ use prewarm_forecaster::decide::policy::{
 use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
 use url::Url;
 
-use super::{api, learnt};
-use crate::insight::{Fleet, NodeStarts, SourceTrouble, node_name};
+use super::{api, learned};
 use crate::registry::{Registration, Registry, Workload};
+use crate::status::{NodeStarts, ReplicaStatus, SourceTrouble, node_name};
 use crate::workload::WorkloadStatus;
 
 /// Every workload in one line.
@@ -106,8 +106,8 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
         source_trouble: workload.source_trouble().as_deref().map(source_trouble),
         latest: latest.as_deref().map(decision),
-        fleet: fleet(&workload.fleet(), valid.map(|trigger| &*trigger.policy)),
-        learnt: learnt::learnt(&workload.insight()),
+        fleet: replica_status(&workload.replica_status(), valid.map(|trigger| &*trigger.policy)),
+        learned: learned::learned(&workload.training_status()),
         transitions: workload.transitions().iter().map(|past| decision(past)).collect(),
     }
 }
@@ -120,8 +120,8 @@ fn source_trouble(trouble: &SourceTrouble) -> api::SourceTrouble {
     }
 }
 
-fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
-    let starts = &fleet.starts;
+fn replica_status(status: &ReplicaStatus, policy: Option<&Policy>) -> api::ReplicaStatus {
+    let starts = &status.starts;
     let lead = match policy.map(|policy| policy.lead_time) {
         None => "",
         Some(LeadTime::Fixed(_)) => "fixed",
@@ -134,8 +134,8 @@ fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
         given_up: class.given_up,
         cold_start_seconds: class.cold_start.map(|span| span.as_secs_f64()),
     };
-    api::Fleet {
-        replicas: fleet
+    api::ReplicaStatus {
+        replicas: status
             .replicas
             .map(|Replicas { ready, starting }| api::Replicas { ready, starting }),
         lead: lead.to_owned(),
@@ -143,7 +143,7 @@ fn fleet(fleet: &Fleet, policy: Option<&Policy>) -> api::Fleet {
         scheduled_seconds: starts.stages.map(|(scheduled, _)| scheduled.as_secs_f64()),
         started_seconds: starts.stages.map(|(_, started)| started.as_secs_f64()),
         start_ups: starts.nodes.iter().map(class).collect(),
-        scaling: fleet.scaling.map(|scaling| api::ScaledObjectLimits {
+        scaling: status.scaling.map(|scaling| api::ScaledObjectLimits {
             min_replicas: scaling.min,
             max_replicas: scaling.max,
             none_while_idle: scaling.idle,

@@ -2,10 +2,10 @@
 //! the registry.
 
 mod gauge;
-mod insights;
 mod plain;
 #[cfg(test)]
 mod tests;
+mod training;
 mod workloads;
 
 use std::time::Duration;

@@ -12,9 +12,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::gauge::{flag, labels, sample};
-use super::insights;
-use crate::insight::node_name;
+use super::training;
 use crate::registry::{Registry, Workload};
+use crate::status::node_name;
 use crate::workload::WorkloadStatus;
 
 /// Every workload as of one instant, so that the gauges of one scrape agree.
@@ -87,7 +87,7 @@ impl Collector for Workloads {
             encoder.encode_descriptor("workload_start_ups", help, None, MetricType::Gauge)?;
         for row in &self.rows {
             let [namespace, name, metric] = labels(&row.workload);
-            for class in &row.workload.fleet().starts.nodes {
+            for class in &row.workload.replica_status().starts.nodes {
                 for (outcome, count) in [("ready", class.ready), ("given_up", class.given_up)] {
                     let of = ("node", node_name(class.node));
                     let labels = [namespace, name, metric, of, ("outcome", outcome)];
@@ -105,7 +105,7 @@ impl Collector for Workloads {
                 sample(&mut family, &labels, Some(flag(row.standing == standing)))?;
             }
         }
-        insights::encode(
+        training::encode(
             &self.rows.iter().map(|row| row.workload.as_ref()).collect::<Vec<_>>(),
             &mut encoder,
         )
@@ -162,17 +162,19 @@ const OF_WORKLOADS: [Gauge<Row>; 10] = [
     (
         "workload_ready_replicas",
         "Replicas that are Ready; absent while the cluster does not say",
-        |row, _| row.workload.fleet().replicas.map(|replicas| f64::from(replicas.ready)),
+        |row, _| row.workload.replica_status().replicas.map(|replicas| f64::from(replicas.ready)),
     ),
     (
         "workload_starting_replicas",
         "Replicas that were created and are not Ready yet; absent while the cluster does not say",
-        |row, _| row.workload.fleet().replicas.map(|replicas| f64::from(replicas.starting)),
+        |row, _| {
+            row.workload.replica_status().replicas.map(|replicas| f64::from(replicas.starting))
+        },
     ),
     (
         "workload_learned_cold_start_seconds",
         "P90 of the last start-ups, creation to Ready; absent before enough of them were seen",
-        |row, _| row.workload.fleet().starts.cold_start.map(|span| span.as_secs_f64()),
+        |row, _| row.workload.replica_status().starts.cold_start.map(|span| span.as_secs_f64()),
     ),
     ("workload_answer_age_seconds", "Age of the latest decision", |row, now| {
         row.latest.as_deref().map(|latest| now.duration_since(latest.at).as_secs_f64())

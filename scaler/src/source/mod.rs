@@ -1,9 +1,9 @@
 //! Where demand is read. An empty result is *missing* (`None`), never zero.
 
-mod complaints;
 mod error;
 pub mod exposition;
 mod http;
+mod outage_log;
 pub mod prometheus;
 mod sources;
 

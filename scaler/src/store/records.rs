@@ -162,7 +162,7 @@ pub(super) fn seconds(from: Timestamp, to: Timestamp, resolution: Resolution) ->
     };
     let up = |at: Timestamp| {
         let floor = at.as_second().div_euclid(step) * step;
-        // `as_second` rounds towards zero; compare whole instants.
+        // `as_second` rounds toward zero; compare whole instants.
         if instant(floor) < at { floor + step } else { floor }
     };
     (up(from), up(to))

@@ -1,5 +1,5 @@
 //! Off the slots: fill history from the source's past, follow it with models, hand forecasts and
-//! choices to the collector.
+//! selections to the collector.
 //!
 //! One replica refits a series at a time (a lease in the store); the others read from the store
 //! what it has made, and so does each after a restart, until its own models have caught up.
@@ -61,7 +61,7 @@ const SELDOM: SignedDuration = SignedDuration::from_mins(45);
 /// A backfill goes first for so long; a longer one goes on beside the refits.
 const BACKFILL_ALONE: Duration = Duration::from_secs(300);
 
-/// Turns history into forecasts and choices.
+/// Turns history into forecasts and selections.
 #[derive(Debug)]
 pub struct Trainer {
     store: Arc<dyn HistoryStore>,
@@ -102,7 +102,7 @@ impl Trainer {
         }
     }
 
-    /// Keeps one workload's forecast and choice fresh; never returns.
+    /// Keeps one workload's forecast and selection fresh; never returns.
     pub async fn run(
         &self,
         workload: &Arc<Workload>,

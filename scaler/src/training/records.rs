@@ -1,4 +1,4 @@
-//! What goes into the store of choices and days, as JSON: a person with SQL reads it too.
+//! What goes into the store of selections and days, as JSON: a person with SQL reads it too.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use serde::{Deserialize, Serialize};
 
-use crate::insight::{DayCost, SelectionRecord, why_name};
+use crate::status::{DayCost, SelectionRecord, why_name};
 use crate::store::document::{Document, Kind};
 
 const CODEC: i32 = 1;
@@ -15,14 +15,21 @@ const CODEC: i32 = 1;
 #[serde(rename_all = "camelCase", tag = "kind")]
 enum PolicyRecord {
     #[serde(rename_all = "camelCase")]
-    Reactive { utilisation: f64, scale_down_window_seconds: i64 },
+    Reactive {
+        #[serde(rename = "utilisation")]
+        utilization: f64,
+        scale_down_window_seconds: i64,
+    },
     #[serde(rename_all = "camelCase")]
     Forecast {
         quantile: f64,
-        forecast_utilisation: f64,
-        utilisation: f64,
+        #[serde(rename = "forecastUtilisation")]
+        forecast_utilization: f64,
+        #[serde(rename = "utilisation")]
+        utilization: f64,
         hold_seconds: i64,
-        stabilisation_seconds: i64,
+        #[serde(rename = "stabilisationSeconds")]
+        stabilization_seconds: i64,
         drain_seconds: i64,
     },
 }
@@ -64,7 +71,7 @@ struct DayRecord {
     static_peak_gpu_hours: f64,
 }
 
-/// A choice as a document; `None` if it cannot be written, which its types do not allow.
+/// A selection as a document; `None` if it cannot be written, which its types do not allow.
 pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Document> {
     let Selection { policy, best_reactive, why, days, days_won, gain, gain_interval, .. } =
         *chosen.selection;
@@ -83,14 +90,14 @@ pub(super) fn choice_note(chosen: &SelectionRecord) -> Option<Document> {
         cost_ratio: chosen.selection.cost_ratio,
     };
     let data = serde_json::to_vec(&record).ok()?;
-    Some(Document { kind: Kind::Choice, at: chosen.since, codec: CODEC, data })
+    Some(Document { kind: Kind::Selection, at: chosen.since, codec: CODEC, data })
 }
 
-/// The choice that a document holds; `None` if a newer version wrote it, or something broke it.
-pub(super) fn choice(document: &Document) -> Option<SelectionRecord> {
+/// The selection that a document holds; `None` if a newer version wrote it, or something broke it.
+pub(super) fn selection(document: &Document) -> Option<SelectionRecord> {
     let record: ChoiceRecord =
         serde_json::from_slice(&document.data).ok().filter(|_| document.codec == CODEC)?;
-    let choice = Selection {
+    let selection = Selection {
         policy: record.policy.into(),
         best_reactive: record.best_reactive.into(),
         why: WHYS.into_iter().find(|why| why_name(*why) == record.why)?,
@@ -105,7 +112,11 @@ pub(super) fn choice(document: &Document) -> Option<SelectionRecord> {
         expected_reactive: record.expected_reactive.into(),
         cost_ratio: record.cost_ratio,
     };
-    Some(SelectionRecord { since: document.at, as_of: record.as_of, selection: Arc::new(choice) })
+    Some(SelectionRecord {
+        since: document.at,
+        as_of: record.as_of,
+        selection: Arc::new(selection),
+    })
 }
 
 /// A day as a document.
@@ -138,7 +149,7 @@ pub(super) fn day(document: &Document) -> Option<DayCost> {
 }
 
 const WHYS: [SelectionReason; 6] = [
-    SelectionReason::Learnt,
+    SelectionReason::Prior,
     SelectionReason::Untuned,
     SelectionReason::FewDays,
     SelectionReason::Earned,
@@ -149,23 +160,23 @@ const WHYS: [SelectionReason; 6] = [
 impl From<ShadowPolicy> for PolicyRecord {
     fn from(policy: ShadowPolicy) -> Self {
         match policy {
-            ShadowPolicy::Reactive { utilisation, scale_down_window } => Self::Reactive {
-                utilisation,
+            ShadowPolicy::Reactive { utilization, scale_down_window } => Self::Reactive {
+                utilization,
                 scale_down_window_seconds: scale_down_window.as_secs(),
             },
             ShadowPolicy::Forecast {
                 quantile,
-                forecast_utilisation,
-                utilisation,
+                forecast_utilization,
+                utilization,
                 hold,
-                stabilisation,
+                stabilization,
                 drain,
             } => Self::Forecast {
                 quantile,
-                forecast_utilisation,
-                utilisation,
+                forecast_utilization,
+                utilization,
                 hold_seconds: hold.as_secs(),
-                stabilisation_seconds: stabilisation.as_secs(),
+                stabilization_seconds: stabilization.as_secs(),
                 drain_seconds: drain.as_secs(),
             },
         }
@@ -176,23 +187,23 @@ impl From<PolicyRecord> for ShadowPolicy {
     fn from(record: PolicyRecord) -> Self {
         let seconds = SignedDuration::from_secs;
         match record {
-            PolicyRecord::Reactive { utilisation, scale_down_window_seconds } => Self::Reactive {
-                utilisation,
+            PolicyRecord::Reactive { utilization, scale_down_window_seconds } => Self::Reactive {
+                utilization,
                 scale_down_window: seconds(scale_down_window_seconds),
             },
             PolicyRecord::Forecast {
                 quantile,
-                forecast_utilisation,
-                utilisation,
+                forecast_utilization,
+                utilization,
                 hold_seconds,
-                stabilisation_seconds,
+                stabilization_seconds,
                 drain_seconds,
             } => Self::Forecast {
                 quantile,
-                forecast_utilisation,
-                utilisation,
+                forecast_utilization,
+                utilization,
                 hold: seconds(hold_seconds),
-                stabilisation: seconds(stabilisation_seconds),
+                stabilization: seconds(stabilization_seconds),
                 drain: seconds(drain_seconds),
             },
         }
@@ -225,7 +236,7 @@ mod tests {
         let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting());
         for (policy, why) in policies.zip(WHYS.into_iter().cycle()) {
             let sums = Costs { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
-            let choice = Selection {
+            let selection = Selection {
                 policy,
                 best_reactive: portfolio::reactive()[7],
                 why,
@@ -244,9 +255,9 @@ mod tests {
             let chosen = SelectionRecord {
                 since: at(1_800_000_000),
                 as_of: at(1_800_021_600),
-                selection: Arc::new(choice),
+                selection: Arc::new(selection),
             };
-            assert_eq!(super::choice(&choice_note(&chosen).unwrap()), Some(chosen));
+            assert_eq!(super::selection(&choice_note(&chosen).unwrap()), Some(chosen));
         }
     }
 
@@ -265,6 +276,6 @@ mod tests {
         let document = day_note(&cost).unwrap();
         assert_eq!(super::day(&document), Some(cost));
         assert_eq!(super::day(&Document { codec: 2, ..document.clone() }), None);
-        assert_eq!(super::choice(&document), None);
+        assert_eq!(super::selection(&document), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What was saved of forecast and choice, for a workload's first decision.
+//! What was saved of forecast and selection, for a workload's first decision.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::{SeriesKey, StoreError};
 use crate::trigger::Trigger;
 
 impl Trainer {
-    /// The forecast and the choice that are in force at `now` on a replica that has been here all
+    /// The forecast and the selection that are in force at `now` on a replica that has been here all
     /// the time. Where none is yet, the first one, which is better at once. What cannot be read
     /// counts as absent; [`Trainer::run`] says so.
     pub async fn saved(
@@ -29,16 +29,16 @@ impl Trainer {
         }
         // The newest may act later only.
         let forecasts = self.store.latest_documents(key, Kind::Forecast, 2);
-        let choices = self.store.latest_documents(key, Kind::Choice, 2);
-        let (forecasts, choices) = tokio::try_join!(forecasts, choices)?;
+        let selections = self.store.latest_documents(key, Kind::Selection, 2);
+        let (forecasts, selections) = tokio::try_join!(forecasts, selections)?;
         let forecasts: Vec<Forecast> =
             forecasts.iter().filter_map(|document| unpack_forecast(document).ok()).collect();
-        let choices: Vec<_> = choices.iter().filter_map(records::choice).collect();
+        let selections: Vec<_> = selections.iter().filter_map(records::selection).collect();
         let acts = |since: Timestamp| since + ACTIVATION_DELAY <= now;
         let forecast =
             forecasts.iter().rfind(|forecast| acts(forecast.origin())).or(forecasts.first());
-        let choice = choices.iter().rfind(|chosen| acts(chosen.since)).or(choices.first());
-        let selection = choice.map(|chosen| chosen.selection.clone());
+        let selection = selections.iter().rfind(|chosen| acts(chosen.since)).or(selections.first());
+        let selection = selection.map(|chosen| chosen.selection.clone());
         Ok(ModelUpdate { forecast: forecast.cloned(), selection, from: None })
     }
 }

@@ -18,9 +18,9 @@ use super::inputs::{fingerprint, simulation_inputs};
 use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
 use crate::clock::floor;
 use crate::cold_starts;
-use crate::insight::TrainingStatus;
 use crate::metrics::Metrics;
 use crate::registry::Workload;
+use crate::status::TrainingStatus;
 use crate::store::document::{
     Document, Kind, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast,
 };
@@ -32,8 +32,8 @@ const RENEWED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Blocks and days that are looked at.
 const DAYS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Changes of the choice that are shown, and how far back they are looked for.
-const CHOICES: usize = 20;
+/// Changes of the selection that are shown, and how far back they are looked for.
+const SELECTIONS: usize = 20;
 const YEAR: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// Notes that wait for an absent store.
@@ -75,7 +75,7 @@ pub(super) struct WorkloadTrainer<'a> {
     model: Option<Box<WorkloadModel>>,
     /// That the model may be kept.
     kept: Option<OwnedSemaphorePermit>,
-    insight: TrainingStatus,
+    status: TrainingStatus,
     forecast: Option<Forecast>,
     /// What is to be written.
     waiting: Vec<Document>,
@@ -97,7 +97,7 @@ impl<'a> WorkloadTrainer<'a> {
             reads: false,
             model: None,
             kept: None,
-            insight: TrainingStatus::default(),
+            status: TrainingStatus::default(),
             forecast: None,
             waiting: Vec::new(),
             saved_forecast: None,
@@ -113,7 +113,7 @@ impl<'a> WorkloadTrainer<'a> {
     /// Whether its models stay in memory until the next refit. Without a fit yet nothing is kept,
     /// and nothing costs much.
     pub(super) fn keeps_models(&self) -> bool {
-        self.model.is_some() || self.insight.forecast_origin.is_none()
+        self.model.is_some() || self.status.forecast_origin.is_none()
     }
 
     /// Whether anything is known of what is to come.
@@ -124,7 +124,7 @@ impl<'a> WorkloadTrainer<'a> {
     /// Whether the forecast of another replica from the last bucket's end is due, and not here yet.
     pub(super) fn is_behind(&self, now: Timestamp) -> bool {
         let bucket = floor(now - READ, BUCKET);
-        let known = self.insight.forecast_origin;
+        let known = self.status.forecast_origin;
         self.reads
             && known.is_some_and(|origin| origin < bucket)
             && now < bucket + READ + LOOKED_FOR
@@ -134,10 +134,10 @@ impl<'a> WorkloadTrainer<'a> {
     pub(super) fn reset(&mut self) {
         self.model = None;
         self.kept = None;
-        self.insight.report = None;
+        self.status.report = None;
     }
 
-    /// Reads forecast, choices and days from the store, and hands them on where they are newer than
+    /// Reads forecast, selections and days from the store, and hands them on where they are newer than
     /// what is known.
     pub(super) async fn load_checkpoint(
         &mut self,
@@ -147,16 +147,16 @@ impl<'a> WorkloadTrainer<'a> {
         let key = self.key().clone();
         let ahead = now + DAYS;
         let forecasts = store.documents(&key, Kind::Forecast, now - DAYS, ahead).await?;
-        let choices = store.documents(&key, Kind::Choice, now - YEAR, ahead).await?;
+        let selections = store.documents(&key, Kind::Selection, now - YEAR, ahead).await?;
         let days = store.documents(&key, Kind::Day, now - DAYS, ahead).await?;
         match forecasts.last().map(unpack_forecast) {
             Some(Ok(forecast))
-                if self.insight.forecast_origin.is_none_or(|known| known < forecast.origin()) =>
+                if self.status.forecast_origin.is_none_or(|known| known < forecast.origin()) =>
             {
                 self.saved_forecast = Some(forecast.origin());
                 self.forecast = Some(forecast);
                 // Whether it may act is known to who made it.
-                self.insight.no_forecast = None;
+                self.status.no_forecast = None;
             }
             Some(Err(error)) => {
                 tracing::warn!(workload.namespace = key.namespace, workload.name = key.name,
@@ -164,9 +164,10 @@ impl<'a> WorkloadTrainer<'a> {
             }
             _ => {}
         }
-        let from = choices.len().saturating_sub(CHOICES);
-        self.insight.choices = choices.iter().skip(from).filter_map(records::choice).collect();
-        self.insight.days = days.iter().filter_map(records::day).collect();
+        let from = selections.len().saturating_sub(SELECTIONS);
+        self.status.selections =
+            selections.iter().skip(from).filter_map(records::selection).collect();
+        self.status.days = days.iter().filter_map(records::day).collect();
         self.publish();
         Ok(())
     }
@@ -259,7 +260,7 @@ impl<'a> WorkloadTrainer<'a> {
             schedule: RefitSchedule::spread(refit_spread(self.workload.key()), BUCKET),
             forecasts: Forecasts::Fitted,
             blocks,
-            selection: self.insight.choices.last().cloned(),
+            selection: self.status.selections.last().cloned(),
             from,
             to,
         })
@@ -268,7 +269,7 @@ impl<'a> WorkloadTrainer<'a> {
     /// There is nothing to learn from yet.
     fn without_history(&mut self) -> Outcome {
         self.tell_no_forecast(self.forecast.is_some(), Some(WorkloadModel::without_history()));
-        self.workload.learn(self.insight.clone());
+        self.workload.learn(self.status.clone());
         Outcome::TooShort
     }
 
@@ -282,38 +283,38 @@ impl<'a> WorkloadTrainer<'a> {
     /// Notes down what the model has said, and hands it on.
     fn apply(&mut self, model: &WorkloadModel, output: TrainingOutput) {
         let key = self.workload.key();
-        self.insight.report = Some(model.report());
+        self.status.report = Some(model.report());
         self.tell_no_forecast(output.forecast.is_ok(), output.no_forecast);
-        let before = self.insight.choices.last().cloned();
+        let before = self.status.selections.last().cloned();
         for chosen in output.selections {
             self.waiting.extend(records::choice_note(&chosen));
-            self.insight.choices.retain(|earlier| earlier.since != chosen.since);
-            self.insight.choices.push(chosen);
+            self.status.selections.retain(|earlier| earlier.since != chosen.since);
+            self.status.selections.push(chosen);
         }
-        if let Some(chosen) = self.insight.choices.last()
+        if let Some(chosen) = self.status.selections.last()
             && before.is_none_or(|before| before.differs(&chosen.selection))
         {
-            let choice = &chosen.selection;
+            let selection = &chosen.selection;
             tracing::info!(
                 workload.namespace = key.namespace,
                 workload.name = key.name,
-                choice.why = crate::insight::why_name(choice.why),
-                choice.forecasts = choice.policy.forecasts(),
-                choice.days = choice.days,
-                choice.days_won = choice.days_won,
-                choice.gain = choice.gain,
+                selection.why = crate::status::why_name(selection.why),
+                selection.forecasts = selection.policy.forecasts(),
+                selection.days = selection.days,
+                selection.days_won = selection.days_won,
+                selection.gain = selection.gain,
                 "another policy acts"
             );
         }
-        let surplus = self.insight.choices.len().saturating_sub(CHOICES);
-        self.insight.choices.drain(..surplus);
+        let surplus = self.status.selections.len().saturating_sub(SELECTIONS);
+        self.status.selections.drain(..surplus);
         for day in output.days {
             self.waiting.extend(records::day_note(&day));
-            self.insight.days.retain(|earlier| earlier.day != day.day);
-            self.insight.days.push(day);
+            self.status.days.retain(|earlier| earlier.day != day.day);
+            self.status.days.push(day);
         }
-        let surplus = self.insight.days.len().saturating_sub(DAYS.as_hours() as usize / 24);
-        self.insight.days.drain(..surplus);
+        let surplus = self.status.days.len().saturating_sub(DAYS.as_hours() as usize / 24);
+        self.status.days.drain(..surplus);
 
         // From the start of the day that was not whole the last time.
         let day = SignedDuration::from_hours(24);
@@ -341,7 +342,7 @@ impl<'a> WorkloadTrainer<'a> {
     /// to record.
     fn tell_no_forecast(&mut self, provisional: bool, reason: Option<NoForecast>) {
         let key = self.workload.key();
-        let known = self.insight.no_forecast.as_ref().map(NoForecast::as_str);
+        let known = self.status.no_forecast.as_ref().map(NoForecast::as_str);
         match &reason {
             Some(reason) if known == Some(reason.as_str()) => {}
             // Every workload begins so.
@@ -368,7 +369,7 @@ impl<'a> WorkloadTrainer<'a> {
             }
             None => {}
         }
-        self.insight.no_forecast = reason;
+        self.status.no_forecast = reason;
     }
 
     /// Writes what waits; what cannot be written waits on, the newest of it.
@@ -389,7 +390,7 @@ impl<'a> WorkloadTrainer<'a> {
                 metrics.store_error("document");
                 let key = self.workload.key();
                 tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
-                    "cannot save forecast and choice: they act, and are written later");
+                    "cannot save forecast and selection: they act, and are written later");
                 let surplus = self.waiting.len().saturating_sub(WAITING);
                 self.waiting.drain(..surplus);
                 false
@@ -398,10 +399,10 @@ impl<'a> WorkloadTrainer<'a> {
     }
 
     fn publish(&mut self) {
-        self.insight.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
-        let selection = self.insight.choices.last();
+        self.status.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
+        let selection = self.status.selections.last();
         self.out.send_replace(ModelUpdate::new(self.forecast.clone(), selection));
-        self.workload.learn(self.insight.clone());
+        self.workload.learn(self.status.clone());
     }
 }
 

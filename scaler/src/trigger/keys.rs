@@ -138,7 +138,7 @@ keys! {
     COST_RATIO = "costRatio", Form::Number { min: 0.1, max: 10_000.0 }, words [], default Some("30"),
         "one missed replica-hour costs as much as so many idle GPU-hours";
     OBJECTIVE = "objective", Form::Percent { min: 0.01, max: 50.0 }, words ["cost", "safe"], default Some("cost"),
-        "what the choice of a policy minimises: cost, safe = never more misses or GPU-hours than reactive scaling, or 1% = the cost with at most so much demand late";
+        "what the choice of a policy minimizes: cost, safe = never more misses or GPU-hours than reactive scaling, or 1% = the cost with at most so much demand late";
     HISTORY_WINDOW = "historyWindow", Form::Duration { min: HOUR, max: 400 * DAY }, words [], default Some("28d"),
         "how much history forecasts use";
     MAX_PREWARM_REPLICAS = "maxPrewarmReplicas", Form::Number { min: 0.0, max: 10_000.0 }, words [], default None,

@@ -23,7 +23,7 @@ pub(super) fn derive(demand: DemandText<'_>) -> String {
     match demand {
         DemandText::Query(query) => format!("prewarm-query-{:08x}", hash(&[query])),
         DemandText::Preset(preset, selector) => {
-            let mut label = normalise(preset);
+            let mut label = normalize(preset);
             label.truncate(MAX - "prewarm--12345678".len());
             format!("prewarm-{label}-{:08x}", hash(&[preset, selector]))
         }
@@ -38,7 +38,7 @@ pub(super) fn parse(name: &str) -> Result<String, String> {
     if !name.is_empty() && name.len() <= MAX && name.chars().all(allowed) {
         return Ok(name.to_owned());
     }
-    let mut suggestion = normalise(name);
+    let mut suggestion = normalize(name);
     suggestion.truncate(MAX);
     Err(match suggestion.as_str() {
         "" => format!("must be 1 to {MAX} of a-z, 0-9 and -"),
@@ -47,7 +47,7 @@ pub(super) fn parse(name: &str) -> Result<String, String> {
 }
 
 /// Lower case, with everything that is not allowed turned into single dashes.
-fn normalise(text: &str) -> String {
+fn normalize(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {

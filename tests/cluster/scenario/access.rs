@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::demand::query;
 use crate::fixture::{self, Fixture, POLL};
-use crate::workload::{Fleet, PATIENCE, Workload, trigger};
+use crate::workload::{DeploymentStatus, PATIENCE, Workload, trigger};
 
 /// Replicas that a window wants at any time.
 const FLOOR: i64 = 5;
@@ -62,7 +62,7 @@ pub(super) async fn c21_access(fixture: Arc<Fixture>) {
     until(&prewarm, "the ScaledObject's limits are known", |fleet| fleet["scaling"] == limits)
         .await;
 
-    // A restart without access has what was learnt, and no more.
+    // A restart without access has what was learned, and no more.
     drop(prewarm);
     let prewarm = Serve::start_at(&fixture::program(), &configuration, &[], grpc, http).await;
     let known = until(&prewarm, "it is asked for", |fleet| fleet["lead"] == "learned").await;
@@ -110,7 +110,7 @@ pub(super) async fn c21_access(fixture: Arc<Fixture>) {
     assert_eq!(without["lead"], "learned");
     let told = prewarm.log().matches("the cluster does not say").count();
     assert_eq!(told, 1, "{}", prewarm.log());
-    let eight = |fleet: Fleet| fleet.desired == 8;
+    let eight = |fleet: DeploymentStatus| fleet.desired == 8;
     // Refused from the start it is the same.
     drop(prewarm);
     let prewarm =

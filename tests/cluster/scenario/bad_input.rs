@@ -14,11 +14,11 @@ pub(super) async fn c07_bad_input(fixture: Arc<Fixture>) {
     let name = |what: &str| format!("bad-{what}");
     let good = deploy(
         &fixture,
-        &name("neighbour"),
-        json!({"query": query(&name("neighbour")), "threshold": "2", "mode": "off"}),
+        &name("neighbor"),
+        json!({"query": query(&name("neighbor")), "threshold": "2", "mode": "off"}),
     )
     .await;
-    fixture.gateway.set(&name("neighbour"), 6.0);
+    fixture.gateway.set(&name("neighbor"), 6.0);
     // Each with what the message must name.
     let cases = [
         ("preset", json!({"preset": "vllmm", "threshold": "2"}), "preset"),
@@ -45,10 +45,10 @@ pub(super) async fn c07_bad_input(fixture: Arc<Fixture>) {
         })
         .await;
         workload.until_condition("Ready", "False").await;
-        assert_eq!(workload.fleet().await.unwrap().desired, 1, "{}: held", workload.namespace);
+        assert_eq!(workload.status().await.unwrap().desired, 1, "{}: held", workload.namespace);
     }
     no_target.until_condition("Ready", "False").await;
-    good.until("the neighbour is carried", |fleet| fleet.ready == 3).await;
+    good.until("the neighbor is carried", |status| status.ready == 3).await;
 
     // Mended without a restart of anybody.
     let (mended, _) = &broken[0];
@@ -59,7 +59,7 @@ pub(super) async fn c07_bad_input(fixture: Arc<Fixture>) {
             json!({"query": query(&mended.namespace), "threshold": "2", "mode": "off"}),
         ))
         .await;
-    mended.until("the mended one is carried", |fleet| fleet.ready == 2).await;
+    mended.until("the mended one is carried", |status| status.ready == 2).await;
     mended.until_condition("Ready", "True").await;
     fixture.gateway.set(&no_target.namespace, 4.0);
     no_target
@@ -68,7 +68,7 @@ pub(super) async fn c07_bad_input(fixture: Arc<Fixture>) {
             json!({"query": query(&no_target.namespace), "threshold": "2", "mode": "off"}),
         ))
         .await;
-    no_target.until("with a target it is carried", |fleet| fleet.ready == 2).await;
+    no_target.until("with a target it is carried", |status| status.ready == 2).await;
     for (workload, _) in &broken {
         workload.remove().await;
     }

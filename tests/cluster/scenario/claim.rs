@@ -29,7 +29,7 @@ const DAY: Day = |t| match t {
 /// Cold start, poll, sync, the HPA's ramp and a reserve of 15 s.
 const LEAD: Duration = Duration::from_secs(70);
 
-/// Scale-down stabilisation and cooldown, in seconds, of the plain ones: what careful people would
+/// Scale-down stabilization and cooldown, in seconds, of the plain ones: what careful people would
 /// try.
 const PLAIN: [(&str, u32); 3] =
     [("claim-plain-15s", 15), ("claim-plain-60s", 60), ("claim-plain-300s", 300)];
@@ -40,7 +40,7 @@ pub(super) async fn c16_the_claim(fixture: Arc<Fixture>) {
     for name in PLAIN.iter().map(|(name, _)| *name).chain([name]) {
         fixture.gateway.set(name, 0.0);
     }
-    // Set-up, judgement of the days in the store, and the lead lie ahead of us.
+    // Set-up, judgment of the days in the store, and the lead lie ahead of us.
     let moment = history::next_minute(Duration::from_secs(200));
     let end = moment + jiff::SignedDuration::from_secs(240);
     history::preload(&fixture.postgres.url(), name, "llama-demand", moment, 15, DAY).await;
@@ -59,10 +59,10 @@ pub(super) async fn c16_the_claim(fixture: Arc<Fixture>) {
             .await;
         workloads.push(workload);
     }
-    let learnt = fixture.learnt(name, moment, LEAD);
+    let learned = fixture.learned(name, moment, LEAD);
 
     let arms = workloads.iter().map(|workload| arm(&fixture.gateway, workload, moment, end));
-    let ((), arms) = tokio::join!(learnt, futures::future::join_all(arms));
+    let ((), arms) = tokio::join!(learned, futures::future::join_all(arms));
 
     let mut table = format!(
         "{:<18} {:>9} {:>10} {:>9} {:>13} {:>12} {:>15}\n",
@@ -103,8 +103,8 @@ async fn arm(
     let mut queue = Queue::default();
     // Seconds of the recording at the moment.
     let start = moment.duration_since(history::now()).as_secs_f64();
-    let timeline = Timeline::record(workload, end, |at, fleet| {
-        queue.advance(at, fleet.ready as f64 * THRESHOLD, |t| DAY(t - start));
+    let timeline = Timeline::record(workload, end, |at, status| {
+        queue.advance(at, status.ready as f64 * THRESHOLD, |t| DAY(t - start));
         let load = queue.load();
         gateway.expose(&workload.namespace, load);
         (DAY(at - start), load.running + load.waiting)

@@ -1,4 +1,4 @@
-//! Who asks and who counts. At zero replicas the HPA does not ask: each failing poll counts towards
+//! Who asks and who counts. At zero replicas the HPA does not ask: each failing poll counts toward
 //! the fallback. With a minimum of one KEDA 2.21's polls read what the HPA has seen, as long as the
 //! HPA sees anything.
 
@@ -35,16 +35,16 @@ pub(super) async fn fallback_at_zero(fixture: Arc<Fixture>) {
             |_| true,
             || async {
                 // In this order: failures only grow, so who is awake was woken by no fewer.
-                let desired = workload.fleet().await.map_or(0, |fleet| fleet.desired);
+                let desired = workload.status().await.map_or(0, |status| status.desired);
                 let failures = failures(&workload).await;
                 assert!(desired == 0 || failures > BORNE, "woken after {failures} failures");
                 desired > 0
             },
         )
         .await;
-    workload.until("the fallback's three", |fleet| fleet.ready == 3).await;
+    workload.until("the fallback's three", |status| status.ready == 3).await;
     fixture.gateway.set(name, 8.0);
-    workload.until("demand is followed once there is data", |fleet| fleet.ready == 4).await;
+    workload.until("demand is followed once there is data", |status| status.ready == 4).await;
     workload.remove().await;
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn fallback_counts(fixture: Arc<Fixture>) {
     }
     assert!(rate[1] > 0.0, "and it does count: {rate:?}");
     for workload in [sole, both] {
-        assert_eq!(workload.fleet().await.unwrap().desired, 1, "held below the threshold");
+        assert_eq!(workload.status().await.unwrap().desired, 1, "held below the threshold");
         workload.remove().await;
     }
 }
@@ -101,7 +101,7 @@ pub(super) async fn c44_polls_ask_for_the_spec(fixture: Arc<Fixture>) {
     let workload = Workload::deploy(fixture.api(), name, 1, "none").await;
     let metadata = json!({"query": query(name), "threshold": "2", "mode": "off"});
     workload.scaled_object(spec(vec![trigger("external", prewarm.grpc, metadata)])).await;
-    workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
+    workload.until("two carry the demand", |status| status.ready == 2).await;
     let calls = || async {
         let metrics = prewarm.body("/metrics").await;
         ["GetMetricSpec", "GetMetrics", "IsActive"].map(|method| handled(&metrics, method))
@@ -118,7 +118,7 @@ pub(super) async fn c44_polls_ask_for_the_spec(fixture: Arc<Fixture>) {
         assert!(gained[1] < 0.6 * gained[0], "values are asked for by the HPA alone: {gained:?}");
     }
     fixture.gateway.set(name, 6.0);
-    workload.until("three", |fleet| fleet.ready == 3).await;
+    workload.until("three", |status| status.ready == 3).await;
     workload.remove().await;
 }
 

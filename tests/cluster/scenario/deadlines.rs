@@ -46,7 +46,7 @@ pub(super) async fn api_deadlines(fixture: Arc<Fixture>) {
             })
             .count()
     };
-    patient.until("the one with the longer interval is woken", |fleet| fleet.desired > 0).await;
+    patient.until("the one with the longer interval is woken", |status| status.desired > 0).await;
     println!("api-deadlines: polled each {PATIENT} s it is woken after {:.0?}", since.elapsed());
     if fixture.newest() {
         let what = "wakings run out of time";
@@ -54,7 +54,7 @@ pub(super) async fn api_deadlines(fixture: Arc<Fixture>) {
             .await;
         let mut asleep = 0;
         for workload in &crowd {
-            asleep += u32::from(workload.fleet().await.is_some_and(|fleet| fleet.desired == 0));
+            asleep += u32::from(workload.status().await.is_some_and(|status| status.desired == 0));
         }
         println!(
             "api-deadlines: polled each second {asleep} of {CROWD} sleep on after {:.0?} and {} wakings without success",
@@ -66,7 +66,7 @@ pub(super) async fn api_deadlines(fixture: Arc<Fixture>) {
         workload.scaled_object(spec(&fixture, &workload.namespace, PATIENT)).await;
     }
     for workload in &crowd {
-        workload.until("woken with the longer interval", |fleet| fleet.desired > 0).await;
+        workload.until("woken with the longer interval", |status| status.desired > 0).await;
     }
     for workload in crowd.iter().chain([&patient]) {
         workload.remove().await;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::demand::query;
 use crate::fixture::{Fixture, POLL};
-use crate::workload::{Fleet, PATIENCE, Workload, trigger};
+use crate::workload::{DeploymentStatus, PATIENCE, Workload, trigger};
 
-/// Five minutes of stabilisation and some patience.
+/// Five minutes of stabilization and some patience.
 const TO_ZERO: Duration = Duration::from_secs(420);
 
 /// As KEDA's own end-to-end test of external scalers tells it (`tests/scalers/external_scaler_so`):
@@ -38,15 +38,15 @@ async fn steps(fixture: &Fixture, name: &str, kind: &str) {
     fixture.gateway.set(name, 1.0);
     let seen = seen(fixture, name, "1").await;
     assert!(seen, "Prewarm saw the demand");
-    assert_eq!(workload.fleet().await.unwrap().desired, 0, "not active at the threshold");
+    assert_eq!(workload.status().await.unwrap().desired, 0, "not active at the threshold");
     // Above it, whole and broken.
     fixture.gateway.set(name, 2.0);
-    workload.until("woken", |fleet| fleet.ready == 1).await;
+    workload.until("woken", |status| status.ready == 1).await;
     fixture.gateway.set(name, 10.0);
-    workload.until("out by a whole value", |fleet| fleet.ready == 4).await;
+    workload.until("out by a whole value", |status| status.ready == 4).await;
     // At five already the ratio lies outside of the tolerance: the mean may pass by there.
     fixture.gateway.set(name, 13.9);
-    workload.until("out by a broken value", |fleet| fleet.ready == 6).await;
+    workload.until("out by a broken value", |status| status.ready == 6).await;
     // A broken target as well, by an edit: 14 / 3.111 is 4.5.
     fixture.gateway.set(name, 14.0);
     let metadata = json!({"query": query(name), "threshold": "3.111", "activationThreshold": "1", "keepWarm": "0s",
@@ -54,13 +54,15 @@ async fn steps(fixture: &Fixture, name: &str, kind: &str) {
     workload
         .scaled_object(spec(vec![trigger(kind, fixture.prewarm.grpc, metadata)], json!({})))
         .await;
-    workload.until("by a broken target", |fleet| fleet.desired == 5).await;
+    workload.until("by a broken target", |status| status.desired == 5).await;
     // In: to one by the HPA, then to none by KEDA, never in one leap.
     fixture.gateway.set(name, 0.0);
-    workload.until("one is left", |fleet| fleet.desired == 1).await;
+    workload.until("one is left", |status| status.desired == 1).await;
     let since = Instant::now();
-    // Prewarm lets the HPA's default stabilisation pass between the two.
-    workload.until_within(TO_ZERO, "asleep", |fleet| fleet.pods == 0 && fleet.desired == 0).await;
+    // Prewarm lets the HPA's default stabilization pass between the two.
+    workload
+        .until_within(TO_ZERO, "asleep", |status| status.pods == 0 && status.desired == 0)
+        .await;
     println!("{name}: from one to none in {:.0?}", since.elapsed());
     workload.until_condition("Active", "False").await;
     workload.remove().await;
@@ -87,9 +89,9 @@ pub(super) async fn c03_c38_threshold_edit(fixture: Arc<Fixture>) {
         spec(vec![trigger("external-push", fixture.prewarm.grpc, metadata(threshold))], json!({}))
     };
     workload.scaled_object(object("4")).await;
-    workload.until("two at a threshold of 4", |fleet| fleet.ready == 2).await;
+    workload.until("two at a threshold of 4", |status| status.ready == 2).await;
     workload.scaled_object(object("2")).await;
-    workload.until("four at a threshold of 2", |fleet| fleet.ready == 4).await;
+    workload.until("four at a threshold of 2", |status| status.ready == 4).await;
     let target = |hpa: &Value| {
         hpa["spec"]["metrics"][0]["external"]["target"]["averageValue"].as_str().map(str::to_owned)
     };
@@ -112,9 +114,9 @@ pub(super) async fn cached_metrics(fixture: Arc<Fixture>) {
     );
     cached["useCachedMetrics"] = json!(true);
     workload.scaled_object(spec(vec![cached], json!({}))).await;
-    workload.until("three", |fleet| fleet.ready == 3).await;
+    workload.until("three", |status| status.ready == 3).await;
     fixture.gateway.set(name, 10.0);
-    workload.until("five", |fleet| fleet.ready == 5).await;
+    workload.until("five", |status| status.ready == 5).await;
     workload.remove().await;
 }
 
@@ -135,9 +137,9 @@ pub(super) async fn scaling_modifiers(fixture: Arc<Fixture>) {
     object["advanced"]["scalingModifiers"] =
         json!({"formula": "first + second", "target": "2", "activationTarget": "0"});
     workload.scaled_object(object).await;
-    workload.until("four for both", |fleet| fleet.ready == 4).await;
+    workload.until("four for both", |status| status.ready == 4).await;
     fixture.gateway.set(other, 6.0);
-    workload.until("six for both", |fleet| fleet.ready == 6).await;
+    workload.until("six for both", |status| status.ready == 6).await;
     workload.remove().await;
 }
 
@@ -151,11 +153,11 @@ pub(super) async fn fallback(fixture: Arc<Fixture>) {
     workload
         .scaled_object(spec(vec![trigger("external", fixture.prewarm.grpc, metadata)], more))
         .await;
-    workload.until("two", |fleet| fleet.ready == 2).await;
+    workload.until("two", |status| status.ready == 2).await;
     fixture.gateway.forget(name);
-    workload.until("the fallback's five", |fleet| fleet.ready == 5).await;
+    workload.until("the fallback's five", |status| status.ready == 5).await;
     fixture.gateway.set(name, 6.0);
-    workload.until("three for the demand that is back", |fleet| fleet.desired == 3).await;
+    workload.until("three for the demand that is back", |status| status.desired == 3).await;
     workload.remove().await;
 }
 
@@ -171,7 +173,7 @@ pub(super) async fn idle_replicas(fixture: Arc<Fixture>) {
         .await;
     workload.until_condition("Ready", "True").await;
     fixture.gateway.set(name, 1.0);
-    workload.until("woken to the minimum", |fleet| fleet.ready == 3).await;
+    workload.until("woken to the minimum", |status| status.ready == 3).await;
     workload.remove().await;
 }
 
@@ -184,7 +186,7 @@ pub(super) async fn c40_paused(fixture: Arc<Fixture>) {
     workload
         .scaled_object(spec(vec![trigger("external", fixture.prewarm.grpc, metadata)], json!({})))
         .await;
-    workload.until("two", |fleet| fleet.ready == 2).await;
+    workload.until("two", |status| status.ready == 2).await;
     let path = format!("/apis/keda.sh/v1alpha1/namespaces/{name}/scaledobjects/model");
     let pause =
         |value: Value| json!({"metadata": {"annotations": {"autoscaling.keda.sh/paused": value}}});
@@ -192,9 +194,9 @@ pub(super) async fn c40_paused(fixture: Arc<Fixture>) {
     workload.until_condition("Paused", "True").await;
     fixture.gateway.set(name, 8.0);
     assert!(seen(&fixture, name, "8").await, "sampled while paused");
-    assert_eq!(workload.fleet().await.unwrap().desired, 2, "nothing is scaled while paused");
+    assert_eq!(workload.status().await.unwrap().desired, 2, "nothing is scaled while paused");
     fixture.api().merge(&path, &pause(Value::Null)).await;
-    workload.until("four once resumed", |fleet: Fleet| fleet.ready == 4).await;
+    workload.until("four once resumed", |status: DeploymentStatus| status.ready == 4).await;
     workload.remove().await;
 }
 

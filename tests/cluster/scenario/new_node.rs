@@ -51,16 +51,16 @@ pub(super) async fn c16_new_node(fixture: Arc<Fixture>) {
         fixture.gateway.set(name, demand);
         (demand, demand)
     });
-    let learnt = fixture.learnt(name, moment, LEAD);
-    let (timeline, noded, ()) = tokio::join!(record, first_node(&fixture, name), learnt);
+    let learned = fixture.learned(name, moment, LEAD);
+    let (timeline, noded, ()) = tokio::join!(record, first_node(&fixture, name), learned);
     timeline.keep(&fixture.output, name, 2.0);
 
     let at = |seconds: f64| begun + SignedDuration::from_millis((seconds * 1000.0) as i64);
     let first = |what: &str, is: fn(&crate::timeline::Row) -> bool| -> Timestamp {
         at(timeline.rows.iter().find(|row| is(row)).unwrap_or_else(|| panic!("never {what}")).at)
     };
-    let asked = first("asked for", |row| row.fleet.desired > 0);
-    let ready = first("Ready", |row| row.fleet.ready > 0);
+    let asked = first("asked for", |row| row.status.desired > 0);
+    let ready = first("Ready", |row| row.status.ready > 0);
     let before = |time: Timestamp| moment.duration_since(time).as_secs_f64();
     println!(
         "new-node: asked for {:.0} s before the demand, a node after {:.0} s, Ready {:.0} s before the demand",

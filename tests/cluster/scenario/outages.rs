@@ -28,8 +28,8 @@ pub(super) async fn c21_c22_outages(fixture: Arc<Fixture>) {
     let metadata =
         json!({"query": query(name), "threshold": "2", "coldStart": "6s", "mode": "off"});
     workload.scaled_object(spec(grpc, metadata)).await;
-    workload.until("three carry the demand", |fleet| fleet.ready == 3).await;
-    let held = |n: i64| move |fleet: crate::workload::Fleet| fleet.desired == n;
+    workload.until("three carry the demand", |status| status.ready == 3).await;
+    let held = |n: i64| move |status: crate::workload::DeploymentStatus| status.desired == n;
 
     // The series vanish: repeated for a while, then "unknown", never zero.
     fixture.gateway.forget(name);
@@ -56,7 +56,7 @@ pub(super) async fn c21_c22_outages(fixture: Arc<Fixture>) {
     // The database stops: nothing changes, and demand is followed.
     postgres.stop();
     fixture.gateway.set(name, 8.0);
-    workload.until("demand is followed without the database", |fleet| fleet.ready == 4).await;
+    workload.until("demand is followed without the database", |status| status.ready == 4).await;
     postgres.restart().await;
     // What the store holds is what was answered again: a crash before that goes on from older
     // answers.
@@ -79,7 +79,7 @@ pub(super) async fn c21_c22_outages(fixture: Arc<Fixture>) {
         .holds_while("no dip and no jump", held(4), || async { is(&workload, "True").await })
         .await;
     fixture.gateway.set(name, 10.0);
-    workload.until("demand is followed again", |fleet| fleet.ready == 5).await;
+    workload.until("demand is followed again", |status| status.ready == 5).await;
     workload.remove().await;
     drop(prewarm);
 }

@@ -42,7 +42,7 @@ pub(super) async fn c14_c34_rolling(fixture: Arc<Fixture>) {
             "triggers": [trigger],
         }))
         .await;
-    workload.until("three carry the demand", |fleet| fleet.ready == 3).await;
+    workload.until("three carry the demand", |status| status.ready == 3).await;
     // Both pods know the workload: calls go round.
     for pod in &pods {
         known(pod).await;
@@ -55,7 +55,7 @@ pub(super) async fn c14_c34_rolling(fixture: Arc<Fixture>) {
         workload
             .holds_while(
                 "held and answered while one ends",
-                |fleet| fleet.desired == 3,
+                |status| status.desired == 3,
                 || async {
                     answered(&workload).await;
                     ended.is_finished()
@@ -68,7 +68,7 @@ pub(super) async fn c14_c34_rolling(fixture: Arc<Fixture>) {
         workload
             .holds_while(
                 "held and answered while one starts",
-                |fleet| fleet.desired == 3,
+                |status| status.desired == 3,
                 || async {
                     answered(&workload).await;
                     pod.status("/readyz").await == 200 && calls(pod).await > 0.0
@@ -77,7 +77,7 @@ pub(super) async fn c14_c34_rolling(fixture: Arc<Fixture>) {
             .await;
     }
     fixture.gateway.set(name, 8.0);
-    workload.until("demand is followed", |fleet| fleet.ready == 4).await;
+    workload.until("demand is followed", |status| status.ready == 4).await;
     workload.remove().await;
 }
 

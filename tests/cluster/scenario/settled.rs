@@ -25,19 +25,19 @@ pub(super) async fn c25_hang(fixture: Arc<Fixture>) {
         deploy(&fixture, "hang-two", &shared).await,
         deploy(&fixture, "hang-alone", &single).await,
     ];
-    let neighbour = deploy(&fixture, "hang-neighbour", &fixture.prewarm).await;
-    for workload in frozen.iter().chain([&neighbour]) {
-        workload.until("two carry the demand", |fleet| fleet.ready == 2).await;
+    let neighbor = deploy(&fixture, "hang-neighbor", &fixture.prewarm).await;
+    for workload in frozen.iter().chain([&neighbor]) {
+        workload.until("two carry the demand", |status| status.ready == 2).await;
     }
     shared.freeze();
     single.freeze();
     let since = Instant::now();
-    for workload in frozen.iter().chain([&neighbour]) {
+    for workload in frozen.iter().chain([&neighbor]) {
         fixture.gateway.set(&workload.namespace, 8.0);
     }
-    neighbour.until("the neighbour follows its demand", |fleet| fleet.ready == 4).await;
+    neighbor.until("the neighbor follows its demand", |status| status.ready == 4).await;
     let alone = &frozen[2];
-    let held = |fleet: crate::workload::Fleet| fleet.desired == 2;
+    let held = |status: crate::workload::DeploymentStatus| status.desired == 2;
     // The HPA's request runs into the adapter's limit: from then on it says that it knows nothing.
     frozen[0]
         .holds_while("held", held, || async { frozen[0].scaling_active().await == Some(false) })
@@ -72,10 +72,10 @@ pub(super) async fn c25_hang(fixture: Arc<Fixture>) {
     single.thaw();
     let since = Instant::now();
     for workload in &frozen {
-        workload.until("demand is followed after the hang", |fleet| fleet.ready == 4).await;
+        workload.until("demand is followed after the hang", |status| status.ready == 4).await;
     }
     println!("hang: all were followed again {:.0?} after the end of the hang", since.elapsed());
-    for workload in frozen.iter().chain([&neighbour]) {
+    for workload in frozen.iter().chain([&neighbor]) {
         workload.remove().await;
     }
 }
@@ -90,16 +90,16 @@ pub(super) async fn cached_fallback(fixture: Arc<Fixture>) {
     let mut spec = spec(cached);
     spec["fallback"] = json!({"failureThreshold": 2, "replicas": 5});
     workload.scaled_object(spec).await;
-    workload.until("two", |fleet| fleet.ready == 2).await;
+    workload.until("two", |status| status.ready == 2).await;
     fixture.gateway.forget(name);
-    workload.until("the fallback's five", |fleet| fleet.desired == 5).await;
+    workload.until("the fallback's five", |status| status.desired == 5).await;
     // It never falls below what ran or what the fallback says, whether or not errors come in
     // between.
     let (mut looks, mut unknown) = (0, 0);
     let until = Instant::now() + Duration::from_secs(30);
     while Instant::now() < until {
-        let fleet = workload.fleet().await.unwrap_or_default();
-        assert_eq!(fleet.desired, 5, "the fallback stands");
+        let status = workload.status().await.unwrap_or_default();
+        assert_eq!(status.desired, 5, "the fallback stands");
         looks += 1;
         unknown += u32::from(workload.scaling_active().await == Some(false));
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -108,7 +108,7 @@ pub(super) async fn cached_fallback(fixture: Arc<Fixture>) {
         "cached-fallback: the HPA called its metric unknown in {unknown} of {looks} looks; five replicas in all of them"
     );
     fixture.gateway.set(name, 6.0);
-    workload.until("demand is followed", |fleet| fleet.desired == 3).await;
+    workload.until("demand is followed", |status| status.desired == 3).await;
     workload.remove().await;
 }
 
@@ -124,11 +124,11 @@ pub(super) async fn c43_edit_streams(fixture: Arc<Fixture>) {
         spec(trigger("external-push", prewarm.grpc, metadata))
     };
     workload.scaled_object(object("2")).await;
-    workload.until("two", |fleet| fleet.ready == 2).await;
+    workload.until("two", |status| status.ready == 2).await;
     let ended = || async { sum(&prewarm.body("/metrics").await, "Stream") };
     let before = ended().await;
     workload.scaled_object(object("1")).await;
-    workload.until("four after the edit", |fleet| fleet.ready == 4).await;
+    workload.until("four after the edit", |status| status.ready == 4).await;
     let closed = eventually(PATIENCE, "streams were closed by the edit", || async {
         let closed = ended().await - before;
         (closed >= 2.0).then_some(closed)

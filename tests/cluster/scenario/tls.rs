@@ -29,10 +29,10 @@ pub(super) async fn c36_tls(fixture: Arc<Fixture>) {
     fixture.gateway.set(stranger, 4.0);
     let known = workload(&fixture, friend, &prewarm, &ours, &ours).await;
     let unknown = workload(&fixture, stranger, &prewarm, &ours, &strangers).await;
-    known.until("two carry the demand", |fleet| fleet.ready == 2).await;
+    known.until("two carry the demand", |status| status.ready == 2).await;
     unknown.until_condition("Ready", "False").await;
     assert_eq!(
-        unknown.fleet().await.unwrap().desired,
+        unknown.status().await.unwrap().desired,
         1,
         "a stranger gets nothing and loses nothing"
     );
@@ -46,11 +46,13 @@ pub(super) async fn c36_tls(fixture: Arc<Fixture>) {
     })
     .await;
     fixture.gateway.set(friend, 6.0);
-    known.until("demand is followed", |fleet| fleet.ready == 3).await;
+    known.until("demand is followed", |status| status.ready == 3).await;
     // An edit makes KEDA rebuild its scaler, and connect anew.
     let edited = object(&prewarm, friend, "3");
     known.scaled_object(edited).await;
-    known.until("the edit is followed over the new certificate", |fleet| fleet.desired == 2).await;
+    known
+        .until("the edit is followed over the new certificate", |status| status.desired == 2)
+        .await;
     known.remove().await;
     unknown.remove().await;
 }

@@ -41,35 +41,35 @@ pub(super) async fn c18_windows(fixture: Arc<Fixture>) {
     workload
         .holds_while(
             "zero before the lead",
-            |fleet| fleet.desired == 0,
+            |status| status.desired == 0,
             || async { history::now() >= asleep_until },
         )
         .await;
     // Ready by its start.
-    workload.until("the floor is Ready", |fleet| fleet.ready >= 3).await;
+    workload.until("the floor is Ready", |status| status.ready >= 3).await;
     assert!(history::now() <= start, "Ready only after the window's start");
     // Held with no demand, capped with much.
     let middle = start + SignedDuration::from_secs(30);
     workload
         .holds_while(
             "the floor holds",
-            |fleet| fleet.ready == 3,
+            |status| status.ready == 3,
             || async { history::now() >= middle },
         )
         .await;
     fixture.gateway.set(name, 18.0);
-    workload.until("the ceiling is reached", |fleet| fleet.desired == 4).await;
+    workload.until("the ceiling is reached", |status| status.desired == 4).await;
     let near_end = end - SignedDuration::from_secs(5);
     workload
         .holds_while(
             "the ceiling holds",
-            |fleet| fleet.desired <= 4,
+            |status| status.desired <= 4,
             || async { history::now() >= near_end },
         )
         .await;
     // After its end demand alone counts, and while there is any it never goes to zero.
-    workload.until("what demand needs", |fleet| fleet.desired == 9).await;
+    workload.until("what demand needs", |status| status.desired == 9).await;
     fixture.gateway.set(name, 0.0);
-    workload.until("one replica is left", |fleet| fleet.desired <= 1).await;
+    workload.until("one replica is left", |status| status.desired <= 1).await;
     workload.remove().await;
 }

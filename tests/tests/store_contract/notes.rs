@@ -41,7 +41,7 @@ async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
     store.save_documents(&llama, &[]).await.unwrap();
     let again = note(Kind::Day, noon, "again, and longer than it was");
     store.save_documents(&llama, std::slice::from_ref(&again)).await.unwrap();
-    let empty = Document { data: Vec::new(), codec: 9, ..note(Kind::Choice, noon, "") };
+    let empty = Document { data: Vec::new(), codec: 9, ..note(Kind::Selection, noon, "") };
     store.save_documents(&qwen, std::slice::from_ref(&empty)).await.unwrap();
 
     // Another replica, or the same one after a restart.
@@ -51,7 +51,7 @@ async fn a_note_is_kept_until_it_is_written_anew(place: &Place) {
         let expected = if kind == Kind::Day { again.clone() } else { note(kind, noon, "first") };
         assert_eq!(of(&*store, &llama, kind).await, [expected]);
     }
-    assert_eq!(of(&*store, &qwen, Kind::Choice).await, [empty]);
+    assert_eq!(of(&*store, &qwen, Kind::Selection).await, [empty]);
     assert_eq!(of(&*store, &qwen, Kind::Day).await, []);
 }
 
@@ -78,10 +78,10 @@ async fn ranges_of_notes_are_half_open(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
     let written: Vec<Document> =
-        [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+        [3, 1, 2].map(|n: i64| note(Kind::Selection, noon + n.minutes(), &n.to_string())).into();
     store.save_documents(&llama, &written).await.unwrap();
     let found = store
-        .documents(&llama, Kind::Choice, noon + 1.minutes(), noon + 3.minutes())
+        .documents(&llama, Kind::Selection, noon + 1.minutes(), noon + 3.minutes())
         .await
         .unwrap();
     assert_eq!(found, [written[1].clone(), written[2].clone()]);
@@ -91,11 +91,11 @@ async fn ranges_of_notes_are_half_open(place: &Place) {
 async fn the_latest_notes_come_oldest_first(place: &Place) {
     let (llama, noon) = (key("llama"), at("2026-11-24T12:00:00Z"));
     let store = place.open().await;
-    assert_eq!(store.latest_documents(&llama, Kind::Choice, 2).await.unwrap(), []);
+    assert_eq!(store.latest_documents(&llama, Kind::Selection, 2).await.unwrap(), []);
     let written: Vec<Document> =
-        [3, 1, 2].map(|n: i64| note(Kind::Choice, noon + n.minutes(), &n.to_string())).into();
+        [3, 1, 2].map(|n: i64| note(Kind::Selection, noon + n.minutes(), &n.to_string())).into();
     store.save_documents(&llama, &written).await.unwrap();
-    let found = store.latest_documents(&llama, Kind::Choice, 2).await.unwrap();
+    let found = store.latest_documents(&llama, Kind::Selection, 2).await.unwrap();
     assert_eq!(found, [written[2].clone(), written[0].clone()]);
     assert_eq!(store.latest_documents(&llama, Kind::Day, 2).await.unwrap(), []);
 }
@@ -115,7 +115,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
         (Kind::Forecast, vec![2, 0]),
         (Kind::Blocks, vec![29, 4, 2, 0]),
         (Kind::Decision, vec![4, 2, 0]),
-        (Kind::Choice, vec![399, 31, 29, 4, 2, 0]),
+        (Kind::Selection, vec![399, 31, 29, 4, 2, 0]),
         (Kind::Day, vec![399, 31, 29, 4, 2, 0]),
         (Kind::StartUps, vec![0]),
     ] {

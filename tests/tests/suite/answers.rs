@@ -112,7 +112,7 @@ async fn c14_two_replicas_give_the_same_answers() {
     }
     one.history_of(&ahead, monday(), one.now(), 7 * 1440).await;
     // One of them refits, and the other reads what it has made.
-    let known = |app: &TestApp| app.workload(&ahead).insight().forecast_origin.map(drop);
+    let known = |app: &TestApp| app.workload(&ahead).training_status().forecast_origin.map(drop);
     let either = || async { known(&one).or(known(&two)) };
     eventually(Duration::from_secs(60), "a forecast", either).await;
     let start = one.slot();

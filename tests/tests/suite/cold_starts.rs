@@ -1,5 +1,5 @@
 //! Cold starts, and limits of a ScaledObject, that were known before a restart: in force from the
-//! first answer on, and in the shadow bank. How they are learnt is played on a real control plane
+//! first answer on, and in the shadow bank. How they are learned is played on a real control plane
 //! (`tests/cluster`, scenario `access`).
 
 use jiff::{SignedDuration, Timestamp};

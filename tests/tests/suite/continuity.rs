@@ -107,8 +107,8 @@ fn configuration(database: &str, source: SocketAddr) -> String {
     )
 }
 
-/// A choice as the tuner notes it down.
-fn choice(policy: &str) -> Document {
+/// A selection as the tuner notes it down.
+fn selection(policy: &str) -> Document {
     let sums = r#"{"gpuHours":1.0,"missed":0.0,"queued":0.0}"#;
     let reactive = r#"{"kind":"reactive","utilisation":0.8,"scaleDownWindowSeconds":3600}"#;
     let data = format!(
@@ -116,16 +116,16 @@ fn choice(policy: &str) -> Document {
         "gain":1.0,"gainLow":0.5,"gainHigh":1.5,"expected":{sums},"expectedReactive":{sums},"costRatio":30.0}}"#
     );
     Document {
-        kind: Kind::Choice,
+        kind: Kind::Selection,
         at: Timestamp::from_second(1_767_225_600).unwrap(),
         codec: 1,
         data: data.into(),
     }
 }
 
-/// What had been learnt before: `sleeping` rises to 64 in 25 minutes, `busy` scales down to the
+/// What had been learned before: `sleeping` rises to 64 in 25 minutes, `busy` scales down to the
 /// most of an hour.
-async fn learnt(database: &str, now: Timestamp) {
+async fn learned(database: &str, now: Timestamp) {
     let store: Arc<dyn HistoryStore> = prewarm::store::open(&Secret::new(database)).await.unwrap();
     let minute = SignedDuration::from_mins(1);
     let origin = now - minute * 5;
@@ -136,8 +136,8 @@ async fn learnt(database: &str, now: Timestamp) {
     let forecasting = r#"{"kind":"forecast","quantile":0.9,"forecastUtilisation":1.0,"utilisation":1.0,"holdSeconds":600,
         "stabilisationSeconds":600,"drainSeconds":60}"#;
     let reactive = r#"{"kind":"reactive","utilisation":0.8,"scaleDownWindowSeconds":3600}"#;
-    store.save_documents(&key("sleeping"), &[forecast, choice(forecasting)]).await.unwrap();
-    store.save_documents(&key("busy"), &[choice(reactive)]).await.unwrap();
+    store.save_documents(&key("sleeping"), &[forecast, selection(forecasting)]).await.unwrap();
+    store.save_documents(&key("busy"), &[selection(reactive)]).await.unwrap();
 }
 
 #[expect(
@@ -191,7 +191,7 @@ async fn replaced(serve: Serve, configuration: &str, kill: bool) -> Serve {
 async fn deaths(database: &str) {
     let busy = Arc::new(AtomicU64::new(12));
     let configuration = configuration(database, target(busy.clone()).await);
-    learnt(database, now()).await;
+    learned(database, now()).await;
     let mut serve = Serve::start(PROGRAM, &configuration, &[]).await;
     let keda = Keda::new(serve.grpc);
     let triggers = [sleeping(), trigger("steady").with("mode", "off"), trigger("busy")];
@@ -252,7 +252,7 @@ async fn a_store_that_is_slow_at_the_start_is_waited_for() {
     let proxy = Proxy::before(postgres.address()).await;
     let database = postgres.url_through(proxy.address());
     let configuration = configuration(&database, target(busy).await);
-    learnt(&postgres.url(), now()).await;
+    learned(&postgres.url(), now()).await;
     let serve = Serve::start(PROGRAM, &configuration, &[]).await;
     let keda = Keda::new(serve.grpc);
     let before = reaches(&keda, &sleeping(), 64.0).await;
@@ -330,7 +330,7 @@ async fn an_edit_lowers_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", dir.path().join("prewarm.db").display());
     let configuration = configuration(&database, target(Arc::new(AtomicU64::new(12))).await);
-    learnt(&database, now()).await;
+    learned(&database, now()).await;
     let serve = Serve::start(PROGRAM, &configuration, &[]).await;
     let keda = Keda::new(serve.grpc);
     let before = reaches(&keda, &sleeping(), 64.0).await;

@@ -80,7 +80,7 @@ async fn no_forecast_may_act(app: &TestApp, trigger: &Trigger) {
         .metric("prewarm_workload_no_forecast", &["name=\"alike\"", "reason=\"too_young\""])
         .await;
     assert_eq!(missing, Some(1.0));
-    let reason = app.explained(trigger).await.learnt.no_forecast.expect("a reason");
+    let reason = app.explained(trigger).await.learned.no_forecast.expect("a reason");
     assert!(
         reason.reason == "too_young" && reason.detail.contains("a forecast needs 577"),
         "{reason:?}"
@@ -173,11 +173,11 @@ async fn serve_and_replay_agree_from_an_empty_history_on() {
     let outcome = replayed(&decided, &workload);
 
     // Selections: when, which, why, and on what figures.
-    let selected = workload.insight().choices.clone();
+    let selected = workload.training_status().selections.clone();
     let whys: Vec<SelectionReason> =
         selected.iter().map(|selected| selected.selection.why).collect();
     assert!(
-        whys.contains(&SelectionReason::Learnt) && whys.contains(&SelectionReason::FewDays),
+        whys.contains(&SelectionReason::Prior) && whys.contains(&SelectionReason::FewDays),
         "{whys:?}"
     );
     assert_eq!(selected, outcome.selections);

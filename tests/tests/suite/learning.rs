@@ -1,4 +1,4 @@
-//! What is learnt off the slots: saved forecasts, one replica that refits, the gate, outages of the
+//! What is learned off the slots: saved forecasts, one replica that refits, the gate, outages of the
 //! store meanwhile.
 
 use std::time::Duration;
@@ -110,7 +110,7 @@ async fn the_gate_opens_on_clockwork_days_and_stays_shut_on_noise() {
     let labels = ["name=\"noise\"", "quantile=\"0.950\""];
     let covered =
         app.metric("prewarm_workload_forecast_coverage", &labels).await.expect("coverage");
-    let leads = app.explained(&noise).await.learnt.accuracy.len() as f64;
+    let leads = app.explained(&noise).await.learned.accuracy.len() as f64;
     assert!((0.9..=0.99).contains(&(covered / leads)), "{covered} over {leads} leads");
 
     assert!(!has_saved(&app, &clockwork, Kind::Decision).await.is_empty());
@@ -144,7 +144,7 @@ async fn a_restart_has_forecast_and_choice_at_once() {
         app.register(&[&trigger]).await;
         let before = app.chosen(&trigger).await;
         app.step_until(app.slot() + SLOT * 4).await;
-        for kind in [Kind::Forecast, Kind::Choice, Kind::Blocks, Kind::Day] {
+        for kind in [Kind::Forecast, Kind::Selection, Kind::Blocks, Kind::Day] {
             has_saved(&app, &trigger, kind).await;
         }
         // Nothing can be asked of the source: all that is known comes from the store.
@@ -167,7 +167,7 @@ async fn a_restart_has_forecast_and_choice_at_once() {
             decision.parts.forecast.is_some() && decision.parts.forecast_acts,
             "crash: {crash}: {decision:?}"
         );
-        assert!(!app.explained(&trigger).await.learnt.days.is_empty());
+        assert!(!app.explained(&trigger).await.learned.days.is_empty());
     }
 }
 
@@ -188,7 +188,7 @@ async fn of_two_replicas_one_refits_and_both_answer_the_same() {
     second.register(&[&trigger]).await;
     let chosen = second.chosen(&trigger).await;
     first.decided().await;
-    assert_eq!(chosen.policy, first.explained(&trigger).await.learnt.choice.unwrap().policy);
+    assert_eq!(chosen.policy, first.explained(&trigger).await.learned.selection.unwrap().policy);
     let outcome = |outcome: &str| format!("outcome=\"{outcome}\"");
     assert_eq!(
         second.metric("prewarm_refits_total", &[&outcome("ok")]).await,

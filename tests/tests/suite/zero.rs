@@ -40,8 +40,8 @@ async fn c16_a_forecast_alone_wakes_from_zero() {
         "an hour before: {:?}",
         app.recommendation(&trigger)
     );
-    let choice = app.chosen(&trigger).await;
-    assert!(choice.forecast_acts, "{choice:?}");
+    let selection = app.chosen(&trigger).await;
+    assert!(selection.forecast_acts, "{selection:?}");
 
     // The source dies. Twenty minutes before eight the workload is woken all the same; half an hour
     // before that it still sleeps (the 99th percentile in five-minute buckets, from an origin that
@@ -151,7 +151,7 @@ async fn c21_answers_follow_the_table_as_things_go_down() {
     let state = |trigger: &Trigger| app.recommendation(trigger).decision.state.as_str();
 
     // Fresh live and fresh forecast.
-    assert_eq!(state(&ahead), "fresh", "{:?}", app.explained(&ahead).await.learnt.choice);
+    assert_eq!(state(&ahead), "fresh", "{:?}", app.explained(&ahead).await.learned.selection);
     // The forecast acts with the headroom that was chosen for it.
     let ready = app.keda.poll(&ahead).await.unwrap().value;
     assert!((20.0..=60.0).contains(&ready), "{ready}");

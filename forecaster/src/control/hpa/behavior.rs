@@ -17,7 +17,7 @@ pub struct Hpa {
     pub tolerance: f64,
     /// The target that a plain HPA is given in a replay: demand per replica as a share of the
     /// threshold. No rule reads it.
-    pub utilisation: f64,
+    pub utilization: f64,
     /// `--horizontal-pod-autoscaler-downscale-stabilization`, where `behavior` says nothing.
     pub downscale_stabilization: SignedDuration,
     /// `spec.behavior`; `None`: the controller's own limits.
@@ -38,7 +38,7 @@ impl Default for Hpa {
         Self {
             sync: SYNC,
             tolerance: TOLERANCE,
-            utilisation: 0.75,
+            utilization: 0.75,
             downscale_stabilization: SignedDuration::from_secs(300),
             behavior: Some(Behavior::default()),
         }

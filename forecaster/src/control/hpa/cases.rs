@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::*;
 
-/// (pods, their period, percent, their period, stabilisation), in seconds, as
+/// (pods, their period, percent, their period, stabilization), in seconds, as
 /// `generateScalingRules` takes them.
 type Generated = (u32, i64, u32, i64, i64);
 

@@ -200,7 +200,7 @@ fn a_metric_that_fails_changes_nothing() {
 
 proptest! {
     /// Never beyond the bounds, never past what was asked for, never faster than the filled-in
-    /// behaviour.
+    /// behavior.
     #[test]
     fn it_stays_between_what_runs_and_what_is_asked_for(proposed in prop::collection::vec(0u32..200, 1..200)) {
         let mut hpa = filled_in();

@@ -21,7 +21,7 @@ fn from_zero_it_goes_to_the_minimum_and_never_further() {
     assert_eq!(keda(0, None).poll(0, 7, true, false), 7, "the rest is the HPA's");
 }
 
-/// `scaleToZeroOrIdle`: from any number in one step, past the HPA's behaviour (keda#7770), once the
+/// `scaleToZeroOrIdle`: from any number in one step, past the HPA's behavior (keda#7770), once the
 /// cooldown is over (`lastActiveTime.Add(cooldown).Before(now)`; `metav1.Time` is stored in whole
 /// seconds, so that the poll a cooldown after the last active one finds it over).
 #[test]
@@ -70,7 +70,7 @@ fn a_fallback_of_zero_replicas_lets_an_error_go_to_zero() {
 }
 
 /// `GetMetricsWithFallback`: after more failures in a row than `failureThreshold`; `doFallback`: by
-/// behaviour.
+/// behavior.
 #[test]
 fn after_more_failures_than_allowed_the_fallback_stands_in() {
     let after = |failures: u32, behavior| {

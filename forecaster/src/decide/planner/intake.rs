@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::checkpoint::Checkpoint;
 use super::{BRIDGED_SLOTS, MAX_LATENCY_FACTOR, Observation, Planner, Replicas};
 use crate::decide::live::Level;
-use crate::decide::plausibility::{FACTOR, Judgement, Reference, Signal};
+use crate::decide::plausibility::{FACTOR, Judgment, Reference, Signal};
 use crate::decide::policy::Mode;
 use crate::decide::{Check, Verdict};
 use crate::forecast::Forecast;
@@ -208,8 +208,8 @@ impl Planner {
         items: Option<f64>,
         limit: f64,
         live: f64,
-        demand: &Judgement,
-    ) -> Judgement {
+        demand: &Judgment,
+    ) -> Judgment {
         // What two slots say of demand was needed.
         let limit = limit.max(FACTOR * demand.twice);
         // A queue that is there stays there: no fleet of zero is left with it.
@@ -222,7 +222,7 @@ impl Planner {
         )
     }
 
-    fn count_demand(&mut self, now: Timestamp, demand: &Judgement) {
+    fn count_demand(&mut self, now: Timestamp, demand: &Judgment) {
         if let Some(held) = demand.confirmed {
             self.live.push(held.at, held.value);
         }
@@ -235,7 +235,7 @@ impl Planner {
         }
     }
 
-    fn count_backlog(&mut self, now: Timestamp, backlog: &Judgement) {
+    fn count_backlog(&mut self, now: Timestamp, backlog: &Judgment) {
         if let Some(items) = backlog.accepted() {
             self.backlog = Some((now, items));
         }
@@ -251,26 +251,26 @@ impl Planner {
         // Beyond the largest factor nothing changes.
         let harmless = MAX_LATENCY_FACTOR * self.policy.latency_target.unwrap_or(f64::INFINITY);
         let limit = FACTOR * self.plausibility.slowest.max(harmless);
-        let judgement = self.plausibility.latency.judge(now, sample, (limit, FACTOR), bridge);
-        if let Some(seen) = judgement.accepted() {
+        let judgment = self.plausibility.latency.judge(now, sample, (limit, FACTOR), bridge);
+        if let Some(seen) = judgment.accepted() {
             self.latency = Some((now, seen));
         }
-        self.plausibility.slowest = self.plausibility.slowest.max(judgement.proven);
+        self.plausibility.slowest = self.plausibility.slowest.max(judgment.proven);
         let bridged =
             self.latency.filter(|(at, _)| now.duration_since(*at) <= bridge).map(|(_, seen)| seen);
-        let factor = match (self.policy.latency_target, judgement.provisional().or(bridged)) {
+        let factor = match (self.policy.latency_target, judgment.provisional().or(bridged)) {
             (Some(target), Some(seen)) => (seen / target).clamp(1.0, MAX_LATENCY_FACTOR),
             _ => 1.0,
         };
-        (factor, judgement.check)
+        (factor, judgment.check)
     }
 
     /// What this slot's samples are judged by.
     fn reference(&self, replicas: Option<Replicas>) -> Reference {
         let tuned = self.policy.mode == Mode::Auto && !self.policy.scaled_job;
-        let utilisation = match self.selection.as_ref().filter(|_| tuned) {
-            Some(choice) => {
-                choice.policy.utilisation().min(choice.best_reactive.utilisation()).min(1.0)
+        let utilization = match self.selection.as_ref().filter(|_| tuned) {
+            Some(selection) => {
+                selection.policy.utilization().min(selection.best_reactive.utilization()).min(1.0)
             }
             None => 1.0,
         };
@@ -279,7 +279,7 @@ impl Planner {
             running: replicas.map(Replicas::total),
             may_run: self.plausibility.may_run,
             threshold: self.policy.threshold,
-            utilisation,
+            utilization,
         }
     }
 }

@@ -65,15 +65,15 @@ impl LiveRule {
 }
 
 impl Planner {
-    /// Takes over the tuner's choice: the gate is open while the chosen policy forecasts. In `mode:
-    /// auto` the choice acts, its best reactive policy wherever the forecast does not; in `mode:
+    /// Takes over the selection: the gate is open while the chosen policy forecasts. In `mode:
+    /// auto` the selection acts, its best reactive policy wherever the forecast does not; in `mode:
     /// shadow` it shows in `would_value` alone.
-    pub fn install_selection(&mut self, choice: Arc<Selection>) {
-        self.gate = if choice.policy.forecasts() { Gate::Open } else { Gate::Closed };
-        self.selection = Some(choice);
+    pub fn install_selection(&mut self, selection: Arc<Selection>) {
+        self.gate = if selection.policy.forecasts() { Gate::Open } else { Gate::Closed };
+        self.selection = Some(selection);
     }
 
-    /// The choice in force; `None` before the first one.
+    /// The selection in force; `None` before the first one.
     pub fn selection(&self) -> Option<&Arc<Selection>> {
         self.selection.as_ref()
     }
@@ -83,10 +83,10 @@ impl Planner {
     pub(super) fn forecast_rule(&self) -> ForecastRule {
         let ratio = self.policy.cost_ratio;
         let newsvendor = (ratio / (1.0 + ratio)).clamp(0.5, 0.99);
-        let chosen = match self.selection.as_ref().map(|choice| choice.policy) {
+        let chosen = match self.selection.as_ref().map(|selection| selection.policy) {
             Some(ShadowPolicy::Forecast {
                 quantile,
-                forecast_utilisation: utilization,
+                forecast_utilization: utilization,
                 hold,
                 ..
             }) => ForecastRule { quantile, utilization, hold },
@@ -99,7 +99,7 @@ impl Planner {
     }
 
     /// How live demand is answered, given whether a forecast acts. Only `mode: auto` follows the
-    /// choice.
+    /// selection.
     pub(super) fn live_rule(&self, forecast_acts: bool) -> LiveRule {
         if self.policy.mode != Mode::Auto || self.policy.scaled_job {
             return LiveRule::PLAIN;
@@ -109,13 +109,13 @@ impl Planner {
 
     /// How live demand would be answered in `mode: auto`.
     pub(super) fn chosen_rule(&self, forecast_acts: bool) -> LiveRule {
-        let Some(choice) = &self.selection else { return LiveRule::PLAIN };
-        let policy = if forecast_acts { choice.policy } else { choice.best_reactive };
+        let Some(selection) = &self.selection else { return LiveRule::PLAIN };
+        let policy = if forecast_acts { selection.policy } else { selection.best_reactive };
         // Stabilizers in series add up: the HPA's is a part of what was chosen.
         let window = policy.scale_down_window() - self.timing.hpa_window;
         LiveRule {
             policy: Some(policy),
-            utilization: policy.utilisation(),
+            utilization: policy.utilization(),
             window: window.clamp(SignedDuration::ZERO, LONGEST_WINDOW),
         }
     }

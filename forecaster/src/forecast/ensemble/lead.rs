@@ -9,7 +9,7 @@ use super::member::Members;
 use super::past::{Scratch, View};
 use super::predictions::Layout;
 use super::profile::Profile;
-use super::report::{LeadReport, Weights};
+use super::report::{LeadAccuracy, Weights};
 use super::simd::Processor;
 use super::smoothers::{Horizon, SmootherBank};
 use crate::forecast::season::Season;
@@ -203,7 +203,7 @@ impl Lead {
         scored && issued && learned && self.base.is_finite()
     }
 
-    pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadReport {
+    pub(super) fn report(&self, lead: jiff::SignedDuration) -> LeadAccuracy {
         let share = |sums: &[f64]| sums.iter().map(|sum| sum / self.score.weight).collect();
         let weights = |i: usize| self.combinations.iter().map(|c| c.weights()[i]).collect();
         let labels = self.layout.labels().iter().enumerate();
@@ -211,7 +211,7 @@ impl Lead {
             labels.map(|(i, label)| Weights { member: label.name, weights: weights(i) }).collect();
         let total = |weights: &Weights| weights.weights.iter().sum::<f64>();
         members.sort_by(|a, b| total(b).total_cmp(&total(a)));
-        LeadReport {
+        LeadAccuracy {
             lead,
             scored: self.score.scored,
             quantiles: self.combinations.iter().map(Combination::q).collect(),

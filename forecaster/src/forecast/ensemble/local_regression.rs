@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slope_among_neighbours_is_corrected_for() {
+    fn a_slope_among_neighbors_is_corrected_for() {
         // All lie on one side of now, and miss by three times their distance.
         let off = |i: usize| (i % 10) as f32 / 10.0;
         let mut local = of(203, |i, k| if k == 0 { off(i) } else { 0.0 }, |i| 3.0 * off(i));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_has_its_own_slope_and_light_neighbours_count_little() {
+    fn each_difference_has_its_own_slope_and_light_neighbors_count_little() {
         let off = |i: usize, k: usize| ((i * (3 * k + 5) * 7919) % 101) as f32 / 101.0 - 0.5;
         let strange = |i: usize| i.is_multiple_of(5);
         let mut local =

@@ -1,4 +1,4 @@
-//! A mixture of the point forecasts at a lead: least squares on forecasts as issued, shrunk towards
+//! A mixture of the point forecasts at a lead: least squares on forecasts as issued, shrunk toward
 //! the mean of the smoothers' and the ridge's.
 
 use nalgebra::{Cholesky, Matrix4, Vector4};

@@ -27,7 +27,7 @@ mod state;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use report::{LeadReport, Report, Weights};
+pub use report::{LeadAccuracy, Report, Weights};
 
 use super::{Forecast, MAX_LEAD_BUCKETS, NoForecast};
 use crate::calendar::Calendar;
@@ -52,7 +52,7 @@ pub struct Spec {
 /// What an ensemble says at its own leads, for another one to make a whole forecast of:
 /// [`Ensemble::forecast_with`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Exact {
+pub struct LeadForecasts {
     /// Buckets that it knows.
     end: usize,
     /// Buckets ahead, ascending, and the quantiles there in demand's unit.
@@ -125,7 +125,7 @@ impl Ensemble {
     /// Members speak and are judged from this bucket on only, so that there is no forecast before
     /// it. What lies weeks before the first forecast that is wanted need not be judged, and that is
     /// most of the work.
-    pub fn judging_from(mut self, bucket: usize) -> Self {
+    pub fn scoring_from(mut self, bucket: usize) -> Self {
         self.schedule.from = bucket;
         self
     }
@@ -135,7 +135,7 @@ impl Ensemble {
     /// only the last forecasts are wanted: its cost falls by nearly as much. On 14 real traces, one
     /// in 5 but for the last three days costs .02 % of the weighted quantile loss of what follows;
     /// but for the last day .16 %. One in 3 or 4 sees the same minutes of every hour.
-    pub fn judging_every(mut self, every: usize, until: usize) -> Self {
+    pub fn scoring_every(mut self, every: usize, until: usize) -> Self {
         (self.schedule.every, self.schedule.until) = (every.max(1), until);
         self
     }
@@ -258,17 +258,17 @@ impl Ensemble {
     }
 
     /// What it says at its own leads; nothing while it is too young.
-    pub fn exact(&self) -> Exact {
+    pub fn exact(&self) -> LeadForecasts {
         let rows =
             self.state.exact().into_iter().map(|(steps, row)| (steps, row.to_vec())).collect();
-        Exact { end: self.raw.end(), rows }
+        LeadForecasts { end: self.raw.end(), rows }
     }
 
     /// The same as [`Self::forecast`], with leads of which other ensembles with the same [`Spec`]
     /// know after the same buckets; what comes of others is left out.
     pub fn forecast_with<'a>(
         &self,
-        others: impl IntoIterator<Item = &'a Exact>,
+        others: impl IntoIterator<Item = &'a LeadForecasts>,
     ) -> Result<Forecast, NoForecast> {
         let shortest = self.spec.leads.iter().min().copied();
         let Some(shortest) = shortest.filter(|_| !self.spec.quantiles.is_empty()) else {

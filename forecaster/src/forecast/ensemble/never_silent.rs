@@ -60,7 +60,7 @@ impl Watched {
         let rest = self.values.len() - first;
         new.silent_until = rest.saturating_sub(1);
         let (from, until) = (rest / 4, new.silent_until);
-        new.ensemble = new.ensemble.judging_from(from).judging_every(5, until);
+        new.ensemble = new.ensemble.scoring_from(from).scoring_every(5, until);
         self.values[first..].iter().for_each(|value| new.push(*value));
         new
     }
@@ -186,7 +186,7 @@ fn a_level_seen_once_in_a_while_never_makes_smoothers_run_away() {
 }
 
 #[test]
-fn bursts_of_one_bucket_are_learnt_from_the_second_on() {
+fn bursts_of_one_bucket_are_learned_from_the_second_on() {
     // Two days asleep, then a job of five minutes each hour.
     let mut ensemble = Watched::new(FIVE_MINUTES, Timestamp::UNIX_EPOCH, &[12]);
     let burst = |i: usize| i >= 2 * 288 && i.is_multiple_of(12);
@@ -216,7 +216,7 @@ fn a_missing_forecast_has_its_true_reason() {
     // One bucket after three weeks without any.
     let sparse = NoForecast::TooSparse { pairs: 0, needed: 20, lead: minutes(5) };
     assert_eq!(of(&[(1.0, 600), (nan, 21 * 288), (1.0, 1)]).forecast(), Err(sparse));
-    let mut silent = of(&[]).judging_every(3, 600);
+    let mut silent = of(&[]).scoring_every(3, 600);
     (0..500).for_each(|_| silent.push(1.0));
     assert_eq!(silent.forecast(), Err(NoForecast::NotIssued));
     let lead = minutes(5 * 3001);

@@ -6,12 +6,12 @@ use jiff::SignedDuration;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
     /// One per lead of the [`Spec`](super::Spec), in its order.
-    pub leads: Vec<LeadReport>,
+    pub leads: Vec<LeadAccuracy>,
 }
 
 /// How forecasts at one lead have done.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeadReport {
+pub struct LeadAccuracy {
     /// The lead.
     pub lead: SignedDuration,
     /// Forecasts that were scored against what came, since the start.

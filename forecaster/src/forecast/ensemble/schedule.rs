@@ -44,7 +44,7 @@ mod tests {
     fn members_that_spoke_after_one_bucket_in_five_are_worth_what_they_are_worth_after_all() {
         let kinds: [Kind; 3] = [wave, sparse, stairs];
         for (kind, value) in kinds.into_iter().enumerate() {
-            let (mut all, mut some) = (fed([]), fed([]).judging_every(5, UNTIL));
+            let (mut all, mut some) = (fed([]), fed([]).scoring_every(5, UNTIL));
             let mut losses = [0.0, 0.0];
             for i in 0..26 * DAY {
                 let came = value(i + 1);
@@ -83,9 +83,9 @@ mod tests {
             })
         };
         let plain = of(fed([]));
-        let every = of(fed([]).judging_every(1, 5 * DAY));
+        let every = of(fed([]).scoring_every(1, 5 * DAY));
         assert_eq!(bits(&every.forecast().unwrap()), bits(&plain.forecast().unwrap()));
-        let late = of(fed([]).judging_from(6 * DAY).judging_every(5, 3 * DAY));
+        let late = of(fed([]).scoring_from(6 * DAY).scoring_every(5, 3 * DAY));
         assert_eq!(late.forecast(), Err(NoForecast::NotIssued));
     }
 }

@@ -206,7 +206,7 @@ fn losses(values: &[f64], from: usize) -> (f64, f64) {
 }
 
 #[test]
-fn the_season_is_learnt_within_days_and_level_changes_within_a_day() {
+fn the_season_is_learned_within_days_and_level_changes_within_a_day() {
     let values: Vec<f64> = (0..14 * DAY).map(wave).collect();
     let (ours, last) = losses(&values, 4 * DAY);
     assert!(ours < 0.65 * last, "{ours} {last}");

@@ -11,9 +11,9 @@ use std::fmt;
 /// A way to scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Arm {
-    /// Plain HPA: the scene's utilisation and stabilisation (75 %, 300 s).
+    /// Plain HPA: the scene's utilization and stabilization (75 %, 300 s).
     Hpa,
-    /// HPA with utilisation and scale-down window chosen anew each day, by what they cost on the
+    /// HPA with utilization and scale-down window chosen anew each day, by what they cost on the
     /// days before.
     ReactiveTuned,
     /// The larger of live demand and demand at the same time yesterday, tuned alike.

@@ -21,7 +21,7 @@ pub(in crate::replay) struct Habit {
     /// Steps before an hour at which its replicas are asked for.
     pub(in crate::replay) early: usize,
     /// Demand per replica as a share of the threshold.
-    pub(in crate::replay) utilisation: f64,
+    pub(in crate::replay) utilization: f64,
 }
 
 /// A local hour of the history.
@@ -52,7 +52,7 @@ pub(in crate::replay) fn replicas(demand: &Demand, zone: &TimeZone, habit: &Habi
             profile = Some((made, medians(&hours, made, habit)));
         }
         let level = profile.and_then(|(_, medians)| medians.get(hour.slot).copied()).unwrap_or(0.0);
-        let level = (level / habit.utilisation).ceil();
+        let level = (level / habit.utilization).ceil();
         for step in wanted.get_mut(asked..hour.end).unwrap_or_default() {
             *step = step.max(level);
         }

@@ -1,4 +1,4 @@
-//! The HPA that is tuned by what its settings would have cost: 9 utilisations × 5 scale-down
+//! The HPA that is tuned by what its settings would have cost: 9 utilizations × 5 scale-down
 //! windows, chosen anew each day.
 
 use jiff::SignedDuration;
@@ -40,7 +40,7 @@ pub(in crate::replay) fn settings(
 }
 
 fn of(policy: &ShadowPolicy) -> Settings {
-    Settings { utilisation: policy.utilisation(), scale_down_window: policy.scale_down_window() }
+    Settings { utilization: policy.utilization(), scale_down_window: policy.scale_down_window() }
 }
 
 /// Demand a day ago, the most of it within the lead: what is needed by then if today is like
@@ -65,11 +65,11 @@ pub(in crate::replay) fn yesterday(demand: &Demand, lead: usize, day: usize) -> 
 pub(in crate::replay) fn plain(scene: &Scenario) -> Settings {
     let down = scene.hpa.behavior.as_ref().and_then(|behavior| behavior.down.stabilization);
     Settings {
-        utilisation: scene.hpa.utilisation,
+        utilization: scene.hpa.utilization,
         scale_down_window: down.unwrap_or(scene.hpa.downscale_stabilization),
     }
 }
 
-/// An HPA that leaves stabilisation to what it is told.
+/// An HPA that leaves stabilization to what it is told.
 pub(in crate::replay) const TRUSTING: Settings =
-    Settings { utilisation: 1.0, scale_down_window: SignedDuration::ZERO };
+    Settings { utilization: 1.0, scale_down_window: SignedDuration::ZERO };

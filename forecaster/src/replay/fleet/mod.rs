@@ -51,7 +51,7 @@ pub(super) struct Fleet<'a> {
     batches: VecDeque<Batch>,
     /// No batch is Ready before.
     next: u32,
-    /// Start-ups so far, cancelled ones included.
+    /// Start-ups so far, canceled ones included.
     begun: u64,
     /// Work that waits, in replica-steps.
     pub(super) queue: f64,

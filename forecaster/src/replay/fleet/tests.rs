@@ -59,7 +59,7 @@ fn who_starts_goes_first_the_newest_of_them_first() {
     fleet.scale(5, 1);
     assert_eq!((fleet.ready, fleet.starting), (1, 0));
     fleet.complete_startups(6);
-    assert_eq!(fleet.ready, 1, "who was cancelled does not come");
+    assert_eq!(fleet.ready, 1, "who was canceled does not come");
 }
 
 #[test]

@@ -126,8 +126,8 @@ impl WorkloadModel {
         };
         let ensemble = || {
             Ensemble::new(from, bucket, inputs.spec(&policy))
-                .judging_from(index(to - REPLAYED))
-                .judging_every(JUDGED_EVERY, index(judged_from))
+                .scoring_from(index(to - REPLAYED))
+                .scoring_every(JUDGED_EVERY, index(judged_from))
         };
         let zone = policy.calendar.zone().clone();
         let forecaster = Forecaster::new(forecasts, ensemble, schedule, zone, (from, bucket));

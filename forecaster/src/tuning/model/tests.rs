@@ -60,16 +60,22 @@ fn after(minutes: &[Minute]) -> WorkloadModel {
     model
 }
 
-fn last_choice(output: &TrainingOutput) -> SelectionRecord {
+fn last_selection(output: &TrainingOutput) -> SelectionRecord {
     output.selections.last().expect("a selection").clone()
 }
 
 #[test]
 fn clockwork_days_open_the_gate() {
     let output = after(&clockwork(9)).take_output();
-    let SelectionRecord { selection: choice, .. } = last_choice(&output);
-    assert!(choice.policy.forecasts() && choice.why == SelectionReason::Earned, "{choice:?}");
-    assert!(choice.days >= 3 && choice.gain > 0.0 && choice.gain_interval.0 > 0.0, "{choice:?}");
+    let SelectionRecord { selection, .. } = last_selection(&output);
+    assert!(
+        selection.policy.forecasts() && selection.why == SelectionReason::Earned,
+        "{selection:?}"
+    );
+    assert!(
+        selection.days >= 3 && selection.gain > 0.0 && selection.gain_interval.0 > 0.0,
+        "{selection:?}"
+    );
     let days = output.days;
     let (ours, theirs): (f64, f64) = days
         .iter()
@@ -80,7 +86,7 @@ fn clockwork_days_open_the_gate() {
 }
 
 #[test]
-fn what_was_cut_off_by_a_limit_is_not_learnt_as_low_demand() {
+fn what_was_cut_off_by_a_limit_is_not_learned_as_low_demand() {
     let morning = |i: i64| (480..720).contains(&(i % 1440));
     let limited = |waiting: f64| -> Vec<Minute> {
         let cut = |minute: Minute, i: i64| match (morning(i), i / 1440) {
@@ -131,9 +137,10 @@ fn one_bad_minute_teaches_nothing() {
             most < 1.2 * 82.0 && (most - of_clean).abs() < 1.0,
             "{days_ago} days ago: {most} against {of_clean}"
         );
-        let (choice, of_clean) = (last_choice(&output).selection, last_choice(&clean).selection);
+        let (selection, of_clean) =
+            (last_selection(&output).selection, last_selection(&clean).selection);
         assert_eq!(
-            (choice.policy, choice.why),
+            (selection.policy, selection.why),
             (of_clean.policy, of_clean.why),
             "{days_ago} days ago"
         );
@@ -161,8 +168,8 @@ fn noise_keeps_it_closed() {
     let noisy: Vec<Minute> = (0..9 * 1440).map(|i| minute(i, 20.0 + 18.0 * noise(i))).collect();
     let mut model = after(&noisy);
     let output = model.take_output();
-    let SelectionRecord { selection: choice, .. } = last_choice(&output);
-    assert!(!choice.policy.forecasts(), "{choice:?}");
+    let SelectionRecord { selection, .. } = last_selection(&output);
+    assert!(!selection.policy.forecasts(), "{selection:?}");
     assert!(model.forecast().is_ok(), "it is forecast all the same");
 }
 
@@ -178,8 +185,8 @@ fn piece_by_piece_is_as_in_one_go_and_as_after_a_restart() {
     // 625 minutes are 125 buckets: every piece ends with one.
     assert_eq!(pieces.forecast(), whole.forecast());
     assert_eq!(
-        last_choice(&pieces.take_output()).selection,
-        last_choice(&whole.take_output()).selection
+        last_selection(&pieces.take_output()).selection,
+        last_selection(&whole.take_output()).selection
     );
 }
 
@@ -200,8 +207,8 @@ fn sums_of_the_store_are_gone_on_with() {
         "what is known is not simulated again"
     );
     let (ours, theirs) = (
-        last_choice(&resumed.take_output()).selection,
-        last_choice(&whole.take_output()).selection,
+        last_selection(&resumed.take_output()).selection,
+        last_selection(&whole.take_output()).selection,
     );
     assert_eq!((ours.days, ours.policy.forecasts()), (theirs.days, theirs.policy.forecasts()));
 }

@@ -2,7 +2,7 @@
 //! slot by slot.
 //!
 //! The loop is the HPA's (sync at every slot, 10 % tolerance, scale-up by max(100 %, 4 pods),
-//! scale-down to the maximum over a stabilisation window, pending pods count and cost), start-ups
+//! scale-down to the maximum over a stabilization window, pending pods count and cost), start-ups
 //! take as long as is drawn, the queue is first in first out. Demand is counted in replicas: 1.0 is
 //! what one replica sustains.
 
@@ -65,13 +65,13 @@ const SEED: u64 = 0x5eed_0f5e_ed5e_ed5e;
 /// A policy's constants, as a slot needs them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
-    /// 1 / utilisation.
+    /// 1 / utilization.
     pub(super) live: f64,
-    /// 1 / utilisation while there is no forecast.
+    /// 1 / utilization while there is no forecast.
     pub(super) blind: f64,
     /// Share of a queue that is asked for: 1 / drain per second, with the policy's headroom.
     pub(super) drain: f64,
-    /// Stabilisation window in slots.
+    /// Stabilization window in slots.
     pub(super) window: u32,
 }
 
@@ -112,7 +112,7 @@ impl PolicyState {
     }
 
     /// One slot. `ahead`: demand expected within the lead and within lead and hold, in replicas at
-    /// the policy's forecast utilisation; `None` without a forecast.
+    /// the policy's forecast utilization; `None` without a forecast.
     pub(super) fn step(
         &mut self,
         params: &SimulationParams,

@@ -97,7 +97,7 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     assert_eq!(
         (state.ready, state.pending, ready[5]),
         (5, 0, 5),
-        "the fifth start-up was cancelled"
+        "the fifth start-up was canceled"
     );
     // The same draws again, and one replica fewer wanted at once: who has longest to go goes.
     let mut state = PolicyState::new(&params, 1);

@@ -78,7 +78,7 @@ impl SelectionRecord {
 /// What a choice is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SelectionCriteria {
-    /// What to minimise.
+    /// What to minimize.
     pub objective: Objective,
     /// One missed replica-hour costs as much as this many idle GPU-hours; ≥ 0.
     pub cost_ratio: f64,
@@ -154,7 +154,7 @@ pub fn select(
             // The forecast is new: nothing is known of what it does here.
             true => Selection {
                 policy: priors::policy(criteria.lead, ratio),
-                why: SelectionReason::Learnt,
+                why: SelectionReason::Prior,
                 ..all.choice(rival, rival, ratio)
             },
             false => all.choice(rival, rival, ratio),
@@ -205,7 +205,7 @@ fn reactive(policy: &ShadowPolicy) -> bool {
 
 fn without_days(criteria: &SelectionCriteria) -> Selection {
     let (policy, why) = match criteria.forecast_available {
-        true => (priors::policy(criteria.lead, criteria.cost_ratio), SelectionReason::Learnt),
+        true => (priors::policy(criteria.lead, criteria.cost_ratio), SelectionReason::Prior),
         false => (UNTUNED, SelectionReason::Untuned),
     };
     Selection::untried(policy, UNTUNED, why, criteria.cost_ratio)

@@ -9,7 +9,7 @@ use crate::decide::selection::ShadowPolicy;
 const LEADS_S: [f64; 2] = [103.9, 328.6];
 const RATIOS: [f64; 2] = [17.3, 54.8];
 
-/// Quantile, forecast utilisation, utilisation and hold in minutes, by cold start, then cost ratio:
+/// Quantile, forecast utilization, utilization and hold in minutes, by cold start, then cost ratio:
 /// of 540 settings the one that cost least on all of 14 real histories together (.79 to .94 of the
 /// best reactive setting that each of them could have had, where 80 % and 300 s cost 1.1 to 3.2 of
 /// it).
@@ -30,17 +30,17 @@ pub(super) fn policy(lead: SignedDuration, cost_ratio: f64) -> ShadowPolicy {
         _ => long,
     };
     let [cheap, usual, dear] = row;
-    let (quantile, forecast_utilisation, utilisation, hold) = match of(cost_ratio, RATIOS) {
+    let (quantile, forecast_utilization, utilization, hold) = match of(cost_ratio, RATIOS) {
         0 => cheap,
         1 => usual,
         _ => dear,
     };
     ShadowPolicy::Forecast {
         quantile,
-        forecast_utilisation,
-        utilisation,
+        forecast_utilization,
+        utilization,
         hold: SignedDuration::from_mins(hold),
-        stabilisation: SignedDuration::from_secs(15),
+        stabilization: SignedDuration::from_secs(15),
         drain: SignedDuration::from_secs(60),
     }
 }
@@ -53,8 +53,8 @@ mod tests {
     fn dear_misses_and_long_starts_get_more_room() {
         let of = |seconds: i64, ratio: f64| match policy(SignedDuration::from_secs(seconds), ratio)
         {
-            ShadowPolicy::Forecast { quantile, forecast_utilisation, hold, .. } => {
-                (quantile / forecast_utilisation, hold)
+            ShadowPolicy::Forecast { quantile, forecast_utilization, hold, .. } => {
+                (quantile / forecast_utilization, hold)
             }
             ShadowPolicy::Reactive { .. } => unreachable!("a default looks ahead"),
         };

@@ -8,17 +8,17 @@ use crate::tuning::simulator::BLOCK;
 
 const SLOTS: u32 = 5760;
 
-fn reactive(utilisation: f64) -> ShadowPolicy {
-    ShadowPolicy::Reactive { utilisation, scale_down_window: SignedDuration::from_secs(300) }
+fn reactive(utilization: f64) -> ShadowPolicy {
+    ShadowPolicy::Reactive { utilization, scale_down_window: SignedDuration::from_secs(300) }
 }
 
 fn forecast(quantile: f64) -> ShadowPolicy {
     ShadowPolicy::Forecast {
         quantile,
-        forecast_utilisation: 1.0,
-        utilisation: 0.9,
+        forecast_utilization: 1.0,
+        utilization: 0.9,
         hold: SignedDuration::from_mins(10),
-        stabilisation: SignedDuration::from_secs(60),
+        stabilization: SignedDuration::from_secs(60),
         drain: SignedDuration::from_secs(60),
     }
 }
@@ -136,7 +136,7 @@ fn few_days_are_taken_as_they_are_and_none_by_what_was_best_for_others() {
         (f64::NEG_INFINITY, f64::INFINITY)
     );
     let none = choice(&[], Objective::Cost);
-    assert_eq!((none.policy.forecasts(), none.why, none.days), (true, SelectionReason::Learnt, 0));
+    assert_eq!((none.policy.forecasts(), none.why, none.days), (true, SelectionReason::Prior, 0));
     let blind = select(
         &portfolio(),
         &[],
@@ -168,7 +168,7 @@ fn what_a_forecast_policy_did_without_a_forecast_says_nothing_about_it() {
     let untested = choice(&days, Objective::Cost);
     assert_eq!(
         (untested.why, untested.best_reactive, untested.days),
-        (SelectionReason::Learnt, reactive(0.8), 3)
+        (SelectionReason::Prior, reactive(0.8), 3)
     );
     days.extend(clockwork(&[0.0, 5.0, -5.0]));
     let tested = choice(&days, Objective::Cost);
@@ -314,7 +314,7 @@ proptest! {
         let criteria = SelectionCriteria { cost_ratio: ratio, ..criteria(objective) };
         let chosen = select(&portfolio(), &days, &ever(&days), &criteria);
         if days.is_empty() {
-            prop_assert_eq!(chosen.why, SelectionReason::Learnt);
+            prop_assert_eq!(chosen.why, SelectionReason::Prior);
             return Ok(());
         }
         let (ours, theirs) = (chosen.expected, chosen.expected_reactive);

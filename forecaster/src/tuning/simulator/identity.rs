@@ -42,24 +42,24 @@ fn spec_text(spec: &SimulatorSpec) -> String {
 
 fn policy_text(policy: &ShadowPolicy) -> String {
     match *policy {
-        ShadowPolicy::Reactive { utilisation, scale_down_window } => {
+        ShadowPolicy::Reactive { utilization, scale_down_window } => {
             format!(
-                "Reactive {{ utilisation: {utilisation:?}, scale_down_window: {} }}",
+                "Reactive {{ utilisation: {utilization:?}, scale_down_window: {} }}",
                 span(scale_down_window)
             )
         }
         ShadowPolicy::Forecast {
             quantile,
-            forecast_utilisation,
-            utilisation,
+            forecast_utilization,
+            utilization,
             hold,
-            stabilisation,
+            stabilization,
             drain,
         } => format!(
-            "Forecast {{ quantile: {quantile:?}, forecast_utilisation: {forecast_utilisation:?}, \
-             utilisation: {utilisation:?}, hold: {}, stabilisation: {}, drain: {} }}",
+            "Forecast {{ quantile: {quantile:?}, forecast_utilisation: {forecast_utilization:?}, \
+             utilisation: {utilization:?}, hold: {}, stabilisation: {}, drain: {} }}",
             span(hold),
-            span(stabilisation),
+            span(stabilization),
             span(drain),
         ),
     }
@@ -112,13 +112,13 @@ mod tests {
             ..SimulatorSpec::new(4.0, SignedDuration::from_millis(61_500))
         };
         let policies = [
-            ShadowPolicy::Reactive { utilisation: 0.3, scale_down_window: minutes(60) },
+            ShadowPolicy::Reactive { utilization: 0.3, scale_down_window: minutes(60) },
             ShadowPolicy::Forecast {
                 quantile: 0.95,
-                forecast_utilisation: 1.0,
-                utilisation: 1.05,
+                forecast_utilization: 1.0,
+                utilization: 1.05,
                 hold: SignedDuration::ZERO,
-                stabilisation: SignedDuration::from_secs(15),
+                stabilization: SignedDuration::from_secs(15),
                 drain: minutes(1),
             },
         ];

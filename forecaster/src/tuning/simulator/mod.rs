@@ -69,7 +69,7 @@ struct Look {
     up: usize,
     /// Within lead and hold.
     hold: usize,
-    /// 1 / (threshold × forecast utilisation).
+    /// 1 / (threshold × forecast utilization).
     per_replica: f64,
     /// Demand that is no arrival, in its own unit.
     smear: f64,
@@ -169,10 +169,10 @@ impl PolicySimulator {
         let window = policy.scale_down_window().max(self.spec.hpa_window);
         // As the planner does it: a queue has the headroom of demand, and never less than the user
         // allots.
-        let backlog_share = 1.0 / policy.utilisation().min(1.0);
+        let backlog_share = 1.0 / policy.utilization().min(1.0);
         let mut rule = Rule {
-            live: 1.0 / policy.utilisation(),
-            blind: 1.0 / policy.utilisation().min(UNTUNED.utilisation()),
+            live: 1.0 / policy.utilization(),
+            blind: 1.0 / policy.utilization().min(UNTUNED.utilization()),
             drain: backlog_share / DRAIN.as_secs_f64(),
             // What an HPA wanted as long ago as the window it has forgotten; the planner has not.
             window: self.spec.slots(window).saturating_sub(u32::from(self.spec.plainly)),
@@ -182,13 +182,13 @@ impl PolicySimulator {
                 rule.blind = rule.live;
                 None
             }
-            ShadowPolicy::Forecast { quantile, forecast_utilisation, hold, drain, .. } => {
+            ShadowPolicy::Forecast { quantile, forecast_utilization, hold, drain, .. } => {
                 rule.drain = backlog_share / drain.as_secs_f64().max(1.0);
                 let span = self.spec.lead.saturating_add(BEYOND_LEAD);
                 let up = self.outlook(quantile, span, span);
                 let hold = self.outlook(quantile, span.saturating_add(hold), span);
                 let (per_replica, smear) = (
-                    1.0 / (self.spec.threshold * forecast_utilisation),
+                    1.0 / (self.spec.threshold * forecast_utilization),
                     NOISE_FLOOR * self.spec.threshold,
                 );
                 Some(Look { up, hold, per_replica, smear })

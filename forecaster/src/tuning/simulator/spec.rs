@@ -29,7 +29,7 @@ pub struct SimulatorSpec {
     pub slot: SignedDuration,
     /// Work that waits longer is missed; counted in whole slots, at least one.
     pub wait_limit: SignedDuration,
-    /// The scale-down stabilisation that the HPA applies whatever we answer: no policy comes down
+    /// The scale-down stabilization that the HPA applies whatever we answer: no policy comes down
     /// faster.
     pub hpa_window: SignedDuration,
     /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
@@ -43,7 +43,7 @@ pub struct SimulatorSpec {
 impl SimulatorSpec {
     /// The defaults for a threshold and a lead that all cold starts take: slots and wait limit of
     /// 15 s, at least one replica, the usual patience with the last one, an HPA that leaves
-    /// stabilisation to us.
+    /// stabilization to us.
     pub fn new(threshold: f64, lead: SignedDuration) -> Self {
         let slot = SignedDuration::from_secs(15);
         Self {

@@ -87,7 +87,7 @@ fn steady_demand_costs_what_it_needs_and_misses_nothing() {
 #[test]
 fn what_waits_is_answered_only_where_it_is_seen() {
     let full = ShadowPolicy::Reactive {
-        utilisation: 1.0,
+        utilization: 1.0,
         scale_down_window: SignedDuration::from_mins(5),
     };
     let missed = |sees_queue| {
@@ -125,7 +125,7 @@ fn seen_plainly_reactive_policies_are_the_hpa() {
     let mut differ = 0;
     for (i, policy) in policies.iter().enumerate() {
         let mut scene = Scenario::new(Threshold::new(10.0).unwrap(), spec().lead);
-        scene.hpa.utilisation = policy.utilisation();
+        scene.hpa.utilization = policy.utilization();
         scene.hpa.behavior.as_mut().unwrap().down.stabilization = Some(policy.scale_down_window());
         let hpa = replay(&trace, &[], &scene, Arm::Hpa);
         for ((hpa, plain), planner) in hpa.days.iter().zip(&plain).zip(&planner) {
@@ -164,10 +164,10 @@ fn a_gap_moves_nothing_and_counts_for_nothing() {
 fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing_ready() {
     let forecast = ShadowPolicy::Forecast {
         quantile: 0.9,
-        forecast_utilisation: 1.0,
-        utilisation: 1.0,
+        forecast_utilization: 1.0,
+        utilization: 1.0,
         hold: SignedDuration::ZERO,
-        stabilisation: SignedDuration::from_secs(15),
+        stabilization: SignedDuration::from_secs(15),
         drain: SignedDuration::from_secs(60),
     };
     let mut policies = portfolio::reactive();
@@ -189,11 +189,11 @@ fn who_sees_the_burst_coming_misses_next_to_nothing_and_costs_less_than_standing
 #[test]
 fn an_hpa_with_a_long_window_of_its_own_comes_down_no_faster() {
     let quick = ShadowPolicy::Reactive {
-        utilisation: 0.8,
+        utilization: 0.8,
         scale_down_window: SignedDuration::from_secs(60),
     };
     let slow = ShadowPolicy::Reactive {
-        utilisation: 0.8,
+        utilization: 0.8,
         scale_down_window: SignedDuration::from_secs(900),
     };
     let mut free = PolicySimulator::new(spec(), vec![quick, slow]);

@@ -25,8 +25,8 @@ impl Level {
         }
     }
 
-    /// ANSI colour.
-    fn colour(self) -> &'static str {
+    /// ANSI color.
+    fn color(self) -> &'static str {
         match self {
             Self::Note => "\x1b[36m",
             Self::Warning => "\x1b[33m",
@@ -83,14 +83,14 @@ impl Report {
     }
 
     /// For people.
-    pub(super) fn text(&self, coloured: bool) -> String {
+    pub(super) fn text(&self, colored: bool) -> String {
         let mut text = String::new();
         let width =
             self.resources.iter().flat_map(|r| &r.findings).map(|f| f.line.to_string().len()).max();
         for resource in &self.resources {
-            let _ = writeln!(text, "{}", resource.title(coloured));
+            let _ = writeln!(text, "{}", resource.title(colored));
             for finding in &resource.findings {
-                finding.write(&mut text, width.unwrap_or_default(), coloured);
+                finding.write(&mut text, width.unwrap_or_default(), colored);
             }
             text.push('\n');
         }
@@ -117,8 +117,8 @@ impl Report {
 }
 
 impl Checked {
-    fn title(&self, coloured: bool) -> String {
-        let (bold, plain) = if coloured { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    fn title(&self, colored: bool) -> String {
+        let (bold, plain) = if colored { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let namespace =
             self.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
         let ok = if self.findings.is_empty() { ": ok" } else { "" };
@@ -128,10 +128,10 @@ impl Checked {
 }
 
 impl Finding {
-    fn write(&self, text: &mut String, width: usize, coloured: bool) {
-        let (colour, plain) = if coloured { (self.level.colour(), "\x1b[0m") } else { ("", "") };
+    fn write(&self, text: &mut String, width: usize, colored: bool) {
+        let (color, plain) = if colored { (self.level.color(), "\x1b[0m") } else { ("", "") };
         let line = if self.line == 0 { String::new() } else { self.line.to_string() };
-        let level = format!("{colour}{:<7}{plain}", self.level.name());
+        let level = format!("{color}{:<7}{plain}", self.level.name());
         let _ = writeln!(text, "  {line:>width$}  {level}  {}: {}", self.path, self.problem);
         if let Some(advice) = &self.advice {
             let _ = writeln!(text, "  {:>width$}  {:<7}  {advice}", "", "");

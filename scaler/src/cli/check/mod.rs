@@ -63,11 +63,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let report = check(&texts, config.as_ref());
-    let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colored = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = if args.json {
         serde_json::to_string_pretty(&report)? + "\n"
     } else {
-        report.text(coloured)
+        report.text(colored)
     };
     super::print(&text)?;
     let failed = report.count(Level::Error) > 0 || report.resources.is_empty();

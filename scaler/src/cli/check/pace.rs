@@ -134,7 +134,7 @@ fn ramps(
         }
         return;
     }
-    // `leadTime: auto` allows for the ramp of an HPA without behaviour.
+    // `leadTime: auto` allows for the ramp of an HPA without behavior.
     let expected = ScaleUp::plain().ramp(from, target).unwrap_or(ramp);
     if ramp > expected {
         let problem = format!(

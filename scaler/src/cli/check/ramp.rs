@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn without_behaviour_replicas_double() {
+    fn without_behavior_replicas_double() {
         // 1, 4, 8, 16, 32, 64 at 0, 15, 30, 45, 60 s.
         assert_eq!(
             [1, 4, 8, 32, 64].map(|to| ramp("", 1, to)),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn behaviour_that_says_nothing_of_scale_up_gets_the_defaults() {
+    fn behavior_that_says_nothing_of_scale_up_gets_the_defaults() {
         // 1, 5, 10, 20, 40.
         let only_down = "scaleDown: {stabilizationWindowSeconds: 60}";
         assert_eq!([5, 10, 40].map(|to| ramp(only_down, 1, to)), [Some(0), Some(15), Some(45)]);

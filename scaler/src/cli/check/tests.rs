@@ -165,7 +165,7 @@ fn json_has_the_same() {
 }
 
 #[test]
-fn colours_are_for_terminals() {
+fn colors_are_for_terminals() {
     let report = report(&scaled_object("cooldownPeriod: 0", DEMAND), None);
     assert!(
         report.text(true).contains("\x1b[31merror  \x1b[0m")

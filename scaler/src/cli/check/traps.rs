@@ -34,7 +34,7 @@ pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     replicas(resource, read);
     fallback(resource);
     modifiers(resource, read);
-    stabilisation(resource);
+    stabilization(resource);
 }
 
 fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
@@ -283,7 +283,7 @@ fn modifiers(resource: &mut Resource<'_>, read: &[Read]) {
     }
 }
 
-fn stabilisation(resource: &mut Resource<'_>) {
+fn stabilization(resource: &mut Resource<'_>) {
     const PATH: &str = "advanced.horizontalPodAutoscalerConfig.behavior";
     for direction in ["scaleUp", "scaleDown"] {
         let key = format!("{PATH}.{direction}.stabilizationWindowSeconds");

@@ -1,9 +1,9 @@
 //! `prewarm explain NAMESPACE/NAME`: why the last answers were what they were.
 
-mod fleet;
 mod format;
-mod learnt;
+mod learned;
 mod render;
+mod replicas;
 #[cfg(test)]
 mod tests;
 

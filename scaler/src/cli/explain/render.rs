@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use prewarm_forecaster::Reason;
 
 use super::format::{age, number, percentile, span};
-use super::{fleet, learnt};
+use super::{learned, replicas};
 use crate::cli::columns::{Align, aligned};
 use crate::http::api::{Decision, Explanation, SourceTrouble, Trigger};
 
@@ -53,11 +53,11 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     } else {
         paragraph(&mut output, asked(trigger, now).trim());
     }
-    let mut learnt = fleet::render(&trigger.fleet, trigger.policy.as_ref());
-    learnt.extend(learnt::render(&trigger.learnt, trigger.policy.as_ref(), now));
-    if !learnt.is_empty() {
+    let mut learned = replicas::render(&trigger.fleet, trigger.policy.as_ref());
+    learned.extend(learned::render(&trigger.learned, trigger.policy.as_ref(), now));
+    if !learned.is_empty() {
         output.push('\n');
-        learnt.iter().for_each(|line| paragraph(&mut output, line));
+        learned.iter().for_each(|line| paragraph(&mut output, line));
     }
     if !trigger.transitions.is_empty() {
         output.push('\n');

@@ -209,7 +209,7 @@ fn bucket(origin: Timestamp, step: SignedDuration, i: i64) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// Neighbours among the quantiles: the bands of a fan.
+/// Neighbors among the quantiles: the bands of a fan.
 fn pairs(quantiles: &[f64]) -> impl Iterator<Item = (usize, usize)> {
     (1..quantiles.len()).map(|high| (high - 1, high))
 }

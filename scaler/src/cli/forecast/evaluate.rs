@@ -7,7 +7,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use prewarm_forecaster::forecast::accuracy::{Accuracy, Scores, naive_error};
-use prewarm_forecaster::forecast::ensemble::LeadReport;
+use prewarm_forecaster::forecast::ensemble::LeadAccuracy;
 use prewarm_forecaster::{Calendar, Series};
 use serde::Serialize;
 
@@ -175,7 +175,7 @@ fn judge(
     })
 }
 
-fn members(lead: &LeadReport) -> Vec<Member> {
+fn members(lead: &LeadAccuracy) -> Vec<Member> {
     let mean = |weights: &[f64]| weights.iter().sum::<f64>() / weights.len().max(1) as f64;
     let mut members: Vec<_> = lead
         .members

@@ -102,7 +102,7 @@ fn number(text: &str) -> anyhow::Result<f64> {
     }
 }
 
-/// The rows at even steps. The step is the most frequent distance of neighbours; all others must be
+/// The rows at even steps. The step is the most frequent distance of neighbors; all others must be
 /// multiples of it.
 fn even(name: &str, rows: &[Row]) -> anyhow::Result<Series> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {

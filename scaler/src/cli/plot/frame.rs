@@ -34,7 +34,7 @@ pub(crate) enum Mark {
 pub(crate) struct Key {
     /// How it is drawn.
     pub(crate) mark: Mark,
-    /// Its colour's class.
+    /// Its color's class.
     pub(crate) class: String,
     /// What it is.
     pub(crate) text: String,

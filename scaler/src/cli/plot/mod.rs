@@ -1,4 +1,4 @@
-//! Plots as SVG: axes with units, lines, steps, bands. Colours are classes, so that a style sheet
+//! Plots as SVG: axes with units, lines, steps, bands. Colors are classes, so that a style sheet
 //! turns them dark.
 
 mod axis;

@@ -60,14 +60,14 @@ pub(crate) fn summary() -> Summary {
         },
         arms: arms.map(|(name, hours, share)| arm(name, hours, share)).into(),
         frontier: [(0.9, 2100.0, 0.06), (0.75, 2430.0, 0.025), (0.6, 2900.0, 0.012), (0.5, 3400.0, 0.006)]
-            .map(|(utilisation, gpu_hours, missed_share)| Point { utilisation, gpu_hours, missed_share })
+            .map(|(utilization, gpu_hours, missed_share)| Point { utilization, gpu_hours, missed_share })
             .into(),
-        equal_cost: Some(EqualCost { utilisation: 0.72, gpu_hours: 2510.0, missed_share: 0.023 }),
+        equal_cost: Some(EqualCost { utilization: 0.72, gpu_hours: 2510.0, missed_share: 0.023 }),
         conclusion: Verdict {
             headline: "Prewarm would have cut waiting requests from 2.5 % to 0.3 %, for 3 % more GPU-hours than the plain HPA.".to_owned(),
             sentences: vec!["Against the best settings that only react it saves 12 % of the total cost.".to_owned()],
             advice: Advice::UsePrewarm,
         },
-        tuned: Tuned { utilisation: 0.6, scale_down_seconds: 900 },
+        tuned: Tuned { utilization: 0.6, scale_down_seconds: 900 },
     }
 }

@@ -4,7 +4,7 @@
 mod example;
 mod plot_data;
 mod report;
-mod scene;
+mod scenario_args;
 mod simulate;
 mod summary;
 mod table;
@@ -20,7 +20,7 @@ use jiff::SignedDuration;
 use prewarm_forecaster::replay::{Arm, Conclusion};
 
 use super::history::{Source, written};
-use scene::{Format, Outputs, Scene};
+use scenario_args::{Format, Outputs, ScenarioArgs};
 use simulate::Simulated;
 use summary::{EqualCost, Summary, Tuned};
 
@@ -31,7 +31,7 @@ pub struct Args {
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
-    scene: Scene,
+    scenario: ScenarioArgs,
     #[command(flatten)]
     outputs: Outputs,
 }
@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let series = args.source.read().await?;
     let zone = calendar.zone().clone();
     let Outputs { output, json, timeline, report } = &args.outputs;
-    let mut assumed = args.scene.assumed(&series, calendar, args.source.query());
+    let mut assumed = args.scenario.assumed(&series, calendar, args.source.query());
     assumed.timeline = timeline.is_some() || report.is_some();
     let from = assumed.counted_from.unwrap_or(series.start());
     let counted = series.end().duration_since(from);
@@ -67,7 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Simulated { outcomes, frontier } = simulate::simulate(&series, &assumed);
     let conclusion = Conclusion::draw(&outcomes, assumed.cost_ratio)
         .ok_or_else(|| anyhow!("the history is too short to draw a conclusion from"))?;
-    let assumptions = args.scene.assumptions(&assumed);
+    let assumptions = args.scenario.assumptions(&assumed);
     let arms = Summary::arms(&outcomes, &assumptions);
     let summary = Summary {
         title: args.source.title(),
@@ -84,7 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         assumptions,
         arms,
         tuned: Tuned {
-            utilisation: conclusion.settings.utilisation,
+            utilization: conclusion.settings.utilization,
             scale_down_seconds: conclusion.settings.scale_down_window.as_secs(),
         },
     };

@@ -25,9 +25,9 @@ pub(crate) struct Summary {
     pub(crate) assumptions: Assumptions,
     /// In the order of the table; `hpa`, `prewarm` and `oracle` are always among them.
     pub(crate) arms: Vec<Arm>,
-    /// The plain HPA at other utilisations, by GPU-hours.
+    /// The plain HPA at other utilizations, by GPU-hours.
     pub(crate) frontier: Vec<Point>,
-    /// The plain HPA with as many GPU-hours as Prewarm; `None` where no utilisation takes so many
+    /// The plain HPA with as many GPU-hours as Prewarm; `None` where no utilization takes so many
     /// or so few.
     pub(crate) equal_cost: Option<EqualCost>,
     pub(crate) conclusion: Verdict,
@@ -40,8 +40,9 @@ pub(crate) struct Summary {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tuned {
     /// Share of the threshold that a replica is loaded with, 0 … .
-    pub(crate) utilisation: f64,
-    /// The HPA's stabilisation window on the way down.
+    #[serde(rename = "utilisation")]
+    pub(crate) utilization: f64,
+    /// The HPA's stabilization window on the way down.
     pub(crate) scale_down_seconds: i64,
 }
 
@@ -118,12 +119,13 @@ pub(crate) struct Day {
     pub(crate) missed_replica_hours: f64,
 }
 
-/// The plain HPA at one utilisation.
+/// The plain HPA at one utilization.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Point {
     /// Share of the threshold that a replica is loaded with.
-    pub(crate) utilisation: f64,
+    #[serde(rename = "utilisation")]
+    pub(crate) utilization: f64,
     pub(crate) gpu_hours: f64,
     pub(crate) missed_share: f64,
 }
@@ -132,7 +134,8 @@ pub(crate) struct Point {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EqualCost {
-    pub(crate) utilisation: f64,
+    #[serde(rename = "utilisation")]
+    pub(crate) utilization: f64,
     pub(crate) gpu_hours: f64,
     pub(crate) missed_share: f64,
 }
@@ -151,7 +154,7 @@ impl EqualCost {
         let part = if span > 0.0 { (gpu_hours - low.gpu_hours) / span } else { 0.0 };
         let between = |low: f64, high: f64| low + part * (high - low);
         Some(Self {
-            utilisation: between(low.utilisation, high.utilisation),
+            utilization: between(low.utilization, high.utilization),
             gpu_hours,
             missed_share: between(low.missed_share, high.missed_share),
         })
@@ -241,8 +244,8 @@ pub(crate) fn label(arm: replay::Arm) -> &'static str {
     }
 }
 
-/// The class of an arm's colour: the few that matter have one of their own.
-pub(crate) fn colour(arm: replay::Arm) -> &'static str {
+/// The class of an arm's color: the few that matter have one of their own.
+pub(crate) fn color(arm: replay::Arm) -> &'static str {
     match arm {
         replay::Arm::Hpa => "hpa",
         replay::Arm::ReactiveTuned => "reactive",
@@ -269,13 +272,13 @@ mod tests {
     #[test]
     fn equal_cost_is_read_between_two_points() {
         let point =
-            |utilisation, gpu_hours, missed_share| Point { utilisation, gpu_hours, missed_share };
+            |utilization, gpu_hours, missed_share| Point { utilization, gpu_hours, missed_share };
         let frontier = [point(0.9, 100.0, 0.04), point(0.7, 140.0, 0.02), point(0.5, 200.0, 0.01)];
         let at = |gpu_hours| {
-            EqualCost::at(&frontier, gpu_hours).map(|equal| (equal.utilisation, equal.missed_share))
+            EqualCost::at(&frontier, gpu_hours).map(|equal| (equal.utilization, equal.missed_share))
         };
-        let (utilisation, missed) = at(110.0).unwrap();
-        assert!((utilisation - 0.85).abs() < 1e-9 && (missed - 0.035).abs() < 1e-9);
+        let (utilization, missed) = at(110.0).unwrap();
+        assert!((utilization - 0.85).abs() < 1e-9 && (missed - 0.035).abs() < 1e-9);
         assert_eq!(at(200.0), Some((0.5, 0.01)));
         assert_eq!((at(99.0), at(201.0)), (None, None));
     }

@@ -73,8 +73,8 @@ pub(crate) fn table(summary: &Summary) -> String {
     if let Some(equal) = &summary.equal_cost {
         let _ = writeln!(
             text,
-            "\nequal cost: the plain HPA at {:.0} % utilisation takes as many GPU-hours as Prewarm",
-            equal.utilisation * 100.0
+            "\nequal cost: the plain HPA at {:.0} % utilization takes as many GPU-hours as Prewarm",
+            equal.utilization * 100.0
         );
     }
     let _ = writeln!(

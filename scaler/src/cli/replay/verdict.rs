@@ -12,8 +12,8 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
     let (hpa, tuned) = (of(replay::Arm::Hpa), of(replay::Arm::ReactiveTuned));
     let prewarm = of(replay::Arm::Prewarm);
     let settings = format!(
-        "{:.0} % utilisation and a scale-down window of {}",
-        conclusion.settings.utilisation * 100.0,
+        "{:.0} % utilization and a scale-down window of {}",
+        conclusion.settings.utilization * 100.0,
         written(conclusion.settings.scale_down_window)
     );
     let limit = written(SignedDuration::from_secs_f64(assumed.wait_limit_seconds));
@@ -109,7 +109,7 @@ mod tests {
 
     fn told(advice: Advice, gain: f64) -> String {
         let settings =
-            Settings { utilisation: 0.6, scale_down_window: SignedDuration::from_mins(15) };
+            Settings { utilization: 0.6, scale_down_window: SignedDuration::from_mins(15) };
         let conclusion = Conclusion {
             advice,
             settings,

@@ -41,11 +41,11 @@ fn llama() -> Name {
 }
 
 /// Nothing known yet, `llm/llama` followed.
-fn followed() -> (Pods, watch::Receiver<Arc<Fleet>>) {
+fn followed() -> (Pods, watch::Receiver<Arc<TargetStatus>>) {
     let mut pods = Pods::default();
-    let (out, fleet) = watch::channel(Arc::default());
+    let (out, target) = watch::channel(Arc::default());
     assert!(pods.follow(&llama(), out));
-    (pods, fleet)
+    (pods, target)
 }
 
 fn list(pods: &mut Pods, all: &[Pod], second: i64) -> Vec<Unclassified> {
@@ -54,70 +54,70 @@ fn list(pods: &mut Pods, all: &[Pod], second: i64) -> Vec<Unclassified> {
     whole.flat_map(|event| pods.apply(event, at(second))).collect()
 }
 
-fn replicas(fleet: &watch::Receiver<Arc<Fleet>>) -> Option<(u32, u32)> {
-    fleet.borrow().replicas.map(|replicas| (replicas.ready, replicas.starting))
+fn replicas(target: &watch::Receiver<Arc<TargetStatus>>) -> Option<(u32, u32)> {
+    target.borrow().replicas.map(|replicas| (replicas.ready, replicas.starting))
 }
 
 #[test]
 fn replicas_are_known_once_list_and_selector_are() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     list(
         &mut pods,
         &[pod("a", "llama", Some(9)), pod("b", "llama", None), pod("c", "qwen", None)],
         10,
     );
-    assert_eq!(replicas(&fleet), None, "no selector yet");
+    assert_eq!(replicas(&target), None, "no selector yet");
     pods.target(&llama(), selector("app=llama"));
-    assert_eq!(replicas(&fleet), Some((1, 1)));
+    assert_eq!(replicas(&target), Some((1, 1)));
 
     pods.apply(Event::Apply(pod("b", "llama", Some(60))), at(60));
-    assert_eq!(replicas(&fleet), Some((2, 0)));
+    assert_eq!(replicas(&target), Some((2, 0)));
     pods.apply(Event::Delete(pod("a", "llama", Some(9))), at(61));
-    assert_eq!(replicas(&fleet), Some((1, 0)));
+    assert_eq!(replicas(&target), Some((1, 0)));
     let mut leaving = pod("b", "llama", Some(60));
     leaving.metadata.deletion_timestamp = Some(Time(at(70)));
     pods.apply(Event::Apply(leaving), at(62));
-    assert_eq!(replicas(&fleet), Some((0, 0)), "what is on its way out runs no more");
+    assert_eq!(replicas(&target), Some((0, 0)), "what is on its way out runs no more");
 
     // What it scales cannot be found out any more.
     pods.target(&llama(), None);
-    assert_eq!(replicas(&fleet), None);
+    assert_eq!(replicas(&target), None);
 }
 
 #[test]
 fn what_is_not_sure_is_not_known() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     pods.target(&llama(), selector("app=llama"));
-    assert_eq!(replicas(&fleet), None, "no list yet");
+    assert_eq!(replicas(&target), None, "no list yet");
     list(&mut pods, &[], 0);
-    assert_eq!(replicas(&fleet), None, "zero, or a selector that selects nothing ever");
+    assert_eq!(replicas(&target), None, "zero, or a selector that selects nothing ever");
     pods.apply(Event::Init, at(0));
     pods.apply(Event::InitApply(pod("a", "llama", Some(9))), at(0));
-    assert_eq!(replicas(&fleet), None, "half a list");
+    assert_eq!(replicas(&target), None, "half a list");
     pods.apply(Event::InitDone, at(0));
-    assert_eq!(replicas(&fleet), Some((1, 0)));
+    assert_eq!(replicas(&target), Some((1, 0)));
 
     pods.apply(Event::Delete(pod("a", "llama", Some(9))), at(50));
-    assert_eq!(replicas(&fleet), Some((0, 0)), "it has proved to select");
+    assert_eq!(replicas(&target), Some((0, 0)), "it has proved to select");
     pods.apply(Event::Apply(pod("a", "llama", Some(9))), at(51));
 
     // Listed anew: until that is whole the old count stands, then those that went meanwhile have
     // gone.
     pods.apply(Event::Init, at(100));
     pods.apply(Event::InitApply(pod("b", "llama", Some(50))), at(100));
-    assert_eq!(replicas(&fleet), Some((1, 0)));
+    assert_eq!(replicas(&target), Some((1, 0)));
     pods.apply(Event::InitDone, at(100));
-    assert_eq!((replicas(&fleet), pods.len()), (Some((1, 0)), 1));
+    assert_eq!((replicas(&target), pods.len()), (Some((1, 0)), 1));
 
     pods.set_blind(true);
-    assert_eq!((replicas(&fleet), pods.known()), (None, false));
+    assert_eq!((replicas(&target), pods.known()), (None, false));
     pods.set_blind(false);
-    assert_eq!(replicas(&fleet), Some((1, 0)));
+    assert_eq!(replicas(&target), Some((1, 0)));
 }
 
 #[test]
 fn a_start_up_is_told_once_to_those_who_scale_the_pod() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     pods.target(&llama(), selector("app=llama"));
     list(&mut pods, &[], 0);
     assert!(pods.apply(Event::Apply(pod("a", "llama", None)), at(1)).is_empty());
@@ -133,10 +133,10 @@ fn a_start_up_is_told_once_to_those_who_scale_the_pod() {
     );
     // Its node is being asked for: another word of the pod asks no second time.
     assert!(pods.apply(Event::Apply(pod("a", "llama", Some(40))), at(42)).is_empty());
-    assert_eq!(fleet.borrow().start_ups, []);
+    assert_eq!(target.borrow().start_ups, []);
     let node_info = NodeInfo { created: at(20), ready: Some(at(25)) };
     pods.remember(&ended[0], Some(&node_info));
-    let known = fleet.borrow().start_ups.clone();
+    let known = target.borrow().start_ups.clone();
     assert_eq!((known.len(), known[0].took), (1, SignedDuration::from_secs(40)));
     assert_eq!(known[0].node, prewarm_forecaster::decide::lead::Node::Cold);
 
@@ -170,10 +170,10 @@ fn deleted_on_the_way_counts_even_if_nobody_saw_it() {
 
 #[test]
 fn whom_nobody_listens_to_is_forgotten() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     let (out, second) = watch::channel(Arc::default());
     assert!(!pods.follow(&llama(), out), "a second trigger of the same ScaledObject");
-    drop(fleet);
+    drop(target);
     assert!(pods.is_followed(&llama()));
     drop(second);
     assert!(!pods.is_followed(&llama()) && !pods.is_followed(&llama()));
@@ -181,7 +181,7 @@ fn whom_nobody_listens_to_is_forgotten() {
 
 #[test]
 fn the_latest_start_ups_are_kept() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     pods.target(&llama(), selector("app=llama"));
     list(&mut pods, &[], 0);
     for i in 0..60 {
@@ -189,7 +189,7 @@ fn the_latest_start_ups_are_kept() {
             pods.apply(Event::Apply(pod(&format!("pod-{i}"), "llama", Some(100 + i))), at(100 + i));
         ended.iter().for_each(|one| drop(pods.remember(one, None)));
     }
-    let known = fleet.borrow().start_ups.clone();
+    let known = target.borrow().start_ups.clone();
     assert_eq!(
         (known.len(), known[0].pod.as_str(), known[KEPT - 1].pod.as_str()),
         (KEPT, "pod-10", "pod-59")
@@ -198,30 +198,33 @@ fn the_latest_start_ups_are_kept() {
 
 #[test]
 fn ten_thousand_pods_are_remembered_and_no_more_than_that() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     pods.target(&llama(), selector("app=llama"));
     let all: Vec<Pod> = (0..10_000)
         .map(|i| pod(&format!("uid-{i}"), if i % 100 == 0 { "llama" } else { "other" }, None))
         .collect();
     list(&mut pods, &all, 0);
-    assert_eq!((pods.len(), replicas(&fleet), pods.labels.len()), (10_000, Some((0, 100)), 2));
+    assert_eq!((pods.len(), replicas(&target), pods.labels.len()), (10_000, Some((0, 100)), 2));
     list(&mut pods, &all[..500], 60);
-    assert_eq!((pods.len(), replicas(&fleet)), (500, Some((0, 5))));
+    assert_eq!((pods.len(), replicas(&target)), (500, Some((0, 5))));
     // Relabelled, then all gone: no label is kept.
     pods.apply(Event::Apply(pod("uid-1", "renamed", None)), at(61));
     assert_eq!(pods.labels.len(), 3);
     list(&mut pods, &[], 120);
-    assert_eq!((pods.len(), pods.labels.len(), replicas(&fleet)), (0, 0, Some((0, 0))));
+    assert_eq!((pods.len(), pods.labels.len(), replicas(&target)), (0, 0, Some((0, 0))));
 }
 
 #[test]
 fn what_a_scaled_object_says_is_told_whether_or_not_its_pods_are_found() {
-    let (mut pods, fleet) = followed();
+    let (mut pods, target) = followed();
     let scaling = ScaledObjectLimits::of(&serde_json::json!({"spec": {"maxReplicaCount": 7}}));
     pods.says(&llama(), (at(5), scaling));
-    assert_eq!(fleet.borrow().scaling, Some((at(5), scaling)));
+    assert_eq!(target.borrow().scaling, Some((at(5), scaling)));
     pods.says(&("llm".into(), "nobody".into()), (at(6), scaling));
     list(&mut pods, &[pod("a", "llama", Some(9))], 10);
     pods.target(&llama(), selector("app=llama"));
-    assert_eq!((replicas(&fleet), fleet.borrow().scaling), (Some((1, 0)), Some((at(5), scaling))));
+    assert_eq!(
+        (replicas(&target), target.borrow().scaling),
+        (Some((1, 0)), Some((at(5), scaling)))
+    );
 }

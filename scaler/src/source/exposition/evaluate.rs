@@ -1,6 +1,6 @@
 //! Evaluation of a plan on a window of scrapes, with the meaning and the arithmetic of Prometheus 3
 //! (`promql/engine.go`, `functions.go`, `quantile.go`): a range is `(at − range, at]`, rates are
-//! extrapolated towards its ends, a counter that falls has begun anew at 0.
+//! extrapolated toward its ends, a counter that falls has begun anew at 0.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;

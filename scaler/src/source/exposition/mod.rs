@@ -30,7 +30,7 @@ use self::evaluate::evaluate;
 use self::plan::Plan;
 use self::scrape::Scraper;
 use self::window::{Labels, Window};
-use super::complaints::Complaints;
+use super::outage_log::OutageLog;
 use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
 use crate::config::SourceConfig;
 
@@ -39,7 +39,7 @@ pub struct ExpositionSource {
     scraper: Scraper,
     state: Mutex<State>,
     plans: std::sync::Mutex<HashMap<String, Result<Arc<Plan>, String>>>,
-    complaints: Complaints,
+    outage_log: OutageLog,
 }
 
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl ExpositionSource {
             scraper: Scraper::new(name, config)?,
             state: Mutex::default(),
             plans: std::sync::Mutex::default(),
-            complaints: Complaints::default(),
+            outage_log: OutageLog::default(),
         })
     }
 
@@ -79,7 +79,7 @@ impl ExpositionSource {
         let value = |query: &Query, plan: &Plan| self.number(query, plan, &state.window, at);
         let side = |signal, side: Option<(&Query, Result<Arc<Plan>, SourceError>)>| {
             let (query, plan) = side?;
-            self.complaints.heed(
+            self.outage_log.record(
                 self.scraper.name(),
                 signal,
                 query,

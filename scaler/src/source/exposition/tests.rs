@@ -94,7 +94,7 @@ async fn endpoints_are_summed_and_a_rate_needs_two_scrapes() {
     assert_eq!(demand(&source, rate, 0).await, Ok(None));
     a.say("running 0\nrequests_total 115");
     b.say("running 0\nrequests_total 1030");
-    // 45 within 15 s, continued by half of that spacing towards the range's start.
+    // 45 within 15 s, continued by half of that spacing toward the range's start.
     assert_eq!(demand(&source, rate, 1).await, Ok(Some(45.0 * 1.5 / 60.0)));
     assert_eq!(demand(&source, "sum(running)", 1).await, Ok(Some(0.0)), "zero is an observation");
     assert_eq!(demand(&source, "sum(nothing)", 1).await, Ok(None));

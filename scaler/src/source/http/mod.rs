@@ -81,7 +81,7 @@ impl Http {
         self.timeout
     }
 
-    /// Sends one request; waiting for a turn, connecting and reading all count towards the timeout.
+    /// Sends one request; waiting for a turn, connecting and reading all count toward the timeout.
     /// A body of more than `limit` bytes (after decompression) is cut off and is an error.
     pub(super) async fn fetch(
         &self,

@@ -17,8 +17,8 @@ use url::Url;
 
 use self::answer::{Answer, Point, Refusal};
 use self::dialect::Dialect;
-use super::complaints::Complaints;
 use super::http::{Http, Reply, join};
+use super::outage_log::OutageLog;
 use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
 use crate::config::{Secret, SourceConfig};
 
@@ -30,7 +30,7 @@ pub struct PrometheusSource {
     /// What every query carries, by the configuration.
     parameters: Vec<(String, Secret)>,
     dialect: Dialect,
-    complaints: Complaints,
+    outage_log: OutageLog,
 }
 
 /// One question, with what is needed to tell of its failure.
@@ -71,7 +71,7 @@ impl PrometheusSource {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             dialect: Dialect::new(config.method),
-            complaints: Complaints::default(),
+            outage_log: OutageLog::default(),
         })
     }
 
@@ -110,7 +110,7 @@ impl PrometheusSource {
     async fn caution(&self, demand: &Query, at: Timestamp) -> Option<&'static str> {
         let (query, words) = demand.caveat()?;
         let answer = self.value(&query, at).await;
-        let sign = self.complaints.heed(self.http.name(), "caveat", &query, answer)?;
+        let sign = self.outage_log.record(self.http.name(), "caveat", &query, answer)?;
         (sign > 0.0).then_some(words)
     }
 
@@ -181,7 +181,7 @@ impl PrometheusSource {
         let told = answer::read(&reply, question.of_past)
             .map_err(|refusal| self.refused(refusal, &reply, question))?;
         self.dialect.note(&told);
-        self.complaints.remark(self.http.name(), question.promql, told.remark.as_deref());
+        self.outage_log.remark(self.http.name(), question.promql, told.remark.as_deref());
         Ok(told.answer)
     }
 
@@ -272,7 +272,7 @@ impl MetricSource for PrometheusSource {
             let side = |signal, query: &'a Option<Query>| async move {
                 let query = query.as_ref()?;
                 let answer = self.value(query, at).await;
-                self.complaints.heed(self.http.name(), signal, query, answer)
+                self.outage_log.record(self.http.name(), signal, query, answer)
             };
             let (demand, backlog, latency, caveat) = futures::join!(
                 self.value(&signals.demand, at),

@@ -171,7 +171,7 @@ async fn an_endless_answer_is_cut_off_and_a_hung_server_is_left_in_time() {
         ..config(&format!("http://{}", listener.local_addr().unwrap()))
     };
     let (hung, up) = (source(&hung), signals("up"));
-    // The second waits for its turn: that counts towards the timeout as well.
+    // The second waits for its turn: that counts toward the timeout as well.
     let started = std::time::Instant::now();
     let (first, second) = futures::join!(hung.sample(&up, at(0)), hung.sample(&up, at(0)));
     assert_eq!(

@@ -22,7 +22,7 @@ pub use queue::CheckpointQueue;
 
 const CODEC: i32 = 1;
 
-/// Values of the sliding maximum that are kept: an hour of slots. Of a longer list neighbours
+/// Values of the sliding maximum that are kept: an hour of slots. Of a longer list neighbors
 /// become one, rounded up.
 const MOST_WANTED: usize = 240;
 

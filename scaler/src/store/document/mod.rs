@@ -1,4 +1,4 @@
-//! What is kept of a series besides its history: forecasts, sums of shadow policies, choices, what
+//! What is kept of a series besides its history: forecasts, sums of shadow policies, selections, what
 //! each day cost, start-ups.
 
 mod blocks;
@@ -20,8 +20,8 @@ pub enum Kind {
     Forecast,
     /// Sums of the shadow policies, by UTC day.
     Blocks,
-    /// A change of the tuner's choice, by instant.
-    Choice,
+    /// A change of the selection, by instant.
+    Selection,
     /// What a finished UTC day cost, and what it would have cost otherwise.
     Day,
     /// Changes of what was decided since the last such note, by the first of them.
@@ -34,14 +34,14 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; 6] =
-        [Self::Forecast, Self::Blocks, Self::Choice, Self::Day, Self::Decision, Self::StartUps];
+        [Self::Forecast, Self::Blocks, Self::Selection, Self::Day, Self::Decision, Self::StartUps];
 
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Forecast => "forecast",
             Self::Blocks => "blocks",
-            Self::Choice => "choice",
+            Self::Selection => "choice",
             Self::Day => "day",
             Self::Decision => "decision",
             Self::StartUps => "start_ups",
@@ -53,7 +53,7 @@ impl Kind {
         match self {
             Self::Forecast => Some(2),
             Self::StartUps => Some(1),
-            Self::Blocks | Self::Choice | Self::Day | Self::Decision => None,
+            Self::Blocks | Self::Selection | Self::Day | Self::Decision => None,
         }
     }
 
@@ -67,7 +67,7 @@ impl Kind {
             // The largest of them by far.
             Self::Decision => 7,
             // 13 months.
-            Self::Choice | Self::Day | Self::StartUps => 400,
+            Self::Selection | Self::Day | Self::StartUps => 400,
         };
         now.as_second() - days * DAY_S
     }

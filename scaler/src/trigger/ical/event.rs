@@ -27,7 +27,7 @@ pub(super) struct Event {
     pub(super) uid: Option<String>,
     /// Version of the event; the highest counts.
     pub(super) sequence: i64,
-    pub(super) cancelled: bool,
+    pub(super) canceled: bool,
     /// Outlook's mark of an event without a time.
     pub(super) all_day: bool,
     pub(super) start: Moment,
@@ -212,7 +212,7 @@ fn event(component: Component) -> Result<Event, String> {
         name: component.value("SUMMARY").unwrap_or("without a name").to_owned(),
         uid: component.value("UID").map(str::to_owned),
         sequence: sequence(&component)?,
-        cancelled: matches!(status.as_deref(), Some("CANCELLED" | "CANCELED")),
+        canceled: matches!(status.as_deref(), Some("CANCELLED" | "CANCELED")),
         all_day,
         start: value::moment(start)?,
         end: end(&component)?,

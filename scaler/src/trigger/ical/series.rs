@@ -117,7 +117,7 @@ impl<'c> Work<'c> {
             self.take_master(master, &replacements)?;
         }
         for (replaced, event) in replacements {
-            if event.cancelled || left_out.contains(&replaced) {
+            if event.canceled || left_out.contains(&replaced) {
                 continue;
             }
             match whole_days(self.zones, event, &event.start, event.end.as_ref())? {
@@ -146,7 +146,7 @@ impl<'c> Work<'c> {
         event: &'c Event,
         replacements: &BTreeMap<Date, &'c Event>,
     ) -> Result<(), String> {
-        if event.cancelled {
+        if event.canceled {
             return Ok(());
         }
         let Some((first, days)) = whole_days(self.zones, event, &event.start, event.end.as_ref())?

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tactics::{choice, minutes, reactive};
+use super::tactics::{minutes, reactive, selection};
 use super::*;
 use crate::decide::Verdict;
 use crate::decide::planner::checkpoint::Checkpoint;
@@ -17,7 +17,7 @@ fn successor(of: &Planner, checkpoint: &Checkpoint) -> Planner {
     planner.set_gate(of.gate);
     planner.learn_start_ups(of.start_ups.clone());
     of.forecast.iter().for_each(|forecast| planner.install(forecast.clone()));
-    of.selection.iter().for_each(|choice| planner.install_selection(choice.clone()));
+    of.selection.iter().for_each(|selection| planner.install_selection(selection.clone()));
     planner.restore(checkpoint);
     planner
 }
@@ -45,10 +45,10 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
 fn policies() -> impl Strategy<Value = ShadowPolicy> {
     let ahead = ShadowPolicy::Forecast {
         quantile: 0.5,
-        forecast_utilisation: 0.8,
-        utilisation: 1.25,
+        forecast_utilization: 0.8,
+        utilization: 1.25,
         hold: minutes(10),
-        stabilisation: minutes(15),
+        stabilization: minutes(15),
         drain: minutes(1),
     };
     prop_oneof![Just(ahead), Just(reactive(0.8, minutes(30))), Just(reactive(1.25, minutes(6)))]
@@ -65,7 +65,7 @@ proptest! {
         let mut whole = Planner::new(Arc::new(policy), LoopTiming::default());
         whole.install(forecast(28_000, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
-            whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
+            whole.install_selection(selection(policy, reactive(0.8, minutes(10))));
         }
         let cut = cut.min(seen.len() - 1);
         let slot = |i: usize| at(28_000 + SLOT * i as i64);
@@ -92,7 +92,7 @@ proptest! {
         let mut whole = Planner::new(Arc::new(policy()), LoopTiming::default());
         whole.install(forecast(0, 600, 1_200, 55.0));
         if let Some(policy) = chosen {
-            whole.install_selection(choice(policy, reactive(0.8, minutes(10))));
+            whole.install_selection(selection(policy, reactive(0.8, minutes(10))));
         }
         let mut last = None;
         for (i, observation) in seen.iter().enumerate() {

@@ -192,7 +192,7 @@ fn what_may_run_bounds_what_is_held_and_nothing_asks_for_more_than_a_cluster_hol
 #[test]
 fn what_is_held_is_not_kept_by_a_scale_down_window() {
     let hour = ShadowPolicy::Reactive {
-        utilisation: 0.5,
+        utilization: 0.5,
         scale_down_window: SignedDuration::from_hours(1),
     };
     let mut line = Timeline::unseen(policy());
@@ -233,16 +233,16 @@ proptest! {
     #[test]
     fn no_single_slot_floods(
         before in sane(), bad in anything(), after in sane(), ready in prop::option::of(0u32..40),
-        floor in prop::option::of(1u32..5), utilisation in 0.3f64..1.2,
+        floor in prop::option::of(1u32..5), utilization in 0.3f64..1.2,
     ) {
-        let chosen = ShadowPolicy::Reactive { utilisation, scale_down_window: SignedDuration::from_mins(10) };
+        let chosen = ShadowPolicy::Reactive { utilization, scale_down_window: SignedDuration::from_mins(10) };
         let calendar = office(floor, None, None);
         let mut line = Timeline::unseen(Policy { latency_target: Some(1.0), calendar, ..policy() });
         line.0.install_selection(Arc::new(Selection::untried(chosen, chosen, SelectionReason::ReactiveBest, 30.0)));
         let seen = |(demand, backlog, latency)| Observation { demand, backlog, latency, ..NOTHING };
         let all = before.iter().copied().map(seen).chain([bad]).chain(after.iter().copied().map(seen));
         // What a slot needs at the most, as it is answered; latency may lift demand by a half.
-        let share = utilisation.min(1.0);
+        let share = utilization.min(1.0);
         let sane = before.iter().chain(&after);
         let (most_demand, most_backlog) = sane.fold((0.0f64, 0.0f64), |(demand, backlog), slot| {
             (demand.max(slot.0.unwrap_or(0.0)), backlog.max(slot.1.unwrap_or(0.0)))

@@ -1,4 +1,4 @@
-//! The tuner's choice acts: how much for live demand, for how long, and whether the forecast may.
+//! The selection acts: how much for live demand, for how long, and whether the forecast may.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ pub(super) fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
 }
 
-pub(super) fn reactive(utilisation: f64, window: SignedDuration) -> ShadowPolicy {
-    ShadowPolicy::Reactive { utilisation, scale_down_window: window }
+pub(super) fn reactive(utilization: f64, window: SignedDuration) -> ShadowPolicy {
+    ShadowPolicy::Reactive { utilization, scale_down_window: window }
 }
 
 /// The median at 80 %, live demand at 125 %.
 fn ahead() -> ShadowPolicy {
     ShadowPolicy::Forecast {
         quantile: 0.5,
-        forecast_utilisation: 0.8,
-        utilisation: 1.25,
+        forecast_utilization: 0.8,
+        utilization: 1.25,
         hold: minutes(10),
-        stabilisation: SignedDuration::from_secs(60),
+        stabilization: SignedDuration::from_secs(60),
         drain: minutes(1),
     }
 }
 
-pub(super) fn choice(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Selection> {
+pub(super) fn selection(policy: ShadowPolicy, best_reactive: ShadowPolicy) -> Arc<Selection> {
     let why =
         if policy.forecasts() { SelectionReason::Earned } else { SelectionReason::ReactiveBest };
     Arc::new(Selection {
@@ -57,17 +57,17 @@ fn expecting(policy: Policy, chosen: &Arc<Selection>) -> Timeline {
 #[test]
 fn a_reactive_choice_gives_headroom_and_keeps_the_forecast_out() {
     let chosen = reactive(0.8, minutes(5));
-    let mut line = expecting(policy(), &choice(chosen, chosen));
+    let mut line = expecting(policy(), &selection(chosen, chosen));
     line.hold(0, 360, demand(20.0));
-    // 25 is 80 % of it; without the choice the forecast would ask for 40.
+    // 25 is 80 % of it; without the selection the forecast would ask for 40.
     line.check(25.0, true, Reason::Live);
     assert_eq!(line.1.decision.parts.policy, Some(chosen));
     assert!(!line.1.decision.parts.forecast_acts);
 }
 
 #[test]
-fn a_forecasting_choice_uses_its_own_quantile_and_utilisations() {
-    let mut line = expecting(policy(), &choice(ahead(), reactive(0.8, minutes(5))));
+fn a_forecasting_choice_uses_its_own_quantile_and_utilizations() {
+    let mut line = expecting(policy(), &selection(ahead(), reactive(0.8, minutes(5))));
     line.hold(0, 60, demand(20.0));
     line.check(16.0, true, Reason::Live);
     // Within the lead: 40 at 80 %.
@@ -84,7 +84,7 @@ fn a_forecasting_choice_uses_its_own_quantile_and_utilisations() {
 fn where_the_forecast_is_missing_the_best_reactive_policy_acts() {
     let best = reactive(0.5, minutes(5));
     let mut line = Timeline::new(policy());
-    line.0.install_selection(choice(ahead(), best));
+    line.0.install_selection(selection(ahead(), best));
     line.hold(0, 60, demand(20.0));
     line.check(40.0, true, Reason::Live);
     assert_eq!(line.1.decision.parts.policy, Some(best));
@@ -93,7 +93,7 @@ fn where_the_forecast_is_missing_the_best_reactive_policy_acts() {
 /// What was wanted within a quarter of an hour is kept, whatever the forecast says.
 fn patient(policy: Policy) -> Timeline {
     let chosen = reactive(1.0, minutes(15));
-    expecting(policy, &choice(chosen, chosen))
+    expecting(policy, &selection(chosen, chosen))
 }
 
 #[test]
@@ -136,14 +136,14 @@ fn a_trickle_below_activation_is_not_kept_awake_by_the_window() {
     line.check(0.0, false, Reason::Idle);
 }
 
-/// An HPA's metric holds demand and queue alike, so its utilisation applies to both; but a queue
+/// An HPA's metric holds demand and queue alike, so its utilization applies to both; but a queue
 /// gets at least what the user allots to it.
 #[test]
 fn a_queue_has_the_headroom_of_demand_and_no_less_than_it_was_given() {
     let queued = Observation { backlog: Some(30.0), ..demand(20.0) };
-    let answer = |utilisation| {
-        let chosen = reactive(utilisation, minutes(5));
-        let mut line = expecting(policy(), &choice(chosen, chosen));
+    let answer = |utilization| {
+        let chosen = reactive(utilization, minutes(5));
+        let mut line = expecting(policy(), &selection(chosen, chosen));
         line.hold(0, 60, queued);
         line.1.decision.metric_value
     };
@@ -156,7 +156,7 @@ fn a_queue_has_the_headroom_of_demand_and_no_less_than_it_was_given() {
 fn a_floor_is_not_kept_beyond_its_window() {
     let chosen = reactive(1.0, minutes(60));
     let mut line = Timeline::new(Policy { calendar: office(Some(6), None, None), ..policy() });
-    line.0.install_selection(choice(chosen, chosen));
+    line.0.install_selection(selection(chosen, chosen));
     line.hold(18 * 3600 - 600, 18 * 3600, demand(15.0));
     line.check(15.0, true, Reason::Live);
 }
@@ -165,7 +165,7 @@ fn a_floor_is_not_kept_beyond_its_window() {
 fn shadow_answers_plainly_and_shows_what_the_choice_would_do_and_off_shows_nothing() {
     let answer = |mode, chosen: ShadowPolicy| {
         let mut line =
-            expecting(Policy { mode, ..policy() }, &choice(chosen, reactive(0.8, minutes(5))));
+            expecting(Policy { mode, ..policy() }, &selection(chosen, reactive(0.8, minutes(5))));
         line.hold(0, 360, demand(20.0));
         let Decision { metric_value, parts, .. } = line.1.decision;
         (metric_value, parts.would_value, parts.policy)
@@ -178,7 +178,7 @@ fn shadow_answers_plainly_and_shows_what_the_choice_would_do_and_off_shows_nothi
 #[test]
 fn a_quantile_that_the_user_fixed_stays() {
     let fixed = Policy { quantile: Quantile::Fixed(0.75), ..policy() };
-    let mut line = expecting(fixed, &choice(ahead(), reactive(0.8, minutes(5))));
+    let mut line = expecting(fixed, &selection(ahead(), reactive(0.8, minutes(5))));
     line.tick(0, demand(20.0));
     assert_eq!(line.1.decision.parts.forecast_quantile, 0.75);
 }
@@ -187,10 +187,10 @@ fn a_quantile_that_the_user_fixed_stays() {
 fn a_choice_neither_wakes_a_trickle_nor_lets_what_counts_sleep() {
     let waking = Policy { activation: 2.0, ..policy() };
     let headroom = reactive(0.5, minutes(5));
-    let mut line = expecting(waking.clone(), &choice(headroom, headroom));
+    let mut line = expecting(waking.clone(), &selection(headroom, headroom));
     line.hold(0, 60, demand(1.5));
     line.check(1.5, false, Reason::Idle);
-    let mut line = expecting(waking, &choice(ahead(), headroom));
+    let mut line = expecting(waking, &selection(ahead(), headroom));
     line.hold(0, 60, demand(2.1));
     line.check(2.001, true, Reason::Live);
 }
@@ -198,7 +198,8 @@ fn a_choice_neither_wakes_a_trickle_nor_lets_what_counts_sleep() {
 #[test]
 fn a_scaled_job_counts_what_is_there_whatever_is_chosen() {
     let headroom = reactive(0.5, minutes(30));
-    let mut line = expecting(Policy { scaled_job: true, ..policy() }, &choice(headroom, headroom));
+    let mut line =
+        expecting(Policy { scaled_job: true, ..policy() }, &selection(headroom, headroom));
     line.hold(0, 60, demand(20.0));
     line.check(20.0, true, Reason::Live);
     line.hold(75, 120, demand(0.0));
@@ -209,18 +210,18 @@ proptest! {
     /// More headroom, a longer window, more demand: never fewer replicas.
     #[test]
     fn more_never_gives_fewer(
-        levels in prop::collection::vec(0.0f64..200.0, 1..120), utilisation in 0.3f64..1.0, less in 0.0f64..0.9,
+        levels in prop::collection::vec(0.0f64..200.0, 1..120), utilization in 0.3f64..1.0, less in 0.0f64..0.9,
         window in 0i64..60, longer in 0i64..60, more in 1.0f64..2.0,
     ) {
-        let line = |utilisation: f64, window: i64| {
-            let chosen = reactive(utilisation, minutes(window));
-            expecting(policy(), &choice(chosen, chosen))
+        let line = |utilization: f64, window: i64| {
+            let chosen = reactive(utilization, minutes(window));
+            expecting(policy(), &selection(chosen, chosen))
         };
         let [mut base, mut headroom, mut slow, mut busy] = [
-            line(utilisation, window),
-            line(utilisation * (1.0 - less), window),
-            line(utilisation, window + longer),
-            line(utilisation, window),
+            line(utilization, window),
+            line(utilization * (1.0 - less), window),
+            line(utilization, window + longer),
+            line(utilization, window),
         ];
         for (i, level) in levels.iter().enumerate() {
             let second = 15 * i as i64;

@@ -164,8 +164,8 @@ fn the_bank_foretells_what_the_planner_will_cost_and_miss() {
     };
     let trace = trace(9, wave);
     let forecasts = yesterday(&trace);
-    let reactive = |utilisation: f64, seconds: i64| ShadowPolicy::Reactive {
-        utilisation,
+    let reactive = |utilization: f64, seconds: i64| ShadowPolicy::Reactive {
+        utilization,
         scale_down_window: SignedDuration::from_secs(seconds),
     };
     let mut policies = vec![reactive(0.5, 60), reactive(0.8, 300), reactive(1.0, 1800)];

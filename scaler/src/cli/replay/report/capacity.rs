@@ -8,7 +8,7 @@ use prewarm_forecaster::replay::Arm;
 
 use super::Width;
 use crate::cli::plot::{Frame, Key, Linear, Mark, Times, band, steps};
-use crate::cli::replay::summary::{colour, label};
+use crate::cli::replay::summary::{color, label};
 
 /// What an arm had Ready, on the steps of the demand that it met.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ pub(crate) fn panels(
             path.area d=(band(stairs(moments, |demand, _| (0.0, demand)).map(|(t, low, top)| (at(&t), high(low), high(top))))) {}
             path.miss d=(band(stairs(moments, |demand, ready| if demand > ready { (ready, demand) } else { (f64::NAN, f64::NAN) })
                 .map(|(t, low, top)| (at(&t), finite(low, high), finite(top, high))))) {}
-            path class=(colour(*name)) d=(steps(moments.iter().map(|(t, _, ready)| (at(t), finite(*ready, high))))) {}
+            path class=(color(*name)) d=(steps(moments.iter().map(|(t, _, ready)| (at(t), finite(*ready, high))))) {}
         }
     };
     (46.0 + tracks.len() as f64 * PANEL, content)

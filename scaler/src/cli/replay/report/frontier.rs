@@ -5,7 +5,7 @@ use prewarm_forecaster::replay::Arm;
 
 use super::Width;
 use crate::cli::plot::{Frame, Key, Linear, Mark, line};
-use crate::cli::replay::summary::{Summary, colour, label};
+use crate::cli::replay::summary::{Summary, color, label};
 
 /// A dot for each arm, with its name.
 pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
@@ -59,13 +59,13 @@ pub(crate) fn plot(summary: &Summary, width: Width) -> (f64, Markup) {
             (frame.x(x.place(point.gpu_hours)), frame.y(y.place(point.missed_share * 100.0)))
         })
         .collect();
-    let keys = [Key::new(Mark::Line, "hpa dotted", "plain HPA at other utilisations")];
+    let keys = [Key::new(Mark::Line, "hpa dotted", "plain HPA at other utilizations")];
     let content = html! {
         (frame.key(&keys, 14.0))
         path.hpa.dotted d=(line(curve.iter().copied())) {}
         (frame.axes(&x, "GPU-hours", &y, "demand that waits too long, %"))
         @for (name, dot_x, dot_y, text_x, text_y) in &placed {
-            circle class=(colour(*name)) cx=(dot_x) cy=(dot_y) r="6" {}
+            circle class=(color(*name)) cx=(dot_x) cy=(dot_y) r="6" {}
             text x=((text_x * 10.0).round() / 10.0) y=((text_y * 10.0).round() / 10.0) { (label(*name)) }
         }
     };

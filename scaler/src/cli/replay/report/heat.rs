@@ -27,7 +27,7 @@ fn shortfall(demand: &Series, track: &Track, zone: &TimeZone) -> Vec<f64> {
     sums.iter().zip(&counts).map(|(sum, count)| sum / f64::from((*count).max(1))).collect()
 }
 
-/// A map for each track, all on one scale of colour.
+/// A map for each track, all on one scale of color.
 pub(crate) fn maps(
     demand: &Series,
     tracks: &[&Track],

@@ -55,7 +55,7 @@ pub(crate) fn page(summary: &Summary, plot_data: &PlotData) -> String {
         (lead(summary))
         (cards(summary))
         @if let Some(week) = typical_week(plot_data) {
-            (section("A typical week", "The grey area is demand. Where it rises above the line, requests wait; red is what the replicas that are Ready cannot serve.",
+            (section("A typical week", "The gray area is demand. Where it rises above the line, requests wait; red is what the replicas that are Ready cannot serve.",
                 |width| capacity::panels(&plot_data.demand, &shown, week, &plot_data.zone, width)))
         }
         @if let Some(day) = worst_day(summary, plot_data) {
@@ -190,7 +190,7 @@ fn method(summary: &Summary) -> Markup {
             h2 { "How this was computed" }
             p {
                 "Demand from " (from) " to " (to) " (days and hours in " (timezone) ") was played again in simulated time, through a "
-                "queue, KEDA's polling and the HPA's formula, tolerance and behaviour, once for each way to scale. A replica carries "
+                "queue, KEDA's polling and the HPA's formula, tolerance and behavior, once for each way to scale. A replica carries "
                 (figure(assumed.threshold)) " of demand and is Ready " (assumed.cold_start())
                 " after it was asked for; it costs from the moment it is scheduled, at " (money(assumed.gpu_price)) " a GPU-hour."
             }

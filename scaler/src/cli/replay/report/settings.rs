@@ -5,11 +5,11 @@ use crate::cli::replay::summary::Summary;
 use jiff::SignedDuration;
 use prewarm_forecaster::replay::Advice;
 
-/// A ScaledObject with the tuned reactive behaviour, and Prewarm as its trigger where that earns
+/// A ScaledObject with the tuned reactive behavior, and Prewarm as its trigger where that earns
 /// its place.
 pub(crate) fn yaml(summary: &Summary) -> String {
     let (assumed, tuned) = (&summary.assumptions, &summary.tuned);
-    let threshold = number(assumed.threshold * tuned.utilisation);
+    let threshold = number(assumed.threshold * tuned.utilization);
     // A block: whatever the query is made of, it is text.
     let query =
         summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
@@ -44,7 +44,7 @@ pub(crate) fn yaml(summary: &Summary) -> String {
       query: |-{query}
       threshold: \"{threshold}\"                 # {} % of what a replica carries
 ",
-            (tuned.utilisation * 100.0).round()
+            (tuned.utilization * 100.0).round()
         )
     };
     format!(

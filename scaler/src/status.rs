@@ -1,4 +1,4 @@
-//! What was learnt of a workload off the slots: read by the page, the metrics and `explain`.
+//! What was learned of a workload off the slots: read by the page, the metrics and `explain`.
 
 use std::sync::Arc;
 
@@ -22,15 +22,15 @@ pub struct TrainingStatus {
     pub no_forecast: Option<NoForecast>,
     /// How forecasts did, by lead; only on the replica that makes them.
     pub report: Option<Report>,
-    /// Changes of the tuner's choice, oldest first; the last one is in force.
-    pub choices: Vec<SelectionRecord>,
+    /// Changes of the selection, oldest first; the last one is in force.
+    pub selections: Vec<SelectionRecord>,
     /// The last finished days, oldest first.
     pub days: Vec<DayCost>,
 }
 
 /// What is known of a workload's replicas. Only floors in an outage and leads depend on it.
 #[derive(Debug, Clone, Default)]
-pub struct Fleet {
+pub struct ReplicaStatus {
     /// Ready and starting; `None` while the cluster does not say.
     pub replicas: Option<Replicas>,
     /// How they started.
@@ -96,7 +96,7 @@ pub fn node_name(node: Node) -> &'static str {
 /// snake_case name of a reason.
 pub fn why_name(why: SelectionReason) -> &'static str {
     match why {
-        SelectionReason::Learnt => "learnt",
+        SelectionReason::Prior => "learnt",
         SelectionReason::Untuned => "untuned",
         SelectionReason::FewDays => "few_days",
         SelectionReason::Earned => "earned",

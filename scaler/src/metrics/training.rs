@@ -1,4 +1,4 @@
-//! Gauges of what was learnt of workloads: the gate, the gain, how forecasts do, what days cost.
+//! Gauges of what was learned of workloads: the gate, the gain, how forecasts do, what days cost.
 
 use std::fmt::Error;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
 use super::gauge::{flag, labels, sample};
-use crate::insight::{TrainingStatus, why_name};
 use crate::registry::Workload;
+use crate::status::{TrainingStatus, why_name};
 
 /// Everything that is known; what is not is absent.
 pub(super) fn encode(
@@ -16,18 +16,18 @@ pub(super) fn encode(
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), Error> {
     let known: Vec<(&Workload, Arc<TrainingStatus>)> =
-        workloads.iter().map(|workload| (*workload, workload.insight())).collect();
+        workloads.iter().map(|workload| (*workload, workload.training_status())).collect();
     for (name, help, read) in GAUGES {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (workload, insight) in &known {
-            sample(&mut family, &labels(workload), read(insight))?;
+        for (workload, status) in &known {
+            sample(&mut family, &labels(workload), read(status))?;
         }
     }
     let help = "1 for why the policy that acts was chosen";
     let mut family = encoder.encode_descriptor("workload_choice", help, None, MetricType::Gauge)?;
-    for (workload, insight) in &known {
+    for (workload, status) in &known {
         let [namespace, name, metric] = labels(workload);
-        if let Some(chosen) = insight.choices.last() {
+        if let Some(chosen) = status.selections.last() {
             let why = ("why", why_name(chosen.selection.why));
             sample(&mut family, &[namespace, name, metric, why], Some(1.0))?;
         }
@@ -35,9 +35,9 @@ pub(super) fn encode(
     let help = "1 for why no forecast of the workload may act; absent where one may";
     let mut family =
         encoder.encode_descriptor("workload_no_forecast", help, None, MetricType::Gauge)?;
-    for (workload, insight) in &known {
+    for (workload, status) in &known {
         let [namespace, name, metric] = labels(workload);
-        if let Some(reason) = &insight.no_forecast {
+        if let Some(reason) = &status.no_forecast {
             sample(
                 &mut family,
                 &[namespace, name, metric, ("reason", reason.as_str())],
@@ -45,7 +45,7 @@ pub(super) fn encode(
             )?;
         }
     }
-    type Of = fn(&prewarm_forecaster::forecast::ensemble::LeadReport) -> &Vec<f64>;
+    type Of = fn(&prewarm_forecaster::forecast::ensemble::LeadAccuracy) -> &Vec<f64>;
     let of_forecasts: [(&str, &str, Of); 2] = [
         (
             "workload_forecast_coverage",
@@ -60,9 +60,9 @@ pub(super) fn encode(
     ];
     for (name, help, of) in of_forecasts {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (workload, insight) in &known {
+        for (workload, status) in &known {
             let [namespace, name, metric] = labels(workload);
-            for lead in insight.report.iter().flat_map(|report| &report.leads) {
+            for lead in status.report.iter().flat_map(|report| &report.leads) {
                 let seconds = lead.lead.as_secs().to_string();
                 for (quantile, value) in lead.quantiles.iter().zip(of(lead)) {
                     let quantile = format!("{quantile:.3}");
@@ -93,9 +93,9 @@ pub(super) fn encode(
     ];
     for (name, help, of) in of_days {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (workload, insight) in &known {
+        for (workload, status) in &known {
             let [namespace, name, metric] = labels(workload);
-            for (arm, sums) in insight.days.last().iter().flat_map(|day| day.arms()) {
+            for (arm, sums) in status.days.last().iter().flat_map(|day| day.arms()) {
                 sample(&mut family, &[namespace, name, metric, ("arm", arm)], Some(of(&sums)))?;
             }
         }
@@ -110,29 +110,29 @@ const GAUGES: [Gauge; 6] = [
     (
         "workload_gate_open",
         "1 while the forecast has earned its authority; absent before the first choice",
-        |insight| insight.choices.last().map(|chosen| flag(chosen.selection.policy.forecasts())),
+        |status| status.selections.last().map(|chosen| flag(chosen.selection.policy.forecasts())),
     ),
     (
         "workload_gain_gpu_hours",
         "Mean gain a day of the policy that acts over the best reactive one, in GPU-hours at the cost ratio",
-        |insight| insight.choices.last().map(|chosen| chosen.selection.gain),
+        |status| status.selections.last().map(|chosen| chosen.selection.gain),
     ),
-    ("workload_choice_days", "Complete days that the choice rests on", |insight| {
-        insight.choices.last().map(|chosen| f64::from(chosen.selection.days))
+    ("workload_choice_days", "Complete days that the choice rests on", |status| {
+        status.selections.last().map(|chosen| f64::from(chosen.selection.days))
     }),
     (
         "workload_forecast_origin_timestamp_seconds",
         "First instant that the latest forecast speaks of",
-        |insight| insight.forecast_origin.map(|origin| origin.as_second() as f64),
+        |status| status.forecast_origin.map(|origin| origin.as_second() as f64),
     ),
     (
         "workload_saved_gpu_hours",
         "GPU-hours saved against the best reactive policy on the last finished UTC day, in the shadow bank",
-        |insight| insight.days.last().map(|day| day.reactive.gpu_hours - day.prewarm.gpu_hours),
+        |status| status.days.last().map(|day| day.reactive.gpu_hours - day.prewarm.gpu_hours),
     ),
     (
         "workload_saved_missed_replica_hours",
         "Replica-hours of work that did not wait, against the best reactive policy, on that day",
-        |insight| insight.days.last().map(|day| day.reactive.missed - day.prewarm.missed),
+        |status| status.days.last().map(|day| day.reactive.missed - day.prewarm.missed),
     ),
 ];

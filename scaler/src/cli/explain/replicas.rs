@@ -1,22 +1,22 @@
 //! Replicas and where the lead comes from, in words.
 
 use super::format::{number, span};
-use crate::http::api::{Fleet, Policy, Replicas, ScaledObjectLimits, StartUps};
+use crate::http::api::{Policy, ReplicaStatus, Replicas, ScaledObjectLimits, StartUps};
 
 /// Sentences; none where there is nothing to tell.
-pub(super) fn render(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
+pub(super) fn render(replicas: &ReplicaStatus, policy: Option<&Policy>) -> Vec<String> {
     let mut lines = Vec::new();
-    lines.push(match fleet.replicas {
+    lines.push(match replicas.replicas {
         Some(Replicas { ready, starting }) => {
             format!("The cluster has {ready} ready and {starting} starting.")
         }
         None => "How many replicas there are is not known here.".to_owned(),
     });
-    lines.extend(fleet.scaling.as_ref().map(limits));
-    let seen: Vec<String> = fleet.start_ups.iter().filter_map(class).collect();
+    lines.extend(replicas.scaling.as_ref().map(limits));
+    let seen: Vec<String> = replicas.start_ups.iter().filter_map(class).collect();
     let seed = policy.map(|policy| span(policy.cold_start_seconds));
-    let (learned, seed) = (fleet.cold_start_seconds.map(span), seed.unwrap_or_default());
-    let lead = match (fleet.lead.as_str(), learned) {
+    let (learned, seed) = (replicas.cold_start_seconds.map(span), seed.unwrap_or_default());
+    let lead = match (replicas.lead.as_str(), learned) {
         ("learned", Some(learned)) => {
             Some(format!("Cold start {learned}, learned (the trigger says {seed})"))
         }
@@ -31,7 +31,8 @@ pub(super) fn render(fleet: &Fleet, policy: Option<&Policy>) -> Vec<String> {
     };
     let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join("; ")) };
     lines.extend(lead.map(|lead| format!("{lead}{seen}.")));
-    if let (Some(scheduled), Some(started)) = (fleet.scheduled_seconds, fleet.started_seconds) {
+    if let (Some(scheduled), Some(started)) = (replicas.scheduled_seconds, replicas.started_seconds)
+    {
         lines.push(format!(
             "A start: {} until it has a node, {} until its containers run.",
             span(scheduled),

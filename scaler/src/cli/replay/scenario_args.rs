@@ -15,7 +15,7 @@ use crate::signal::holds_what_waits;
 
 /// The assumptions of a replay.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Scene {
+pub(crate) struct ScenarioArgs {
     /// Demand that one replica carries, in the history's own unit
     #[arg(long, value_name = "X", value_parser = threshold)]
     pub(crate) threshold: Threshold,
@@ -91,7 +91,7 @@ pub(crate) enum Format {
     Json,
 }
 
-impl Scene {
+impl ScenarioArgs {
     /// As `assumed` has them.
     pub(crate) fn assumptions(&self, assumed: &ColdStartModel) -> Assumptions {
         Assumptions {
@@ -130,12 +130,12 @@ impl Scene {
         assumed.keda.max = self.most_replicas(largest);
         assumed.cost_ratio = self.cost_ratio;
         assumed.wait_limit = self.wait_limit;
-        let learnt = series.start().checked_add(self.learnt(series)).ok();
+        let learned = series.start().checked_add(self.learned(series)).ok();
         // Whole local days: what follows is summed by day.
-        let midnight = learnt
+        let midnight = learned
             .and_then(|at| next_midnight(at, calendar.zone()))
             .filter(|at| *at < series.end());
-        assumed.counted_from = midnight.or(learnt);
+        assumed.counted_from = midnight.or(learned);
         assumed.calendar = calendar;
         assumed
     }
@@ -146,7 +146,7 @@ impl Scene {
     }
 
     /// What comes before figures count: policies are chosen and forecasts trained on it.
-    fn learnt(&self, series: &Series) -> SignedDuration {
+    fn learned(&self, series: &Series) -> SignedDuration {
         let all = series.end().duration_since(series.start());
         let third = SignedDuration::from_secs(all.as_secs() / 3);
         self.learn.unwrap_or(third.min(SignedDuration::from_hours(14 * 24)))
@@ -237,22 +237,22 @@ mod tests {
 
     use super::*;
 
-    fn read(flags: &[&str]) -> Result<Scene, String> {
-        let command = Scene::augment_args(clap::Command::new("replay").no_binary_name(true));
+    fn read(flags: &[&str]) -> Result<ScenarioArgs, String> {
+        let command = ScenarioArgs::augment_args(clap::Command::new("replay").no_binary_name(true));
         let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
-        Scene::from_arg_matches(&matches).map_err(|error| error.to_string())
+        ScenarioArgs::from_arg_matches(&matches).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let scene = read(&["--threshold", "4", "--cold-start", "5m"]).unwrap();
-        assert_eq!(scene.cold_start.lead().as_secs(), 300);
+        let args = read(&["--threshold", "4", "--cold-start", "5m"]).unwrap();
+        assert_eq!(args.cold_start.lead().as_secs(), 300);
         assert_eq!(
-            (scene.cost_ratio, scene.gpu_price, scene.wait_limit.as_secs(), scene.min_replicas),
+            (args.cost_ratio, args.gpu_price, args.wait_limit.as_secs(), args.min_replicas),
             (30.0, 2.5, 15, 1)
         );
         assert_eq!(
-            (scene.most_replicas(21.0), scene.most_replicas(0.0), scene.most_replicas(f64::NAN)),
+            (args.most_replicas(21.0), args.most_replicas(0.0), args.most_replicas(f64::NAN)),
             (11, 1, 1)
         );
     }
@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn cold_starts_are_one_or_several_with_shares() {
         let of = |text: &str| {
-            let scene = read(&["--threshold", "4", "--cold-start", text])?;
-            Ok(scene
+            let args = read(&["--threshold", "4", "--cold-start", text])?;
+            Ok(args
                 .start_ups()
                 .iter()
                 .map(|one| (one.seconds, (one.share * 100.0).round()))
@@ -287,10 +287,9 @@ mod tests {
         let start: Timestamp = "2026-11-02T09:00:00Z".parse().unwrap();
         let from = |flags: &[&str], days: usize| {
             let series = Series::new(start, SignedDuration::from_hours(1), vec![1.0; 24 * days]);
-            let scene =
+            let args =
                 read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
-            scene
-                .assumed(&series, Calendar::empty(berlin.clone()), None)
+            args.assumed(&series, Calendar::empty(berlin.clone()), None)
                 .counted_from
                 .unwrap()
                 .to_string()
@@ -306,9 +305,9 @@ mod tests {
         let series =
             Series::new(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1), vec![1.0; 72]);
         let shows = |flags: &[&str], query: Option<&str>| {
-            let scene =
+            let args =
                 read(&[&["--threshold", "4", "--cold-start", "5m"], flags].concat()).unwrap();
-            scene.assumed(&series, Calendar::empty(TimeZone::UTC), query).shows_queue
+            args.assumed(&series, Calendar::empty(TimeZone::UTC), query).shows_queue
         };
         let rate = Some("sum(rate(http_requests_total[1m]))");
         assert!(

@@ -6,22 +6,22 @@ use crate::log_once::LogOnce;
 
 /// What was last complained about, by signal and query.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(super) struct OutageLog {
     /// By signal and query, the failure's kind.
     told: LogOnce<(&'static str, String), &'static str>,
     /// By query, what the source remarked.
     remarks: LogOnce<String, String>,
 }
 
-impl Default for Complaints {
+impl Default for OutageLog {
     fn default() -> Self {
         Self { told: LogOnce::new(MAX_REMEMBERED), remarks: LogOnce::new(MAX_REMEMBERED) }
     }
 }
 
-impl Complaints {
+impl OutageLog {
     /// The value, or nothing and a word in the log if this failure is news.
-    pub(super) fn heed(
+    pub(super) fn record(
         &self,
         source: &str,
         signal: &'static str,
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_news_once_and_again_after_it_changed_or_settled() {
-        let complaints = Complaints::default();
+        let outage_log = OutageLog::default();
         let query = Query::Text("up".into());
         let down =
             SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
@@ -95,16 +95,16 @@ mod tests {
             SourceError::Unreachable { source_name: "default".into(), cause: "no answer".into() };
         let bad =
             SourceError::BadQuery { source_name: "default".into(), cause: "parse error".into() };
-        assert!(!complaints.settled("backlog", &query));
-        assert!(complaints.is_news("backlog", &query, &down));
+        assert!(!outage_log.settled("backlog", &query));
+        assert!(outage_log.is_news("backlog", &query, &down));
         assert!(
-            !complaints.is_news("backlog", &query, &slow),
+            !outage_log.is_news("backlog", &query, &slow),
             "the same kind in other words is no news"
         );
-        assert!(complaints.is_news("latency", &query, &down), "another signal");
-        assert!(complaints.is_news("backlog", &query, &bad));
-        assert!(complaints.settled("backlog", &query));
-        assert!(complaints.is_news("backlog", &query, &bad));
+        assert!(outage_log.is_news("latency", &query, &down), "another signal");
+        assert!(outage_log.is_news("backlog", &query, &bad));
+        assert!(outage_log.settled("backlog", &query));
+        assert!(outage_log.is_news("backlog", &query, &bad));
     }
 
     #[test]
@@ -112,9 +112,9 @@ mod tests {
         let query = Query::Text("up".into());
         let down =
             SourceError::Unreachable { source_name: "default".into(), cause: "refused".into() };
-        assert_eq!(Complaints::default().heed("default", "backlog", &query, Err(down)), None);
+        assert_eq!(OutageLog::default().record("default", "backlog", &query, Err(down)), None);
         assert_eq!(
-            Complaints::default().heed("default", "backlog", &query, Ok(Some(2.0))),
+            OutageLog::default().record("default", "backlog", &query, Ok(Some(2.0))),
             Some(2.0)
         );
     }

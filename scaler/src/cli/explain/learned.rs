@@ -3,26 +3,30 @@
 use jiff::Timestamp;
 
 use super::format::{age, number, percentile, span};
-use crate::http::api::{Choice, Day, Learnt, Policy, ScalingPolicy};
+use crate::http::api::{Day, Policy, ScalingPolicy, Selection, TrainingSummary};
 
-/// Sentences; none where nothing was learnt.
-pub(super) fn render(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -> Vec<String> {
+/// Sentences; none where nothing was learned.
+pub(super) fn render(
+    learned: &TrainingSummary,
+    policy: Option<&Policy>,
+    now: Timestamp,
+) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(choice) = &learnt.choice {
-        lines.push(format!("{}: {}.", verdict(choice), why(choice)));
-        lines.push(format!("{}: {}.", role(policy), way(&choice.policy)));
-        if choice.forecast_acts {
-            lines.push(format!("Where the forecast cannot: {}.", way(&choice.best_reactive)));
+    if let Some(selection) = &learned.selection {
+        lines.push(format!("{}: {}.", verdict(selection), why(selection)));
+        lines.push(format!("{}: {}.", role(policy), way(&selection.policy)));
+        if selection.forecast_acts {
+            lines.push(format!("Where the forecast cannot: {}.", way(&selection.best_reactive)));
         }
-        if choice.days > 0 {
-            lines.push(expected(choice));
+        if selection.days > 0 {
+            lines.push(expected(selection));
         }
     }
-    if let Some(missing) = &learnt.no_forecast {
+    if let Some(missing) = &learned.no_forecast {
         lines.push(format!("No forecast may act: {}.", missing.detail));
     }
-    lines.extend(learnt.days.last().map(yesterday));
-    let accuracy = learnt.accuracy.iter().filter(|lead| lead.scored > 0).filter_map(|lead| {
+    lines.extend(learned.days.last().map(yesterday));
+    let accuracy = learned.accuracy.iter().filter(|lead| lead.scored > 0).filter_map(|lead| {
         let high = lead.quantiles.iter().rfind(|q| q.quantile <= 0.955)?;
         let covered = format!("{:.1}", high.coverage? * 100.0);
         Some(format!(
@@ -36,23 +40,23 @@ pub(super) fn render(learnt: &Learnt, policy: Option<&Policy>, now: Timestamp) -
     if !accuracy.is_empty() {
         lines.push(format!("Forecasts lately: {}.", accuracy.join("; ")));
     }
-    if learnt.choices.len() > 1 {
-        let before = learnt.choices.iter().rev().skip(1).take(EARLIER).map(|choice| {
+    if learned.selections.len() > 1 {
+        let before = learned.selections.iter().rev().skip(1).take(EARLIER).map(|selection| {
             format!(
                 "{} ago {}",
-                age(now, choice.since),
-                if choice.forecast_acts { "with forecast" } else { "reactive" }
+                age(now, selection.since),
+                if selection.forecast_acts { "with forecast" } else { "reactive" }
             )
         });
         let before: Vec<String> = before.collect();
-        let since = learnt.choice.as_ref().map_or(now, |choice| choice.since);
+        let since = learned.selection.as_ref().map_or(now, |selection| selection.since);
         lines.push(format!("In force for {}; before: {}.", age(now, since), before.join(", ")));
     }
     lines
 }
 
-fn verdict(choice: &Choice) -> &'static str {
-    if choice.forecast_acts { "The gate is open" } else { "The gate is closed" }
+fn verdict(selection: &Selection) -> &'static str {
+    if selection.forecast_acts { "The gate is open" } else { "The gate is closed" }
 }
 
 fn role(policy: Option<&Policy>) -> &'static str {
@@ -62,32 +66,32 @@ fn role(policy: Option<&Policy>) -> &'static str {
     }
 }
 
-fn why(choice: &Choice) -> String {
+fn why(selection: &Selection) -> String {
     let gain = || {
-        let interval = match (choice.gain_low, choice.gain_high) {
+        let interval = match (selection.gain_low, selection.gain_high) {
             (Some(low), Some(high)) => {
                 format!(" (60% interval {} to {})", number(low), number(high))
             }
             _ => String::new(),
         };
-        format!("{} GPU-hours a day{interval}", number(choice.gain))
+        format!("{} GPU-hours a day{interval}", number(selection.gain))
     };
-    let won = || format!("{} of {} days won", choice.days_won, choice.days);
-    match choice.why.as_str() {
+    let won = || format!("{} of {} days won", selection.days_won, selection.days);
+    match selection.why.as_str() {
         "earned" => {
             format!("against the best reactive policy the forecast is worth {}, {}", gain(), won())
         }
         "not_proven" => format!(
             "on {} days a forecast would have been cheaper, by no more than chance",
-            choice.days
+            selection.days
         ),
         "reactive_best" => {
-            format!("on {} days no forecast would have been cheaper than reacting", choice.days)
+            format!("on {} days no forecast would have been cheaper than reacting", selection.days)
         }
         "few_days" => {
-            format!("{} complete days, the cheapest policy of them is taken", choice.days)
+            format!("{} complete days, the cheapest policy of them is taken", selection.days)
         }
-        "learnt" => {
+        "learned" => {
             "no complete day with a forecast yet, so what was best for others with such a lead"
                 .to_owned()
         }
@@ -99,25 +103,25 @@ fn way(way: &ScalingPolicy) -> String {
     let percent = |share: f64| format!("{}%", number((share * 1000.0).round() / 10.0));
     let live = format!(
         "live demand at {} of the threshold, down after {}",
-        percent(way.utilisation),
+        percent(way.utilization),
         span(way.scale_down_seconds)
     );
-    match (way.quantile, way.forecast_utilisation) {
-        (Some(quantile), Some(utilisation)) => {
+    match (way.quantile, way.forecast_utilization) {
+        (Some(quantile), Some(utilization)) => {
             format!(
                 "{} of the forecast at {} of the threshold, or {live}",
                 percentile(quantile),
-                percent(utilisation)
+                percent(utilization)
             )
         }
         _ => live,
     }
 }
 
-fn expected(choice: &Choice) -> String {
-    let (ours, theirs) = (&choice.expected, &choice.expected_reactive);
+fn expected(selection: &Selection) -> String {
+    let (ours, theirs) = (&selection.expected, &selection.expected_reactive);
     let ours_text = format!("{} GPU-hours, {} missed", number(ours.gpu_hours), number(ours.missed));
-    if !choice.forecast_acts {
+    if !selection.forecast_acts {
         return format!("A mean day: {ours_text}.");
     }
     format!(
@@ -141,5 +145,5 @@ fn yesterday(day: &Day) -> String {
 /// Leads whose accuracy is told, shortest first; the API has all.
 const LEADS: usize = 3;
 
-/// Earlier choices that are told.
+/// Earlier selections that are told.
 const EARLIER: usize = 3;
