@@ -8,6 +8,7 @@ mod backfill;
 mod decisions;
 mod heartbeat;
 mod inputs;
+mod outcome;
 mod records;
 mod saved;
 mod trainer;

@@ -15,6 +15,7 @@ use prewarm_forecaster::{Forecast, Minute, NoForecast, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::inputs::{fingerprint, simulation_inputs};
+use super::outcome::Outcome;
 use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
 use crate::clock::floor;
 use crate::cold_starts;
@@ -38,31 +39,6 @@ const YEAR: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// Notes that wait for an absent store.
 const WAITING: usize = 200;
-
-/// How a refit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Ok,
-    TooShort,
-    StoreError,
-    Panic,
-}
-
-impl Outcome {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::TooShort => "too_short",
-            Self::StoreError => "store_error",
-            Self::Panic => "panic",
-        }
-    }
-
-    /// Another try at once gives nothing new.
-    pub(super) fn settled(self) -> bool {
-        matches!(self, Self::Ok | Self::TooShort)
-    }
-}
 
 /// One workload.
 #[derive(Debug)]

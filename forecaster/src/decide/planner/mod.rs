@@ -5,6 +5,7 @@ pub(super) mod activity;
 pub mod checkpoint;
 pub(super) mod intake;
 pub(super) mod lookahead;
+mod observation;
 pub(super) mod policy_effects;
 mod warm;
 
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use activity::{Activity, ScaleDownTiming};
 use intake::{Intake, Plausibility};
 use lookahead::Lookahead;
+pub use observation::{Observation, Replicas};
 use policy_effects::LiveRule;
 
 use super::answer::{AnswerContext, Slot, answer, state};
@@ -34,38 +36,6 @@ const MAX_LATENCY_FACTOR: f64 = 2.0;
 
 /// Slots that a latency bridges, and after which a pause in ticking counts as one.
 const BRIDGED_SLOTS: i32 = 3;
-
-/// Replicas as seen in the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replicas {
-    /// Ready.
-    pub ready: u32,
-    /// Created and not yet Ready.
-    pub starting: u32,
-}
-
-impl Replicas {
-    /// Ready or starting.
-    pub fn total(self) -> u32 {
-        self.ready.saturating_add(self.starting)
-    }
-}
-
-/// What was seen at a slot. Missing is `None`, never zero.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Observation {
-    /// Demand at the slot, in its own unit.
-    pub demand: Option<f64>,
-    /// Items waiting.
-    pub backlog: Option<f64>,
-    /// Latency in seconds (p95).
-    pub latency: Option<f64>,
-    /// Replicas, if the cluster can be read.
-    pub replicas: Option<Replicas>,
-    /// The source answered, and there was nothing: the series do not exist (as against: it could
-    /// not be asked).
-    pub absent: bool,
-}
 
 /// Whether forecasting has earned its authority on this workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
