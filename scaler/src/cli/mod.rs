@@ -3,13 +3,13 @@
 pub mod check;
 mod columns;
 pub mod completions;
-mod cores;
 pub mod default_config;
 pub mod demo;
 pub mod explain;
 pub mod forecast;
 mod history;
 pub mod man_pages;
+mod parallel;
 mod plot;
 mod progress;
 pub mod replay;

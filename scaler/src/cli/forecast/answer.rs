@@ -6,7 +6,7 @@ use prewarm_forecaster::forecast::{Ensemble, NoForecast, Report, Spec};
 use prewarm_forecaster::{Calendar, Forecast, Series};
 
 use super::request::Request;
-use crate::cli::cores::{Job, cores, on_all_cores};
+use crate::cli::parallel::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
 use crate::cli::rolling::{Rolling, Walked};
 

@@ -11,7 +11,7 @@ use prewarm_forecaster::tuning::model::RefitSchedule;
 use prewarm_forecaster::{Forecast, Series};
 
 use super::summary::Point;
-use crate::cli::cores::{Job, cores, on_all_cores};
+use crate::cli::parallel::{Job, cores, on_all_cores};
 use crate::cli::progress::Progress;
 use crate::cli::rolling::{Rolling, Walked};
 

@@ -1,37 +1,33 @@
 //! Work without an order of its own, on all cores.
 
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rayon::iter::{ParallelBridge, ParallelIterator};
 
 /// A piece of work.
 pub(crate) type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
 /// How many jobs are done at once.
 pub(crate) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    rayon::current_num_threads()
 }
 
-/// Does all jobs, begun in their order, and returns what they return, in the same. `glance` is
-/// called every ten milliseconds meanwhile.
+/// Does all jobs, begun in their order (the longest should come first), and returns what they
+/// return, in the same. `glance` is called every ten milliseconds meanwhile. A job that panics
+/// panics here.
 pub(crate) fn on_all_cores<T: Send>(jobs: Vec<Job<'_, T>>, glance: impl Fn()) -> Vec<T> {
-    let workers = cores().min(jobs.len());
-    let queue = Mutex::new(jobs.into_iter().enumerate());
-    let work = || {
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        std::iter::from_fn(next).map(|(i, job)| (i, job())).collect::<Vec<_>>()
-    };
     let mut done: Vec<(usize, T)> = thread::scope(|threads| {
-        let workers: Vec<_> = (0..workers).map(|_| threads.spawn(work)).collect();
-        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+        let jobs = jobs.into_iter().enumerate();
+        let work = threads.spawn(|| jobs.par_bridge().map(|(i, job)| (i, job())).collect());
+
+        while !work.is_finished() {
             glance();
             thread::park_timeout(GLANCE);
         }
-        let done = workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        done.flatten().collect()
+
+        work.join().unwrap_or_else(|panic| resume_unwind(panic))
     });
     done.sort_by_key(|(i, _)| *i);
     done.into_iter().map(|(_, result)| result).collect()
