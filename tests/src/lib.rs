@@ -7,6 +7,7 @@
 //! package, never a skipped test.
 
 pub mod app;
+pub mod helm;
 pub mod hpa;
 pub mod keda;
 pub mod postgres;
