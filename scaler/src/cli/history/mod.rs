@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::{Calendar, Series};
 
+use file::Columns;
 pub(crate) use file::instant;
 
 use crate::clock::{Clock as _, SystemClock};
@@ -22,13 +23,23 @@ use server::Server;
 /// Where the history is, and by which calendar its days are read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// CSV with the header timestamp,value (RFC 3339 times at any even step; gaps allowed); - for
-    /// standard input
+    /// CSV with a header like timestamp,value, or what Prometheus, promtool, Grafana or CloudWatch
+    /// export of a range; gaps are allowed; - for standard input
     #[arg(long, value_name = "FILE", required_unless_present_any = ["prometheus", "config"], conflicts_with_all = ["prometheus", "config"])]
     input: Option<PathBuf>,
+    /// Column of demand in --input, where its name is not "value"; several are summed
+    #[arg(long, value_name = "NAME", requires = "input")]
+    column: Vec<String>,
+    /// Column of times in --input, where its name does not say so
+    #[arg(long, value_name = "NAME", requires = "input")]
+    time_column: Option<String>,
+    /// Columns in --input that tell several series apart: their values are summed
+    #[arg(long, value_name = "NAME,…", requires = "input", value_delimiter = ',')]
+    sum_by: Vec<String>,
     #[command(flatten)]
     server: Server,
-    /// Zone in which days and weeks are read; the policy's, if it names one
+    /// Zone in which days and weeks are read, and times of --input that say none; the policy's, if
+    /// it names one
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     /// Policy (timezone, windows, holidays), PrewarmPolicy, or ScaledObject with windows
@@ -49,7 +60,7 @@ impl Source {
     /// Reads the history; what is noteworthy goes to standard error.
     pub(crate) async fn read(&self) -> anyhow::Result<Series> {
         let history = match &self.input {
-            Some(path) => file::read(path)?,
+            Some(path) => file::read(path, &self.columns()?)?,
             None => prometheus::read(self.server.request()?, SystemClock.now()).await?,
         };
         for note in &history.notes {
@@ -58,19 +69,34 @@ impl Source {
         Ok(history.series)
     }
 
+    /// What of the file counts.
+    fn columns(&self) -> anyhow::Result<Columns> {
+        let zone = match (self.zone()?, &self.policy) {
+            (None, Some(path)) => policy(path, |_| ())?.zone,
+            (zone, _) => zone,
+        };
+        Ok(Columns {
+            columns: self.column.clone(),
+            time_column: self.time_column.clone(),
+            sum_by: self.sum_by.clone(),
+            zone,
+        })
+    }
+
+    fn zone(&self) -> anyhow::Result<Option<TimeZone>> {
+        let Some(name) = &self.timezone else { return Ok(None) };
+        let zone =
+            zone::parse(name).map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?;
+        Ok(Some(zone))
+    }
+
     /// Zone, windows and holidays; UTC where none is named.
     pub(crate) fn calendar(&self) -> anyhow::Result<Calendar> {
-        let zone = match &self.timezone {
-            Some(name) => Some(
-                zone::parse(name)
-                    .map_err(|problem| anyhow::anyhow!("--timezone {name}: {problem}"))?,
-            ),
-            None => None,
-        };
+        let zone = self.zone()?;
         let Some(path) = &self.policy else {
             return Ok(Calendar::empty(zone.unwrap_or(TimeZone::UTC)));
         };
-        let policy = policy(path)?;
+        let policy = policy(path, |note| eprintln!("prewarm: {note}"))?;
         let zone = zone.or(policy.zone).unwrap_or(TimeZone::UTC);
         Ok(Calendar::new(zone, policy.windows, policy.holidays))
     }
@@ -93,7 +119,7 @@ impl Source {
     }
 }
 
-fn policy(path: &Path) -> anyhow::Result<crate::trigger::SharedPolicy> {
+fn policy(path: &Path, tell: impl Fn(String)) -> anyhow::Result<crate::trigger::SharedPolicy> {
     let file = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("--policy {file}: cannot be read"))?;
@@ -103,10 +129,10 @@ fn policy(path: &Path) -> anyhow::Result<crate::trigger::SharedPolicy> {
         anyhow::anyhow!(errors.join("\n"))
     })?;
     for warning in found.iter().take(1).flat_map(|first| &first.warnings) {
-        eprintln!("prewarm: --policy {file}: {warning}");
+        tell(format!("--policy {file}: {warning}"));
     }
     if let [first, _, ..] = found.as_slice() {
-        eprintln!("prewarm: --policy {file}: it holds several; taken is {}", first.title);
+        tell(format!("--policy {file}: it holds several; taken is {}", first.title));
     }
     let first = found.into_iter().next().context("holds no windows")?;
     Ok(first.policy)
