@@ -21,6 +21,7 @@ use crate::source::Sources;
 use crate::store::checkpoint::CheckpointQueue;
 pub use crate::store::queue::FLUSH_EVERY;
 use crate::store::queue::HistoryQueue;
+use crate::store::spill::{Spill, Spilled};
 use crate::store::{self, HistoryStore};
 use crate::training::Trainer;
 use crate::{grpc, http};
@@ -36,6 +37,9 @@ const FIRST_COMPACTION: SignedDuration = SignedDuration::from_mins(2);
 
 /// While the store cannot be reached after a start.
 const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// So often what is wrong with the store is looked for.
+const STORE_WATCH: Duration = Duration::from_secs(1);
 
 /// Readiness waits for first decisions so long, and looks so often.
 const FIRST_DECISIONS: Duration = Duration::from_secs(10);
@@ -84,7 +88,9 @@ impl App {
         let (registry, arrivals) =
             Registry::new(config.rules(), config.max_workloads, environment.clock.clone());
         let sources = Arc::new(Sources::new(&config.sources).context("sources")?);
-        let store = store::open(&config.database).await.context("database")?;
+        let store = store::open_to_serve(&config.database, config.database_password_file.clone())
+            .await
+            .context("database")?;
         let cluster = Cluster::new(config.cluster);
         Ok(Self {
             config,
@@ -140,6 +146,15 @@ impl App {
             environment.flush_every,
         ));
         let checkpoints = Arc::new(CheckpointQueue::new(store.clone(), metrics.clone()));
+        let spill = Arc::new(Spill::new(&config.spill_directory));
+        let ending = Ending { queue: queue.clone(), checkpoints: checkpoints.clone(), spill };
+        ending.take_up();
+        let watching_store = tokio::spawn(watch_store(
+            store.clone(),
+            registry.clone(),
+            ending.clone(),
+            shutdown.clone(),
+        ));
         let refitter =
             Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
@@ -171,7 +186,8 @@ impl App {
         ));
         let collecting = tokio::spawn(collector.run(arrivals, shutdown.clone()));
         let watching = tokio::spawn(watching.run(metrics.clone(), clock.clone(), shutdown.clone()));
-        let compacting = tokio::spawn(compact(store.clone(), metrics, clock, shutdown.clone()));
+        let compacting =
+            tokio::spawn(compact(store.clone(), metrics.clone(), clock, shutdown.clone()));
         let living = tokio::spawn({
             let (refitter, shutdown) = (refitter.clone(), shutdown.clone());
             async move { refitter.live(shutdown).await }
@@ -189,7 +205,14 @@ impl App {
                 Some(ended) => ended,
                 None => rpc.await,
             };
-            let _ = tokio::join!(collecting, watching, compacting, becoming_ready, living);
+            let _ = tokio::join!(
+                collecting,
+                watching,
+                compacting,
+                becoming_ready,
+                living,
+                watching_store
+            );
             tokio::join!(
                 queue.close(FLUSH_LIMIT),
                 checkpoints.close(FLUSH_LIMIT),
@@ -198,6 +221,7 @@ impl App {
             ended
         };
         let ended = tokio::time::timeout(SHUTDOWN_LIMIT, orderly).await;
+        ending.spill(&metrics);
         probes_end.cancel();
         let _ = tokio::time::timeout(Duration::from_millis(500), http).await;
         match ended {
@@ -207,6 +231,83 @@ impl App {
                 tracing::warn!("shutdown took too long: leaving what is still open");
                 Ok(())
             }
+        }
+    }
+}
+
+/// What the store has not taken: handed on over the end of the process.
+#[derive(Debug, Clone)]
+struct Ending {
+    queue: Arc<HistoryQueue>,
+    checkpoints: Arc<CheckpointQueue>,
+    spill: Arc<Spill>,
+}
+
+impl Ending {
+    /// Takes up what an earlier process has left.
+    fn take_up(&self) {
+        let Spilled { rows, checkpoints } = self.spill.read();
+        if !rows.is_empty() || !checkpoints.is_empty() {
+            let directory = self.spill.directory().display();
+            tracing::info!(
+                rows = rows.len(),
+                checkpoints = checkpoints.len(),
+                "history that an earlier process left in {directory} is taken up"
+            );
+        }
+        self.checkpoints.take_up(&checkpoints);
+        rows.into_iter().for_each(|row| self.queue.push(row));
+    }
+
+    /// Once everything is written, files that were taken up are of no use.
+    fn settle(&self) {
+        if self.spill.is_unsettled() && self.queue.is_empty() && self.checkpoints.is_empty() {
+            self.spill.settled();
+        }
+    }
+
+    /// Writes what is left to a local file, for the next start.
+    fn spill(&self, metrics: &Metrics) {
+        let rows = self.queue.leftover();
+        let left = Spilled { rows, checkpoints: self.checkpoints.leftover() };
+        if left.is_empty() {
+            return self.spill.settled();
+        }
+        let rows = left.rows.len();
+        match self.spill.write(&left) {
+            Ok(file) => tracing::warn!(
+                rows,
+                checkpoints = left.checkpoints.len(),
+                "the database did not take it before the end: waits in {} for the next start",
+                file.display()
+            ),
+            Err(error) => {
+                metrics.store_dropped(rows);
+                tracing::error!(
+                    rows,
+                    %error,
+                    "history lost: the database did not take it before the end, and it cannot be \
+                     kept in {} (spillDirectory)",
+                    self.spill.directory().display()
+                );
+            }
+        }
+    }
+}
+
+/// Says what is wrong with the store, and forgets spilled files once they are written.
+async fn watch_store(
+    store: Arc<dyn HistoryStore>,
+    registry: Arc<Registry>,
+    ending: Ending,
+    shutdown: CancellationToken,
+) {
+    loop {
+        registry.notices().set("store", store.trouble());
+        ending.settle();
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(STORE_WATCH) => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use prewarm_forecaster::Recommendation;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::status::{ReplicaStatus, SourceTrouble, TrainingStatus};
+use crate::status::{Notices, ReplicaStatus, SourceTrouble, TrainingStatus};
 use crate::trigger::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::workload::SeriesKey;
 
@@ -229,6 +229,7 @@ pub struct Registry {
     limit: usize,
     clock: Arc<dyn Clock>,
     arrivals: mpsc::UnboundedSender<Arc<Workload>>,
+    notices: Notices,
 }
 
 impl Registry {
@@ -240,7 +241,13 @@ impl Registry {
     ) -> (Self, mpsc::UnboundedReceiver<Arc<Workload>>) {
         let (arrivals, receiver) = mpsc::unbounded_channel();
         let index = RwLock::default();
-        (Self { index, count: AtomicUsize::new(0), rules, limit, clock, arrivals }, receiver)
+        let (count, notices) = (AtomicUsize::new(0), Notices::default());
+        (Self { index, count, rules, limit, clock, arrivals, notices }, receiver)
+    }
+
+    /// What is wrong with the process while it answers.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// The clock that ages answers.

@@ -66,6 +66,16 @@ impl Postgres {
         PgConnection::connect(&self.url()).await.expect("connect to PostgreSQL")
     }
 
+    /// From now on `role` is asked for its password.
+    pub async fn demand_password(&self, role: &str) {
+        let rules = format!(
+            "host all {role} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+        );
+        std::fs::write(data(self.dir.path()).join("pg_hba.conf"), rules).expect("write the rules");
+        let reload = sqlx::query("SELECT pg_reload_conf()");
+        reload.execute(&mut self.connect().await).await.expect("read the rules");
+    }
+
     /// Freezes the postmaster: new connections are accepted by the kernel and never answered.
     pub fn freeze(&self) {
         self.daemon.iter().for_each(Daemon::freeze);

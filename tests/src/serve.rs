@@ -59,8 +59,19 @@ impl Serve {
     }
 
     /// SIGTERM; panics unless it exits with success within `limit`. Its log.
-    pub async fn terminate(mut self, limit: Duration) -> String {
-        self.daemon.signal(Signal::TERM);
+    pub async fn terminate(self, limit: Duration) -> String {
+        self.end_by(Signal::TERM, limit).await
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Sends a signal, and waits for its end; panics unless it exits with success within `limit`.
+    /// Its log.
+    pub async fn end_by(mut self, signal: Signal, limit: Duration) -> String {
+        self.daemon.signal(signal);
         let begun = std::time::Instant::now();
         let status =
             eventually(limit, "the process exits", || std::future::ready(self.daemon.ended()))

@@ -32,7 +32,7 @@ pub struct Args {
     database: Option<String>,
 }
 
-/// Runs the command: serves until SIGTERM or Ctrl-C.
+/// Runs the command: serves until SIGTERM, SIGHUP or Ctrl-C.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let overrides = Overrides {
         listen: args.listen,
@@ -72,14 +72,17 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("{key} = \"{address}\": cannot bind; choose another with --{key}"))
 }
 
-/// A future that cancels `shutdown` at SIGTERM or SIGINT.
+/// A future that cancels `shutdown` at SIGTERM, SIGINT or SIGHUP: the configuration is read at the
+/// start, and whoever restarts us reads it anew.
 pub(super) fn cancel_on_signal(
     shutdown: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
+            _ = hangup.recv() => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }

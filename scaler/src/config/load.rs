@@ -80,6 +80,9 @@ fn read(mut root: Section<'_>) -> Config {
     let mut config = Config::default();
     read_addresses(&mut root, &mut config);
     read_database(&mut root, &mut config);
+    if let Some(directory) = root.path("spillDirectory") {
+        config.spill_directory = directory;
+    }
     if let Some(slot) = root.parsed(
         "slot",
         "a divisor of 60s in whole seconds: 1s, 5s, 10s, 15s, 20s, 30s, 60s, …",
@@ -184,7 +187,10 @@ fn read_database(root: &mut Section<'_>, config: &mut Config) {
         (user && url.set_password(Some(text.trim_end_matches(['\r', '\n']))).is_ok()).then_some(url)
     });
     match with_password {
-        Some(url) => config.database = Secret::new(url),
+        Some(url) => {
+            config.database = Secret::new(url);
+            config.database_password_file = Some(path);
+        }
         None => root
             .problem("databasePasswordFile", "database must then be postgres://USER@HOST/DATABASE"),
     }
@@ -215,6 +221,7 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
         timeout: section.duration("timeout", SECOND..=MINUTE).unwrap_or(SourceConfig::TIMEOUT),
         concurrency: section.whole("concurrency", 1..=256).unwrap_or(SourceConfig::CONCURRENCY),
         namespaces: section.texts("namespaces").unwrap_or_default(),
+        from_metadata: false,
     };
     if source.tls.cert.is_some() != source.tls.key.is_some() {
         section.problem("cert", "cert and key go together: give both or none");
@@ -345,8 +352,13 @@ fn read_tls(mut section: Section<'_>) -> Option<TlsFiles> {
     let present = !section.is_empty();
     let (cert, key, client_ca) =
         (section.path("cert"), section.path("key"), section.path("clientCa"));
+    let client_names = section.texts("clientNames").unwrap_or_default();
+    if !client_names.is_empty() && client_ca.is_none() {
+        section
+            .problem("clientNames", "needs clientCa: names are read from certificates of that CA");
+    }
     let tls = match (cert, key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert, key, client_ca }),
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key, client_ca, client_names }),
         (None, None) if !present => None,
         (None, _) => {
             section.problem("cert", "is missing: TLS needs cert and key (PEM files)");

@@ -15,8 +15,8 @@ use jiff::civil::Date;
 use prewarm_forecaster::decide::timing::LoopTiming;
 use url::Url;
 
-pub use crate::trigger::SourceKind;
 use crate::trigger::{Allow, Rules, SharedPolicy, SourceRule};
+pub use crate::trigger::{SourceKind, is_local_ip};
 
 /// The commented default configuration, as `prewarm default-config` prints it.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -128,6 +128,8 @@ pub struct SourceConfig {
     pub concurrency: usize,
     /// Namespaces whose triggers may use it; empty = all.
     pub namespaces: Vec<String>,
+    /// Its address was named by a trigger, not by the configuration.
+    pub from_metadata: bool,
 }
 
 impl SourceConfig {
@@ -151,6 +153,7 @@ impl SourceConfig {
             timeout: Self::TIMEOUT,
             concurrency: Self::CONCURRENCY,
             namespaces: Vec::new(),
+            from_metadata: false,
         }
     }
 }
@@ -186,6 +189,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// CA of client certificates (PEM).
     pub client_ca: Option<PathBuf>,
+    /// Names (SAN) of which a client's certificate has one; empty = any certificate of the CA.
+    pub client_names: Vec<String>,
 }
 
 /// Whether the Kubernetes API is looked at.
@@ -237,6 +242,10 @@ pub struct Config {
     pub http: SocketAddr,
     /// `sqlite://…` or `postgres://…`; may hold a password, hence redacted.
     pub database: Secret,
+    /// Where PostgreSQL's password comes from, if from a file: read again at each connection.
+    pub database_password_file: Option<PathBuf>,
+    /// What the database does not take before the end of the process waits here for the next start.
+    pub spill_directory: PathBuf,
     /// Slot, KEDA's and the HPA's rhythm, how long a last good value is repeated. The slot divides
     /// a minute.
     pub rhythm: LoopTiming,
@@ -272,6 +281,8 @@ impl Default for Config {
             listen: any(9090),
             http: any(9091),
             database: Secret::new("sqlite://prewarm.db"),
+            database_password_file: None,
+            spill_directory: PathBuf::from("prewarm-spill"),
             rhythm: LoopTiming::default(),
             sources: BTreeMap::new(),
             allow: Allow::default(),

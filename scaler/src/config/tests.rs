@@ -165,7 +165,12 @@ fn reads_a_file() {
     assert_eq!(pods.tls.ca, Some("/ca.pem".into()));
     assert_eq!(
         config.tls,
-        Some(TlsFiles { cert: "tls.crt".into(), key: "tls.key".into(), client_ca: None })
+        Some(TlsFiles {
+            cert: "tls.crt".into(),
+            key: "tls.key".into(),
+            client_ca: None,
+            client_names: Vec::new()
+        })
     );
     assert_eq!((config.max_workloads, config.evict_after), (5, SignedDuration::from_hours(24)));
     let seconds = SignedDuration::from_secs;

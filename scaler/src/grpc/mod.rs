@@ -5,6 +5,7 @@
 //! RPCs) → `convert` (recommendation → message or status). `push` holds the two streams.
 
 pub mod client;
+mod client_names;
 mod convert;
 mod middleware;
 mod server;

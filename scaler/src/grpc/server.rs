@@ -83,8 +83,9 @@ pub(super) async fn serve(
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
             (stream, peer) = accepting.next(&listener) => {
+                let revoked = certificates.map(Certificates::revocations);
                 let tls = certificates.map(|certificates| TlsAcceptor::from(certificates.current()));
-                connections.spawn(server.clone().connection(stream, peer, tls));
+                connections.spawn(server.clone().connection(stream, peer, tls, revoked));
             }
         }
     }
@@ -135,6 +136,7 @@ impl Server {
         stream: TcpStream,
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
+        revoked: Option<watch::Receiver<u64>>,
     ) {
         // Answers are small: waiting to fill a segment would add 40 ms. Fails only on a socket that
         // is already closed.
@@ -143,7 +145,7 @@ impl Server {
             None => {
                 let first_byte = async { stream.peek(&mut [0]).await.map(|_| stream) };
                 if let Some(stream) = self.handshake(peer, first_byte).await {
-                    self.http2(stream, peer).await;
+                    self.http2(stream, peer, revoked).await;
                 }
             }
             Some(tls) => {
@@ -153,7 +155,7 @@ impl Server {
                     Ok(stream)
                 };
                 if let Some(stream) = self.handshake(peer, first_byte).await {
-                    self.http2(stream, peer).await;
+                    self.http2(stream, peer, revoked).await;
                 }
             }
         }
@@ -184,11 +186,15 @@ impl Server {
         None
     }
 
-    async fn http2<IO>(self: Arc<Self>, stream: IO, peer: SocketAddr)
-    where
+    async fn http2<IO>(
+        self: Arc<Self>,
+        stream: IO,
+        peer: SocketAddr,
+        revoked: Option<watch::Receiver<u64>>,
+    ) where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let shutdown = self.shutdown.clone();
+        let (shutdown, drain) = (self.shutdown.clone(), self.timing.drain);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -207,10 +213,24 @@ impl Server {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = another_ca(revoked) => {
+                // Calls under way are answered; push streams, which never end, are cut.
+                connection.as_mut().graceful_shutdown();
+                timeout(drain, connection).await.unwrap_or(Ok(()))
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(peer.address = %peer, "connection ended: {error}");
         }
+    }
+}
+
+/// Ends when the certificate that let a connection in may count no more.
+async fn another_ca(revoked: Option<watch::Receiver<u64>>) {
+    let Some(mut revoked) = revoked else { return std::future::pending().await };
+    if revoked.changed().await.is_err() {
+        // Nobody follows the files any more.
+        std::future::pending().await
     }
 }
 

@@ -11,7 +11,9 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use tokio::sync::watch;
 
+use super::client_names::NamedClients;
 use crate::config::TlsFiles;
 use crate::metrics::Metrics;
 
@@ -64,6 +66,8 @@ pub(super) struct Certificates {
     files: TlsFiles,
     loaded: Contents,
     config: ArcSwap<ServerConfig>,
+    /// Counts other client CAs: connections that an earlier one let in are ended.
+    client_ca: watch::Sender<u64>,
 }
 
 impl Certificates {
@@ -71,12 +75,19 @@ impl Certificates {
     pub(super) async fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let loaded = Contents::read(&files).await?;
         let config = ArcSwap::from_pointee(loaded.parse(&files)?);
-        Ok(Self { files, loaded, config })
+        Ok(Self { files, loaded, config, client_ca: watch::Sender::new(0) })
     }
 
     /// What a handshake that begins now uses.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         self.config.load_full()
+    }
+
+    /// Changes when what a connection was let in by is in force no more. Ask before [`current`].
+    ///
+    /// [`current`]: Self::current
+    pub(super) fn revocations(&self) -> watch::Receiver<u64> {
+        self.client_ca.subscribe()
     }
 }
 
@@ -87,10 +98,11 @@ pub(super) async fn follow(
     every: Duration,
     metrics: &Metrics,
 ) {
-    let Some(Certificates { files, loaded, config }) = certificates else {
+    let Some(Certificates { files, loaded, config, client_ca }) = certificates else {
         return std::future::pending().await;
     };
     let mut seen = Ok(loaded.clone());
+    let mut trusted = loaded.roots();
     loop {
         tokio::time::sleep(every).await;
         // Errors are compared by their text, so that a lasting one is told once.
@@ -105,6 +117,14 @@ pub(super) async fn follow(
         match parsed {
             Ok(parsed) => {
                 config.store(Arc::new(parsed));
+                let trusts = now.as_ref().map_or(Vec::new(), Contents::roots);
+                let removed = trusted.iter().any(|root| !trusts.contains(root));
+                trusted = trusts;
+                // One that is only added, as in an orderly rotation, disturbs nobody.
+                if removed {
+                    client_ca.send_modify(|changes| *changes += 1);
+                    tracing::info!("a client CA is gone: open connections are ended");
+                }
                 metrics.tls_reloaded("ok");
                 tracing::info!(tls.cert = %files.cert.display(), "certificates reloaded");
             }
@@ -143,6 +163,12 @@ impl Contents {
         })
     }
 
+    /// The client CAs; none where they cannot be read.
+    fn roots(&self) -> Vec<CertificateDer<'static>> {
+        let pem = self.client_ca.as_deref().unwrap_or_default();
+        CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
+    }
+
     fn parse(&self, files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         let chain = certificates("certificate", &files.cert, &self.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|source| TlsError::Pem {
@@ -164,7 +190,11 @@ impl Contents {
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
                         .build();
-                verifier.map_err(|error| problem(error.to_string()))?
+                let verifier = verifier.map_err(|error| problem(error.to_string()))?;
+                match files.client_names.as_slice() {
+                    [] => verifier,
+                    names => Arc::new(NamedClients::new(verifier, names).map_err(problem)?),
+                }
             }
             _ => Arc::new(NoClientAuth),
         };
@@ -222,6 +252,7 @@ mod tests {
                 cert: path("tls.crt"),
                 key: path("tls.key"),
                 client_ca: Some(path("ca.crt")),
+                client_names: Vec::new(),
             };
             let mount = Self { directory, files };
             let pair = pair();
@@ -296,7 +327,12 @@ mod tests {
             std::os::unix::fs::symlink(Path::new("..data").join(name), &path).unwrap();
             path
         };
-        let files = TlsFiles { cert: link("tls.crt"), key: link("tls.key"), client_ca: None };
+        let files = TlsFiles {
+            cert: link("tls.crt"),
+            key: link("tls.key"),
+            client_ca: None,
+            client_names: Vec::new(),
+        };
         let certificates = Certificates::load(files).await.unwrap();
         let first = certificates.current();
         let staged = mount.path().join("..data_tmp");

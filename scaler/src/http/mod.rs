@@ -79,17 +79,19 @@ async fn livez() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
+/// Whether answers can be given; and what is wrong all the same, a line each.
+async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
+    let notices = shared.registry.notices().lines();
     if *shared.readiness.borrow() {
         shared.was_ready.store(true, Ordering::Relaxed);
-        return (StatusCode::OK, "ready\n");
+        return (StatusCode::OK, format!("ready\n{notices}"));
     }
     let why = if shared.was_ready.load(Ordering::Relaxed) {
         "not ready: shutting down\n"
     } else {
         "not ready: starting, the store has not answered yet\n"
     };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{why}{notices}"))
 }
 
 async fn exposition(State(shared): State<Shared>, headers: HeaderMap) -> Response {

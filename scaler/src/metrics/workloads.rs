@@ -1,6 +1,7 @@
 //! Gauges of workloads, read from the registry at the moment of the scrape: none can be forgotten
 //! or go stale.
 
+use std::collections::BTreeMap;
 use std::fmt::Error;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::workload::WorkloadStatus;
 pub(super) struct Workloads {
     now: Timestamp,
     rows: Vec<Row>,
+    notices: BTreeMap<&'static str, Option<String>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,8 @@ impl Workloads {
                 WorkloadStatus::of(workload.registration().trigger.is_ok(), latest.as_deref(), now);
             Row { workload, latest, standing }
         };
-        Self { now, rows: workloads.into_iter().map(row).collect() }
+        let notices = registry.notices().all();
+        Self { now, rows: workloads.into_iter().map(row).collect(), notices }
     }
 }
 
@@ -56,6 +59,13 @@ impl Collector for Workloads {
             MetricType::Gauge,
         )?;
         ConstGauge::new(self.rows.len() as u64).encode(known)?;
+
+        let help =
+            "1 while something is wrong with the process though it answers; /readyz says what";
+        let mut family = encoder.encode_descriptor("degraded", help, None, MetricType::Gauge)?;
+        for (what, text) in &self.notices {
+            sample(&mut family, &[("what", *what)], Some(flag(text.is_some())))?;
+        }
 
         for (name, help, read) in OF_WORKLOADS {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;

@@ -90,7 +90,13 @@ fn build(name: &str, config: &SourceConfig) -> Result<Arc<dyn MetricSource>, Sou
 fn anonymous(url: &Url) -> SourceConfig {
     let scraped = url.path().trim_end_matches('/').ends_with("/metrics");
     let kind = if scraped { SourceKind::Exposition } else { SourceKind::Prometheus };
-    SourceConfig { concurrency: 4, ..SourceConfig::new(kind, vec![url.clone()]) }
+    // A name that says by itself that it is this machine was written out by the operator.
+    let local = url.host_str().is_some_and(|host| host == "localhost");
+    SourceConfig {
+        concurrency: 4,
+        from_metadata: !local,
+        ..SourceConfig::new(kind, vec![url.clone()])
+    }
 }
 
 /// Each costs a connection pool; a cluster has a few Prometheus servers.

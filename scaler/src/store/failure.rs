@@ -32,6 +32,12 @@ impl From<sqlx::Error> for StoreError {
     /// a failover, a missing privilege, a broken connection) may be mended while the row waits.
     fn from(error: sqlx::Error) -> Self {
         let database = error.as_database_error();
+        let postgres = database.is_some_and(|e| e.try_downcast_ref::<PgDatabaseError>().is_some());
+        // SQLite, primary result codes: corrupt, not a database.
+        let code = database.and_then(|e| e.code()?.parse::<i64>().ok());
+        if !postgres && code.is_some_and(|code| [11, 26].contains(&(code & 0xff))) {
+            return Self::Damaged(error.to_string());
+        }
         let row_at_fault = match database.and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) {
             // Data exception, integrity constraint, program limit; but a missing parent says that
             // the database was restored.
@@ -40,10 +46,7 @@ impl From<sqlx::Error> for StoreError {
                 ["22", "23", "54"].iter().any(|class| code.starts_with(class)) && code != "23503"
             }
             // SQLite, primary result codes: too big, constraint, mismatch, range.
-            None => {
-                let code = database.and_then(|e| e.code()?.parse::<i64>().ok());
-                code.is_some_and(|code| [18, 19, 20, 25].contains(&(code & 0xff)))
-            }
+            None => code.is_some_and(|code| [18, 19, 20, 25].contains(&(code & 0xff))),
         };
         if row_at_fault {
             Self::Refused(error.to_string())

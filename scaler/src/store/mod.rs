@@ -8,11 +8,14 @@ mod failure;
 pub mod postgres;
 pub mod queue;
 mod records;
+mod schema;
 mod series;
+pub mod spill;
 mod sql;
 pub mod sqlite;
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -55,6 +58,9 @@ pub enum StoreError {
     /// The database refused; another try gives the same.
     #[error("database refused: {0}")]
     Refused(String),
+    /// The database's file is damaged; another try gives the same.
+    #[error("database damaged: {0}")]
+    Damaged(String),
     /// A packed day could not be read.
     #[error("corrupt history: {0}")]
     Corrupt(String),
@@ -152,6 +158,37 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
 
     /// Whether the database answers.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// What is wrong with the place where history is kept, in words for operators; `None` while all
+    /// is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    /// How often history was begun anew since the start: what is remembered of it elsewhere may be
+    /// missing there, and is to be filled again.
+    fn begun_anew(&self) -> u64 {
+        0
+    }
+}
+
+/// Opens the store to serve from: as [`open`], but a SQLite file that is damaged or of no use does
+/// not end the service ([`sqlite::healing`]), and a password file of PostgreSQL is read again at each
+/// new connection.
+pub async fn open_to_serve(
+    url: &Secret,
+    password_file: Option<PathBuf>,
+) -> Result<Arc<dyn HistoryStore>, StoreError> {
+    match url.expose() {
+        postgres if postgres.starts_with("postgres") => {
+            Ok(Arc::new(postgres::PostgresStore::open(postgres, password_file).await?))
+        }
+        memory @ "sqlite::memory:" => Ok(Arc::new(sqlite::SqliteStore::open(memory).await?)),
+        file if file.starts_with("sqlite:") => {
+            Ok(Arc::new(sqlite::healing::HealingStore::open(file).await?))
+        }
+        _ => open(url).await,
+    }
 }
 
 /// Opens the store that the URL's scheme names and migrates it: `sqlite://path`, or
@@ -162,7 +199,7 @@ pub async fn open(url: &Secret) -> Result<Arc<dyn HistoryStore>, StoreError> {
     match url.expose().split_once(':').map(|(scheme, _)| scheme) {
         Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url.expose()).await?)),
         Some("postgres" | "postgresql") => {
-            Ok(Arc::new(postgres::PostgresStore::open(url.expose()).await?))
+            Ok(Arc::new(postgres::PostgresStore::open(url.expose(), None).await?))
         }
         Some(other) => Err(StoreError::Url(format!(
             "scheme {other:?} is unknown; use sqlite:// or postgres://"

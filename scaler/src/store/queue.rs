@@ -50,8 +50,8 @@ impl HistoryQueue {
         self.shared.push(row);
     }
 
-    /// Writes what waits and ends, at the latest after `limit`; answers how many rows are lost.
-    /// Later rows are lost as well.
+    /// Writes what waits and ends, at the latest after `limit`; answers how many rows wait still:
+    /// [`Self::leftover`].
     pub async fn close(&self, limit: Duration) -> usize {
         self.shared.closing.cancel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -60,15 +60,17 @@ impl HistoryQueue {
         {
             writer.abort();
         }
-        let lost = self.shared.waiting().rows.len();
-        if lost > 0 {
-            self.shared.metrics.store_dropped(lost);
-            tracing::error!(
-                rows = lost,
-                "history lost: the database did not take it before the end"
-            );
-        }
-        lost
+        self.shared.len()
+    }
+
+    /// Takes out what was not written, oldest first.
+    pub fn leftover(&self) -> Vec<Row> {
+        self.shared.waiting().rows.drain(..).collect()
+    }
+
+    /// Whether every row is written or given up.
+    pub fn is_empty(&self) -> bool {
+        self.shared.len() == 0
     }
 }
 

@@ -23,8 +23,11 @@ impl SeriesIds {
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
-    /// Forgets all: the database may be another one now.
-    pub(super) fn forget(&self) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Forgets all: the database may be another one now. Whether there was any.
+    pub(super) fn forget(&self) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let any = !known.is_empty();
+        known.clear();
+        any
     }
 }

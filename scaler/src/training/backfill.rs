@@ -17,9 +17,6 @@ use crate::trigger::Trigger;
 /// One range query: a day of minutes, far below Prometheus' limit of 11,000 points.
 const CHUNK: SignedDuration = SignedDuration::from_hours(24);
 
-/// A day with more of its minutes than this is not asked for again.
-const COVERED: f64 = 0.9;
-
 /// Between attempts while store or source are out of reach.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -51,11 +48,11 @@ impl Trainer {
         let mut to = now;
         for day in 1..=days {
             let from = (to - CHUNK).max(oldest);
-            let found = self.backfill_span(key, query, source, from, to).await;
-            added += found;
+            let filled = self.backfill_span(key, query, source, from, to).await;
+            added += filled.added;
             to = from;
-            // A week without anything: the source's retention ends here.
-            empty_days = if found == 0 { empty_days + 1 } else { 0 };
+            // A week without anything, here or there: the source's retention ends here.
+            empty_days = if filled.empty { empty_days + 1 } else { 0 };
             tracing::info!(
                 workload.namespace = key.namespace,
                 workload.name = key.name,
@@ -79,17 +76,17 @@ impl Trainer {
         source: &dyn MetricSource,
         from: Timestamp,
         to: Timestamp,
-    ) -> usize {
+    ) -> Filled {
         let mut partial = 0;
         loop {
             match self.backfill_once(key, query, source, from, to).await {
-                Ok(added) => return added,
+                Ok(filled) => return filled,
                 Err(error) => {
                     tracing::warn!(workload.namespace = key.namespace, workload.name = key.name, error = %error,
                         "cannot backfill");
                     partial += u32::from(error.is_partial());
                     if !error.worth_another_try() || partial >= PARTIAL_ATTEMPTS {
-                        return 0;
+                        return Filled { added: 0, empty: true };
                     }
                     tokio::time::sleep(error.pause()).await;
                 }
@@ -104,14 +101,13 @@ impl Trainer {
         source: &dyn MetricSource,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<usize, BackfillError> {
+    ) -> Result<Filled, BackfillError> {
         let (from, to) = (floor(from, MINUTE), floor(to, MINUTE));
-        let expected = to.duration_since(from).as_secs() / MINUTE.as_secs();
         let known = self.store.load(key, from, to, Resolution::Minute).await?;
-        if expected <= 0 || known.len() as f64 >= COVERED * expected as f64 {
-            return Ok(0);
-        }
         let known: HashSet<Timestamp> = known.into_iter().map(|minute| minute.start).collect();
+        let Some((from, to)) = lacking(&known, from, to) else {
+            return Ok(Filled { added: 0, empty: false });
+        };
         let points = {
             // Held while the source works, and not while one waits for it to recover: others have
             // other sources.
@@ -129,8 +125,32 @@ impl Trainer {
             })
             .collect();
         self.store.append(&rows).await?;
-        Ok(rows.len())
+        Ok(Filled { added: rows.len(), empty: rows.is_empty() && known.is_empty() })
     }
+}
+
+/// What came of one span.
+#[derive(Debug, Clone, Copy)]
+struct Filled {
+    /// Minutes that were added.
+    added: usize,
+    /// Neither store nor source have any.
+    empty: bool,
+}
+
+/// From the first minute of `[from, to)` that is missing to the end of the last one; `None` where
+/// all are there. One question for all gaps of a day: what is known already stays.
+fn lacking(
+    known: &HashSet<Timestamp>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Option<(Timestamp, Timestamp)> {
+    let minutes = to.duration_since(from).as_secs() / MINUTE.as_secs();
+    let start = |n: i64| from + MINUTE * n as i32;
+    let missing = |n: &i64| !known.contains(&start(*n));
+    let first = (0..minutes).find(missing)?;
+    let last = (0..minutes).rev().find(missing)?;
+    Some((start(first), start(last + 1)))
 }
 
 /// Why a span could not be filled.
@@ -146,7 +166,9 @@ impl BackfillError {
     fn worth_another_try(&self) -> bool {
         match self {
             Self::Source(error) => error.passes(),
-            Self::Store(error) => matches!(error, StoreError::Unavailable(_)),
+            Self::Store(error) => {
+                matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_))
+            }
         }
     }
 

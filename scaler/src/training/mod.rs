@@ -59,6 +59,9 @@ const MODELS: usize = 2_000;
 /// Refits of workloads whose models are not kept; forecasts reach an hour further than is needed.
 const SELDOM: SignedDuration = SignedDuration::from_mins(45);
 
+/// So often it is asked whether history has begun anew, in real time.
+const LOOK_FOR_BEGINNINGS: Duration = Duration::from_secs(10);
+
 /// A backfill goes first for so long; a longer one goes on beside the refits.
 const BACKFILL_ALONE: Duration = Duration::from_secs(300);
 
@@ -103,8 +106,33 @@ impl Trainer {
         }
     }
 
-    /// Keeps one workload's forecast and selection fresh; never returns.
+    /// Keeps one workload's forecast and selection fresh; never returns. Where history begins anew
+    /// it is filled once more.
     pub async fn run(
+        &self,
+        workload: &Arc<Workload>,
+        trigger: Trigger,
+        source: Option<Arc<dyn MetricSource>>,
+        out: &watch::Sender<ModelUpdate>,
+    ) {
+        let fills = source.as_ref().is_some_and(|source| source.has_history());
+        loop {
+            let known = self.store.begun_anew();
+            tokio::select! {
+                () = self.follow(workload, trigger.clone(), source.clone(), out) => return,
+                () = self.beginning_after(known), if fills => {}
+            }
+        }
+    }
+
+    /// Waits until history has begun anew.
+    async fn beginning_after(&self, known: u64) {
+        while self.store.begun_anew() == known {
+            tokio::time::sleep(LOOK_FOR_BEGINNINGS).await;
+        }
+    }
+
+    async fn follow(
         &self,
         workload: &Arc<Workload>,
         trigger: Trigger,

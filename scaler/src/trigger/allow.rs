@@ -3,9 +3,10 @@
 //! not resolved; whoever controls the DNS of a permitted host controls where requests go.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
-use url::Url;
+use url::{Host, Url};
 
 /// What trigger metadata may name beyond the configured sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -92,6 +93,11 @@ impl AddressPattern {
         if !url.host_str().is_some_and(|host| glob(self.host.as_bytes(), host.as_bytes())) {
             return Match::Scheme;
         }
+        // `*` is meant for names: 2130706433 and 0x7f.1 are 127.0.0.1, and nobody means this
+        // process's own machine or a cloud's metadata by it.
+        if self.host.contains('*') && is_local(url) {
+            return Match::Scheme;
+        }
         if self.port.is_some() && self.port != url.port_or_known_default() {
             return Match::Host;
         }
@@ -103,6 +109,41 @@ impl AddressPattern {
             None => false,
         };
         if within { Match::Full } else { Match::Path }
+    }
+}
+
+/// Whether the host is an address that only this machine, or its link, gives a meaning to; or names
+/// this machine.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => is_local_ip(ip.into()),
+        Some(Host::Ipv6(ip)) => is_local_ip(ip.into()),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
+    }
+}
+
+/// Loopback, unspecified, link-local (where clouds serve credentials) and multicast.
+pub fn is_local_ip(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback()
+                || ip.octets()[0] == 0
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unicast_link_local()
+                || ip.is_multicast()
+                // AWS serves instance metadata there.
+                || ip.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+        }
     }
 }
 
@@ -202,6 +243,36 @@ impl fmt::Display for AddressPattern {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_star_is_no_way_to_this_machine_or_to_a_clouds_metadata() {
+        let any: AddressPattern = "http://*:*".parse().unwrap();
+        let all = Allow { server_addresses: vec![any] };
+        for local in [
+            "2130706433",
+            "0x7f.1",
+            "127.1",
+            "0",
+            "localhost",
+            "a.localhost",
+            "LOCALHOST.",
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "224.0.0.1",
+        ] {
+            assert!(all.address(&format!("http://{local}:80/")).is_err(), "{local}");
+        }
+        for local in ["[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00:ec2::254]", "[::]"] {
+            assert!(all.address(&format!("http://{local}:80/")).is_err(), "{local}");
+        }
+        assert!(all.address("http://10.0.0.7:9090/").is_ok(), "a pod");
+        assert!(all.address("http://prometheus.monitoring:9090/").is_ok());
+        // Written out, an operator means it.
+        let one: AddressPattern = "http://127.0.0.1:*".parse().unwrap();
+        let one = Allow { server_addresses: vec![one] };
+        assert!(one.address("http://2130706433:9090/").is_ok());
+    }
 
     fn allow(patterns: &[&str]) -> Allow {
         Allow { server_addresses: patterns.iter().map(|p| p.parse().unwrap()).collect() }

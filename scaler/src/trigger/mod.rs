@@ -26,7 +26,7 @@ use prewarm_forecaster::decide::policy::{OnNoData, Threshold};
 use prewarm_forecaster::{Policy, Window};
 
 use crate::signal::{Signals, SourceSpec};
-pub use allow::{AddressPattern, Allow};
+pub use allow::{AddressPattern, Allow, is_local_ip};
 
 use demand::Demand;
 use fields::Fields;

@@ -58,6 +58,7 @@ fn write(directory: &Path, server: &Pair, client_ca: Option<&Authority>) -> TlsF
         cert: file("tls.crt", &server.cert),
         key: file("tls.key", &server.key),
         client_ca: client_ca.map(|ca| file("ca.crt", &ca.pem)),
+        client_names: Vec::new(),
     }
 }
 
@@ -162,8 +163,38 @@ async fn c36_certificates_change_without_a_restart() {
     write(directory.path(), &after.issue(SERVICE), Some(&after));
     until(async || works(&served, &after, Some(&new_client)).await).await;
     assert!(!works(&served, &after, Some(&old_client)).await);
-    // Whoever is connected stays.
+    // Whom the CA that is gone has let in is let in no more.
+    until(async || metric(&mut open.clone(), &scaled_object("llama"), &name).await.is_err()).await;
+}
+
+#[tokio::test]
+async fn a_ca_that_is_only_added_disturbs_nobody() {
+    let directory = TempDir::new().unwrap();
+    let (old, new) = (Authority::new(), Authority::new());
+    let server = old.issue(SERVICE);
+    let client = old.issue("keda-operator");
+    let served = served(write(directory.path(), &server, Some(&old))).await;
+    let mut open = connect(&served, &old, Some(&client)).await.unwrap();
+    let name = served.answering(&mut open, &scaled_object("llama"), value(8.0)).await;
+    let both = Authority { pem: format!("{}{}", old.pem, new.pem), ..Authority::new() };
+    write(directory.path(), &server, Some(&both));
+    let stranger = new.issue("keda-operator");
+    until(async || works(&served, &old, Some(&stranger)).await).await;
     assert!(metric(&mut open, &scaled_object("llama"), &name).await.is_ok());
+}
+
+#[tokio::test]
+async fn only_clients_of_the_given_names_are_let_in() {
+    let directory = TempDir::new().unwrap();
+    let (authority, kedas) = (Authority::new(), Authority::new());
+    let files = write(directory.path(), &authority.issue(SERVICE), Some(&kedas));
+    let client_names = vec!["keda-operator.keda.svc".to_owned()];
+    let served = served(TlsFiles { client_names, ..files }).await;
+    assert!(works(&served, &authority, Some(&kedas.issue("keda-operator.keda.svc"))).await);
+    for other in ["keda-operator", "prometheus.monitoring.svc", "evil.keda-operator.keda.svc"] {
+        assert!(!works(&served, &authority, Some(&kedas.issue(other))).await, "{other}");
+    }
+    assert_eq!(served.registry.len(), 1, "nobody else got as far as a call");
 }
 
 #[tokio::test]

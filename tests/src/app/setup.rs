@@ -85,6 +85,7 @@ impl Setup {
         std::fs::write(&file, &text).expect("write the configuration");
         let config = Config::load(Some(&file), std::iter::empty());
         let mut config = config.unwrap_or_else(|error| panic!("{text}\n{error}"));
+        config.spill_directory = dir.join("spill");
         if self.impatient {
             // Less than a user may ask for.
             config

@@ -19,6 +19,7 @@ mod refusals;
 mod replay;
 mod restart;
 mod spikes;
+mod store_faults;
 mod story;
 mod windows;
 mod zero;

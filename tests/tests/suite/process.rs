@@ -18,7 +18,7 @@ use prewarm_tests::serve::Serve;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_prewarm-under-test");
 
 /// Something that serves 30 requests at once, as a Prometheus target.
-async fn target() -> SocketAddr {
+pub(crate) async fn target() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let metrics = || async { "# TYPE running gauge\nrunning{model=\"llama\"} 30\n" };

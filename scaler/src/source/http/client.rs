@@ -9,6 +9,7 @@ use reqwest::{Certificate, Client, Identity, redirect};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::resolve::Guarded;
 use super::words::chain;
 use crate::config::SourceTls;
 
@@ -19,6 +20,8 @@ pub(super) struct Reach {
     pub(super) encrypted: bool,
     /// Past any proxy of the environment, which has no way to pods.
     pub(super) direct: bool,
+    /// By a name out of metadata: where it leads is looked at.
+    pub(super) guarded: bool,
 }
 
 /// A client that is built anew when its certificate files change.
@@ -95,6 +98,9 @@ fn build(tls: &SourceTls, reach: Reach) -> Result<Client, String> {
     } else if !reach.encrypted {
         // The system's roots are missing in an empty image, and plain HTTP needs none.
         builder = builder.tls_certs_only([]);
+    }
+    if reach.guarded {
+        builder = builder.dns_resolver(Arc::new(Guarded));
     }
     if reach.direct {
         builder = builder.no_proxy();

@@ -3,6 +3,7 @@
 
 mod client;
 mod login;
+mod resolve;
 pub(super) mod words;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ impl Http {
         let reach = Reach {
             encrypted: config.urls.iter().any(|url| url.scheme() == "https"),
             direct: config.kind == SourceKind::Exposition,
+            guarded: config.from_metadata,
         };
         Ok(Self {
             name: name.into(),

@@ -64,10 +64,34 @@ impl CheckpointQueue {
             && timeout(limit, &mut writer).await.is_err()
         {
             writer.abort();
-            tracing::warn!(
-                "checkpoints not written before the end: a restart goes on from older ones"
-            );
         }
+    }
+}
+
+impl CheckpointQueue {
+    /// Takes out what was not written.
+    pub fn leftover(&self) -> Vec<SeriesCheckpoint> {
+        let waiting = self.shared.waiting().drain().collect::<Vec<_>>();
+        let pack = |(key, checkpoint)| (key, PackedCheckpoint::pack(&checkpoint));
+        waiting.into_iter().map(pack).collect()
+    }
+
+    /// Hands over what an earlier process left; a younger one stays.
+    pub fn take_up(&self, left: &[SeriesCheckpoint]) {
+        for (key, packed) in left {
+            let Some(checkpoint) = unpacked(key, packed) else { continue };
+            let mut waiting = self.shared.waiting();
+            if waiting.get(key).is_none_or(|younger| younger.at < checkpoint.at) {
+                waiting.insert(key.clone(), checkpoint);
+            }
+            drop(waiting);
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Whether every checkpoint is written.
+    pub fn is_empty(&self) -> bool {
+        self.shared.waiting().is_empty()
     }
 }
 

@@ -5,25 +5,19 @@
 //! and every new connection is to be looked at (version, migrations) because the server behind it
 //! may be another one now: an older one, an empty one, a restored one.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::loss::Loss;
+use super::schema::{self, Found};
 use crate::store::StoreError;
 use crate::store::failure::{bad_url, within};
 use crate::store::series::SeriesIds;
-
-/// A newer schema is fine: a replica of the next version may have migrated already (see
-/// migrations/README.md).
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("../migrations/postgres");
-    migrations.set_ignore_missing(true);
-    migrations
-});
 
 /// Where connections come from and go back to.
 #[derive(Debug)]
@@ -33,14 +27,22 @@ pub(super) struct Connections {
     permits: Semaphore,
     /// Forgotten with every new connection: the database may have been restored.
     pub(super) ids: SeriesIds,
+    /// What a connection has found gone.
+    pub(super) loss: Loss,
+    password_file: Option<PathBuf>,
 }
 
-/// A connection and when it was last used.
-type Idle = (PgConnection, Instant);
+/// A connection that waits for its next use.
+#[derive(Debug)]
+struct Idle {
+    connection: PgConnection,
+    used: Instant,
+    opened: Instant,
+}
 
 impl Connections {
     /// Reads the URL; connects to nothing yet.
-    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+    pub(super) fn new(url: &str, password_file: Option<PathBuf>) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse().map_err(bad_url)?;
         let options = options.application_name("prewarm").disable_statement_logging();
         Ok(Self {
@@ -48,6 +50,8 @@ impl Connections {
             idle: Mutex::default(),
             permits: Semaphore::new(CONNECTIONS),
             ids: SeriesIds::default(),
+            loss: Loss::default(),
+            password_file,
         })
     }
 
@@ -57,30 +61,33 @@ impl Connections {
             // The semaphore is never closed; if it were, there would be no connection.
             let permit =
                 self.permits.acquire().await.map_err(|e| StoreError::Unavailable(e.to_string()))?;
-            Ok(Lease { home: self, connection: self.reuse().await, _permit: permit })
+            Ok(Lease { home: self, idle: self.reuse().await, _permit: permit })
         });
         let mut lease = lease.await?;
-        if lease.connection.is_none() {
+        if lease.idle.is_none() {
             let connected = self.connect().await.map_err(|error| match error {
                 // What is wrong with the database now (an old version after a failover, a changed
                 // password) is not the fault of the rows that wait: they try again.
                 StoreError::Refused(why) => StoreError::Unavailable(why),
                 other => other,
             });
-            lease.connection = Some(connected?);
+            let (connection, now) = (connected?, Instant::now());
+            lease.idle = Some(Idle { connection, used: now, opened: now });
         }
         Ok(lease)
     }
 
     /// An idle connection that still answers.
-    async fn reuse(&self) -> Option<PgConnection> {
-        let (mut connection, used) =
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        if used.elapsed() < FRESH {
-            return Some(connection);
+    async fn reuse(&self) -> Option<Idle> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        if idle.opened.elapsed() > LIFETIME {
+            return None;
         }
-        match tokio::time::timeout(ECHO, connection.ping()).await {
-            Ok(Ok(())) => Some(connection),
+        if idle.used.elapsed() < FRESH {
+            return Some(idle);
+        }
+        match tokio::time::timeout(ECHO, idle.connection.ping()).await {
+            Ok(Ok(())) => Some(idle),
             _ => {
                 // What broke this one has broken its like.
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -92,22 +99,45 @@ impl Connections {
     /// A new connection to a database that is new enough and migrated. `Refused` says that another
     /// try gives the same.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let (mut connection, current) = within(CONNECT, async {
-            let mut connection =
-                PgConnection::connect_with(&self.options).await.map_err(rejected)?;
+        let options = self.with_password().await?;
+        let (mut connection, found) = within(CONNECT, async {
+            let mut connection = PgConnection::connect_with(&options).await.map_err(rejected)?;
             new_enough(&connection)?;
-            let current = current(&mut connection).await?;
-            Ok((connection, current))
+            let found = schema::found(&mut connection).await?;
+            Ok((connection, found))
         })
         .await?;
-        if !current {
+        match found {
+            Found::Current => {}
             // Replicas that start at once wait for each other: sqlx takes an advisory lock.
-            within(MIGRATE, migrate(&mut connection)).await?;
+            Found::Older => within(MIGRATE, schema::migrate(&mut connection)).await?,
+            Found::Incomplete(tables) => {
+                let tables = tables.join(", ");
+                tracing::error!("tables are gone from the database: {tables}; created again");
+                self.loss.tell(format!("tables were gone from the database: {tables}"));
+                within(MIGRATE, schema::mend(&mut connection)).await?;
+            }
         }
+        let empty = within(CONNECT, schema::is_empty(&mut connection)).await?;
         within(CONNECT, async { Ok(sqlx::raw_sql(SETTINGS).execute(&mut connection).await?) })
             .await?;
-        self.ids.forget();
+        if self.ids.forget() {
+            // There were series a moment ago.
+            self.loss.look(false);
+        }
+        self.loss.look(empty);
         Ok(connection)
+    }
+}
+
+impl Connections {
+    /// The options with the password as the file has it now.
+    async fn with_password(&self) -> Result<PgConnectOptions, StoreError> {
+        let Some(file) = &self.password_file else { return Ok(self.options.clone()) };
+        let password = tokio::fs::read_to_string(file).await.map_err(|error| {
+            StoreError::Unavailable(format!("databasePasswordFile {}: {error}", file.display()))
+        })?;
+        Ok(self.options.clone().password(password.trim_end_matches(['\r', '\n'])))
     }
 }
 
@@ -116,25 +146,36 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
     home: &'a Connections,
-    connection: Option<PgConnection>,
+    idle: Option<Idle>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
     /// The connection.
     pub(super) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
+        let idle = self.idle.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        Ok(&mut idle.connection)
     }
 
     /// Ends an operation that went well.
     pub(super) fn give_back(mut self) {
-        let idle = self.connection.take().map(|connection| (connection, Instant::now()));
+        let idle = self.idle.take().map(|idle| Idle { used: Instant::now(), ..idle });
         self.home.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(idle);
     }
 }
 
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // An operation that failed: a new connection looks at the database anew, which may lack a
+        // table or be another one.
+        if self.idle.is_some() {
+            self.home.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
 /// Failures of connecting that only a person can mend.
-fn rejected(error: sqlx::Error) -> StoreError {
+pub(super) fn rejected(error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default();
     // Invalid authorization, unknown database, missing privilege; and what the URL asks for (TLS,
     // files) cannot be.
@@ -158,32 +199,6 @@ fn new_enough(connection: &PgConnection) -> Result<(), StoreError> {
     }
 }
 
-/// Whether nothing needs to be migrated.
-async fn current(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    let newest = MIGRATIONS.iter().map(|m| m.version).max();
-    let known: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !known {
-        return Ok(false);
-    }
-    let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-        .fetch_one(connection)
-        .await?;
-    Ok(applied >= newest)
-}
-
-async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    // `run` takes anything that can be acquired, which the compiler cannot see to be `Send` here.
-    match MIGRATIONS.run_direct(None, connection, false).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(rejected(error))
-        }
-        Err(error) => Err(StoreError::Refused(format!("migration: {error}"))),
-    }
-}
-
 /// The oldest version that we test.
 const OLDEST: u32 = 15;
 /// Loads and the writer at once; more would wait for the same disk.
@@ -192,6 +207,8 @@ const CONNECTIONS: usize = 6;
 const CONNECT: Duration = Duration::from_secs(4);
 /// An idle connection answers at once or is dead.
 const ECHO: Duration = Duration::from_secs(1);
+/// So long a connection is used: what it was opened with (a password, a CA) may have been replaced.
+const LIFETIME: Duration = Duration::from_secs(300);
 /// A connection that was just used is not asked whether it lives.
 const FRESH: Duration = Duration::from_secs(1);
 /// All migrations, waiting for another replica's included.

@@ -3,8 +3,11 @@
 mod checkpoints;
 mod connections;
 mod documents;
+mod loss;
+mod schema;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -33,8 +36,10 @@ impl PostgresStore {
     /// Opens the database: checks its version and migrates it. If it cannot be reached now, that is
     /// done once it can, and until then every operation answers [`StoreError::Unavailable`]. An
     /// error says that waiting does not help.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let store = Self { connections: Connections::new(url)? };
+    ///
+    /// Where a password file is given, it is read at each new connection: passwords are rotated.
+    pub async fn open(url: &str, password_file: Option<PathBuf>) -> Result<Self, StoreError> {
+        let store = Self { connections: Connections::new(url, password_file)? };
         match store.connections.connect().await {
             Err(StoreError::Unavailable(why)) => {
                 tracing::warn!(
@@ -234,6 +239,14 @@ impl HistoryStore for PostgresStore {
 
     fn compact<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Result<Compacted, StoreError>> {
         Box::pin(compaction::compact(self, now))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.connections.loss.trouble()
+    }
+
+    fn begun_anew(&self) -> u64 {
+        self.connections.loss.count()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,35 +1,29 @@
 //! History in one SQLite file: write-ahead log, one writer connection, a few readers.
 
-use std::sync::{Arc, LazyLock};
+mod compact;
+mod delegate;
+mod file;
+pub mod healing;
+mod salvage;
+mod schema;
+
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Minute;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction};
 
 use super::checkpoint::{CheckpointRow, PackedCheckpoint, SeriesCheckpoint};
-use super::compaction::{self, CompactionBackend, FirstHot, Horizon, PackResult};
+use super::compaction;
 use super::day::PackedDay;
 use super::document::{Document, Kind};
-use super::failure::{bad_url, within};
+use super::failure::within;
 use super::records::{self, DAY_S};
 use super::series::SeriesIds;
-use super::{
-    Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql,
-};
-
-/// A newer schema is fine: a replica of the next version may have migrated already (see
-/// migrations/README.md).
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("../migrations/sqlite");
-    migrations.set_ignore_missing(true);
-    migrations
-});
+use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, sql};
 
 /// History in SQLite.
 #[derive(Debug)]
@@ -37,47 +31,54 @@ pub struct SqliteStore {
     /// One connection: SQLite writes one at a time anyway, and waiting for each other here is fair.
     writer: SqlitePool,
     readers: SqlitePool,
+    options: SqliteConnectOptions,
+    /// Which file it is; `None` in memory.
+    identity: Option<file::Identity>,
+    /// Keeps memory alive.
+    #[expect(dead_code, reason = "held, never used")]
+    anchor: Option<Mutex<SqliteConnection>>,
     ids: SeriesIds,
 }
 
 impl SqliteStore {
-    /// Opens the file, creating it if need be, and migrates it. `sqlite://relative.db`,
-    /// `sqlite:///absolute.db`, `sqlite::memory:` (lost with the process; tests).
+    /// Opens the file, creating it if need be, migrates it and looks whether it is sound.
+    /// `sqlite://relative.db`, `sqlite:///absolute.db`, `sqlite::memory:` (lost with the process).
+    /// `Damaged`: another try gives the same, and so does every read of what is damaged.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let memory = url == "sqlite::memory:";
-        let options: SqliteConnectOptions = url.parse().map_err(bad_url)?;
-        let options = options
-            .create_if_missing(true)
-            .page_size(PAGE)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY)
-            .pragma("journal_size_limit", "67108864")
-            .disable_statement_logging();
-        let directory =
-            options.get_filename().parent().filter(|d| !memory && !d.as_os_str().is_empty());
-        if let Some(missing) = directory.filter(|d| !d.is_dir()) {
-            let missing = missing.display();
-            return Err(StoreError::Url(format!(
-                "directory {missing} does not exist; create it or mount a volume there"
-            )));
+        let mut options = file::options(url)?;
+        let in_memory = url == file::MEMORY;
+        let identity = if in_memory { None } else { file::usable(options.get_filename())? };
+        if !in_memory {
+            options.connect().await?.close().await?;
+            // From here on a connection finds the file or fails: should it be deleted, an empty one
+            // in its place would hide that.
+            options = options.create_if_missing(false);
         }
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(LIMIT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
-        let writer = pool(1).connect_lazy_with(options.clone());
-        migrate(&writer).await?;
-        let readers = if memory {
-            writer.clone()
-        } else {
-            pool(READERS).connect_lazy_with(options.pragma("query_only", "on"))
-        };
-        Ok(Self { writer, readers, ids: SeriesIds::default() })
+        let writer = file::pool(1).connect_lazy_with(options.clone());
+        schema::migrate(&writer).await?;
+        if in_memory {
+            // Lives as long as one connection to it, and a failure may cost the writer's.
+            let anchor = SqliteConnection::connect_with(&options).await?;
+            let readers = writer.clone();
+            let anchor = Some(Mutex::new(anchor));
+            return Ok(Self {
+                writer,
+                readers,
+                options,
+                identity,
+                anchor,
+                ids: SeriesIds::default(),
+            });
+        }
+        if identity.is_some() {
+            // A large file is looked at later, while serving.
+            let checked = tokio::time::timeout(CHECK_AT_START, file::check(&options)).await;
+            checked.unwrap_or(Ok(()))?;
+        }
+        let identity = file::usable(options.get_filename())?;
+        let readers =
+            file::pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on"));
+        Ok(Self { writer, readers, options, identity, anchor: None, ids: SeriesIds::default() })
     }
 
     async fn write(&self, rows: &[Row]) -> Result<(), StoreError> {
@@ -303,121 +304,6 @@ impl HistoryStore for SqliteStore {
     }
 }
 
-impl CompactionBackend for SqliteStore {
-    async fn drop_days(&self, before: i64, limit: i64) -> Result<u64, StoreError> {
-        let deleted = sqlx::query(sql::DROP_DAYS).bind(before).bind(limit).execute(&self.writer);
-        within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
-    }
-
-    async fn drop_documents(&self, kind: Kind, before: i64, limit: i64) -> Result<u64, StoreError> {
-        let deleted = sqlx::query(sql::DROP_NOTES)
-            .bind(kind.as_str())
-            .bind(before)
-            .bind(limit)
-            .execute(&self.writer);
-        within(LIMIT, async { Ok(deleted.await?.rows_affected()) }).await
-    }
-
-    async fn drop_checkpoints(&self, before: i64) -> Result<(), StoreError> {
-        let deleted = sqlx::query(sql::DROP_CHECKPOINTS).bind(before).execute(&self.writer);
-        within(LIMIT, async { Ok(deleted.await.map(drop)?) }).await
-    }
-
-    async fn series(&self, after: i64, limit: i64) -> Result<Vec<FirstHot>, StoreError> {
-        let found =
-            sqlx::query_as(sql::SERIES_AFTER).bind(after).bind(limit).fetch_all(&self.readers);
-        within(LIMIT, async { Ok(found.await?) }).await
-    }
-
-    async fn hot_days(&self, series: i64, before: i64) -> Result<Vec<i64>, StoreError> {
-        let found =
-            sqlx::query_scalar(sql::HOT_DAYS).bind(series).bind(before).fetch_all(&self.readers);
-        within(LIMIT, async { Ok(found.await?) }).await
-    }
-
-    async fn days_to_thin(
-        &self,
-        before: i64,
-        after: (i64, i64),
-        limit: i64,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        let found =
-            sqlx::query_as(sql::DAYS_TO_THIN).bind(before).bind(after.0).bind(after.1).bind(limit);
-        within(LIMIT, async { Ok(found.fetch_all(&self.readers).await?) }).await
-    }
-
-    async fn repack(
-        &self,
-        series: i64,
-        day: i64,
-        horizon: Horizon,
-    ) -> Result<Compacted, StoreError> {
-        within(LIMIT, async {
-            let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let hot: Vec<sql::HotRow> = sqlx::query_as(sql::HOT)
-                .bind(series)
-                .bind(day)
-                .bind(day + DAY_S)
-                .fetch_all(&mut *tx)
-                .await?;
-            let packed: Option<PackedDay> = sqlx::query_as(sql::DAYS)
-                .bind(series)
-                .bind(day)
-                .bind(day + 1)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let hot = hot.into_iter().map(sql::record).collect();
-            let (pack_result, done) =
-                match compaction::pack_result(day, packed.as_ref(), hot, horizon) {
-                    Ok(pack_result) => pack_result,
-                    Err(error) => {
-                        let (namespace, name, metric) =
-                            sqlx::query_as(sql::NAMES).bind(series).fetch_one(&mut *tx).await?;
-                        report(&SeriesKey { namespace, name, metric }, day, &error);
-                        return Ok(Compacted::default());
-                    }
-                };
-            if let PackResult::Packed(packed) = &pack_result {
-                let PackedDay { day, step_s, n, codec, data } = packed;
-                let put = sqlx::query(sql::PUT_DAY)
-                    .bind(series)
-                    .bind(day)
-                    .bind(step_s)
-                    .bind(n)
-                    .bind(codec)
-                    .bind(data);
-                put.execute(&mut *tx).await?;
-            }
-            if !matches!(pack_result, PackResult::Stays) {
-                let clear = sqlx::query(
-                    "DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3",
-                );
-                clear.bind(series).bind(day).bind(day + DAY_S).execute(&mut *tx).await?;
-            }
-            tx.commit().await?;
-            Ok(done)
-        })
-        .await
-    }
-}
-
-/// SQLite has no lock for migrations: of two processes that start at once one fails, looks again
-/// and finds the work done.
-async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match MIGRATIONS.run(writer).await {
-            Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if attempt < 10 => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            Err(MigrateError::Execute(error)) => return Err(error.into()),
-            Err(error) => return Err(StoreError::Refused(format!("migration: {error}"))),
-        }
-    }
-}
-
 /// Ids of series (ordered by key), assigned where they have none yet.
 async fn assign(
     tx: &mut Transaction<'_, Sqlite>,
@@ -461,11 +347,10 @@ fn upsert(rows: usize) -> Arc<str> {
     format!("INSERT INTO minutes (series_id, minute, mean, max, backlog, samples) VALUES {values}{stays}").into()
 }
 
-/// Another process may hold the file for a moment (backup, a second replica).
-const BUSY: Duration = Duration::from_secs(5);
 /// One operation, waiting for its turn included.
 const LIMIT: Duration = Duration::from_secs(8);
 const READERS: u32 = 4;
-const PAGE: u32 = 4096;
+/// Looking through the whole file may take so long before it is served from.
+const CHECK_AT_START: Duration = Duration::from_secs(5);
 /// Six values each; SQLite takes 32,766.
 const ROWS_A_STATEMENT: usize = 500;

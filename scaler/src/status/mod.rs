@@ -1,8 +1,11 @@
 //! What was learned of a workload off the slots: read by the page, the metrics and `explain`.
 
+mod notices;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+pub use notices::Notices;
 use prewarm_forecaster::decide::lead::Node;
 use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::selection::SelectionReason;
