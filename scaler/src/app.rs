@@ -10,11 +10,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Watching};
 use crate::cold_starts::ColdStartSync;
 use crate::collector::Collector;
-use crate::config::Config;
+use crate::config::{Config, SourceConfig, SourceKind};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
@@ -174,7 +175,14 @@ impl App {
 
         // Probes and metrics outlive the rest, so that a shutdown can be watched.
         let probes_end = CancellationToken::new();
-        let router = http::router(registry.clone(), metrics.clone(), readiness.clone());
+        let router = http::router(http::Shown {
+            registry: registry.clone(),
+            archive: Archive::new(store.clone()),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            sources: known_sources(&config),
+            token_file: config.http_token_file.clone(),
+        });
         let http = tokio::spawn(http::serve(environment.http, router, probes_end.clone()));
         let rpc = tokio::spawn(grpc::serve(
             environment.grpc,
@@ -310,6 +318,19 @@ async fn watch_store(
             () = tokio::time::sleep(STORE_WATCH) => {}
         }
     }
+}
+
+/// Sources as people may see them: where a query can be asked by hand, without credentials.
+fn known_sources(config: &Config) -> http::Sources {
+    let shown = |(name, source): (&String, &SourceConfig)| {
+        let mut url = source.urls.first()?.clone();
+        url.set_query(None);
+        // An address that cannot have credentials has none to lose.
+        let _ = (url.set_username(""), url.set_password(None));
+        let exposition = source.kind == SourceKind::Exposition;
+        Some((name.clone(), http::KnownSource { exposition, address: url.into() }))
+    };
+    config.sources.iter().filter_map(shown).collect()
 }
 
 /// Ready once the store has answered and every workload that has been asked about by then has its

@@ -2,9 +2,10 @@
 //! `prewarm_forecaster`.
 //!
 //! `main → app → {grpc, http, collector, training} → {registry, source, store, cluster, clock} →
-//! prewarm_forecaster`. `grpc` and `http` read the registry and nothing else.
+//! prewarm_forecaster`. `grpc` reads the registry and nothing else, `http` what `archive` reads of the store besides.
 
 pub mod app;
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

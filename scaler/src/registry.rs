@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Recommendation;
+use prewarm_forecaster::decide::planner::Replicas;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -20,6 +21,15 @@ use crate::workload::SeriesKey;
 
 /// Transitions that a workload remembers for `explain`.
 const TRANSITIONS: usize = 20;
+
+/// Changes of capacity that a workload remembers for its chart.
+const CAPACITY_CHANGES: usize = 240;
+
+/// A refused reference that is asked for no more was mended or deleted: not shown for longer.
+const REFUSAL_SHOWN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Refused references that are remembered; the longest silent ones go first.
+const REFUSALS: usize = 1_000;
 
 /// What KEDA names a workload by.
 #[derive(Clone, Copy)]
@@ -72,6 +82,16 @@ pub struct Workload {
     status: Mutex<Arc<TrainingStatus>>,
     replica_status: Mutex<ReplicaStatus>,
     source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
+    capacity: Mutex<VecDeque<CapacityChange>>,
+}
+
+/// From when on there were so many replicas; `None`: the cluster did not say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CapacityChange {
+    /// The slot at which it was seen.
+    pub at: Timestamp,
+    /// Ready and starting.
+    pub replicas: Option<Replicas>,
 }
 
 impl Workload {
@@ -85,6 +105,7 @@ impl Workload {
             status: Mutex::default(),
             replica_status: Mutex::default(),
             source_trouble: Mutex::default(),
+            capacity: Mutex::default(),
         }
     }
 
@@ -158,9 +179,31 @@ impl Workload {
         self.replica_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces what is known of its replicas. Called by the workload's collector alone.
-    pub fn set_replica_status(&self, status: ReplicaStatus) {
+    /// Replaces what is known of its replicas, as seen at the slot `at`. Called by the workload's
+    /// collector alone.
+    pub fn set_replica_status(&self, status: ReplicaStatus, at: Timestamp) {
+        let mut capacity = self.capacity.lock().unwrap_or_else(PoisonError::into_inner);
+        let replicas = status.replicas;
+        let known = capacity.back().map_or(replicas.is_none(), |last| last.replicas == replicas);
+        if !known {
+            if capacity.len() == CAPACITY_CHANGES {
+                capacity.pop_front();
+            }
+            capacity.push_back(CapacityChange { at, replicas });
+        }
+        drop(capacity);
         *self.replica_status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// The last changes of capacity, oldest first.
+    pub fn capacity(&self) -> Vec<CapacityChange> {
+        self.capacity.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Replicas at an instant, as far as they are remembered.
+    pub fn capacity_at(&self, at: Timestamp) -> Option<Replicas> {
+        let capacity = self.capacity.lock().unwrap_or_else(PoisonError::into_inner);
+        capacity.iter().rev().find(|change| change.at <= at)?.replicas
     }
 
     /// Why the newest slot has no demand; `None` where it has.
@@ -217,6 +260,25 @@ pub enum Found {
     },
 }
 
+/// A reference that cannot be registered: neither a name nor a target for the HPA can be read from
+/// its metadata. KEDA shows its user no more than "got empty metric spec".
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the ScaledObject or ScaledJob.
+    pub name: String,
+    /// What is wrong.
+    pub errors: Vec<trigger::MetadataError>,
+    /// When it was first refused so.
+    pub since: Timestamp,
+    /// When it was last refused.
+    pub last_seen: Timestamp,
+}
+
+/// Namespace and name → why it is refused.
+type Refusals = HashMap<(String, String), Refusal>;
+
 /// Namespace → name → triggers of that ScaledObject.
 type Index = HashMap<String, HashMap<String, Vec<Arc<Workload>>>>;
 
@@ -224,6 +286,7 @@ type Index = HashMap<String, HashMap<String, Vec<Arc<Workload>>>>;
 #[derive(Debug)]
 pub struct Registry {
     index: RwLock<Index>,
+    refusals: Mutex<Refusals>,
     count: AtomicUsize,
     rules: Rules,
     limit: usize,
@@ -241,8 +304,9 @@ impl Registry {
     ) -> (Self, mpsc::UnboundedReceiver<Arc<Workload>>) {
         let (arrivals, receiver) = mpsc::unbounded_channel();
         let index = RwLock::default();
-        let (count, notices) = (AtomicUsize::new(0), Notices::default());
-        (Self { index, count, rules, limit, clock, arrivals, notices }, receiver)
+        let (refusals, count, notices) =
+            (Mutex::default(), AtomicUsize::new(0), Notices::default());
+        (Self { index, refusals, count, rules, limit, clock, arrivals, notices }, receiver)
     }
 
     /// What is wrong with the process while it answers.
@@ -282,7 +346,10 @@ impl Registry {
 
     fn register(&self, reference: Reference<'_>) -> Result<Arc<Workload>, Found> {
         let Parsed { spec, trigger } = self.parse(reference);
-        let spec = spec.map_err(Found::Refused)?;
+        let spec = spec.map_err(|errors| {
+            self.refuse(reference, &errors);
+            Found::Refused(errors)
+        })?;
         let key = SeriesKey {
             namespace: reference.namespace.to_owned(),
             name: reference.name.to_owned(),
@@ -311,6 +378,10 @@ impl Registry {
         if self.len() >= self.limit {
             return Err(Found::Full { limit: self.limit });
         }
+        self.refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(key.namespace.clone(), key.name.clone()));
         let workload = Arc::new(Workload::new(Arc::new(key), registration, self.clock.now()));
         let triggers = index.entry(reference.namespace.to_owned()).or_default();
         triggers.entry(reference.name.to_owned()).or_default().push(workload.clone());
@@ -318,6 +389,41 @@ impl Registry {
         // The receiver is gone only while the process shuts down.
         let _ = self.arrivals.send(workload.clone());
         Ok(workload)
+    }
+
+    /// Remembers what could not be registered, for people to see.
+    fn refuse(&self, reference: Reference<'_>, errors: &[trigger::MetadataError]) {
+        let now = self.clock.now();
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (reference.namespace.to_owned(), reference.name.to_owned());
+        if let Some(known) = refusals.get_mut(&key) {
+            if known.errors != errors {
+                (known.errors, known.since) = (errors.to_vec(), now);
+            }
+            known.last_seen = now;
+            return;
+        }
+        if refusals.len() >= REFUSALS {
+            let oldest = refusals.iter().min_by_key(|(_, refusal)| refusal.last_seen);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                refusals.remove(&oldest);
+            }
+        }
+        let (namespace, name) = key.clone();
+        let errors = errors.to_vec();
+        refusals.insert(key, Refusal { namespace, name, errors, since: now, last_seen: now });
+    }
+
+    /// What could not be registered within the last [`REFUSAL_SHOWN`], by namespace and name.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let oldest = self.clock.now() - REFUSAL_SHOWN;
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        // KEDA repeats its question all the time: what is silent was mended or deleted.
+        refusals.retain(|_, refusal| refusal.last_seen >= oldest);
+        let mut all: Vec<Refusal> = refusals.values().cloned().collect();
+        drop(refusals);
+        all.sort_unstable_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        all
     }
 
     /// Every workload, in no particular order.

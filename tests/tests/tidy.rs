@@ -8,7 +8,7 @@ use source::{Source, root, sources};
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows
 /// point down: `main → cli → app → {grpc, http, collector, training} → {registry, metadata, source,
 /// store, cluster, …}`.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -31,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     (
         "app",
         &[
+            "archive",
             "clock",
             "cluster",
             "collector",
@@ -47,7 +48,9 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ),
     // Answers come from the registry: neither source, store nor collector.
     ("grpc", &["config", "log_once", "trigger", "metrics", "registry"]),
-    ("http", &["status", "metrics", "registry", "workload"]),
+    // What is kept is read through the archive, which writes nothing.
+    ("http", &["archive", "status", "metrics", "registry", "signal", "trigger", "workload"]),
+    ("archive", &["store"]),
     (
         "collector",
         &[

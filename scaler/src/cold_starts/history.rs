@@ -111,7 +111,7 @@ impl ColdStartHistory {
 
     /// For people.
     pub fn starts(&self) -> Starts {
-        let learned = self.start_ups();
+        let (learned, ordered) = (self.start_ups(), self.ordered());
         let of = |node: Node, finished: bool| {
             let those =
                 self.seen.values().filter(|seen| seen.node == node && seen.finished == finished);
@@ -122,6 +122,11 @@ impl ColdStartHistory {
             ready: of(node, true),
             given_up: of(node, false),
             cold_start: learned.cold_start_on(node),
+            took: ordered
+                .iter()
+                .filter(|seen| seen.node == node && seen.finished)
+                .map(|seen| seen.took)
+                .collect(),
         };
         let stages: Vec<Stages> = self.seen.values().filter_map(|seen| seen.stages).collect();
         let median = |of: fn(&Stages) -> SignedDuration| {

@@ -258,7 +258,7 @@ impl Collector {
         seen: &Seen,
     ) -> Recommendation {
         state.pending.install_due(seen.slot, planner);
-        let replicas = self.apply_cluster_state(workload, planner, state);
+        let replicas = self.apply_cluster_state(workload, planner, state, seen.slot);
         planner.tick(seen.slot, &seen.observation(replicas))
     }
 
@@ -286,6 +286,7 @@ impl Collector {
         workload: &Workload,
         planner: &mut Planner,
         state: &mut WorkloadState,
+        slot: Timestamp,
     ) -> Option<Replicas> {
         if state.start_ups.has_changed().unwrap_or(false) {
             let history = state.start_ups.borrow_and_update();
@@ -294,7 +295,7 @@ impl Collector {
         }
         let replicas = state.target.borrow().replicas;
         let (starts, scaling) = (state.starts.clone(), state.scaling);
-        workload.set_replica_status(status::ReplicaStatus { replicas, starts, scaling });
+        workload.set_replica_status(status::ReplicaStatus { replicas, starts, scaling }, slot);
         replicas
     }
 

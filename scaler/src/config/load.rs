@@ -159,6 +159,7 @@ fn read_addresses(root: &mut Section<'_>, config: &mut Config) {
     if let Some(http) = root.parsed("http", EXPECTED, address) {
         config.http = http;
     }
+    config.http_token_file = root.path("httpTokenFile");
     if config.listen == config.http && config.listen.port() != 0 {
         root.problem("http", format!("{} is taken by listen: give another port", config.http));
     }

@@ -240,6 +240,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// HTTP address (API, metrics, probes).
     pub http: SocketAddr,
+    /// A file with the token that page and API ask for; without one they are open to whoever
+    /// reaches the port.
+    pub http_token_file: Option<PathBuf>,
     /// `sqlite://…` or `postgres://…`; may hold a password, hence redacted.
     pub database: Secret,
     /// Where PostgreSQL's password comes from, if from a file: read again at each connection.
@@ -280,6 +283,7 @@ impl Default for Config {
         Self {
             listen: any(9090),
             http: any(9091),
+            http_token_file: None,
             database: Secret::new("sqlite://prewarm.db"),
             database_password_file: None,
             spill_directory: PathBuf::from("prewarm-spill"),

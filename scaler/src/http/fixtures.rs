@@ -9,13 +9,19 @@ use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
 use prewarm_forecaster::forecast::Report;
 use prewarm_forecaster::forecast::ensemble::LeadAccuracy;
-use prewarm_forecaster::{Answer, Decision, Parts, Reason, Recommendation, State};
+use prewarm_forecaster::{Answer, Decision, Minute, Parts, Reason, Recommendation, State};
+use tokio::sync::watch;
 
+use super::{KnownSource, Shown};
+use crate::archive::Archive;
 use crate::clock::ManualClock;
+use crate::config::Secret;
 use crate::registry::{Found, Reference, Registry, Workload};
 use crate::scaled_object::ScaledObjectLimits;
 use crate::status::{DayCost, NodeStarts, ReplicaStatus, SelectionRecord, Starts, TrainingStatus};
+use crate::store::{self, Row};
 use crate::trigger::Rules;
+use crate::workload::SeriesKey;
 
 /// Tuesday, half past seven.
 pub(crate) const NOW: &str = "2026-11-24T07:30:00Z";
@@ -50,7 +56,7 @@ pub(crate) fn morning() -> Arc<Registry> {
     };
     llama.publish(recommend(now, Reason::Forecast, 8, ahead));
     llama.learn(training_status(now));
-    llama.set_replica_status(replica_status());
+    llama.set_replica_status(replica_status(), now);
 
     let gone = register(&registry, "gone");
     gone.publish(recommend(now - SignedDuration::from_mins(20), Reason::Live, 1, early));
@@ -66,6 +72,43 @@ pub(crate) fn morning() -> Arc<Registry> {
     broken.publish(recommend(now, Reason::Live, 1, early));
     edit(&registry, "broken", &[("mode", "sometimes"), ("treshold", "5")]);
     Arc::new(registry)
+}
+
+/// What the routes show of a registry, over an empty store.
+pub(crate) async fn shown(registry: Arc<Registry>, readiness: watch::Receiver<bool>) -> Shown {
+    shown_with(registry, readiness, &[]).await
+}
+
+/// The same over a store that holds these rows.
+pub(crate) async fn shown_with(
+    registry: Arc<Registry>,
+    readiness: watch::Receiver<bool>,
+    rows: &[Row],
+) -> Shown {
+    let store = store::open(&Secret::new("sqlite::memory:")).await.unwrap();
+    store.append(rows).await.unwrap();
+    let prometheus = "http://prometheus.monitoring:9090/".to_owned();
+    let sources = [("default".to_owned(), KnownSource { exposition: false, address: prometheus })];
+    Shown {
+        registry,
+        archive: Archive::new(store),
+        metrics: Arc::default(),
+        readiness,
+        sources: sources.into(),
+        token_file: None,
+    }
+}
+
+/// A minute of a workload of namespace `llm`, so many before `now`: its mean is that number.
+pub(crate) fn row(name: &str, now: Timestamp, minutes_ago: i64) -> Row {
+    let key =
+        SeriesKey { namespace: "llm".into(), name: name.into(), metric: "prewarm-demand".into() };
+    let mean = minutes_ago as f64;
+    let start = now - SignedDuration::from_mins(minutes_ago);
+    Row {
+        key: Arc::new(key),
+        minute: Minute { start, mean, max: mean + 1.0, backlog: None, samples: 4 },
+    }
 }
 
 /// A workload of namespace `llm` with threshold 4 and a secret in its metadata.
@@ -117,8 +160,13 @@ pub(crate) fn recommend(
 /// Twelve start-ups on nodes that were there, two on new ones.
 fn replica_status() -> ReplicaStatus {
     let seconds = SignedDuration::from_secs;
-    let class =
-        |node, ready, given_up, cold_start| NodeStarts { node, ready, given_up, cold_start };
+    let class = |node, ready: u32, given_up, cold_start| NodeStarts {
+        node,
+        ready,
+        given_up,
+        cold_start,
+        took: (0..ready).map(|n| seconds(150 + 7 * i64::from(n))).collect(),
+    };
     let starts = Starts {
         cold_start: Some(seconds(210)),
         nodes: vec![class(Node::Warm, 12, 1, Some(seconds(190))), class(Node::Cold, 2, 0, None)],

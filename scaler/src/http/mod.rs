@@ -1,45 +1,94 @@
-//! HTTP: index, JSON API, metrics, probes. Reads the registry and nothing else.
+//! HTTP: the page, JSON API, metrics, probes. Reads the registry, and what the archive reads of the
+//! store; changes nothing.
 
 pub mod api;
+mod assets;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod guard;
 mod learned;
+mod moment;
+mod openapi;
+mod past;
+pub(crate) mod sentence;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod view;
+pub(crate) mod words;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
 
+use crate::archive::Archive;
 use crate::metrics::{Metrics, plain};
 use crate::registry::Registry;
 
-/// The routes. `readiness` turns true once answers can be given, and false when the process begins
-/// to end.
-pub fn router(
-    registry: Arc<Registry>,
-    metrics: Arc<Metrics>,
-    readiness: watch::Receiver<bool>,
-) -> Router {
+pub use openapi::document as openapi;
+pub use settings::KnownSource;
+
+/// Sources of the configuration by name, as people may see them.
+pub type Sources = BTreeMap<String, KnownSource>;
+
+/// What the routes show.
+#[derive(Debug)]
+pub struct Shown {
+    /// What is answered.
+    pub registry: Arc<Registry>,
+    /// What is kept.
+    pub archive: Archive,
+    /// Our own metrics.
+    pub metrics: Arc<Metrics>,
+    /// True once answers can be given, and false when the process begins to end.
+    pub readiness: watch::Receiver<bool>,
+    /// Sources of the configuration.
+    pub sources: Sources,
+    /// A file with the token that page and API ask for; without one they are open to whoever
+    /// reaches the port. Metrics and probes never ask.
+    pub token_file: Option<PathBuf>,
+}
+
+/// The routes.
+pub fn router(shown: Shown) -> Router {
+    let Shown { registry, archive, metrics, readiness, sources, token_file } = shown;
     let was_ready = Arc::default();
+    let sources = Arc::new(sources);
+    let shared = Shared { registry, archive, metrics, readiness, sources, was_ready };
+    let guarded = Router::new()
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/workloads", get(workloads))
+        .route("/api/v1/workloads/{namespace}/{name}", get(explain))
+        .route("/api/v1/workloads/{namespace}/{name}/series", get(past::series))
+        .route("/api/v1/workloads/{namespace}/{name}/forecast", get(past::forecast))
+        .route("/api/v1/workloads/{namespace}/{name}/decisions", get(past::decisions))
+        .route("/api/v1/workloads/{namespace}/{name}/windows", get(past::windows))
+        .layer(axum::middleware::from_fn_with_state(token_file.map(Arc::new), guard::token));
     Router::new()
-        .route("/", get(index))
+        .merge(guarded)
+        .merge(assets::routes())
+        .route("/api/v1/openapi.json", get(async || Json(openapi::document())))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(exposition))
-        .route("/api/v1/workloads", get(workloads))
-        .route("/api/v1/workloads/{namespace}/{name}", get(explain))
-        .with_state(Shared { registry, metrics, readiness, was_ready })
+        .with_state(shared)
+        .layer(axum::middleware::from_fn(guard::headers))
 }
 
 /// Serves until `shutdown`; requests under way then have five seconds to end.
@@ -63,14 +112,12 @@ pub async fn serve(
 #[derive(Debug, Clone)]
 struct Shared {
     registry: Arc<Registry>,
+    archive: Archive,
     metrics: Arc<Metrics>,
     readiness: watch::Receiver<bool>,
+    sources: Arc<Sources>,
     /// A probe has seen us ready: not being so any more means that we are going.
     was_ready: Arc<AtomicBool>,
-}
-
-async fn index() -> Html<&'static str> {
-    Html(include_str!("index.html"))
 }
 
 /// The process lives. Nothing else counts: a restart mends neither a database nor a source, and
@@ -110,24 +157,70 @@ async fn exposition(State(shared): State<Shared>, headers: HeaderMap) -> Respons
     }
 }
 
-async fn workloads(State(shared): State<Shared>) -> Response {
-    match off_the_reactor(move || view::workloads(&shared.registry)).await {
+/// What is wrong, in words: sources, store, triggers, those refused at `GetMetricSpec` included.
+#[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = api::Status)))]
+async fn status(State(shared): State<Shared>) -> Response {
+    let store = shared.archive.ping().await.map_err(|error| error.to_string());
+    let ready = *shared.readiness.borrow();
+    let Shared { registry, metrics, .. } = shared;
+    match off_the_reactor(move || trouble::status(&registry, &metrics, ready, store)).await {
+        Ok(status) => Json(status).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// Every trigger in one line, a page at a time.
+#[utoipa::path(get, path = "/api/v1/workloads", params(view::Filter),
+    responses((status = 200, body = api::Workloads), (status = 400, body = api::Refusal)))]
+async fn workloads(
+    State(shared): State<Shared>,
+    filter: Result<Query<view::Filter>, QueryRejection>,
+) -> Response {
+    let Query(filter) = match filter {
+        Ok(filter) => filter,
+        Err(error) => return past::refused(&error.body_text()),
+    };
+    match off_the_reactor(move || view::workloads(&shared.registry, &filter)).await {
         Ok(list) => Json(list).into_response(),
         Err(response) => response,
     }
 }
 
+/// When an explanation is wanted of.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Moment {
+    /// The instant (RFC 3339); now unless given.
+    at: Option<Timestamp>,
+}
+
+/// Why the answer of one ScaledObject is what it is, or was at an instant of the 13 months that are
+/// kept.
+#[utoipa::path(get, path = "/api/v1/workloads/{namespace}/{name}",
+    params(("namespace" = String, Path, description = "Namespace"), ("name" = String, Path, description = "Name of the ScaledObject or ScaledJob"), Moment),
+    responses((status = 200, body = api::Explanation), (status = 400, body = api::Refusal), (status = 404, body = api::Unknown), (status = 503, body = api::Refusal)))]
 async fn explain(
     State(shared): State<Shared>,
     Path((namespace, name)): Path<(String, String)>,
+    moment: Result<Query<Moment>, QueryRejection>,
 ) -> Response {
-    let looked_up = off_the_reactor(move || {
-        let registry = &shared.registry;
-        view::explanation(registry, &namespace, &name)
-            .ok_or_else(|| view::unknown(registry, &namespace, &name))
+    let Query(Moment { at }) = match moment {
+        Ok(moment) => moment,
+        Err(error) => return past::refused(&error.body_text()),
+    };
+    let looked_up = off_the_reactor({
+        let (registry, sources) = (shared.registry.clone(), shared.sources.clone());
+        move || {
+            view::explanation(&registry, &sources, &namespace, &name)
+                .ok_or_else(|| view::unknown(&registry, &namespace, &name))
+        }
     });
     match looked_up.await {
-        Ok(Ok(explanation)) => Json(explanation).into_response(),
+        Ok(Ok(explanation)) => match at {
+            Some(at) => moment::explained(&shared, explanation, at).await,
+            None => Json(explanation).into_response(),
+        },
         Ok(Err(unknown)) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
         Err(response) => response,
     }

@@ -8,62 +8,100 @@ use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::decide::policy::{
     LeadTime, Mode, Objective, OnNoData, Quantile, ScaleToZero,
 };
+use prewarm_forecaster::decide::selection::Costs;
 use prewarm_forecaster::{Answer, Calendar, Parts, Policy, Recommendation};
+use serde::Deserialize;
 use url::Url;
 
-use super::{api, learned};
+use super::{Sources, api, learned, sentence, settings};
 use crate::registry::{Registration, Registry, Workload};
-use crate::status::{NodeStarts, ReplicaStatus, SourceTrouble, node_name};
-use crate::workload::WorkloadStatus;
+use crate::status::{NodeStarts, ReplicaStatus, SourceTrouble, TrainingStatus, node_name};
+use crate::workload::{SeriesKey, WorkloadStatus};
 
-/// Every workload in one line.
-pub(super) fn workloads(registry: &Registry) -> api::Workloads {
+/// Workloads in one line each: those that `filter` lets through, a page of them.
+pub(super) fn workloads(registry: &Registry, filter: &Filter) -> api::Workloads {
     let now = registry.clock().now();
     let mut all = registry.workloads();
+    all.retain(|workload| filter.namespace.as_ref().is_none_or(|n| *n == workload.key().namespace));
     all.sort_unstable_by(|a, b| a.key().cmp(b.key()));
-    let line = |workload: &_| {
+    let line = |workload: &Workload| {
         summary(workload, &workload.registration(), workload.recommendation().as_deref(), now)
     };
-    api::Workloads { now, workloads: all.iter().map(|workload| line(workload)).collect() }
+    let mut lines: Vec<_> = all.iter().map(|workload| line(workload)).collect();
+    lines.retain(|line| filter.state.as_ref().is_none_or(|state| *state == line.state));
+    let total = lines.len();
+    let place = |line: &api::Summary| format!("{}/{}/{}", line.namespace, line.name, line.metric);
+    if let Some(after) = &filter.after {
+        let key = |text: &str| text.splitn(3, '/').map(str::to_owned).collect::<Vec<_>>();
+        let after = key(after);
+        lines.retain(|line| key(&place(line)) > after);
+    }
+    let limit = filter.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(place);
+    api::Workloads { now, total, workloads: lines, next }
 }
 
 /// One ScaledObject with its triggers; `None` if nobody has asked for it.
 pub(super) fn explanation(
     registry: &Registry,
+    sources: &Sources,
     namespace: &str,
     name: &str,
 ) -> Option<api::Explanation> {
     let now = registry.clock().now();
     let mut all = registry.triggers(namespace, name);
     all.sort_unstable_by(|a, b| a.key().cmp(b.key()));
-    let triggers: Vec<_> = all.iter().map(|workload| trigger(workload, now)).collect();
+    let triggers: Vec<_> = all.iter().map(|workload| trigger(workload, sources, now)).collect();
     let (namespace, name) = (namespace.to_owned(), name.to_owned());
-    (!triggers.is_empty()).then_some(api::Explanation { now, namespace, name, triggers })
+    let sentences = triggers.iter().map(|trigger| sentence::whole(trigger, now)).collect();
+    (!triggers.is_empty()).then_some(api::Explanation { now, namespace, name, sentences, triggers })
 }
 
 /// What else there is.
 pub(super) fn unknown(registry: &Registry, namespace: &str, name: &str) -> api::Unknown {
-    let asked = format!("{namespace}/{name}");
-    let all = registry.workloads();
-    let distance = |known: &str| {
-        let known_name = known.split_once('/').map_or(known, |(_, name)| name);
-        // The right name in another namespace is nearer than most.
-        let elsewhere = 1 + strsim::damerau_levenshtein(known_name, name);
-        strsim::damerau_levenshtein(known, &asked).min(elsewhere)
+    let shown = |text: &str| -> String {
+        let short: String = text.chars().take(LONGEST_NAME).collect();
+        if short.len() < text.len() { short + "…" } else { short }
     };
-    let mut near: Vec<_> = all
-        .iter()
-        .map(|w| format!("{}/{}", w.key().namespace, w.key().name))
-        .map(|k| (distance(&k), k))
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    near.truncate(NEAR);
+    let asked = format!("{}/{}", shown(namespace), shown(name));
     let error = format!(
         "{asked} is not known: KEDA has not asked for it since this server started; is its ScaledObject applied, and \
          its scalerAddress ours?"
     );
-    api::Unknown { error, near: near.into_iter().map(|(_, known)| known).collect() }
+    api::Unknown { error, near: near(registry, namespace, name) }
+}
+
+/// Names that resemble the one asked for, nearest first. The distance of two texts takes time by the
+/// product of their lengths, and anybody may ask: what is longer than a Kubernetes name resembles
+/// none, and so does what differs in length by more than a few letters.
+fn near(registry: &Registry, namespace: &str, name: &str) -> Vec<String> {
+    if namespace.len() > LONGEST_NAME || name.len() > LONGEST_NAME {
+        return Vec::new();
+    }
+    let asked = format!("{namespace}/{name}");
+    let distance = |known: &SeriesKey| {
+        // The right name in another namespace is nearer than most.
+        let elsewhere = 1 + apart(&known.name, name);
+        apart(&format!("{}/{}", known.namespace, known.name), &asked).min(elsewhere)
+    };
+    let mut near: Vec<(usize, String)> = registry
+        .workloads()
+        .iter()
+        .map(|w| (distance(w.key()), format!("{}/{}", w.key().namespace, w.key().name)))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(NEAR).map(|(_, known)| known).collect()
+}
+
+/// Edits from one text to another; by their lengths alone where those say enough.
+fn apart(a: &str, b: &str) -> usize {
+    match a.len().abs_diff(b.len()) {
+        lengths if lengths > FAR => lengths,
+        _ => strsim::damerau_levenshtein(a, b),
+    }
 }
 
 fn summary(
@@ -88,13 +126,38 @@ fn summary(
         active: vouched.map(|(_, active)| active),
         answer_age_seconds: latest.map(|latest| now.duration_since(latest.at).as_secs_f64()),
         last_seen: workload.last_seen(),
+        replicas: replicas(&workload.replica_status()),
+        floor_replicas: decided.map(|latest| latest.decision.parts.floor),
+        forecast: decided.and_then(|latest| latest.decision.parts.forecast),
+        forecast_acts: decided.map(|latest| latest.decision.parts.forecast_acts),
+        lead_seconds: decided.map(|latest| latest.decision.parts.lead.as_secs_f64()),
+        saved_gpu_hours: saved(&workload.training_status()),
+        source_trouble: workload.source_trouble().as_deref().map(source_trouble),
         errors: errors
             .map(|error| api::Problem { key: error.key.clone(), problem: error.problem.clone() })
             .collect(),
     }
 }
 
-fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
+/// What the last finished day cost less than the best reactive way, missed hours weighted by the
+/// cost ratio of the selection.
+fn saved(status: &TrainingStatus) -> Option<f64> {
+    let day = status.days.last()?;
+    let ratio = status.selections.last()?.selection.cost_ratio;
+    let cost = |hours: &Costs| hours.gpu_hours + ratio * hours.missed;
+    Some(cost(&day.reactive) - cost(&day.prewarm)).filter(|saved| saved.is_finite())
+}
+
+fn replicas(status: &ReplicaStatus) -> Option<api::Replicas> {
+    status.replicas.map(replica_counts)
+}
+
+/// Replicas, as the API counts them.
+pub(super) fn replica_counts(Replicas { ready, starting }: Replicas) -> api::Replicas {
+    api::Replicas { ready, starting }
+}
+
+fn trigger(workload: &Workload, sources: &Sources, now: Timestamp) -> api::Trigger {
     let registration = workload.registration();
     let latest = workload.recommendation();
     let valid = registration.trigger.as_ref().ok();
@@ -104,7 +167,10 @@ fn trigger(workload: &Workload, now: Timestamp) -> api::Trigger {
         policy: valid.map(|trigger| policy(&trigger.policy, now)),
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
-        source_trouble: workload.source_trouble().as_deref().map(source_trouble),
+        questions: valid
+            .map(|trigger| settings::questions(trigger, sources, latest.as_deref()))
+            .unwrap_or_default(),
+        settings: settings::settings(&registration, workload, latest.as_deref()),
         latest: latest.as_deref().map(decision),
         fleet: replica_status(&workload.replica_status(), valid.map(|trigger| &*trigger.policy)),
         learned: learned::learned(&workload.training_status()),
@@ -133,11 +199,10 @@ fn replica_status(status: &ReplicaStatus, policy: Option<&Policy>) -> api::Repli
         ready: class.ready,
         given_up: class.given_up,
         cold_start_seconds: class.cold_start.map(|span| span.as_secs_f64()),
+        took_seconds: class.took.iter().map(SignedDuration::as_secs_f64).collect(),
     };
     api::ReplicaStatus {
-        replicas: status
-            .replicas
-            .map(|Replicas { ready, starting }| api::Replicas { ready, starting }),
+        replicas: replicas(status),
         lead: lead.to_owned(),
         cold_start_seconds: starts.cold_start.map(|span| span.as_secs_f64()),
         scheduled_seconds: starts.stages.map(|(scheduled, _)| scheduled.as_secs_f64()),
@@ -155,7 +220,7 @@ fn replica_status(status: &ReplicaStatus, policy: Option<&Policy>) -> api::Repli
 }
 
 /// The metadata's values that hold no secret.
-fn shown(registration: &Registration) -> BTreeMap<String, String> {
+pub(super) fn shown(registration: &Registration) -> BTreeMap<String, String> {
     let plain = SHOWN.into_iter().filter_map(|key| Some((key, registration.sent(key)?.to_owned())));
     let address = registration.sent(ADDRESS).map(|address| (ADDRESS, without_credentials(address)));
     plain.chain(address).map(|(key, value)| (key.to_owned(), value)).collect()
@@ -235,7 +300,7 @@ fn holidays(calendar: &Calendar, now: Timestamp) -> api::Holidays {
     }
 }
 
-fn decision(recommendation: &Recommendation) -> api::Decision {
+pub(super) fn decision(recommendation: &Recommendation) -> api::Decision {
     let decision = &recommendation.decision;
     let parts = &decision.parts;
     let answer = match recommendation.answer {
@@ -288,8 +353,32 @@ fn doubts(parts: &Parts) -> Vec<api::Doubt> {
     doubts
 }
 
+/// Which workloads are asked for.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Those of this namespace alone.
+    namespace: Option<String>,
+    /// Those that stand so alone, as `state` of a workload has it.
+    state: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Workloads a page: 1 … 5000, 1000 unless given.
+    limit: Option<usize>,
+}
+
+const PAGE: usize = 1_000;
+const LARGEST_PAGE: usize = 5_000;
+
 /// Names offered for an unknown one.
 const NEAR: usize = 5;
+
+/// A Kubernetes name has at most 253 characters.
+const LONGEST_NAME: usize = 253;
+
+/// Texts whose lengths differ by more have nothing to do with each other.
+const FAR: usize = 8;
 
 /// The one key that may carry a user and a password by mistake.
 const ADDRESS: &str = "serverAddress";

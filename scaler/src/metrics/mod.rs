@@ -212,6 +212,11 @@ impl Metrics {
         self.rows_written.inc_by(rows as u64);
     }
 
+    /// How many rows wait for the store.
+    pub fn queued_rows(&self) -> i64 {
+        self.queue_rows.get()
+    }
+
     /// Rows given up because the queue was full, oldest first (`prewarm_store_rows_dropped_total`).
     pub fn store_dropped(&self, rows: usize) {
         self.rows_dropped.inc_by(rows as u64);

@@ -66,6 +66,8 @@ pub struct NodeStarts {
     pub given_up: u32,
     /// P90, creation to Ready; `None` before enough of them were seen.
     pub cold_start: Option<SignedDuration>,
+    /// How long each of them took, oldest first.
+    pub took: Vec<SignedDuration>,
 }
 
 /// Why the newest slot has no demand, or none to rely on: the source's refusal in its own words, or

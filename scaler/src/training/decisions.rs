@@ -3,68 +3,42 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use prewarm_forecaster::decide::planner::Replicas;
 use prewarm_forecaster::{Answer, Recommendation};
-use serde::Serialize;
 
-use crate::store::document::{Document, Kind};
+use crate::store::document::{DecisionRecord, Document, pack_decisions};
 
-const CODEC: i32 = 1;
-
-/// A decision with its parts; demands in the demand's own unit.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    at: Timestamp,
-    answer: &'static str,
-    reason: &'static str,
-    state: &'static str,
-    active: bool,
-    desired_replicas: u32,
-    metric_value: f64,
-    observed: Option<f64>,
-    live: Option<f64>,
-    backlog: Option<f64>,
-    latency_factor: f64,
-    forecast: Option<f64>,
-    forecast_quantile: f64,
-    forecast_replicas: u32,
-    forecast_acts: bool,
-    floor_replicas: u32,
-    ceiling_replicas: Option<u32>,
-    hold_replicas: u32,
-    lead_seconds: i64,
-}
-
-/// Those of `transitions` (oldest first) after `last`; `None` if there are none.
+/// Those of `transitions` (oldest first) after `last`, with the replicas that there were; `None` if
+/// there are none.
 pub(super) fn document(
     transitions: &[Arc<Recommendation>],
     last: Option<Timestamp>,
+    replicas_at: impl Fn(Timestamp) -> Option<Replicas>,
 ) -> Option<Document> {
     let new = transitions.iter().filter(|past| last.is_none_or(|last| past.at > last));
-    let records: Vec<Record> = new.map(|past| record(past)).collect();
-    let at = records.first()?.at;
-    let data = serde_json::to_vec(&records).ok()?;
-    Some(Document { kind: Kind::Decision, at, codec: CODEC, data })
+    let records: Vec<DecisionRecord> = new.map(|past| record(past, replicas_at(past.at))).collect();
+    pack_decisions(&records)
 }
 
-fn record(recommendation: &Recommendation) -> Record {
+fn record(recommendation: &Recommendation, replicas: Option<Replicas>) -> DecisionRecord {
     let decision = &recommendation.decision;
     let parts = &decision.parts;
-    Record {
+    DecisionRecord {
         at: recommendation.at,
         answer: match recommendation.answer {
-            Answer::Value { .. } => "value",
-            Answer::Unavailable => "unavailable",
-            Answer::NoData => "no_data",
+            Answer::Value { .. } => "value".to_owned(),
+            Answer::Unavailable => "unavailable".to_owned(),
+            Answer::NoData => "no_data".to_owned(),
         },
-        reason: decision.reason.as_str(),
-        state: decision.state.as_str(),
+        reason: decision.reason.as_str().to_owned(),
+        state: decision.state.as_str().to_owned(),
         active: decision.active,
         desired_replicas: decision.desired_replicas,
         metric_value: decision.metric_value,
         observed: parts.observed,
         live: parts.live,
         backlog: parts.backlog,
+        backlog_demand: Some(parts.backlog_demand),
         latency_factor: parts.latency_factor,
         forecast: parts.forecast,
         forecast_quantile: parts.forecast_quantile,
@@ -74,6 +48,8 @@ fn record(recommendation: &Recommendation) -> Record {
         ceiling_replicas: parts.ceiling,
         hold_replicas: parts.hold,
         lead_seconds: parts.lead.as_secs(),
+        ready: replicas.map(|replicas| replicas.ready),
+        starting: replicas.map(|replicas| replicas.starting),
     }
 }
 
@@ -93,9 +69,12 @@ mod tests {
             Arc::new(recommend(at(slot), Reason::Live, replicas, Parts::default()))
         };
         let transitions = [change(0, 1), change(3, 2), change(7, 3)];
-        let all = document(&transitions, None).unwrap();
-        let later = document(&transitions, Some(at(3))).unwrap();
-        assert_eq!((all.at, later.at, document(&transitions, Some(at(7)))), (at(0), at(7), None));
+        let all = document(&transitions, None, |_| None).unwrap();
+        let later = document(&transitions, Some(at(3)), |_| None).unwrap();
+        assert_eq!(
+            (all.at, later.at, document(&transitions, Some(at(7)), |_| None)),
+            (at(0), at(7), None)
+        );
         let read = |document: &Document| {
             serde_json::from_slice::<serde_json::Value>(&document.data).unwrap()
         };

@@ -352,7 +352,9 @@ impl<'a> WorkloadTrainer<'a> {
     pub(super) async fn save(&mut self, store: &dyn HistoryStore, metrics: &Metrics) -> bool {
         // A bucket has as many slots as a transitions has places: none is missed.
         let transitions = self.workload.transitions();
-        self.waiting.extend(decisions::document(&transitions, self.saved_decision));
+        let replicas_at = |at| self.workload.capacity_at(at);
+        let document = decisions::document(&transitions, self.saved_decision, replicas_at);
+        self.waiting.extend(document);
         self.saved_decision = transitions.last().map(|last| last.at).max(self.saved_decision);
         if self.waiting.is_empty() {
             return true;

@@ -34,7 +34,8 @@ async fn serve(app: Router) -> SocketAddr {
 async fn told(app: &TestApp, trigger: &Trigger) -> (String, String) {
     let status = app.keda.poll(trigger).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
-    let trouble = app.explained(trigger).await.source_trouble.expect("the source is in trouble");
+    let trouble =
+        app.explained(trigger).await.summary.source_trouble.expect("the source is in trouble");
     (status.message().to_owned(), trouble.message)
 }
 
@@ -176,7 +177,7 @@ async fn a_part_of_the_data_holds_the_last_good_value_and_says_so() {
     app.register(&[&trigger]).await;
     app.step_until(app.slot() + SignedDuration::from_mins(1)).await;
     assert_eq!(app.keda.poll(&trigger).await.unwrap().value, 40.0);
-    assert_eq!(app.explained(&trigger).await.source_trouble, None);
+    assert_eq!(app.explained(&trigger).await.summary.source_trouble, None);
     gone.store(1, Ordering::SeqCst);
     for _ in 0..4 {
         app.step().await;
@@ -187,7 +188,7 @@ async fn a_part_of_the_data_holds_the_last_good_value_and_says_so() {
         );
     }
     let explained = app.explained(&trigger).await;
-    let trouble = explained.source_trouble.unwrap();
+    let trouble = explained.summary.source_trouble.unwrap();
     assert_eq!(trouble.kind, "partial");
     assert!(
         trouble.message.starts_with("default could read only a part of its data: receive series"),

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::format::{age, number, percentile, span};
 use crate::http::api::{Day, Policy, ScalingPolicy, Selection, TrainingSummary};
+use crate::http::words::{age, number, percentile, span};
 
 /// Sentences; none where nothing was learned.
 pub(super) fn render(

@@ -1,16 +1,19 @@
 //! `prewarm explain NAMESPACE/NAME`: why the last answers were what they were.
 
-mod format;
 mod learned;
 mod render;
 mod replicas;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use reqwest::StatusCode;
 use url::Url;
 
@@ -30,9 +33,28 @@ pub struct Args {
         env = "PREWARM_SERVER"
     )]
     server: Url,
+    /// Explain the answer of this instant, of the 13 months that are kept, in place of the latest:
+    /// 2026-11-23T07:52:00Z, or local time without zone (2026-11-23T07:52)
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<Timestamp>,
+    /// A file with the server's token, where its httpTokenFile asks for one
+    #[arg(long, value_name = "FILE", env = "PREWARM_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Print the API's JSON as it is
     #[arg(long)]
     json: bool,
+}
+
+/// An instant with its zone, or a local time of this machine.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    let local = text.parse::<DateTime>().map_err(|_| {
+        "write it like 2026-11-23T07:52:00Z, or 2026-11-23T07:52 in local time".to_owned()
+    })?;
+    let zoned = local.to_zoned(TimeZone::system()).map_err(|error| error.to_string())?;
+    Ok(zoned.timestamp())
 }
 
 /// Runs the command.
@@ -58,6 +80,16 @@ async fn fetch(args: &Args) -> anyhow::Result<String> {
     };
     path.pop_if_empty().extend(["api", "v1", "workloads", namespace, name]);
     drop(path);
+    if let Some(at) = args.at {
+        url.query_pairs_mut().append_pair("at", &at.to_string());
+    }
+    let token = match &args.token_file {
+        None => None,
+        Some(file) => Some(
+            std::fs::read_to_string(file)
+                .with_context(|| format!("--token-file {}: cannot be read", file.display()))?,
+        ),
+    };
 
     let unreachable = || {
         format!(
@@ -66,7 +98,11 @@ async fn fetch(args: &Args) -> anyhow::Result<String> {
         )
     };
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-    let response = client.get(url).send().await.with_context(unreachable)?;
+    let mut request = client.get(url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token.trim());
+    }
+    let response = request.send().await.with_context(unreachable)?;
     let status = response.status();
     let text = response.text().await.with_context(unreachable)?;
     match status {
@@ -77,6 +113,9 @@ async fn fetch(args: &Args) -> anyhow::Result<String> {
                 "{server} is not a prewarm server: its port for HTTP is 9091 unless configured otherwise"
             ),
         },
+        StatusCode::UNAUTHORIZED => bail!(
+            "{server} asks for a token: give its file with --token-file (the server's httpTokenFile holds it)"
+        ),
         status => bail!("{server} answered {status}: {}", text.trim()),
     }
 }

@@ -1,7 +1,7 @@
 //! Replicas and where the lead comes from, in words.
 
-use super::format::{number, span};
 use crate::http::api::{Policy, ReplicaStatus, Replicas, ScaledObjectLimits, StartUps};
+use crate::http::words::{number, span};
 
 /// Sentences; none where there is nothing to tell.
 pub(super) fn render(replicas: &ReplicaStatus, policy: Option<&Policy>) -> Vec<String> {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,14 +12,20 @@ async fn served() -> (Url, tokio_util::sync::DropGuard) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let router = http::router(fixtures::morning(), Arc::default(), watch::channel(true).1);
+    let router = http::router(fixtures::shown(fixtures::morning(), watch::channel(true).1).await);
     let shutdown = CancellationToken::new();
     tokio::spawn(http::serve(listener, router, shutdown.clone()));
     (url, shutdown.drop_guard())
 }
 
 fn about(server: &Url, name: &str) -> Args {
-    Args { scaled_object: ("llm".into(), name.into()), server: server.clone(), json: false }
+    Args {
+        scaled_object: ("llm".into(), name.into()),
+        server: server.clone(),
+        at: None,
+        token_file: None,
+        json: false,
+    }
 }
 
 async fn story_of(name: &str) -> String {
@@ -64,7 +68,7 @@ async fn what_a_source_says_is_told_in_its_words() {
         ("missing", "the demand query returns nothing: sum(up)", "does not return anything"),
     ] {
         let trouble = SourceTrouble { kind: kind.to_owned(), message: message.to_owned(), since };
-        told.triggers[0].source_trouble = Some(trouble);
+        told.triggers[0].summary.source_trouble = Some(trouble);
         let output = render::render(&told);
         assert!(output.contains(&format!("source   {message}, for 5 min")), "{output}");
         assert!(output.contains(meaning) && !output.contains("is down"), "{output}");
@@ -111,4 +115,15 @@ fn the_name_is_namespace_and_name() {
     for wrong in ["llama", "/llama", "llm/", "a/b/c"] {
         assert!(scaled_object(wrong).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn another_time_is_explained_by_the_decision_of_then() {
+    let (server, _serving) = served().await;
+    let at = instant("2026-11-24T07:26:00Z").unwrap();
+    let told = fetch(&Args { at: Some(at), ..about(&server, "llama") }).await.unwrap();
+    let story = render::render(&serde_json::from_str(&told).unwrap());
+    assert!(story.contains("2 replicas: KEDA is told 8"), "{story}");
+    assert!(story.contains("Live demand prevails"), "{story}");
+    assert!(instant("Monday").unwrap_err().contains("2026-11-23T07:52"));
 }

@@ -141,11 +141,10 @@ fn people_see_both_classes_and_the_stages() {
     ]);
     let starts = history.starts();
     assert_eq!(starts.stages, Some((seconds(3), seconds(50))));
-    let class =
-        |node, ready, given_up, cold_start| NodeStarts { node, ready, given_up, cold_start };
+    let class = |of: &NodeStarts| (of.node, of.ready, of.given_up, of.cold_start, of.took.len());
     assert_eq!(
-        starts.nodes,
-        [class(Node::Warm, 8, 0, Some(seconds(110))), class(Node::Cold, 1, 1, None)]
+        starts.nodes.iter().map(class).collect::<Vec<_>>(),
+        [(Node::Warm, 8, 0, Some(seconds(110)), 8), (Node::Cold, 1, 1, None, 1)]
     );
 }
 

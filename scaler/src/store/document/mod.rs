@@ -2,11 +2,13 @@
 //! each day cost, start-ups.
 
 mod blocks;
+mod decisions;
 mod forecast;
 
 use jiff::Timestamp;
 
 pub use blocks::{pack_blocks, unpack_blocks};
+pub use decisions::{DecisionRecord, pack_decisions, unpack_decisions};
 pub use forecast::{pack_forecast, unpack_forecast};
 
 use super::day::DayError;
@@ -64,10 +66,8 @@ impl Kind {
             Self::Forecast => 3,
             // 28 days of blocks, and the day that is under way.
             Self::Blocks => 30,
-            // The largest of them by far.
-            Self::Decision => 7,
-            // 13 months.
-            Self::Selection | Self::Day | Self::StartUps => 400,
+            // 13 months: "why did it go to 7 on Monday?" is asked long after the Monday.
+            Self::Decision | Self::Selection | Self::Day | Self::StartUps => 400,
         };
         now.as_second() - days * DAY_S
     }

@@ -3,22 +3,22 @@
 use jiff::Timestamp;
 
 /// At most three decimals, the HPA's own resolution.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-pub(super) fn percentile(quantile: f64) -> String {
+pub(crate) fn percentile(quantile: f64) -> String {
     let percent = format!("{:.1}", quantile * 100.0);
     format!("P{}", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
-pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
+pub(crate) fn age(now: Timestamp, then: Timestamp) -> String {
     span(now.duration_since(then).as_secs_f64())
 }
 
 /// The two largest units: `45 s`, `4 min 45 s`, `2 h 5 min`, `3 d 4 h`.
-pub(super) fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     let total = seconds.max(0.0).round() as u64;
     let (days, hours, minutes, seconds) =
         (total / 86_400, total / 3600 % 24, total / 60 % 60, total % 60);

@@ -4,23 +4,38 @@
 //! These are types of the edge: the server writes them, `prewarm explain` reads them, the core
 //! knows nothing of them.
 
+mod past;
+mod policy;
+mod status;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use past::{Capacity, Decisions, Forecast, PastDecision, Series, WindowSpan, WindowSpans};
+pub use policy::{Holidays, Policy, Window};
+pub use status::{Notice, Question, Refused, Setting, Status};
 
 /// `GET /api/v1/workloads`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Workloads {
     /// When this was read.
     pub now: Timestamp,
+    /// How many there are, filters applied.
+    #[serde(default)]
+    pub total: usize,
     /// Sorted by namespace, name and metric.
     pub workloads: Vec<Summary>,
+    /// What to give as `after` for the next page; null on the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// One trigger in one line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Namespace.
@@ -45,12 +60,34 @@ pub struct Summary {
     pub answer_age_seconds: Option<f64>,
     /// When KEDA last asked, or held a stream open.
     pub last_seen: Timestamp,
+    /// Replicas; null while the cluster does not say.
+    #[serde(default)]
+    pub replicas: Option<Replicas>,
+    /// Replicas that windows demand within the lead; null before the first decision.
+    #[serde(default)]
+    pub floor_replicas: Option<u32>,
+    /// What demand may reach within the lead, in its own unit; null without a fresh forecast.
+    #[serde(default)]
+    pub forecast: Option<f64>,
+    /// Whether the forecast may act; null before the first decision.
+    #[serde(default)]
+    pub forecast_acts: Option<bool>,
+    /// How far ahead replicas are asked for; null before the first decision.
+    #[serde(default)]
+    pub lead_seconds: Option<f64>,
+    /// What the last finished UTC day cost less than the best reactive way to scale, in GPU-hours
+    /// with missed ones weighted; null before the first.
+    #[serde(default)]
+    pub saved_gpu_hours: Option<f64>,
+    /// Why the newest slot has no demand; null where it has.
+    #[serde(default)]
+    pub source_trouble: Option<SourceTrouble>,
     /// What is wrong with the metadata.
     pub errors: Vec<Problem>,
 }
 
 /// One thing that is wrong with a trigger's metadata.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// The key, as KEDA spells it.
@@ -60,21 +97,24 @@ pub struct Problem {
 }
 
 /// `GET /api/v1/workloads/{namespace}/{name}`: why the last answers were what they were.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// When this was read.
+    /// When this was read; where a time was asked for, that time.
     pub now: Timestamp,
     /// Namespace.
     pub namespace: String,
     /// Name of the ScaledObject or ScaledJob.
     pub name: String,
+    /// Why it is as it is, in a sentence or two for each trigger, in their order.
+    #[serde(default)]
+    pub sentences: Vec<String>,
     /// Its triggers that are ours, sorted by metric.
     pub triggers: Vec<Trigger>,
 }
 
 /// One trigger, explained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trigger {
     /// Where it stands, and what is answered.
@@ -88,10 +128,13 @@ pub struct Trigger {
     pub metadata: BTreeMap<String, String>,
     /// Accepted, yet worth a word.
     pub warnings: Vec<String>,
-    /// Why the newest slot has no demand, in the source's words; null where it has.
+    /// What its source is asked.
     #[serde(default)]
-    pub source_trouble: Option<SourceTrouble>,
-    /// The latest decision.
+    pub questions: Vec<Question>,
+    /// Its settings in force, and where each comes from.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// The latest decision; where a time was asked for, the one in force then.
     pub latest: Option<Decision>,
     /// What the cluster says of its replicas, and how they start.
     #[serde(default)]
@@ -104,7 +147,7 @@ pub struct Trigger {
 }
 
 /// Why the newest slot has no demand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceTrouble {
     /// `missing` (the query gives nothing), `caveat` (there is demand, and it may not tell the
@@ -118,7 +161,7 @@ pub struct SourceTrouble {
 }
 
 /// Replicas and their start-ups.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaStatus {
     /// Replicas; null while the cluster does not say.
@@ -139,7 +182,7 @@ pub struct ReplicaStatus {
 }
 
 /// What a ScaledObject says, KEDA's defaults where it does not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaledObjectLimits {
     /// `minReplicaCount`.
@@ -157,7 +200,7 @@ pub struct ScaledObjectLimits {
 }
 
 /// Replicas as the cluster has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replicas {
     /// Ready.
@@ -167,7 +210,7 @@ pub struct Replicas {
 }
 
 /// Start-ups on one class of nodes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StartUps {
     /// `warm` (the node was there) or `cold` (it was made for it, or came back for it).
@@ -178,10 +221,13 @@ pub struct StartUps {
     pub given_up: u32,
     /// P90 of them; null before enough of them were seen.
     pub cold_start_seconds: Option<f64>,
+    /// How long each took, creation to Ready, oldest first; of those given up, until then.
+    #[serde(default)]
+    pub took_seconds: Vec<f64>,
 }
 
 /// What was learned of a trigger, off its slots.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TrainingSummary {
     /// First instant that the latest forecast speaks of.
@@ -203,7 +249,7 @@ pub struct TrainingSummary {
 }
 
 /// Why no forecast may act.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoForecast {
     /// too_young, stale, … as the label of `prewarm_workload_no_forecast`.
@@ -213,7 +259,7 @@ pub struct NoForecast {
 }
 
 /// How forecasts at one lead did lately (half-life of a week).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accuracy {
     /// The lead.
@@ -225,7 +271,7 @@ pub struct Accuracy {
 }
 
 /// How forecasts of one quantile did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Quantile {
     /// The quantile.
@@ -237,7 +283,7 @@ pub struct Quantile {
 }
 
 /// A selection, and what speaks for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Selection {
     /// Since when it is in force.
@@ -273,7 +319,7 @@ pub struct Selection {
 }
 
 /// A way to scale.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingPolicy {
     /// Quantile of the forecast; null: live demand alone.
@@ -289,7 +335,7 @@ pub struct ScalingPolicy {
 }
 
 /// What a way to scale costs and misses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hours {
     /// Hours of replicas ready or starting.
@@ -299,7 +345,7 @@ pub struct Hours {
 }
 
 /// A finished UTC day in the shadow of each way to scale.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Day {
     /// Midnight UTC.
@@ -310,76 +356,8 @@ pub struct Day {
     pub ways: BTreeMap<String, Hours>,
 }
 
-/// What a trigger's metadata comes to, defaults filled in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Policy {
-    /// `auto`, `shadow` or `off`.
-    pub mode: String,
-    /// Live demand at or below this does not wake a workload from zero.
-    pub activation_threshold: f64,
-    /// Queued items that one replica may have waiting.
-    pub backlog_threshold: Option<f64>,
-    /// Latency above which live demand is scaled up.
-    pub latency_target_seconds: Option<f64>,
-    /// Fixed lead; null = learned.
-    pub lead_time_seconds: Option<f64>,
-    /// Cold start until enough start-ups were seen.
-    pub cold_start_seconds: f64,
-    /// Fixed quantile; null = from the cost ratio.
-    pub quantile: Option<f64>,
-    /// One missed replica-hour costs as much as this many idle GPU-hours.
-    pub cost_ratio: f64,
-    /// `cost`, `safe` or a share of late demand (`1%`).
-    pub objective: String,
-    /// How much history forecasts use.
-    pub history_window_seconds: f64,
-    /// The forecast asks for no more than this beyond live demand.
-    pub max_prewarm_replicas: Option<u32>,
-    /// `auto`, `never` or `windows`.
-    pub scale_to_zero: String,
-    /// How long after the last arrival one replica stays.
-    pub keep_warm_seconds: f64,
-    /// Live demand only.
-    pub scaled_job: bool,
-    /// `error` or `zero`.
-    pub on_no_data: String,
-    /// IANA name of the windows' time zone.
-    pub timezone: Option<String>,
-    /// Windows in local time.
-    pub windows: Vec<Window>,
-    /// Holidays that windows and seasons know.
-    #[serde(default)]
-    pub holidays: Holidays,
-}
-
-/// The holidays of a policy, in short.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Holidays {
-    /// How many dates were read, past ones included.
-    pub dates: usize,
-    /// The next five local dates, today included.
-    pub next: Vec<String>,
-}
-
-/// A recurring window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Window {
-    /// Name.
-    pub name: String,
-    /// Local start, `HH:MM`.
-    pub from: String,
-    /// Local end, `HH:MM`, exclusive.
-    pub to: String,
-    /// Replicas that must be Ready while it is in force.
-    pub min_replicas: Option<u32>,
-    /// Replicas that may not be exceeded while it is in force.
-    pub max_replicas: Option<u32>,
-}
-
 /// One decision with everything that led to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// The slot that it was made for.
@@ -404,7 +382,7 @@ pub struct Decision {
 }
 
 /// The numbers behind a decision. Demands are in the demand's own unit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parts {
     /// The newest sample; null if the slot was missing.
@@ -444,7 +422,7 @@ pub struct Parts {
 }
 
 /// A sample that one slot alone does not count for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Doubt {
     /// `demand`, `backlog` or `latency`.
@@ -456,8 +434,16 @@ pub struct Doubt {
     pub earlier: Option<String>,
 }
 
+/// Why a question is not answered (400, 401, 503).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// What is wrong, and what is allowed.
+    pub error: String,
+}
+
 /// Why there is no explanation (404).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Unknown {
     /// What is wrong and what to look at.
