@@ -66,23 +66,25 @@ export function fleetView(root, query) {
     const top = space.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(-top / tall) - SPARE);
     const last = Math.min(shown.length, Math.ceil((innerHeight - top) / tall) + SPARE);
-    const seen = new Set();
-    for (let i = first; i < last; i++) {
-      const row = shown[i];
-      seen.add(row.key);
-      let line = pool.get(row.key);
-      if (!line) {
-        line = lineOf(row);
-        pool.set(row.key, line);
-        space.append(line.element);
-        line.update(row);
-      } else if (anew) line.update(row);
-      line.place(i, tall);
-    }
+    const seen = new Set(shown.slice(first, last).map((row) => row.key));
     for (const [key, line] of pool) {
       if (seen.has(key)) continue;
       line.element.remove();
       pool.delete(key);
+    }
+    // Rows stand in the document as they stand on the screen: readers of either sort go down alike.
+    let next = space.firstChild;
+    for (let i = first; i < last; i++) {
+      const row = shown[i];
+      let line = pool.get(row.key);
+      if (!line) {
+        line = lineOf(row);
+        pool.set(row.key, line);
+        line.update(row);
+      } else if (anew) line.update(row);
+      line.place(i, tall);
+      if (line.element === next) next = next.nextSibling;
+      else space.insertBefore(line.element, next);
     }
     forget((key) => seen.has(key));
     settle();
