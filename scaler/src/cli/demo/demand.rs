@@ -39,20 +39,54 @@ impl Dice {
 /// Requests a second at the top of the day.
 const PEAK: f64 = 24.0;
 
-/// Requests a second to expect at `t`: nothing at night, up within half an hour from 08:00, a dip
-/// at noon, down by 18:30; weekends are quiet.
-pub(crate) fn rate(t: Timestamp) -> f64 {
-    let local = t.to_zoned(TimeZone::UTC);
-    let hour = f64::from(local.hour())
-        + f64::from(local.minute()) / 60.0
-        + f64::from(local.second()) / 3600.0;
-    let ramp = |from: f64, to: f64| ((hour - from) / (to - from)).clamp(0.0, 1.0);
-    let day = ramp(8.0, 8.5) * (1.0 - ramp(17.5, 18.5));
-    let noon = 1.0 - 0.35 * (-((hour - 12.5) / 0.6).powi(2)).exp();
-    let weekend = local.weekday().to_monday_zero_offset() >= 5;
-    // Days differ: some are a tenth busier than others.
-    let mood = 0.9 + 0.2 * Dice::new(local.date().day_of_year() as u64).uniform();
-    PEAK * day * noon * mood * if weekend { 0.1 } else { 1.0 }
+/// Requests a second of the chat service to expect at `t`: nothing at night, up within half an hour
+/// from 08:00, a dip at noon, down by 18:30; weekends are quiet.
+pub(crate) fn chat(t: Timestamp) -> f64 {
+    let moment = Moment::of(t);
+    let day = moment.ramp(8.0, 8.5) * (1.0 - moment.ramp(17.5, 18.5));
+    let noon = 1.0 - 0.35 * (-((moment.hour - 12.5) / 0.6).powi(2)).exp();
+    PEAK * day * noon * moment.mood * if moment.weekend { 0.1 } else { 1.0 }
+}
+
+/// Of the image generator: people come from 08:20 on, and none at night.
+pub(crate) fn images(t: Timestamp) -> f64 {
+    let moment = Moment::of(t);
+    let day = moment.ramp(8.3, 9.0) * (1.0 - moment.ramp(19.0, 20.0));
+    0.25 * PEAK * day * moment.mood * if moment.weekend { 0.6 } else { 1.0 }
+}
+
+/// Of the batch work: a load at each half hour of the working day, handed in within ten minutes.
+pub(crate) fn batch(t: Timestamp) -> f64 {
+    let moment = Moment::of(t);
+    let working = (6.0..20.0).contains(&moment.hour) && !moment.weekend;
+    let since = (moment.hour * 60.0) % 30.0;
+    if working && since < 10.0 { 0.4 * PEAK * moment.mood } else { 0.0 }
+}
+
+/// A local time of day, and what kind of day it is.
+struct Moment {
+    /// Hours since midnight.
+    hour: f64,
+    weekend: bool,
+    /// Days differ: some are a tenth busier than others.
+    mood: f64,
+}
+
+impl Moment {
+    fn of(t: Timestamp) -> Self {
+        let local = t.to_zoned(TimeZone::UTC);
+        let hour = f64::from(local.hour())
+            + f64::from(local.minute()) / 60.0
+            + f64::from(local.second()) / 3600.0;
+        let weekend = local.weekday().to_monday_zero_offset() >= 5;
+        let mood = 0.9 + 0.2 * Dice::new(local.date().day_of_year() as u64).uniform();
+        Self { hour, weekend, mood }
+    }
+
+    /// From 0 at an hour to 1 at another.
+    fn ramp(&self, from: f64, to: f64) -> f64 {
+        ((self.hour - from) / (to - from)).clamp(0.0, 1.0)
+    }
 }
 
 #[cfg(test)]
@@ -65,9 +99,15 @@ mod tests {
 
     #[test]
     fn nights_are_empty_and_mornings_are_steep() {
-        assert_eq!(rate(at("2026-11-24T07:59:00Z")), 0.0);
-        assert!(rate(at("2026-11-24T08:45:00Z")) > 0.8 * PEAK);
-        assert!(rate(at("2026-11-28T10:00:00Z")) < 0.15 * PEAK);
+        assert_eq!(chat(at("2026-11-24T07:59:00Z")), 0.0);
+        assert!(chat(at("2026-11-24T08:45:00Z")) > 0.8 * PEAK);
+        assert!(chat(at("2026-11-28T10:00:00Z")) < 0.15 * PEAK);
+        assert_eq!(
+            (images(at("2026-11-24T03:00:00Z")), batch(at("2026-11-24T08:15:00Z"))),
+            (0.0, 0.0)
+        );
+        assert!(images(at("2026-11-24T10:00:00Z")) > 0.2 * PEAK);
+        assert!(batch(at("2026-11-24T08:05:00Z")) > 0.3 * PEAK);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::MutexGuard;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,6 +33,7 @@ pub(crate) struct Tally {
 /// One model's replicas and its line of requests; advances by whole seconds.
 #[derive(Debug)]
 pub(crate) struct Fleet {
+    model: &'static str,
     cold_start: SignedDuration,
     dice: Dice,
     ready: usize,
@@ -46,9 +48,10 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet without replicas whose starts take `cold_start` ± 20 %.
-    pub(crate) fn new(cold_start: SignedDuration, seed: u64) -> Self {
+    /// A fleet of `model` without replicas whose starts take `cold_start` ± 20 %.
+    pub(crate) fn new(model: &'static str, cold_start: SignedDuration, seed: u64) -> Self {
         Self {
+            model,
             cold_start,
             dice: Dice::new(seed),
             ready: 0,
@@ -126,24 +129,23 @@ impl Fleet {
         self.tally.gpu_seconds += self.current() as u64;
     }
 
-    /// What a vLLM server would expose, summed over the fleet.
-    pub(crate) fn exposition(&self) -> String {
-        let mut text = String::new();
-        let series = [
-            ("vllm:num_requests_running", "gauge", self.running.len() as u64),
-            ("vllm:num_requests_waiting", "gauge", self.line.len() as u64),
-            (
-                "vllm:time_to_first_token_seconds_count",
-                "counter",
-                self.served + self.running.len() as u64,
-            ),
-            ("vllm:request_success_total", "counter", self.served),
+    /// What vLLM servers would expose, summed over each fleet.
+    pub(crate) fn exposition(fleets: &[MutexGuard<'_, Self>]) -> String {
+        let families: [(&str, &str, fn(&Self) -> u64); 4] = [
+            ("vllm:num_requests_running", "gauge", |fleet| fleet.running.len() as u64),
+            ("vllm:num_requests_waiting", "gauge", |fleet| fleet.line.len() as u64),
+            ("vllm:time_to_first_token_seconds_count", "counter", |fleet| {
+                fleet.served + fleet.running.len() as u64
+            }),
+            ("vllm:request_success_total", "counter", |fleet| fleet.served),
         ];
-        for (name, kind, value) in series {
-            let _ = writeln!(
-                text,
-                "# TYPE {name} {kind}\n{name}{{model_name=\"demo\",engine=\"0\"}} {value}"
-            );
+        let mut text = String::new();
+        for (name, kind, value) in families {
+            let _ = writeln!(text, "# TYPE {name} {kind}");
+            for fleet in fleets {
+                let (model, value) = (fleet.model, value(fleet));
+                let _ = writeln!(text, "{name}{{model_name=\"{model}\",engine=\"0\"}} {value}");
+            }
         }
         text
     }
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_replica_serves_only_after_its_cold_start_and_costs_from_the_beginning() {
-        let mut fleet = Fleet::new(SignedDuration::from_secs(100), 1);
+        let mut fleet = Fleet::new("demo", SignedDuration::from_secs(100), 1);
         fleet.scale_to(1, at(0));
         for second in 0..60 {
             fleet.second(at(second), u64::from(second == 0));
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn requests_beyond_the_slots_wait_in_line() {
-        let mut fleet = Fleet::new(SignedDuration::ZERO, 1);
+        let mut fleet = Fleet::new("demo", SignedDuration::ZERO, 1);
         fleet.scale_to(1, at(0));
         fleet.second(at(0), SLOTS as u64 + 3);
         assert_eq!((fleet.waiting(), fleet.demand()), (3, SLOTS as f64 + 3.0));
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn starting_replicas_are_given_back_first() {
-        let mut fleet = Fleet::new(SignedDuration::ZERO, 1);
+        let mut fleet = Fleet::new("demo", SignedDuration::ZERO, 1);
         fleet.scale_to(2, at(0));
         fleet.second(at(0), 0);
         fleet.scale_to(4, at(1));

@@ -1,96 +1,87 @@
-//! What the demo shows: a row every few simulated minutes, and the balance at the end.
+//! What the demo shows: a line for each change that matters, and the scoreboard at the end. Fits 80
+//! columns.
+
+use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::fleet::{Fleet, PATIENCE, Tally};
+use super::fleet::{PATIENCE, Tally};
+use super::stage::Scene;
 use crate::cli::columns::{Align, padded};
 
-/// Width of the bars, in replicas' worth of demand.
-const BAR: usize = 26;
+/// Width of the bars: a column a replica, fewer where there are more.
+const BAR: usize = 15;
 
-/// Widths of the columns: time, demand and its bar, Prewarm's, KEDA's.
-const WIDTHS: [usize; 11] = [5, 7, BAR + 1, 5, 5, 5, 5, 12, 5, 5, 4];
+/// Widths of the columns: time, workload, its bar, Prewarm's four, KEDA's three.
+const WIDTHS: [usize; 10] = [5, 6, BAR, 5, 5, 5, 11, 5, 5, 6];
 
-const ALIGN: [Align; 11] = {
+const ALIGN: [Align; 10] = {
     use Align::{Left, Right};
-    [Left, Right, Left, Right, Right, Right, Right, Left, Right, Right, Right]
+    [Left, Left, Left, Right, Right, Right, Left, Right, Right, Right]
 };
 
-fn line(cells: [String; 11]) -> String {
-    padded(&cells, &WIDTHS, &ALIGN, " ")
+/// Whether a terminal reads us that may be given colors (<https://no-color.org>).
+pub(super) fn colored() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }
 
-/// The head of the table.
-pub(crate) fn head() -> String {
-    let names =
-        ["time", "demand", "", "ready", "start", "want", "wait", " why", "ready", "start", "wait"];
-    line(names.map(str::to_owned))
+/// The head of the table, and the line above it that says whose columns are whose.
+pub(super) fn head() -> String {
+    let names = ["time", "", "needed", "ready", "start", "wait", " why", "ready", "start", "wait"];
+    let arms = format!("{:<29}{:<30}{}", "", "── Prewarm ────────────────", "── KEDA alone ──");
+    format!("{arms}\n{}", padded(&names.map(str::to_owned), &WIDTHS, &ALIGN, " "))
 }
 
-/// The line above the head that says whose columns are whose.
-pub(crate) fn arms() -> String {
-    format!(
-        "{:<5} {:>7} {:<BAR$}  {:<36} {}",
-        "", "", "", "── Prewarm ──────────────────────────", "── KEDA alone ──"
-    )
-}
-
-/// One row. `wanted` and `why` are Prewarm's last answer.
-pub(crate) fn row(
-    now: Timestamp,
-    offered: f64,
-    per_replica: f64,
-    prewarm: &Arm<'_>,
-    alone: &Arm<'_>,
-) -> String {
-    let of = |arm: &Arm<'_>| {
-        let ready = arm.fleet.ready();
-        [
-            ready.to_string(),
-            (arm.fleet.current() - ready).to_string(),
-            arm.fleet.waiting().to_string(),
-        ]
-    };
-    let ([ready, start, wait], [alone_ready, alone_start, alone_wait]) = (of(prewarm), of(alone));
-    line([
+/// One line.
+pub(super) fn row(now: Timestamp, name: &str, scene: &Scene, color: bool) -> String {
+    let cells = [
         now.to_zoned(TimeZone::UTC).strftime("%H:%M").to_string(),
-        format!("{offered:.1}"),
-        bar((offered / per_replica).ceil() as usize, prewarm.fleet.ready()),
-        ready,
-        start,
-        prewarm.wanted.map_or_else(|| "?".to_owned(), |wanted| wanted.to_string()),
-        wait,
-        format!(" {}", prewarm.why),
-        alone_ready,
-        alone_start,
-        alone_wait,
-    ])
+        name.to_owned(),
+        bar(scene.needed as usize, scene.ready),
+        scene.ready.to_string(),
+        scene.starting.to_string(),
+        scene.waiting.to_string(),
+        format!(" {}", scene.why.chars().take(10).collect::<String>()),
+        scene.alone_ready.to_string(),
+        scene.alone_starting.to_string(),
+        scene.alone_waiting.to_string(),
+    ];
+    let line = padded(&cells, &WIDTHS, &ALIGN, " ");
+    // Red where people wait under KEDA alone and not under Prewarm; yellow where under Prewarm.
+    let paint = match (scene.waiting > MANY, scene.alone_waiting > MANY) {
+        (true, _) => "33",
+        (false, true) => "31",
+        (false, false) if scene.why == "forecast" => "32",
+        (false, false) => return line,
+    };
+    if color { format!("\u{1b}[{paint}m{line}\u{1b}[0m") } else { line }
 }
 
-/// One side of the comparison, as it stands.
-#[derive(Debug)]
-pub(crate) struct Arm<'a> {
-    /// Its fleet.
-    pub(crate) fleet: &'a Fleet,
-    /// Replicas that it asks for; `None` while it does not know.
-    pub(crate) wanted: Option<u32>,
-    /// Why.
-    pub(crate) why: &'a str,
+/// Whether a line says something new: a fleet has grown or shrunk, or people have begun or ceased to
+/// wait.
+pub(super) fn is_news(before: Option<&Scene>, scene: &Scene) -> bool {
+    let Some(before) = before else { return true };
+    let moved = |a: usize, b: usize| a.abs_diff(b) * 4 > a.max(b).max(4);
+    moved(before.ready, scene.ready)
+        || moved(before.alone_ready, scene.alone_ready)
+        || (before.waiting > MANY) != (scene.waiting > MANY)
+        || (before.alone_waiting > MANY) != (scene.alone_waiting > MANY)
 }
+
+/// So many wait for a moment everywhere.
+const MANY: usize = 10;
 
 /// Demand in replicas: `█` served by a Ready one, `░` not.
 fn bar(needed: usize, ready: usize) -> String {
     let needed = needed.min(BAR);
     let served = needed.min(ready);
-    let mut text = "█".repeat(served);
-    text.extend(std::iter::repeat_n('░', needed - served));
-    text.extend(std::iter::repeat_n(' ', BAR - needed));
-    text
+    "█".repeat(served) + &"░".repeat(needed - served)
 }
 
-/// The balance.
-pub(crate) fn balance(prewarm: Tally, alone: Tally) -> String {
+/// The scoreboard.
+pub(super) fn balance(prewarm: Tally, alone: Tally) -> String {
     let late = |of: Tally| format!("{:.2} %", 100.0 * of.late as f64 / of.arrived.max(1) as f64);
     let hours = |of: Tally| format!("{:.1}", of.gpu_seconds as f64 / 3600.0);
     let rows = [
@@ -117,10 +108,43 @@ pub(crate) fn balance(prewarm: Tally, alone: Tally) -> String {
 mod tests {
     use super::*;
 
+    fn scene() -> Scene {
+        Scene {
+            needed: 40,
+            ready: 38,
+            starting: 12,
+            waiting: 12_345,
+            wanted: Some(40),
+            why: "unavailable for a reason".into(),
+            alone_ready: 38,
+            alone_starting: 12,
+            alone_waiting: 12_345,
+        }
+    }
+
     #[test]
     fn the_bar_shows_what_is_served_and_what_is_not() {
-        assert_eq!(bar(4, 3), format!("███░{}", " ".repeat(BAR - 4)));
-        assert_eq!(bar(0, 3), " ".repeat(BAR));
+        assert_eq!(bar(4, 3), "███░");
+        assert_eq!(bar(0, 3), "");
         assert_eq!(bar(BAR + 9, 1).chars().count(), BAR);
+    }
+
+    #[test]
+    fn a_line_fits_a_terminal_of_80_columns() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        for line in head().lines().chain([row(now, "images", &scene(), false).as_str()]) {
+            assert!(line.chars().count() <= 80, "{}: {line}", line.chars().count());
+        }
+        assert!(!row(now, "images", &scene(), false).contains('\u{1b}'));
+        assert!(row(now, "images", &scene(), true).starts_with("\u{1b}[33m"));
+    }
+
+    #[test]
+    fn only_what_has_changed_is_told() {
+        let same = Scene { alone_waiting: 12_346, ..scene() };
+        assert!(!is_news(Some(&scene()), &same));
+        assert!(is_news(None, &same));
+        assert!(is_news(Some(&scene()), &Scene { alone_waiting: 0, ..scene() }));
+        assert!(is_news(Some(&scene()), &Scene { ready: 10, ..scene() }));
     }
 }
