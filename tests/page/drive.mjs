@@ -23,6 +23,8 @@ async function open(options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.on("console", (message) => {
+    // The browser itself notes the 404 of the workload that is asked for although it is unknown.
+    if (message.location().url.endsWith("/llm/lama")) return;
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
@@ -230,8 +232,6 @@ await check("an unknown workload is answered with its nearest", async () => {
   await page.goto(url + "/#/llm/lama");
   await page.getByText("llm/lama is not known").waitFor();
   await page.getByRole("link", { name: "llm/llama" }).waitFor();
-  // The browser itself notes a 404 of what the page asks for.
-  complaints.splice(0, complaints.length, ...complaints.filter((text) => !text.includes("404")));
 });
 
 await check("a phone shows all of it, still for those who want no motion", async () => {

@@ -209,8 +209,13 @@ fn every_invariant_has_its_test() {
             let (before, _) = text
                 .split_once(&format!("fn {name}("))
                 .unwrap_or_else(|| panic!("{invariant}: no {name} in {file}"));
-            let attributes: Vec<&str> =
-                before.lines().rev().take_while(|line| !line.trim().is_empty()).collect();
+            // A test within a module is indented.
+            let attributes: Vec<&str> = before
+                .trim_end_matches(' ')
+                .lines()
+                .rev()
+                .take_while(|line| !line.trim().is_empty())
+                .collect();
             let is_test =
                 attributes.iter().any(|line| line.contains("#[test]") || line.contains("::test"));
             let is_scenario = file.starts_with("tests/cluster/scenario/");

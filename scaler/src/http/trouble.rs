@@ -15,8 +15,11 @@ pub(super) fn status(
     store: Result<(), String>,
 ) -> api::Status {
     let refusals = registry.refusals();
-    let mut notices: Vec<api::Notice> =
-        store.err().map(|why| database(&why, metrics)).into_iter().collect();
+    let mut notices = degraded(registry);
+    // Whoever watches the store says it in more words.
+    if notices.iter().all(|notice| notice.subject != "store") {
+        notices.extend(store.err().map(|why| database(&why, metrics)));
+    }
     notices.extend(sources(registry));
     notices.extend(invalid(registry));
     notices.extend(refused_notice(&refusals));
@@ -32,6 +35,16 @@ pub(super) fn status(
         notices,
         refused: refusals.iter().map(refused).collect(),
     }
+}
+
+/// What is not as it should be with the process, while it answers all the same.
+fn degraded(registry: &Registry) -> Vec<api::Notice> {
+    let holds = registry.notices().all().into_iter().filter_map(|(what, text)| Some((what, text?)));
+    let notice = |(what, text)| {
+        let detail = "KEDA is answered all the same, from memory.";
+        named(ERROR, what, text, detail, Vec::new())
+    };
+    holds.map(notice).collect()
 }
 
 fn database(why: &str, metrics: &Metrics) -> api::Notice {

@@ -216,7 +216,7 @@ impl DemoRun {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<String> {
         let mut second = self.clock.now().as_second();
-        let mut told: Vec<Option<stage::Scene>> = vec![None; self.stages.len()];
+        let mut told: Vec<Option<stage::StageView>> = vec![None; self.stages.len()];
         let color = table::colored();
         while second < end.as_second() && !shutdown.is_cancelled() {
             let now = Timestamp::from_second(second)?;

@@ -34,7 +34,7 @@ pub(super) struct Stage {
 
 /// A stage as it stands, for the table.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scene {
+pub(super) struct StageView {
     pub(super) needed: u32,
     pub(super) ready: usize,
     pub(super) starting: usize,
@@ -130,9 +130,9 @@ impl Stage {
     }
 
     /// As it stands.
-    pub(super) fn scene(&self, now: Timestamp) -> Scene {
+    pub(super) fn scene(&self, now: Timestamp) -> StageView {
         let fleet = locked(&self.fleet);
-        Scene {
+        StageView {
             needed: self.needed(now).ceil() as u32,
             ready: fleet.ready(),
             starting: fleet.current() - fleet.ready(),

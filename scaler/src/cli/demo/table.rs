@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::fleet::{PATIENCE, Tally};
-use super::stage::Scene;
+use super::stage::StageView;
 use crate::cli::columns::{Align, padded};
 
 /// Width of the bars: a column a replica, fewer where there are more.
@@ -35,7 +35,7 @@ pub(super) fn head() -> String {
 }
 
 /// One line.
-pub(super) fn row(now: Timestamp, name: &str, scene: &Scene, color: bool) -> String {
+pub(super) fn row(now: Timestamp, name: &str, scene: &StageView, color: bool) -> String {
     let cells = [
         now.to_zoned(TimeZone::UTC).strftime("%H:%M").to_string(),
         name.to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn row(now: Timestamp, name: &str, scene: &Scene, color: bool) -> Str
 
 /// Whether a line says something new: a fleet has grown or shrunk, or people have begun or ceased to
 /// wait.
-pub(super) fn is_news(before: Option<&Scene>, scene: &Scene) -> bool {
+pub(super) fn is_news(before: Option<&StageView>, scene: &StageView) -> bool {
     let Some(before) = before else { return true };
     let moved = |a: usize, b: usize| a.abs_diff(b) * 4 > a.max(b).max(4);
     moved(before.ready, scene.ready)
@@ -108,8 +108,8 @@ pub(super) fn balance(prewarm: Tally, alone: Tally) -> String {
 mod tests {
     use super::*;
 
-    fn scene() -> Scene {
-        Scene {
+    fn scene() -> StageView {
+        StageView {
             needed: 40,
             ready: 38,
             starting: 12,
@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn only_what_has_changed_is_told() {
-        let same = Scene { alone_waiting: 12_346, ..scene() };
+        let same = StageView { alone_waiting: 12_346, ..scene() };
         assert!(!is_news(Some(&scene()), &same));
         assert!(is_news(None, &same));
-        assert!(is_news(Some(&scene()), &Scene { alone_waiting: 0, ..scene() }));
-        assert!(is_news(Some(&scene()), &Scene { ready: 10, ..scene() }));
+        assert!(is_news(Some(&scene()), &StageView { alone_waiting: 0, ..scene() }));
+        assert!(is_news(Some(&scene()), &StageView { ready: 10, ..scene() }));
     }
 }

@@ -33,7 +33,8 @@ pub struct Status {
 pub struct Notice {
     /// `error` (answers suffer) or `warning` (they do not yet).
     pub level: String,
-    /// `source`, `store`, `trigger` or `refused`.
+    /// `source`, `store`, `trigger` or `refused`, or a part of the process as `prewarm_degraded` names
+    /// it.
     pub subject: String,
     /// What is wrong, in the words of who says so.
     pub title: String,
