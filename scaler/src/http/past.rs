@@ -188,34 +188,55 @@ impl Asked {
         namespace: &str,
         name: &str,
         span: Result<Query<Span>, QueryRejection>,
-    ) -> Result<Self, Response> {
-        let Query(span) = span.map_err(|error| refused(&error.body_text()))?;
+    ) -> Result<Self, Unanswered> {
+        let Query(span) = span.map_err(|error| Unanswered::Refused(error.body_text()))?;
         let mut triggers = shared.registry.triggers(namespace, name);
         triggers.sort_unstable_by(|a, b| a.key().cmp(b.key()));
         let wanted = |workload: &Arc<Workload>| {
             span.metric.as_ref().is_none_or(|metric| *metric == workload.key().metric)
         };
         let Some(workload) = triggers.into_iter().find(wanted) else {
-            let unknown = view::unknown(&shared.registry, namespace, name);
-            return Err((StatusCode::NOT_FOUND, Json(unknown)).into_response());
+            return Err(Unanswered::Unknown(view::unknown(&shared.registry, namespace, name)));
         };
         let to = span.to.unwrap_or_else(|| shared.registry.clock().now());
         let from = match span.from {
             Some(from) => from,
-            None => to.saturating_sub(DAY).map_err(|_| refused("to is out of range"))?,
+            None => to
+                .saturating_sub(DAY)
+                .map_err(|_| Unanswered::Refused("to is out of range".to_owned()))?,
         };
         if from >= to {
-            return Err(refused(&format!("from = {from}: must be before to = {to}")));
+            return Err(Unanswered::Refused(format!("from = {from}: must be before to = {to}")));
         }
         if to.duration_since(from) > LONGEST {
             let most = LONGEST.as_hours() / 24;
-            return Err(refused(&format!("from = {from}, to = {to}: at most {most} days at once")));
+            let why = format!("from = {from}, to = {to}: at most {most} days at once");
+            return Err(Unanswered::Refused(why));
         }
         let limit = span.limit.unwrap_or(POINTS);
         if !(1..=MOST_POINTS).contains(&limit) {
-            return Err(refused(&format!("limit = {limit}: must be from 1 to {MOST_POINTS}")));
+            let why = format!("limit = {limit}: must be from 1 to {MOST_POINTS}");
+            return Err(Unanswered::Refused(why));
         }
         Ok(Self { workload, from, to, limit })
+    }
+}
+
+/// Why a question about a span has no answer.
+#[derive(Debug)]
+enum Unanswered {
+    /// 404: nobody has asked for that workload.
+    Unknown(api::Unknown),
+    /// 400: what is wrong with the question.
+    Refused(String),
+}
+
+impl From<Unanswered> for Response {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Unknown(unknown) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
+            Unanswered::Refused(why) => refused(&why),
+        }
     }
 }
 
