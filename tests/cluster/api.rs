@@ -74,11 +74,32 @@ impl Api {
         if status.is_success() { Ok(()) } else { Err(format!("{status}: {body}")) }
     }
 
+    /// Server-side apply that changes nothing; the server's words if it refuses.
+    pub(crate) async fn dry_run(&self, object: &Value) -> Result<(), String> {
+        let path = format!("{}?fieldManager=tests&force=true&dryRun=All", path(object));
+        let body = Some(("application/apply-patch+yaml", object.to_string()));
+        let (status, answer) =
+            self.send(Method::PATCH, &path, body).await.map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(()) } else { Err(format!("{status}: {answer}")) }
+    }
+
     /// Applies every document of a YAML text.
     pub(crate) async fn apply_yaml(&self, text: &str) {
         for document in text.split("\n---\n").filter(|document| document.contains("kind:")) {
             self.apply(&serde_saphyr::from_str(document).expect("YAML")).await;
         }
+    }
+
+    /// Creates what is answered and not kept, such as a review; the answer.
+    pub(crate) async fn create(&self, object: &Value) -> Value {
+        let (path, _) = path(object)
+            .rsplit_once('/')
+            .map(|(path, name)| (path.to_owned(), name.to_owned()))
+            .expect("a path");
+        let body = Some(("application/json", object.to_string()));
+        let (status, answer) = self.send(Method::POST, &path, body).await.expect("an answer");
+        assert!(status.is_success(), "{path}: {status}: {answer}");
+        serde_json::from_str(&answer).expect("JSON")
     }
 
     /// A JSON merge patch of the object at `path`.
@@ -139,7 +160,9 @@ fn path(object: &Value) -> String {
         (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
     let group =
         if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
-    let plural = format!("{}s", kind.to_lowercase());
+    let kind = kind.to_lowercase();
+    let plural =
+        kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{group}/namespaces/{namespace}/{plural}/{name}"),
         None => format!("{group}/{plural}/{name}"),

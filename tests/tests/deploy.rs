@@ -51,7 +51,24 @@ fn only<'a>(all: &'a [(String, Value)], kind: &str) -> &'a Value {
     document
 }
 
-/// The configuration of the ConfigMap, with a password to read.
+/// The triggers that Prewarm answers.
+fn ours(object: &Value) -> impl Iterator<Item = &Value> {
+    let triggers = object["spec"]["triggers"].as_array().expect("triggers").iter();
+    triggers
+        .filter(|trigger| trigger["type"].as_str().is_some_and(|kind| kind.starts_with("external")))
+}
+
+/// The source that `examples/sql-queue.yaml` asks for, as it says there.
+fn jobs(password: &Path) -> String {
+    let example =
+        fs::read_to_string(deploy().join("examples/sql-queue.yaml")).expect("the example");
+    let lines = example.lines().filter_map(|line| line.strip_prefix("#   "));
+    let text = lines.fold(String::new(), |text, line| text + line + "\n");
+    assert!(text.contains("[sources.jobs.queries]"), "{text}");
+    text.replace("/var/run/secrets/jobs/password", &password.display().to_string())
+}
+
+/// The configuration of the ConfigMap, with a password to read, and what examples need beside it.
 fn configuration(all: &[(String, Value)]) -> (tempfile::TempDir, PathBuf) {
     let text = only(all, "ConfigMap")["data"]["prewarm.toml"].as_str().expect("prewarm.toml");
     let dir = tempfile::tempdir().expect("temporary directory");
@@ -59,8 +76,8 @@ fn configuration(all: &[(String, Value)]) -> (tempfile::TempDir, PathBuf) {
     fs::write(&password, "secret").expect("write the password");
     let mounted = "/var/run/secrets/prewarm/password";
     assert!(text.contains(mounted), "{text}");
-    fs::write(&file, text.replace(mounted, &password.display().to_string()))
-        .expect("write the configuration");
+    let text = text.replace(mounted, &password.display().to_string()) + "\n" + &jobs(&password);
+    fs::write(&file, text).expect("write the configuration");
     (dir, file)
 }
 
@@ -85,14 +102,14 @@ fn every_trigger_of_the_examples_is_read_without_error_or_warning() {
         .rules();
     let examples = documents("examples");
     let scaled = of_kind(&examples, "ScaledObject");
-    assert!(scaled.len() >= 3, "only {} ScaledObjects", scaled.len());
+    assert!(scaled.len() >= 25, "only {} ScaledObjects", scaled.len());
     for object in scaled {
         let text = |value: &Value| {
             value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
         };
         let (namespace, name) =
             (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
-        for trigger in object["spec"]["triggers"].as_array().expect("triggers") {
+        for trigger in ours(object) {
             let metadata: HashMap<_, _> = trigger["metadata"]
                 .as_object()
                 .expect("metadata")
@@ -232,6 +249,8 @@ fn it_may_read_what_it_reads_and_nothing_more() {
         })
         .collect();
     let needed = [
+        // The names of external metrics stand where resources do.
+        ("*", "list"),
         ("deployments/scale", "get"),
         ("leaderworkersets/scale", "get"),
         ("nodes", "get"),
@@ -285,7 +304,7 @@ fn keda_finds_every_replica_where_the_examples_say() {
     let address =
         format!("{name}.{namespace}.svc.cluster.local:{}", headless["spec"]["ports"][0]["port"]);
     for object in of_kind(&documents("examples"), "ScaledObject") {
-        for trigger in object["spec"]["triggers"].as_array().expect("triggers") {
+        for trigger in ours(object) {
             assert_eq!(trigger["metadata"]["scalerAddress"], address.as_str());
         }
     }

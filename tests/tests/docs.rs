@@ -115,6 +115,23 @@ fn beside(document: &str, file: &str) -> String {
 }
 
 #[test]
+fn every_example_has_its_section() {
+    let page = &documents()["docs/examples.md"].text;
+    for entry in fs::read_dir(root().join("deploy/examples")).expect("the examples") {
+        let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let name = file.trim_end_matches(".yaml");
+        let (_, section) = page
+            .split_once(&format!("\n## {name}\n"))
+            .unwrap_or_else(|| panic!("docs/examples.md has no section {name}"));
+        let section = section.split("\n## ").next().unwrap_or_default();
+        assert!(section.contains(&format!("](../deploy/examples/{file})")), "{name}: no link");
+        for item in ["Needs", "Settings", "Wakes from zero", "Cannot see"] {
+            assert!(section.contains(&format!("- **{item}:** ")), "{name}: no {item}");
+        }
+    }
+}
+
+#[test]
 fn every_page_is_linked_from_the_readme() {
     let all = documents();
     let linked: Vec<String> = all["README.md"]

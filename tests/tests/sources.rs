@@ -9,4 +9,5 @@ mod sources {
     mod pages;
     mod presets;
     mod series;
+    mod sql;
 }

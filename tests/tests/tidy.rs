@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "grpc",
             "trigger",
             "registry",
+            "scaled_object",
             "signal",
             "source",
             "store",

@@ -8,9 +8,11 @@ pub mod demo;
 pub mod explain;
 pub mod forecast;
 mod history;
+pub mod init;
 pub mod man_pages;
 mod parallel;
 mod plot;
+pub mod presets;
 mod progress;
 pub mod replay;
 mod rolling;
@@ -50,6 +52,10 @@ enum Command {
     Windows(windows::Args),
     /// Validate ScaledObjects and policies before they are applied
     Check(check::Args),
+    /// Write a ScaledObject to begin with: of a preset, or one of the examples
+    Init(init::Args),
+    /// Show what presets ask, in which unit, and what they cannot see
+    Presets(presets::Args),
     /// Ask a running server why its last answers were what they were
     Explain(explain::Args),
     /// Print the commented default configuration
@@ -70,6 +76,8 @@ impl Cli {
             Command::Replay(args) => replay::run(*args).await,
             Command::Windows(args) => windows::run(args),
             Command::Check(args) => check::run(args),
+            Command::Init(args) => init::run(&args),
+            Command::Presets(args) => presets::run(&args),
             Command::Explain(args) => explain::run(args).await,
             Command::DefaultConfig => default_config::run(),
             Command::Completions(args) => completions::run(&args),

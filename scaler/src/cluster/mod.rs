@@ -12,6 +12,7 @@
 //! known, and answers are as they were; nothing waits for it.
 
 mod connect;
+mod external_metric;
 mod labels;
 mod lifecycle;
 mod pod;
@@ -32,6 +33,8 @@ use crate::config::ClusterAccess;
 use crate::metrics::Metrics;
 use crate::scaled_object::ScaledObjectLimits;
 
+use external_metric::Connection;
+pub use external_metric::{ExternalMetric, NoValue};
 pub use lifecycle::StartOutcome;
 
 /// A start-up that was seen to its end.
@@ -89,6 +92,7 @@ struct Follow {
 #[derive(Debug, Clone)]
 pub struct Cluster {
     subscriptions: mpsc::UnboundedSender<Follow>,
+    connection: channel::Receiver<Connection>,
 }
 
 /// The work behind a [`Cluster`]: to be run beside it.
@@ -96,6 +100,7 @@ pub struct Cluster {
 pub struct Watching {
     access: ClusterAccess,
     subscriptions: mpsc::UnboundedReceiver<Follow>,
+    connection: channel::Sender<Connection>,
 }
 
 impl Cluster {
@@ -103,7 +108,15 @@ impl Cluster {
     /// that is run.
     pub fn new(access: ClusterAccess) -> (Self, Watching) {
         let (sender, subscriptions) = mpsc::unbounded_channel();
-        (Self { subscriptions: sender }, Watching { access, subscriptions })
+        let (connecting, connection) = channel::channel(Connection::Pending);
+        let watching = Watching { access, subscriptions, connection: connecting };
+        (Self { subscriptions: sender, connection }, watching)
+    }
+
+    /// Another trigger of a ScaledObject, to be read as demand.
+    pub fn external_metric(&self, namespace: &str, name: &str, trigger: &str) -> ExternalMetric {
+        let of = (namespace.to_owned(), name.to_owned());
+        ExternalMetric::new(self.connection.clone(), of, trigger.to_owned())
     }
 
     /// Follows what is known of a ScaledObject, as long as the receiver lives; without access it
@@ -131,6 +144,10 @@ impl Watching {
                 ClusterAccess::Auto => connect::client().await,
                 ClusterAccess::Off => None,
             };
+            self.connection.send_replace(match &client {
+                Some(client) => Connection::Ready(client.clone()),
+                None => Connection::None,
+            });
             if let Some(client) = client {
                 watch::run(client, self.subscriptions, &metrics, clock.as_ref()).await;
             }

@@ -66,7 +66,9 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+pub(super) async fn within<T>(
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Failure> {
     match tokio::time::timeout(LIMIT, request).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::Unreachable("no answer within 10 s".to_owned())),
@@ -82,15 +84,20 @@ pub(super) struct Found {
     pub(super) selector: Result<Selector, Failure>,
 }
 
-/// Asks for a ScaledObject and for what it scales.
-pub(super) async fn find(client: &Client, of: &Name) -> Result<Found, Failure> {
+/// A ScaledObject as it is now.
+pub(super) async fn scaled_object(client: &Client, of: &Name) -> Result<DynamicObject, Failure> {
     let (namespace, name) = of;
     let kind = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"),
         "scaledobjects",
     );
     let scaled_objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
-    let scaled_object = within(scaled_objects.get(name)).await?;
+    within(scaled_objects.get(name)).await
+}
+
+/// Asks for a ScaledObject and for what it scales.
+pub(super) async fn find(client: &Client, of: &Name) -> Result<Found, Failure> {
+    let scaled_object = scaled_object(client, of).await?;
     let selector = pods_of(client, of, &scaled_object.data).await;
     Ok(Found { scaling: ScaledObjectLimits::of(&scaled_object.data), selector })
 }

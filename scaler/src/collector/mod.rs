@@ -4,6 +4,7 @@
 //! double on errors and come from two paths.
 
 mod doubt;
+mod external_metrics;
 mod minute;
 mod observe;
 mod recall;
@@ -187,7 +188,7 @@ impl Collector {
                 "{warning}"
             );
         }
-        let source = trigger.source.as_ref().and_then(|spec| match self.sources.resolve(&spec.at) {
+        let source = trigger.source.as_ref().and_then(|spec| match self.source(workload, spec) {
             Ok(source) => Some(source),
             Err(error) => {
                 tracing::error!(workload.namespace = key.namespace, workload.name = key.name, error = %error,

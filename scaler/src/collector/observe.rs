@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prewarm_forecaster::{Observation, Planner};
 
+use super::external_metrics::EXTERNAL_METRICS;
 use super::{Collector, Seen, WorkloadState};
 use crate::clock::floor;
 use crate::registry::Workload;
@@ -91,6 +92,7 @@ impl Collector {
         let name = match &spec.at {
             SourceRef::Named(name) => name.as_str(),
             SourceRef::Address(_) => "address",
+            SourceRef::ExternalMetrics => EXTERNAL_METRICS,
         };
         let started = Instant::now();
         // Half a slot is left for the tick: floors and ceilings move on time whatever hangs.

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use toml::Table;
 use url::Url;
 
+use super::database;
 use super::reader::{Reader, Section};
 use super::shared::{read_holidays, read_policies};
 use super::{
@@ -79,7 +80,7 @@ const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 fn read(mut root: Section<'_>) -> Config {
     let mut config = Config::default();
     read_addresses(&mut root, &mut config);
-    read_database(&mut root, &mut config);
+    database::read(&mut root, &mut config);
     if let Some(directory) = root.path("spillDirectory") {
         config.spill_directory = directory;
     }
@@ -165,43 +166,14 @@ fn read_addresses(root: &mut Section<'_>, config: &mut Config) {
     }
 }
 
-fn read_database(root: &mut Section<'_>, config: &mut Config) {
-    const EXPECTED: &str = "sqlite://FILE or postgres://USER@HOST/DATABASE";
-    let known =
-        |url: &str| matches!(url.split_once(':'), Some(("sqlite" | "postgres" | "postgresql", _)));
-    if let Some(url) = root.unseen("database", EXPECTED, |url| known(url).then(|| Secret::new(url)))
-    {
-        config.database = url;
-    }
-    let Some(path) = root.path("databasePasswordFile") else { return };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            return root.problem(
-                "databasePasswordFile",
-                format!("cannot read {}: {error}", path.display()),
-            );
-        }
-    };
-    let with_password = Url::parse(config.database.expose()).ok().and_then(|mut url| {
-        let user = url.has_host() && !url.username().is_empty();
-        (user && url.set_password(Some(text.trim_end_matches(['\r', '\n']))).is_ok()).then_some(url)
-    });
-    match with_password {
-        Some(url) => {
-            config.database = Secret::new(url);
-            config.database_password_file = Some(path);
-        }
-        None => root
-            .problem("databasePasswordFile", "database must then be postgres://USER@HOST/DATABASE"),
-    }
-}
-
 fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
-    // Both will come; until they work a source of theirs would always fail.
-    const KINDS: &str = "\"prometheus\" or \"exposition\" (sql and keda cannot be read yet)";
+    const KINDS: &str = "\"prometheus\", \"exposition\" or \"sql\" (another trigger of a \
+                         ScaledObject needs no source: triggers name it by triggerName)";
     let kind = section.parsed("kind", KINDS, SourceKind::parse);
     let kind = kind.unwrap_or(SourceKind::Prometheus);
+    if kind == SourceKind::Sql {
+        return database::read_source(section);
+    }
     let urls = read_urls(&mut section, kind);
     let credentials = read_credentials(&mut section);
     let source = SourceConfig {
@@ -223,6 +195,7 @@ fn read_source(mut section: Section<'_>) -> Option<SourceConfig> {
         concurrency: section.whole("concurrency", 1..=256).unwrap_or(SourceConfig::CONCURRENCY),
         namespaces: section.texts("namespaces").unwrap_or_default(),
         from_metadata: false,
+        sql: None,
     };
     if source.tls.cert.is_some() != source.tls.key.is_some() {
         section.problem("cert", "cert and key go together: give both or none");

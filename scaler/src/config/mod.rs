@@ -1,5 +1,6 @@
 //! Process configuration: TOML and environment, parsed to meaning. Secrets are redacted in `Debug`.
 
+mod database;
 mod load;
 mod reader;
 mod shared;
@@ -130,6 +131,17 @@ pub struct SourceConfig {
     pub namespaces: Vec<String>,
     /// Its address was named by a trigger, not by the configuration.
     pub from_metadata: bool,
+    /// Address and queries of a database; of `kind = "sql"` alone.
+    pub sql: Option<SqlQueries>,
+}
+
+/// A database and what may be asked of it.
+#[derive(Debug, Clone)]
+pub struct SqlQueries {
+    /// `postgres://…` or `sqlite://…`; may hold a password, hence redacted.
+    pub url: Secret,
+    /// SQL by the name that triggers give.
+    pub queries: BTreeMap<String, String>,
 }
 
 impl SourceConfig {
@@ -154,6 +166,7 @@ impl SourceConfig {
             concurrency: Self::CONCURRENCY,
             namespaces: Vec::new(),
             from_metadata: false,
+            sql: None,
         }
     }
 }
@@ -335,6 +348,7 @@ impl Config {
         let rule = |source: &SourceConfig| SourceRule {
             kind: source.kind,
             namespaces: source.namespaces.clone(),
+            queries: source.sql.as_ref().map(|sql| sql.queries.keys().cloned().collect()),
         };
         Rules {
             allow: self.allow.clone(),
@@ -343,6 +357,7 @@ impl Config {
             ),
             policies: self.policies.clone(),
             holidays: self.holidays.clone(),
+            without_cluster: self.cluster == ClusterAccess::Off,
         }
     }
 }

@@ -55,9 +55,10 @@ fn what_the_printed_configuration_shows_can_be_used() {
     fs::write(&password, "pw\n").unwrap();
     let shown = shown
         .replace("/var/run/secrets/prewarm/password", password.to_str().unwrap())
+        .replace("/var/run/secrets/jobs/password", password.to_str().unwrap())
         .replace("sqlite://prewarm.db", "postgres://prewarm@db/prewarm");
     let config = Config::load_text(&shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
-    assert_eq!(config.sources.len(), 2);
+    assert_eq!(config.sources.len(), 3);
     assert_eq!(config.sources["default"].timeout, SourceConfig::TIMEOUT);
     assert_eq!(config.sources["default"].concurrency, SourceConfig::CONCURRENCY);
     assert_eq!(config.policies["business-hours"].windows.len(), 2);
@@ -254,7 +255,7 @@ fn errors_name_place_value_range_and_fix() {
     assert_snapshot!(complaint("[allow]\nserverAddresses = [\"*\"]"), @r#"prewarm.toml: allow.serverAddresses: "*" must begin with http:// or https://: write it like http://*.models.svc.cluster.local:*"#);
     assert_snapshot!(complaint("[tls]\ncert = \"a\""), @"prewarm.toml: tls.key: is missing: TLS needs cert and key (PEM files)");
     assert_snapshot!(complaint("[sources.default]\nkind = \"prom\""), @r#"
-    prewarm.toml: sources.default.kind = "prom": must be "prometheus" or "exposition" (sql and keda cannot be read yet)
+    prewarm.toml: sources.default.kind = "prom": must be "prometheus", "exposition" or "sql" (another trigger of a ScaledObject needs no source: triggers name it by triggerName)
     prewarm.toml: sources.default.url: is missing: give an address like http://prometheus.monitoring:9090
     "#);
     assert_snapshot!(complaint("[sources.\"a b\"]\nurl = \"http://x\""), @r#"prewarm.toml: sources."a b": a name must be 1 to 63 of a-z, A-Z, 0-9, - and _"#);

@@ -68,6 +68,8 @@ pub(super) fn questions(
             let exposition = url.path().ends_with("/metrics");
             (address.clone(), Some(KnownSource { exposition, address }))
         }
+        // A person asks it by `kubectl get --raw`, with rights of their own.
+        SourceRef::ExternalMetrics => ("external metrics".to_owned(), None),
     };
     let parts = latest.map(|latest| &latest.decision.parts);
     let question = |signal: &str, query: &Query, last_value| api::Question {

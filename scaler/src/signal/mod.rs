@@ -18,6 +18,8 @@ pub enum SourceRef {
     /// path that ends in `/metrics` is scraped as exposition text, anything else is a Prometheus
     /// API.
     Address(Url),
+    /// KEDA's external metrics API, for another trigger of the same ScaledObject.
+    ExternalMetrics,
 }
 
 /// One thing to ask.
@@ -28,6 +30,8 @@ pub enum Query {
     Text(String),
     /// A preset's expression, selector included; rendered to PromQL, or evaluated on scraped text.
     Preset(preset::Expression),
+    /// Another trigger of the ScaledObject, by its name.
+    Trigger(String),
 }
 
 impl Query {
@@ -42,14 +46,14 @@ impl Query {
     pub fn names(&self, label: &str) -> bool {
         match self {
             Self::Preset(expression) => expression.selected_by().iter().any(|named| named == label),
-            Self::Text(_) => true,
+            Self::Text(_) | Self::Trigger(_) => true,
         }
     }
 
-    /// The question as PromQL.
+    /// The question as PromQL; of a trigger its name.
     pub fn promql(&self) -> &str {
         match self {
-            Self::Text(text) => text,
+            Self::Text(text) | Self::Trigger(text) => text,
             Self::Preset(expression) => expression.promql(),
         }
     }

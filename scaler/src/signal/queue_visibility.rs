@@ -21,8 +21,8 @@ impl Signals {
     pub fn show_queue(&self) -> bool {
         self.backlog.is_some()
             || match &self.demand {
-                // Requests in flight, those that wait included.
-                Query::Preset(_) => true,
+                // Requests in flight, those that wait included; the length of a broker's queue.
+                Query::Preset(_) | Query::Trigger(_) => true,
                 Query::Text(text) => holds_what_waits(text),
             }
     }

@@ -6,8 +6,9 @@ mod http;
 mod outage_log;
 pub mod prometheus;
 mod sources;
+pub mod sql;
 
-pub use crate::signal::{Query, Signals, SourceRef};
+pub use crate::signal::{Query, Signals, SourceRef, SourceSpec};
 pub use error::SourceError;
 pub use sources::Sources;
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::exposition::ExpositionSource;
 use super::prometheus::PrometheusSource;
+use super::sql::SqlSource;
 use super::{MetricSource, SourceError, SourceRef};
 use crate::config::{SourceConfig, SourceKind};
 
@@ -36,6 +37,11 @@ impl Sources {
                 self.named.get(name).cloned().ok_or_else(|| self.unknown(name))
             }
             SourceRef::Address(url) => self.at_address(url),
+            // Not ours to reach: whoever has access to the cluster builds it.
+            SourceRef::ExternalMetrics => Err(SourceError::Misconfigured {
+                source_name: "external metrics".to_owned(),
+                cause: "is read through the Kubernetes API alone".to_owned(),
+            }),
         }
     }
 
@@ -83,6 +89,7 @@ fn build(name: &str, config: &SourceConfig) -> Result<Arc<dyn MetricSource>, Sou
     match config.kind {
         SourceKind::Prometheus => Ok(Arc::new(PrometheusSource::new(name, config)?)),
         SourceKind::Exposition => Ok(Arc::new(ExpositionSource::new(name, config)?)),
+        SourceKind::Sql => Ok(Arc::new(SqlSource::new(name, config)?)),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::SourceKind;
 use super::fields::Fields;
 use super::keys::{
-    BACKLOG_QUERY, BACKLOG_THRESHOLD, LATENCY_QUERY, POLICY_REF, PRESET, QUERY, SELECTOR,
-    SERVER_ADDRESS, SOURCE, THRESHOLD, TRIGGER_NAME, WINDOWS, nearest,
+    BACKLOG_QUERY, BACKLOG_THRESHOLD, LATENCY_QUERY, POLICY_REF, PRESET, QUERY, SCALED_JOB,
+    SELECTOR, SERVER_ADDRESS, SOURCE, THRESHOLD, TRIGGER_NAME, WINDOWS, nearest,
 };
 use super::name::DemandText;
 use super::{Rules, SourceRule};
@@ -30,10 +30,7 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
         fields.error(&PRESET, "cannot stand beside query: give one of query and preset");
     }
     if fields.has(&TRIGGER_NAME) {
-        fields.error(
-            &TRIGGER_NAME,
-            "other triggers cannot be read through KEDA yet: give query or preset",
-        );
+        judge_trigger_name(fields, rules);
     }
     let query = fields.text(&QUERY);
     let preset = fields.text(&PRESET);
@@ -41,6 +38,9 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
     let backlog = fields.text(&BACKLOG_QUERY).map(|text| Query::Text(text.to_owned()));
     let latency = fields.text(&LATENCY_QUERY).map(|text| Query::Text(text.to_owned()));
     let at = place(fields, namespace, rules);
+    if let Some(Place { queries: Some(queries), at: SourceRef::Named(source), .. }) = &at {
+        judge_query_names(fields, source, queries);
+    }
     let selector_text = fields.text(&SELECTOR);
     let selector =
         read_selector(fields, selector_text, at.as_ref().is_some_and(|place| place.exposition));
@@ -55,7 +55,12 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
             let demand = found.as_ref().map(|found| Query::Preset(found.demand.clone()));
             (DemandText::Preset(preset, selector_text.unwrap_or_default()), demand, found)
         }
-        (_, _, Some(name)) => return none(DemandText::Trigger(name)),
+        (_, _, Some(name)) => {
+            let demand = Query::Trigger(name.to_owned());
+            let signals = Signals { demand, backlog: None, latency: None };
+            let source = Some(SourceSpec { at: SourceRef::ExternalMetrics, signals });
+            return Demand { text: DemandText::Trigger(name), threshold: None, source };
+        }
         _ if ![&QUERY, &PRESET, &TRIGGER_NAME].into_iter().any(|key| fields.has(key)) => {
             without_demand(fields);
             return none(DemandText::Windows);
@@ -87,17 +92,75 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>, namespace: &str, rules: &Rules) 
     Demand { text, threshold, source }
 }
 
+/// Another trigger is read through KEDA: nothing else is asked beside it, and there has to be a
+/// cluster to read.
+fn judge_trigger_name(fields: &mut Fields<'_>, rules: &Rules) {
+    for key in [&QUERY, &PRESET] {
+        if fields.has(key) {
+            let problem =
+                format!("cannot stand beside {key}: give one of query, preset and triggerName");
+            fields.error(&TRIGGER_NAME, problem);
+        }
+    }
+    for key in [&SOURCE, &SERVER_ADDRESS, &BACKLOG_QUERY, &LATENCY_QUERY] {
+        if fields.has(key) && !fields.has(&QUERY) && !fields.has(&PRESET) {
+            fields.error(key, "cannot stand beside triggerName, which is read through KEDA");
+        }
+    }
+    if fields.peek(&SCALED_JOB) == Some("true") {
+        let problem = "KEDA's external metrics have no ScaledJobs: give query or preset";
+        fields.error(&TRIGGER_NAME, problem);
+    }
+    if rules.without_cluster {
+        fields.error(
+            &TRIGGER_NAME,
+            "needs the Kubernetes API, which the server does not read: its configuration says \
+             cluster.access = \"off\"",
+        );
+    }
+}
+
+/// A database answers the queries that its configuration names.
+fn judge_query_names(fields: &mut Fields<'_>, source: &str, queries: &[String]) {
+    let known = queries.join(", ");
+    if fields.has(&PRESET) {
+        let source = quoted(source);
+        fields.error(
+            &PRESET,
+            format!(
+                "source {source} is a database, which has no presets: give query, one of {known}"
+            ),
+        );
+    }
+    for key in [&QUERY, &BACKLOG_QUERY, &LATENCY_QUERY] {
+        let Some(name) = fields.peek(key) else { continue };
+        if queries.iter().any(|query| query == name) {
+            continue;
+        }
+        let near = nearest(name, queries.iter().map(|query| (query.as_str(), query)));
+        let hint = match near {
+            Some(near) => format!("; did you mean {}?", quoted(near)),
+            None => format!(
+                ": triggers name one of {known}, and SQL stands in the server's configuration"
+            ),
+        };
+        let problem = format!("{} is no query of source {}{hint}", quoted(name), quoted(source));
+        fields.error(key, problem);
+    }
+}
+
 /// A trigger may live on windows alone; what only makes sense beside a demand is then an error.
 fn without_demand(fields: &mut Fields<'_>) {
     if [&QUERY, &PRESET, &TRIGGER_NAME].into_iter().any(|key| fields.misspelt(key)) {
         return;
     }
     if !fields.has(&WINDOWS) && !fields.has(&POLICY_REF) {
-        return fields.missing(&QUERY, "give one of query and preset, or windows alone");
+        return fields
+            .missing(&QUERY, "give one of query, preset and triggerName, or windows alone");
     }
     for key in [&BACKLOG_QUERY, &LATENCY_QUERY, &SOURCE, &SERVER_ADDRESS] {
         if fields.has(key) {
-            fields.error(key, "needs a demand: give one of query and preset");
+            fields.error(key, "needs a demand: give one of query, preset and triggerName");
         }
     }
 }
@@ -158,6 +221,8 @@ struct Place {
     at: SourceRef,
     /// Scraped directly.
     exposition: bool,
+    /// What it may be asked, by name; `None` = whatever a trigger says.
+    queries: Option<Vec<String>>,
 }
 
 fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Place> {
@@ -172,7 +237,7 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
             .map_err(|problem| fields.error(&SERVER_ADDRESS, problem))
             .ok()?;
         let exposition = url.path().trim_end_matches('/').ends_with("/metrics");
-        return Some(Place { at: SourceRef::Address(url), exposition });
+        return Some(Place { at: SourceRef::Address(url), exposition, queries: None });
     }
     let asked = [&QUERY, &PRESET].into_iter().any(|key| fields.has(key));
     let name = match fields.text(&SOURCE) {
@@ -181,7 +246,8 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
         None => "default",
     };
     let Some(sources) = &rules.sources else {
-        return Some(Place { at: SourceRef::Named(name.to_owned()), exposition: true });
+        let at = SourceRef::Named(name.to_owned());
+        return Some(Place { at, exposition: true, queries: None });
     };
     let permitted = |rule: &SourceRule| {
         rule.namespaces.is_empty() || rule.namespaces.iter().any(|n| n == namespace)
@@ -216,6 +282,7 @@ fn place(fields: &mut Fields<'_>, namespace: &str, rules: &Rules) -> Option<Plac
     Some(Place {
         at: SourceRef::Named(name.to_owned()),
         exposition: rule.kind == SourceKind::Exposition,
+        queries: rule.queries.clone(),
     })
 }
 

@@ -92,6 +92,11 @@ impl<'a> Fields<'a> {
         self.warnings.push(format!("{key}: {text}"));
     }
 
+    /// The value, without a word on what is wrong with it: whoever reads it says so.
+    pub(super) fn peek(&self, key: &Key) -> Option<&'a str> {
+        self.metadata.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
     /// The value without the white space around it (YAML blocks end in a newline); `None` if absent
     /// or wrong.
     pub(super) fn text(&mut self, key: &Key) -> Option<&'a str> {

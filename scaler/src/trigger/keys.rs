@@ -110,7 +110,7 @@ keys! {
     SELECTOR = "selector", Form::Text { max: 2 * KIB }, words [], default None,
         "label matchers of the preset's series, without braces: namespace=\"llm\",model_name=\"llama\"";
     TRIGGER_NAME = "triggerName", Form::Text { max: 256 }, words [], default None,
-        "another trigger of this ScaledObject: refused until it can be read through KEDA";
+        "another trigger of this ScaledObject by its `name`: what KEDA reads there is demand; needs the right to list external metrics";
     SOURCE = "source", Form::Text { max: 256 }, words [], default Some("default"),
         "a source of the server's configuration";
     SERVER_ADDRESS = "serverAddress", Form::Text { max: 2 * KIB }, words [], default None,

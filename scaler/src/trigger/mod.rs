@@ -93,6 +93,8 @@ pub enum SourceKind {
     Prometheus,
     /// Exposition text, scraped directly from one or more endpoints.
     Exposition,
+    /// Queries of the server's configuration, asked of a database.
+    Sql,
 }
 
 impl SourceKind {
@@ -100,6 +102,7 @@ impl SourceKind {
         Some(match text {
             "prometheus" => Self::Prometheus,
             "exposition" => Self::Exposition,
+            "sql" => Self::Sql,
             _ => return None,
         })
     }
@@ -112,6 +115,8 @@ pub struct SourceRule {
     pub kind: SourceKind,
     /// Namespaces whose triggers may use it; empty = all.
     pub namespaces: Vec<String>,
+    /// What it may be asked, by name; `None` = whatever a trigger says.
+    pub queries: Option<Vec<String>>,
 }
 
 /// What the server's configuration lets metadata refer to.
@@ -126,6 +131,8 @@ pub struct Rules {
     pub policies: BTreeMap<String, SharedPolicy>,
     /// Named holiday calendars.
     pub holidays: BTreeMap<String, Vec<jiff::civil::Date>>,
+    /// The Kubernetes API is not read: other triggers cannot be demand.
+    pub without_cluster: bool,
 }
 
 /// Reads a trigger's metadata. Pure: the same arguments give the same answer on every replica.

@@ -2,14 +2,17 @@
 
 mod access;
 mod bad_input;
+mod chart;
 mod claim;
 mod counted;
 mod deadlines;
+mod examples;
 mod forms;
 mod new_node;
 mod outages;
 mod rolling;
 mod settled;
+mod sibling;
 mod tls;
 mod windows;
 
@@ -41,6 +44,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         named("the-claim", claim::c16_the_claim),
         named("new-node", new_node::c16_new_node),
         named("windows", windows::c18_windows),
+        named("daily-list", sibling::daily_list),
+        named("redis-list", sibling::redis_list),
+        named("chart", chart::helm_chart),
+        named("examples", examples::examples),
         named("access", access::c21_access),
         named("outages", outages::c21_c22_outages),
         named("hang", settled::c25_hang),

@@ -175,7 +175,15 @@ fn known(section: &str) -> Vec<String> {
 
 /// What is wrong with a configuration of one line.
 fn complaints(section: &str, line: &str) -> Vec<String> {
-    let text = if section.is_empty() { line.to_owned() } else { format!("[{section}]\n{line}\n") };
+    let mut text = match section.rsplit_once('.') {
+        // A database has queries, and nothing else has.
+        Some((source, "queries")) => format!("[{source}]\nkind = \"sql\"\n"),
+        _ => String::new(),
+    };
+    if !section.is_empty() {
+        text += &format!("[{section}]\n");
+    }
+    text += &format!("{line}\n");
     Config::load_text(&text).map_or_else(|error| error.problems, |_| Vec::new())
 }
 

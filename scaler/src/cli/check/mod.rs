@@ -5,6 +5,7 @@ mod finding;
 mod pace;
 mod ramp;
 mod resource;
+mod sibling;
 mod traps;
 mod tree;
 mod webhook;
@@ -72,6 +73,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     super::print(&text)?;
     let failed = report.count(Level::Error) > 0 || report.resources.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Errors and warnings of a text, and the report.
+#[cfg(test)]
+pub(super) fn judged(text: &str) -> (usize, usize, String) {
+    let report = check(&[("test".to_owned(), text.to_owned())], None);
+    (report.count(Level::Error), report.count(Level::Warning), report.text(false))
 }
 
 /// One document of a file.
@@ -219,6 +227,7 @@ fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &LoopTimin
         }
     }
     webhook::find(resource);
+    sibling::find(resource);
     days::find(resource, &read);
     traps::find(resource, &read);
     pace::find(resource, &read, rhythm);

@@ -263,7 +263,8 @@ macro_rules! p95 {
 }
 use p95;
 
-fn unknown(name: &str) -> String {
+/// What is wrong with a name that no preset has.
+pub fn unknown(name: &str) -> String {
     let known = names().collect::<Vec<_>>().join(", ");
     let nearest = names()
         .map(|known| (strsim::jaro_winkler(&name.to_ascii_lowercase(), known), known))

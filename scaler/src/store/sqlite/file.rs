@@ -70,6 +70,20 @@ pub(super) fn usable(path: &Path) -> Result<Option<Identity>, StoreError> {
     }
 }
 
+/// Why the file cannot be opened; where it may not be written, what is to be done about it.
+pub(super) fn unopened(error: sqlx::Error, path: &Path) -> StoreError {
+    let words = error.to_string();
+    let denied = ["unable to open database file", "readonly database"];
+    if !denied.iter().any(|denied| words.contains(denied)) {
+        return error.into();
+    }
+    StoreError::Url(format!(
+        "cannot write {}: mount a volume there that this process's user may write (fsGroup), or \
+         name another database",
+        path.display()
+    ))
+}
+
 /// Looks through every page of the file, on a connection that remembers none: `Damaged` where they
 /// do not fit together. What cannot be looked at now is no damage.
 pub(super) async fn check(options: &SqliteConnectOptions) -> Result<(), StoreError> {

@@ -49,7 +49,9 @@ impl SqliteStore {
         let in_memory = url == file::MEMORY;
         let identity = if in_memory { None } else { file::usable(options.get_filename())? };
         if !in_memory {
-            options.connect().await?.close().await?;
+            let opened = options.connect().await;
+            let opened = opened.map_err(|error| file::unopened(error, options.get_filename()))?;
+            opened.close().await?;
             // From here on a connection finds the file or fails: should it be deleted, an empty one
             // in its place would hide that.
             options = options.create_if_missing(false);

@@ -29,6 +29,7 @@ fn rules() -> Rules {
     let source = |kind, namespaces: &[&str]| SourceRule {
         kind,
         namespaces: namespaces.iter().map(|n| (*n).into()).collect(),
+        queries: (kind == SourceKind::Sql).then(|| vec!["done".to_owned(), "waiting".to_owned()]),
     };
     Rules {
         allow: Allow { server_addresses: vec!["http://*.models.svc:*".parse().unwrap()] },
@@ -36,6 +37,7 @@ fn rules() -> Rules {
             ("default".to_owned(), source(SourceKind::Prometheus, &[])),
             ("pods".to_owned(), source(SourceKind::Exposition, &[])),
             ("payroll".to_owned(), source(SourceKind::Prometheus, &["finance"])),
+            ("jobs".to_owned(), source(SourceKind::Sql, &[])),
         ])),
         policies: BTreeMap::from([(
             "business-hours".to_owned(),
@@ -46,6 +48,7 @@ fn rules() -> Rules {
             },
         )]),
         holidays: BTreeMap::from([("bavaria".to_owned(), vec![jiff::civil::date(2026, 1, 6)])]),
+        without_cluster: false,
     }
 }
 
@@ -201,11 +204,6 @@ fn addresses_and_sources() {
         at(&[("serverAddress", "http://llama.models.svc:8000/metrics")]),
         SourceRef::Address("http://llama.models.svc:8000/metrics".parse().unwrap())
     );
-    // The spec stands, so that the HPA does not lose its metric over it.
-    let through_keda = parsed(&map(&[("triggerName", "rabbitmq-jobs"), ("threshold", "4")]));
-    assert!(through_keda.spec.is_ok());
-    assert_snapshot!(through_keda.trigger.unwrap_err()[0], @"triggerName: other triggers cannot be read through KEDA yet: give query or preset");
-
     assert_snapshot!(complaint("source", "defualt"), @r#"source: the server's configuration has no source "defualt"; did you mean "default"?"#);
     assert_snapshot!(complaint("source", "x"), @r#"source: the server's configuration has no source "x"; add it there as sources.NAME, or name another source"#);
     // A tenant does not learn of the sources of others.
@@ -222,10 +220,51 @@ fn addresses_and_sources() {
 }
 
 #[test]
+fn another_trigger_is_demand() {
+    let metadata = map(&[("triggerName", "rabbitmq-jobs"), ("threshold", "4")]);
+    let Parsed { spec, trigger } = parsed(&metadata);
+    assert!(spec.unwrap().name.starts_with("prewarm-trigger-"));
+    let source = trigger.unwrap().source.unwrap();
+    assert_eq!(source.at, SourceRef::ExternalMetrics);
+    assert_eq!(source.signals.demand, Query::Trigger("rabbitmq-jobs".into()));
+    assert!(source.signals.show_queue(), "the length of a queue holds what waits");
+
+    // The spec stands, so that the HPA does not lose its metric over it.
+    let blind = Rules { without_cluster: true, ..rules() };
+    let Parsed { spec, trigger } = parse("models", "llama", &metadata, &blind);
+    assert!(spec.is_ok());
+    assert_snapshot!(trigger.unwrap_err()[0], @r#"triggerName: needs the Kubernetes API, which the server does not read: its configuration says cluster.access = "off""#);
+
+    let beside =
+        |key, value| complaints(&map(&[("triggerName", "jobs"), ("threshold", "4"), (key, value)]));
+    assert_snapshot!(beside("backlogQuery", "b"), @"backlogQuery: cannot stand beside triggerName, which is read through KEDA");
+    assert_snapshot!(beside("latencyQuery", "b").lines().next().unwrap(), @"latencyQuery: cannot stand beside triggerName, which is read through KEDA");
+    assert_snapshot!(beside("source", "default"), @"source: cannot stand beside triggerName, which is read through KEDA");
+    assert_snapshot!(beside("preset", "vllm").lines().next().unwrap(), @"triggerName: cannot stand beside preset: give one of query, preset and triggerName");
+    assert_snapshot!(beside("scaledJob", "true"), @"triggerName: KEDA's external metrics have no ScaledJobs: give query or preset");
+    assert_snapshot!(complaints(&map(&[("triggerName", "jobs")])), @"threshold: is missing: say how much demand one replica sustains: a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does");
+}
+
+#[test]
+fn a_database_is_asked_by_the_names_of_its_queries() {
+    let ask = |pairs: Pairs<'_>| {
+        let base = map(&[("source", "jobs"), ("threshold", "4")]);
+        base.into_iter().chain(map(pairs)).collect::<HashMap<_, _>>()
+    };
+    let good = ask(&[("query", "waiting"), ("backlogQuery", "done")]);
+    let source = parsed(&good).trigger.unwrap().source.unwrap();
+    assert_eq!(source.at, SourceRef::Named("jobs".into()));
+    assert_snapshot!(complaints(&ask(&[("query", "SELECT 1")])), @r#"query: "SELECT 1" is no query of source "jobs": triggers name one of done, waiting, and SQL stands in the server's configuration"#);
+    assert_snapshot!(complaints(&ask(&[("query", "waitin")])), @r#"query: "waitin" is no query of source "jobs"; did you mean "waiting"?"#);
+    assert_snapshot!(complaints(&ask(&[("query", "waiting"), ("backlogQuery", "x")])), @r#"backlogQuery: "x" is no query of source "jobs": triggers name one of done, waiting, and SQL stands in the server's configuration"#);
+    assert_snapshot!(complaints(&ask(&[("preset", "vllm"), ("selector", "a=\"b\"")])), @r#"preset: source "jobs" is a database, which has no presets: give query, one of done, waiting"#);
+}
+
+#[test]
 fn demand_is_exactly_one() {
-    assert_snapshot!(complaints(&map(&[("threshold", "4")])), @"query: is missing: give one of query and preset, or windows alone");
+    assert_snapshot!(complaints(&map(&[("threshold", "4")])), @"query: is missing: give one of query, preset and triggerName, or windows alone");
     assert_snapshot!(complaints(&map(&[("query", "q"), ("thresholdFromEnv", "hunter2")])), @"threshold: is missing: say how much demand one replica sustains: a number from 0.001 to 1000000000, rounded to 3 decimals as KEDA does (thresholdFromEnv is not read)");
-    assert_snapshot!(complaint("triggerName", "other"), @"triggerName: other triggers cannot be read through KEDA yet: give query or preset");
+    assert_snapshot!(complaint("triggerName", "other"), @"triggerName: cannot stand beside query: give one of query, preset and triggerName");
     assert_snapshot!(complaint("selector", r#"a="b""#), @"selector: goes with a preset; put the matchers of a query into the query itself");
     assert_snapshot!(complaints(&map(&[("preset", "vllm")])), @r#"
     selector: is missing: say which series the preset is to read, like namespace="llm",model_name="llama"
@@ -323,7 +362,7 @@ fn windows_alone_need_neither_demand_nor_threshold() {
     let spec = parsed.spec.unwrap();
     assert_eq!((spec.name.as_str(), spec.threshold.get()), ("prewarm-windows", 1.0));
     assert_eq!(parsed.trigger.unwrap().source, None);
-    assert_snapshot!(complaints(&map(&[("policyRef", "business-hours"), ("backlogQuery", "b")])), @"backlogQuery: needs a demand: give one of query and preset");
+    assert_snapshot!(complaints(&map(&[("policyRef", "business-hours"), ("backlogQuery", "b")])), @"backlogQuery: needs a demand: give one of query, preset and triggerName");
 }
 
 /// C02: KEDA's own keys and unknown ones are accepted; KEDA's without a warning.

@@ -1,5 +1,7 @@
 //! What a ScaledObject says of limits and beats that decisions depend on.
 
+pub mod sibling;
+
 use jiff::SignedDuration;
 use prewarm_forecaster::decide::timing::LoopTiming;
 use serde_json::Value;
