@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         forecasts: Forecasts::Fitted,
         blocks: Vec::new(),
         selection: None,
+        arrival: None,
         from: first.start,
         to: now,
     });

@@ -46,6 +46,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod arrival;
 pub mod calendar;
 pub mod control;
 pub mod decide;

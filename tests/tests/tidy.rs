@@ -104,7 +104,8 @@ const ARROWS: [(&str, &[&str]); 25] = [
 ];
 
 /// What the brain may stand on: pure crates, no runtime, no logging.
-const BRAIN: [&str; 4] = ["fearless_simd", "jiff", "nalgebra", "thiserror"];
+const BRAIN: [&str; 7] =
+    ["fearless_simd", "jiff", "linfa", "linfa-logistic", "nalgebra", "ndarray", "thiserror"];
 
 /// What the brain would need for I/O, a clock, the environment, threads, logging or waiting.
 const WORLDLY: [&str; 18] = [

@@ -232,9 +232,12 @@ fn value(target: Target) -> (Answer, Target) {
 /// In an outage what would stand for live demand is the last good answer.
 fn repeated(target: Target) -> Target {
     match target.reason {
-        Reason::Live | Reason::Panic | Reason::Hold | Reason::KeepWarm | Reason::Idle => {
-            Target { reason: Reason::LastGood, ..target }
-        }
+        Reason::Live
+        | Reason::Panic
+        | Reason::Hold
+        | Reason::KeepWarm
+        | Reason::Arrival
+        | Reason::Idle => Target { reason: Reason::LastGood, ..target },
         _ => target,
     }
 }

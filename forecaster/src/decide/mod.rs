@@ -31,6 +31,8 @@ pub enum Reason {
     Hold,
     /// The last arrival is younger than `keepWarm`.
     KeepWarm,
+    /// Somebody is likely enough to come within the lead.
+    Arrival,
     /// Zero is not allowed here: one replica stays.
     NeverZero,
     /// Nothing to do: no demand.
@@ -48,7 +50,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Live,
         Self::Panic,
         Self::Backlog,
@@ -57,6 +59,7 @@ impl Reason {
         Self::Ceiling,
         Self::Hold,
         Self::KeepWarm,
+        Self::Arrival,
         Self::NeverZero,
         Self::Idle,
         Self::LastGood,
@@ -81,6 +84,7 @@ impl Reason {
             Self::Ceiling => "ceiling",
             Self::Hold => "hold",
             Self::KeepWarm => "keep_warm",
+            Self::Arrival => "arrival",
             Self::NeverZero => "never_zero",
             Self::Idle => "idle",
             Self::LastGood => "last_good",
@@ -222,6 +226,8 @@ pub struct Parts {
     pub ceiling: Option<u32>,
     /// Replicas held although demand has gone.
     pub hold: u32,
+    /// How likely somebody is to come; `None` while that is not known, or a replica always runs.
+    pub arrival: Option<Awaited>,
     /// The SLO guard's factor on live demand, ≥ 1.
     pub latency_factor: f64,
     /// The lead in force.
@@ -236,6 +242,27 @@ pub struct Parts {
     pub backlog_check: Check,
     /// The same of the latency.
     pub latency_check: Check,
+}
+
+/// How likely somebody is to come, and from when on a replica for that pays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Awaited {
+    /// Of an arrival within `within`, if nobody comes before; within [0, 1].
+    pub probability: f64,
+    /// The lead in whole buckets.
+    pub within: SignedDuration,
+    /// One replica stays or starts from this probability on; above 1: never.
+    pub break_even: f64,
+    /// Whether it decides between one replica and none: the selected policy asks for it, and mode
+    /// and policy let it.
+    pub acts: bool,
+}
+
+impl Awaited {
+    /// One replica is to be there.
+    pub fn stays(&self) -> bool {
+        self.probability >= self.break_even
+    }
 }
 
 impl Parts {

@@ -147,6 +147,8 @@ pub struct Policy {
     pub scale_to_zero: ScaleToZero,
     /// How long after the last arrival one replica stays.
     pub keep_warm: SignedDuration,
+    /// The user has said so: the probability of an arrival may lengthen it, and not shorten it.
+    pub keep_warm_fixed: bool,
     /// A ScaledJob: live demand only, no floors and no forecast.
     pub scaled_job: bool,
     /// What to answer before the first sample.
@@ -173,6 +175,7 @@ impl Policy {
             calendar,
             scale_to_zero: ScaleToZero::default(),
             keep_warm: SignedDuration::from_mins(10),
+            keep_warm_fixed: false,
             scaled_job: false,
             on_no_data: OnNoData::default(),
         }

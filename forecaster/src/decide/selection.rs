@@ -36,18 +36,64 @@ pub enum ShadowPolicy {
         /// A queue counts as the demand that empties it within so long, > 0.
         drain: SignedDuration,
     },
+    /// As the others, but whether one replica runs or none is decided by how likely somebody is to
+    /// come ([`crate::arrival`]).
+    Arrival {
+        /// Live demand per replica as a share of the threshold, > 0.
+        utilization: f64,
+        /// Scale down to the most that was wanted within so long.
+        scale_down_window: SignedDuration,
+        /// One replica stays or starts from so many times the break-even on, > 0: below 1 is
+        /// caution.
+        from: f64,
+        /// How the forecast is asked for more than one replica; `None`: it is not.
+        ahead: Option<AskedAhead>,
+    },
+}
+
+/// How a forecast is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AskedAhead {
+    /// Quantile of demand to be ready for, within (0, 1).
+    pub quantile: f64,
+    /// Forecast demand per replica as a share of the threshold, > 0.
+    pub utilization: f64,
+    /// How far beyond the lead the forecast keeps what runs.
+    pub hold: SignedDuration,
 }
 
 impl ShadowPolicy {
-    /// Looks ahead.
+    /// How the forecast of demand is asked; `None` where it is not.
+    pub fn ahead(&self) -> Option<AskedAhead> {
+        match *self {
+            Self::Forecast { quantile, forecast_utilization: utilization, hold, .. } => {
+                Some(AskedAhead { quantile, utilization, hold })
+            }
+            Self::Arrival { ahead, .. } => ahead,
+            Self::Reactive { .. } => None,
+        }
+    }
+
+    /// Looks ahead: by the forecast of demand, or by the probability of an arrival.
     pub fn forecasts(&self) -> bool {
-        matches!(self, Self::Forecast { .. })
+        !matches!(self, Self::Reactive { .. })
+    }
+
+    /// From how many times the break-even on one replica stays; `None`: the policy does not ask
+    /// whether somebody will come.
+    pub fn stays_from(&self) -> Option<f64> {
+        match *self {
+            Self::Arrival { from, .. } => Some(from),
+            Self::Reactive { .. } | Self::Forecast { .. } => None,
+        }
     }
 
     /// Live demand per replica as a share of the threshold.
     pub fn utilization(&self) -> f64 {
         match *self {
-            Self::Reactive { utilization, .. } | Self::Forecast { utilization, .. } => utilization,
+            Self::Reactive { utilization, .. }
+            | Self::Forecast { utilization, .. }
+            | Self::Arrival { utilization, .. } => utilization,
         }
     }
 
@@ -55,6 +101,7 @@ impl ShadowPolicy {
     pub fn scale_down_window(&self) -> SignedDuration {
         match *self {
             Self::Reactive { scale_down_window: window, .. }
+            | Self::Arrival { scale_down_window: window, .. }
             | Self::Forecast { stabilization: window, .. } => window,
         }
     }

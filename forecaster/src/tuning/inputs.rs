@@ -121,6 +121,12 @@ impl SimulationInputs {
         self.cold_start
     }
 
+    /// Whether none may run while nothing is wanted.
+    pub fn may_sleep(&self, policy: &Policy) -> bool {
+        let auto = policy.scale_to_zero == ScaleToZero::Auto;
+        auto && self.limits.is_none_or(|limits| limits.min == 0 || limits.idle)
+    }
+
     /// A simulator that has seen nothing.
     pub fn simulator(&self, policy: &Policy) -> PolicySimulator {
         // One that we never let go of runs whatever KEDA would allow.
@@ -132,6 +138,7 @@ impl SimulationInputs {
             // KEDA's own minimum is zero unless somebody sets it.
             min: ours,
             keep_warm: policy.keep_warm,
+            keep_warm_fixed: policy.keep_warm_fixed,
             cold_start: self.drawn.clone(),
             sees_queue: policy.sees_queue,
             plainly: policy.objective == Objective::Safe,
@@ -141,8 +148,11 @@ impl SimulationInputs {
             (spec.min, spec.idle) = (min.max(ours), idle && ours == 0);
             (spec.max, spec.cooldown) = (max, cooldown);
         }
-        let policies: Vec<ShadowPolicy> =
+        let mut policies: Vec<ShadowPolicy> =
             portfolio::reactive().into_iter().chain(portfolio::forecasting()).collect();
+        if self.may_sleep(policy) {
+            policies.extend(portfolio::awaiting());
+        }
         PolicySimulator::new(spec, policies)
     }
 }

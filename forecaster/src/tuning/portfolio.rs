@@ -1,8 +1,9 @@
-//! The policies that are tried out: 45 reactive ones and 24 that look ahead.
+//! The policies that are tried out: 45 reactive ones, 24 that look ahead, and where none may run 6
+//! that ask whether somebody will come.
 
 use jiff::SignedDuration;
 
-use crate::decide::selection::ShadowPolicy;
+use crate::decide::selection::{AskedAhead, ShadowPolicy};
 
 /// Demand per replica as a share of the threshold.
 const UTILIZATIONS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0];
@@ -73,4 +74,21 @@ pub fn forecasting() -> Vec<ShadowPolicy> {
         }
     };
     SETTINGS.map(policy).into()
+}
+
+/// The policies that ask whether somebody will come, where none may run: with live demand alone, and
+/// with two ways to ask the forecast for more than one replica; somewhat below and above the
+/// break-even, because the work that an arrival brings is a mean.
+pub fn awaiting() -> Vec<ShadowPolicy> {
+    let ahead = |quantile, utilization| {
+        Some(AskedAhead { quantile, utilization, hold: SignedDuration::ZERO })
+    };
+    let ways = [(1.0, 60, None), (0.9, 15, ahead(0.9, 1.15)), (0.9, 15, ahead(0.95, 0.9))];
+    let policy = |(utilization, window, ahead), from| ShadowPolicy::Arrival {
+        utilization,
+        scale_down_window: SignedDuration::from_secs(window),
+        from,
+        ahead,
+    };
+    ways.into_iter().flat_map(|way| [0.5, 2.0].map(|from| policy(way, from))).collect()
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::BUCKET;
 use super::horizon::ACTIVATION_DELAY;
 use super::selection::SelectionRecord;
+use crate::arrival::ArrivalModel;
 use crate::decide::planner::Planner;
 use crate::decide::selection::Selection;
 use crate::forecast::Forecast;
@@ -18,7 +19,9 @@ pub struct ModelUpdate {
     pub forecast: Option<Forecast>,
     /// The selection in force; `None` while nothing speaks for any policy.
     pub selection: Option<Arc<Selection>>,
-    /// Both act from this slot on; `None`: at once.
+    /// The probability of an arrival; `None` while too few were seen.
+    pub arrival: Option<Arc<ArrivalModel>>,
+    /// All act from this slot on; `None`: at once.
     pub from: Option<Timestamp>,
 }
 
@@ -36,8 +39,14 @@ impl ModelUpdate {
         Self {
             forecast,
             selection: selection.map(|record| record.selection.clone()),
+            arrival: None,
             from: origin.map(|origin| origin + ACTIVATION_DELAY),
         }
+    }
+
+    /// The same, and the probability of an arrival.
+    pub fn with_arrival(self, arrival: Option<Arc<ArrivalModel>>) -> Self {
+        Self { arrival, ..self }
     }
 }
 
@@ -73,6 +82,9 @@ impl PendingUpdate {
         }
         if let Some(selection) = update.selection {
             planner.install_selection(selection);
+        }
+        if let Some(arrival) = update.arrival {
+            planner.install_arrival(arrival);
         }
     }
 }

@@ -59,15 +59,11 @@ fn selection(chosen: &SelectionRecord) -> api::Selection {
 }
 
 fn way(policy: &ShadowPolicy) -> api::ScalingPolicy {
-    let (quantile, forecast_utilization) = match *policy {
-        ShadowPolicy::Forecast { quantile, forecast_utilization, .. } => {
-            (Some(quantile), Some(forecast_utilization))
-        }
-        ShadowPolicy::Reactive { .. } => (None, None),
-    };
+    let ahead = policy.ahead();
     api::ScalingPolicy {
-        quantile,
-        forecast_utilization,
+        quantile: ahead.map(|ahead| ahead.quantile),
+        forecast_utilization: ahead.map(|ahead| ahead.utilization),
+        arrival_from: policy.stays_from(),
         utilization: policy.utilization(),
         scale_down_seconds: policy.scale_down_window().as_secs_f64(),
     }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use prewarm_forecaster::Reason;
 
-use super::api::{Decision, SourceTrouble, Trigger};
+use super::api::{Arrival, Decision, SourceTrouble, Trigger};
 use super::words::{number, percentile, span};
 
 /// The answer and why, in one paragraph.
@@ -79,6 +79,10 @@ pub(crate) fn because(latest: &Decision, trigger: &Trigger, now: Timestamp) -> S
                 keep.unwrap_or_else(|| " recent".to_owned())
             )
         }
+        Some(Reason::Arrival) => match &parts.arrival {
+            Some(arrival) => format!("One replica is there for who may come: {}.", likely(arrival)),
+            None => "One replica is there for who may come.".to_owned(),
+        },
         Some(Reason::NeverZero) => {
             "There is no demand, and zero is not allowed here: one replica stays.".to_owned()
         }
@@ -114,6 +118,20 @@ pub(crate) fn because(latest: &Decision, trigger: &Trigger, now: Timestamp) -> S
         _ => String::new(),
     };
     why + &state + &doubts(latest)
+}
+
+/// How likely somebody is to come, and what would pay.
+pub(crate) fn likely(arrival: &Arrival) -> String {
+    let percent = |share: f64| format!("{}%", number((share * 1000.0).round() / 10.0));
+    let pays = match arrival.break_even.filter(|from| *from <= 1.0) {
+        Some(from) => format!("a replica pays from {} on", percent(from)),
+        None => "no probability makes a replica pay".to_owned(),
+    };
+    format!(
+        "{} within {} if nobody does before, {pays}",
+        percent(arrival.probability),
+        span(arrival.within_seconds)
+    )
 }
 
 /// What was not believed, and why it counts for less.

@@ -327,6 +327,12 @@ pub(super) fn decision(recommendation: &Recommendation) -> api::Decision {
             forecast_quantile: parts.forecast_quantile,
             forecast: parts.forecast,
             forecast_replicas: parts.forecast_replicas,
+            arrival: parts.arrival.map(|awaited| api::Arrival {
+                probability: awaited.probability,
+                within_seconds: awaited.within.as_secs_f64(),
+                break_even: Some(awaited.break_even).filter(|share| share.is_finite()),
+                acts: awaited.acts,
+            }),
             forecast_acts: parts.forecast_acts,
             would_value: parts.would_value,
             floor_replicas: parts.floor,

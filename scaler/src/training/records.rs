@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::selection::{Costs, Selection, SelectionReason, ShadowPolicy};
+use prewarm_forecaster::decide::selection::{
+    AskedAhead, Costs, Selection, SelectionReason, ShadowPolicy,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::status::{DayCost, SelectionRecord, why_name};
@@ -32,6 +34,22 @@ enum PolicyRecord {
         stabilization_seconds: i64,
         drain_seconds: i64,
     },
+    #[serde(rename_all = "camelCase")]
+    Arrival {
+        utilization: f64,
+        scale_down_window_seconds: i64,
+        from: f64,
+        /// Null: the forecast is not asked for more than one replica.
+        ahead: Option<AheadRecord>,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AheadRecord {
+    quantile: f64,
+    forecast_utilization: f64,
+    hold_seconds: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -179,6 +197,18 @@ impl From<ShadowPolicy> for PolicyRecord {
                 stabilization_seconds: stabilization.as_secs(),
                 drain_seconds: drain.as_secs(),
             },
+            ShadowPolicy::Arrival { utilization, scale_down_window, from, ahead } => {
+                Self::Arrival {
+                    utilization,
+                    scale_down_window_seconds: scale_down_window.as_secs(),
+                    from,
+                    ahead: ahead.map(|ahead| AheadRecord {
+                        quantile: ahead.quantile,
+                        forecast_utilization: ahead.utilization,
+                        hold_seconds: ahead.hold.as_secs(),
+                    }),
+                }
+            }
         }
     }
 }
@@ -206,6 +236,18 @@ impl From<PolicyRecord> for ShadowPolicy {
                 stabilization: seconds(stabilization_seconds),
                 drain: seconds(drain_seconds),
             },
+            PolicyRecord::Arrival { utilization, scale_down_window_seconds, from, ahead } => {
+                Self::Arrival {
+                    utilization,
+                    scale_down_window: seconds(scale_down_window_seconds),
+                    from,
+                    ahead: ahead.map(|ahead| AskedAhead {
+                        quantile: ahead.quantile,
+                        utilization: ahead.forecast_utilization,
+                        hold: seconds(ahead.hold_seconds),
+                    }),
+                }
+            }
         }
     }
 }
@@ -233,7 +275,10 @@ mod tests {
 
     #[test]
     fn choices_come_back() {
-        let policies = portfolio::reactive().into_iter().chain(portfolio::forecasting());
+        let policies = portfolio::reactive()
+            .into_iter()
+            .chain(portfolio::forecasting())
+            .chain(portfolio::awaiting());
         for (policy, why) in policies.zip(WHYS.into_iter().cycle()) {
             let sums = Costs { gpu_hours: 12.5, missed: 0.1, queued: 1e-9 };
             let selection = Selection {

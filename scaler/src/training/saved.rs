@@ -9,7 +9,7 @@ use prewarm_forecaster::tuning::horizon::ACTIVATION_DELAY;
 use prewarm_forecaster::tuning::update::ModelUpdate;
 
 use super::{Trainer, records};
-use crate::store::document::{Kind, unpack_forecast};
+use crate::store::document::{Kind, unpack_arrival, unpack_forecast};
 use crate::store::{SeriesKey, StoreError};
 use crate::trigger::Trigger;
 
@@ -30,7 +30,8 @@ impl Trainer {
         // The newest may act later only.
         let forecasts = self.store.latest_documents(key, Kind::Forecast, 2);
         let selections = self.store.latest_documents(key, Kind::Selection, 2);
-        let (forecasts, selections) = tokio::try_join!(forecasts, selections)?;
+        let arrivals = self.store.latest_documents(key, Kind::Arrival, 2);
+        let (forecasts, selections, arrivals) = tokio::try_join!(forecasts, selections, arrivals)?;
         let forecasts: Vec<Forecast> =
             forecasts.iter().filter_map(|document| unpack_forecast(document).ok()).collect();
         let selections: Vec<_> = selections.iter().filter_map(records::selection).collect();
@@ -39,6 +40,10 @@ impl Trainer {
             forecasts.iter().rfind(|forecast| acts(forecast.origin())).or(forecasts.first());
         let selection = selections.iter().rfind(|chosen| acts(chosen.since)).or(selections.first());
         let selection = selection.map(|chosen| chosen.selection.clone());
-        Ok(ModelUpdate { forecast: forecast.cloned(), selection, from: None })
+        let arrivals: Vec<_> =
+            arrivals.iter().filter_map(|document| unpack_arrival(document).ok()).collect();
+        let arrival = arrivals.iter().rfind(|fit| acts(fit.fitted)).or(arrivals.first());
+        let arrival = arrival.cloned().map(Arc::new);
+        Ok(ModelUpdate { forecast: forecast.cloned(), selection, arrival, from: None })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use prewarm_forecaster::arrival::ArrivalModel;
 use prewarm_forecaster::decide::timing::LoopTiming;
 use prewarm_forecaster::tuning::inputs::SimulationInputs;
 use prewarm_forecaster::tuning::model::{
@@ -23,7 +24,8 @@ use crate::metrics::Metrics;
 use crate::registry::Workload;
 use crate::status::TrainingStatus;
 use crate::store::document::{
-    Document, Kind, pack_blocks, pack_forecast, unpack_blocks, unpack_forecast,
+    Document, Kind, pack_arrival, pack_blocks, pack_forecast, unpack_arrival, unpack_blocks,
+    unpack_forecast,
 };
 use crate::store::{HistoryStore, Resolution, SeriesKey, StoreError};
 
@@ -53,6 +55,8 @@ pub(super) struct WorkloadTrainer<'a> {
     kept: Option<OwnedSemaphorePermit>,
     status: TrainingStatus,
     forecast: Option<Forecast>,
+    /// How likely somebody is to come.
+    arrival: Option<Arc<ArrivalModel>>,
     /// What is to be written.
     waiting: Vec<Document>,
     saved_forecast: Option<Timestamp>,
@@ -75,6 +79,7 @@ impl<'a> WorkloadTrainer<'a> {
             kept: None,
             status: TrainingStatus::default(),
             forecast: None,
+            arrival: None,
             waiting: Vec::new(),
             saved_forecast: None,
             saved_blocks: None,
@@ -124,6 +129,7 @@ impl<'a> WorkloadTrainer<'a> {
         let ahead = now + DAYS;
         let forecasts = store.documents(&key, Kind::Forecast, now - DAYS, ahead).await?;
         let selections = store.documents(&key, Kind::Selection, now - YEAR, ahead).await?;
+        let arrivals = store.documents(&key, Kind::Arrival, now - DAYS, ahead).await?;
         let days = store.documents(&key, Kind::Day, now - DAYS, ahead).await?;
         match forecasts.last().map(unpack_forecast) {
             Some(Ok(forecast))
@@ -140,6 +146,9 @@ impl<'a> WorkloadTrainer<'a> {
             }
             _ => {}
         }
+        // One that cannot be read is one of another version: who refits writes its own.
+        let arrival = arrivals.last().and_then(|document| unpack_arrival(document).ok());
+        self.arrival = arrival.map(Arc::new).or(self.arrival.take());
         let from = selections.len().saturating_sub(SELECTIONS);
         self.status.selections =
             selections.iter().skip(from).filter_map(records::selection).collect();
@@ -237,6 +246,7 @@ impl<'a> WorkloadTrainer<'a> {
             forecasts: Forecasts::Fitted,
             blocks,
             selection: self.status.selections.last().cloned(),
+            arrival: self.arrival.clone(),
             from,
             to,
         })
@@ -302,6 +312,7 @@ impl<'a> WorkloadTrainer<'a> {
             self.waiting.extend(pack_blocks(blocks, of).unwrap_or_default());
             self.saved_blocks = Some(last);
         }
+        self.apply_arrival(model.arrival());
         if let Ok(forecast) = output.forecast {
             let origin = forecast.origin();
             if self.saved_forecast != Some(origin) {
@@ -312,6 +323,15 @@ impl<'a> WorkloadTrainer<'a> {
             self.forecast = Some(forecast);
         }
         self.publish();
+    }
+
+    /// Keeps a newer fit of the probability of an arrival, for other replicas as well.
+    fn apply_arrival(&mut self, newest: Option<&Arc<ArrivalModel>>) {
+        let known = self.arrival.as_ref().map(|known| known.fitted);
+        let Some(newest) = newest.filter(|newest| known < Some(newest.fitted)) else { return };
+        self.waiting.retain(|document| document.kind != Kind::Arrival);
+        self.waiting.extend(pack_arrival(newest));
+        self.arrival = Some(newest.clone());
     }
 
     /// Says once why no forecast may act, and once that one may again. `provisional`: there is one
@@ -379,7 +399,8 @@ impl<'a> WorkloadTrainer<'a> {
     fn publish(&mut self) {
         self.status.forecast_origin = self.forecast.as_ref().map(Forecast::origin);
         let selection = self.status.selections.last();
-        self.out.send_replace(ModelUpdate::new(self.forecast.clone(), selection));
+        let update = ModelUpdate::new(self.forecast.clone(), selection);
+        self.out.send_replace(update.with_arrival(self.arrival.clone()));
         self.workload.learn(self.status.clone());
     }
 }

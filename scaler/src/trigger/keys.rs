@@ -154,7 +154,7 @@ keys! {
     SCALE_TO_ZERO = "scaleToZero", Form::Word, words ["auto", "never", "windows"], default Some("auto"),
         "whether zero replicas are allowed; windows = only inside windows that say so";
     KEEP_WARM = "keepWarm", Form::Duration { min: 0, max: DAY }, words [], default Some("10m"),
-        "how long after the last arrival one replica stays";
+        "how long after the last arrival one replica stays at least; by default shorter where nobody is likely to come";
     SCALED_JOB = "scaledJob", Form::Word, words ["true", "false"], default Some("false"),
         "the trigger belongs to a ScaledJob: live demand only";
     METRIC_NAME = "metricName", Form::Text { max: 1024 }, words [], default None,

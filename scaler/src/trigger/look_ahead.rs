@@ -44,6 +44,7 @@ pub(super) fn read(fields: &mut Fields<'_>, policy: &mut Policy) {
     policy.max_prewarm_replicas = fields.whole(&MAX_PREWARM_REPLICAS);
     if let Some(Some(keep_warm)) = fields.duration(&KEEP_WARM) {
         policy.keep_warm = keep_warm;
+        policy.keep_warm_fixed = true;
     }
     read_zero_and_jobs(fields, policy);
 }

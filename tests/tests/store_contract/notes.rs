@@ -113,6 +113,7 @@ async fn old_notes_go_by_their_kind(place: &Place) {
     store.compact(now).await.unwrap();
     for (kind, kept) in [
         (Kind::Forecast, vec![2, 0]),
+        (Kind::Arrival, vec![2, 0]),
         (Kind::Blocks, vec![29, 4, 2, 0]),
         (Kind::Decision, vec![399, 31, 29, 4, 2, 0]),
         (Kind::Selection, vec![399, 31, 29, 4, 2, 0]),

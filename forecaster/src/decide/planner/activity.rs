@@ -14,6 +14,8 @@ const STUCK: i32 = 2;
 pub(in crate::decide) struct ScaleDownTiming {
     /// One replica stays for so long after the last arrival.
     pub(super) keep_warm: SignedDuration,
+    /// Somebody is awaited: one replica stays, or starts.
+    pub(super) awaited: bool,
     /// So long must one replica have been enough before none is.
     pub(super) step_down: SignedDuration,
     /// How long a replica takes to start.
@@ -73,6 +75,9 @@ impl Activity {
         if younger(self.last_arrival, timing.keep_warm) {
             return Some(Reason::KeepWarm);
         }
+        if timing.awaited {
+            return Some(Reason::Arrival);
+        }
         // Only what was seen in this slot vouches for the step to zero; a replica that was asked
         // for gets to start.
         let waits =
@@ -89,6 +94,11 @@ impl Activity {
     ) -> bool {
         self.active
             && self.low_since.is_none_or(|since| now.duration_since(since) < timing.step_down)
+    }
+
+    /// When demand above activation, or a backlog, was last seen.
+    pub(super) fn last_arrival(&self) -> Option<Timestamp> {
+        self.last_arrival
     }
 
     /// Whether the last answer was active.

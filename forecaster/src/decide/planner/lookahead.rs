@@ -57,6 +57,10 @@ impl Planner {
         let may_act = policy.mode == Mode::Auto && self.gate == Gate::Open && !policy.scaled_job;
         let denied =
             self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
+        // Where the probability of an arrival decides between one replica and none, the forecast
+        // does not.
+        let by_arrival = self.awaited(now).is_some_and(|awaited| awaited.acts);
+        let beyond_one = |replicas: u32| if by_arrival && replicas == 1 { 0 } else { replicas };
         Lookahead {
             lead,
             bounds,
@@ -64,8 +68,8 @@ impl Planner {
             never_zero: denied && !policy.scaled_job,
             quantile: rule.quantile,
             forecast,
-            forecast_replicas: self.forecast_replicas(forecast, cap, &rule),
-            hold_replicas: self.forecast_replicas(kept, cap, &rule).min(current),
+            forecast_replicas: beyond_one(self.forecast_replicas(forecast, cap, &rule)),
+            hold_replicas: beyond_one(self.forecast_replicas(kept, cap, &rule)).min(current),
             acts: may_act && forecast.is_some(),
         }
     }

@@ -27,6 +27,7 @@ use super::selection::Selection;
 use super::target::{ReplicaRequests, combine};
 use super::timing::LoopTiming;
 use super::{Answer, Decision, Parts, Recommendation, State, later};
+use crate::arrival::ArrivalModel;
 use crate::control::average_value::replicas;
 use crate::control::sliding_max::SlidingMax;
 use crate::forecast::Forecast;
@@ -54,6 +55,8 @@ pub struct Planner {
     timing: LoopTiming,
     gate: Gate,
     selection: Option<Arc<Selection>>,
+    /// How likely somebody is to come.
+    arrival: Option<Arc<ArrivalModel>>,
     /// What was asked for within the longest window.
     wanted: SlidingMax<Timestamp, f64>,
     forecast: Option<Forecast>,
@@ -93,6 +96,7 @@ impl Planner {
             timing,
             gate: Gate::default(),
             selection: None,
+            arrival: None,
             wanted: SlidingMax::default(),
             forecast: None,
             start_ups: StartUps::default(),
@@ -256,7 +260,7 @@ impl Planner {
             newest: self.live.newest(),
             queue_settled: self.queue_settled(slot.now),
             activity: &self.activity,
-            timing: &self.scale_down_timing(),
+            timing: &self.scale_down_timing(slot.now),
         };
         context.requests()
     }
@@ -297,6 +301,7 @@ impl Planner {
             floor: lookahead.floor,
             ceiling: lookahead.bounds.ceiling,
             hold: requests.hold.max(stable).max(u32::from(requests.keep.is_some())),
+            arrival: self.awaited(slot.now),
             latency_factor: slot.latency_factor,
             lead: lookahead.lead.total(),
             live_age: self.live.last(slot.now).map(|(age, _)| age),
@@ -324,10 +329,17 @@ impl Planner {
         now.duration_since(at) <= self.timing.last_good
     }
 
-    fn scale_down_timing(&self) -> ScaleDownTiming {
+    fn scale_down_timing(&self, now: Timestamp) -> ScaleDownTiming {
+        let awaited = self.awaited(now).filter(|awaited| awaited.acts);
+        // What was not said by the user is for the probability of an arrival to say.
+        let keep_warm = match awaited {
+            Some(_) if !self.policy.keep_warm_fixed => SignedDuration::ZERO,
+            _ => self.policy.keep_warm,
+        };
         let LoopTiming { keda_poll, hpa_sync, hpa_window, .. } = self.timing;
         ScaleDownTiming {
-            keep_warm: self.policy.keep_warm,
+            keep_warm,
+            awaited: awaited.is_some_and(|awaited| awaited.stays()),
             // The HPA must have seen the need go, waited, and acted.
             step_down: hpa_window + keda_poll + hpa_sync * 2,
             cold_start: self.start_ups.cold_start().unwrap_or(self.policy.cold_start),

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Gate, Planner};
+use crate::arrival::ArrivalModel;
 use crate::control::average_value::whole_replicas;
 use crate::control::quantity::milli;
 use crate::decide::answer::Slot;
-use crate::decide::later;
 use crate::decide::policy::{Mode, Quantile};
-use crate::decide::selection::{Selection, ShadowPolicy};
+use crate::decide::selection::{AskedAhead, Selection, ShadowPolicy};
 use crate::decide::target::ReplicaRequests;
+use crate::decide::{Awaited, later};
 
 /// How far beyond the lead the forecast holds what runs, untuned (ten minutes was best on every
 /// trace that was measured).
@@ -69,8 +70,28 @@ impl Planner {
     /// auto` the selection acts, its best reactive policy wherever the forecast does not; in `mode:
     /// shadow` it shows in `would_value` alone.
     pub fn install_selection(&mut self, selection: Arc<Selection>) {
-        self.gate = if selection.policy.forecasts() { Gate::Open } else { Gate::Closed };
+        // Whether somebody will come may be asked without asking how many.
+        let forecasts = selection.policy.ahead().is_some();
+        self.gate = if forecasts { Gate::Open } else { Gate::Closed };
         self.selection = Some(selection);
+    }
+
+    /// Takes over the probability of an arrival.
+    pub fn install_arrival(&mut self, arrival: Arc<ArrivalModel>) {
+        self.arrival = Some(arrival);
+    }
+
+    /// How likely somebody is to come, seen from a slot.
+    pub(super) fn awaited(&self, now: Timestamp) -> Option<Awaited> {
+        let arrival = self.arrival.as_ref().filter(|_| !self.policy.scaled_job)?;
+        let from = self.selection.as_ref().and_then(|selection| selection.policy.stays_from());
+        let zone = self.policy.calendar.zone();
+        Some(Awaited {
+            probability: arrival.probability(now, self.activity.last_arrival(), zone),
+            within: arrival.within,
+            break_even: arrival.break_even(self.policy.cost_ratio) * from.unwrap_or(1.0),
+            acts: self.policy.mode == Mode::Auto && from.is_some(),
+        })
     }
 
     /// The selection in force; `None` before the first one.
@@ -83,14 +104,11 @@ impl Planner {
     pub(super) fn forecast_rule(&self) -> ForecastRule {
         let ratio = self.policy.cost_ratio;
         let newsvendor = (ratio / (1.0 + ratio)).clamp(0.5, 0.99);
-        let chosen = match self.selection.as_ref().map(|selection| selection.policy) {
-            Some(ShadowPolicy::Forecast {
-                quantile,
-                forecast_utilization: utilization,
-                hold,
-                ..
-            }) => ForecastRule { quantile, utilization, hold },
-            _ => ForecastRule { quantile: newsvendor, utilization: 1.0, hold: FORECAST_HOLD },
+        let chosen = match self.selection.as_ref().and_then(|selection| selection.policy.ahead()) {
+            Some(AskedAhead { quantile, utilization, hold }) => {
+                ForecastRule { quantile, utilization, hold }
+            }
+            None => ForecastRule { quantile: newsvendor, utilization: 1.0, hold: FORECAST_HOLD },
         };
         match self.policy.quantile {
             Quantile::Fixed(quantile) => ForecastRule { quantile, ..chosen },
@@ -110,7 +128,11 @@ impl Planner {
     /// How live demand would be answered in `mode: auto`.
     pub(super) fn chosen_rule(&self, forecast_acts: bool) -> LiveRule {
         let Some(selection) = &self.selection else { return LiveRule::PLAIN };
-        let policy = if forecast_acts { selection.policy } else { selection.best_reactive };
+        let by_arrival = self.arrival.is_some() && selection.policy.stays_from().is_some();
+        let policy = match forecast_acts || by_arrival {
+            true => selection.policy,
+            false => selection.best_reactive,
+        };
         // Stabilizers in series add up: the HPA's is a part of what was chosen.
         let window = policy.scale_down_window() - self.timing.hpa_window;
         LiveRule {

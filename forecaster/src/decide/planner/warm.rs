@@ -48,7 +48,7 @@ impl Planner {
         }
         let Some((age, level)) = self.live.last(now) else { return };
         let at = later(now, -age);
-        self.activity.restore(at, low_since, &self.scale_down_timing());
+        self.activity.restore(at, low_since, &self.scale_down_timing(now));
         self.desired = replicas(level.value, policy.threshold);
         let active = self.activity.active();
         self.last_good =

@@ -128,6 +128,7 @@ impl Training {
             forecasts,
             blocks: Vec::new(),
             selection: None,
+            arrival: None,
             from,
             to: from + bucket,
         };
@@ -167,7 +168,8 @@ impl Training {
                 self.selections.push(record);
             }
             let selection = model.selection().filter(|_| self.selects);
-            self.pending.offer(ModelUpdate::new(forecast.ok(), selection));
+            let update = ModelUpdate::new(forecast.ok(), selection);
+            self.pending.offer(update.with_arrival(model.arrival().cloned()));
         }
     }
 }

@@ -47,6 +47,13 @@ impl BucketDemand {
         self.means.values().copied().reduce(f64::max).unwrap_or(f64::NAN)
     }
 
+    /// Start and mean demand of each minute that was seen, oldest first.
+    pub(crate) fn minutes(&self) -> impl Iterator<Item = (Timestamp, f64)> {
+        self.means
+            .iter()
+            .filter_map(|(start, mean)| Some((Timestamp::from_second(*start).ok()?, *mean)))
+    }
+
     /// Mean demand of the minute that a slot lies in; `None` in a gap.
     pub(crate) fn mean_at(&self, slot: Timestamp) -> Option<f64> {
         let minute = slot.as_second().div_euclid(MINUTE.as_secs()) * MINUTE.as_secs();

@@ -5,6 +5,7 @@
 //! selections on every replica, after a restart, and in a replay. A first start follows the history
 //! that was backfilled, so that a selection need not wait for days to pass.
 
+mod arrivals;
 pub(crate) mod bucket;
 mod forecaster;
 mod refit_schedule;
@@ -16,12 +17,15 @@ use jiff::{SignedDuration, Timestamp};
 pub use forecaster::Forecasts;
 pub use refit_schedule::RefitSchedule;
 
+use arrivals::Arrivals;
+
 use super::daily_costs::{DailyCosts, DayCost};
 use super::horizon::ACTIVATION_DELAY;
 use super::inputs::SimulationInputs;
 use super::selection::{self, SelectionCriteria, SelectionRecord};
 use super::simulator::{BLOCK, Block, PolicySimulator};
 use super::{BUCKET, SLOT};
+use crate::arrival::ArrivalModel;
 use crate::decide::policy::Policy;
 use crate::forecast::{Ensemble, Forecast, NoForecast, Report};
 use crate::series::Minute;
@@ -59,6 +63,8 @@ pub struct ModelInit {
     pub blocks: Vec<Block>,
     /// The selection in force.
     pub selection: Option<SelectionRecord>,
+    /// The probability of an arrival that is in force.
+    pub arrival: Option<Arc<ArrivalModel>>,
     /// Start of the first bucket.
     pub from: Timestamp,
     /// The end of what will be taken in at first.
@@ -85,6 +91,9 @@ pub struct WorkloadModel {
     inputs: SimulationInputs,
     reader: BucketReader,
     forecaster: Forecaster,
+    schedule: RefitSchedule,
+    /// Where none may run.
+    arrivals: Option<Arrivals>,
     simulator: PolicySimulator,
     start: Timestamp,
     /// Start of the first bucket that was not taken in.
@@ -107,7 +116,8 @@ pub struct WorkloadModel {
 impl WorkloadModel {
     /// A model that has seen nothing yet.
     pub fn new(init: ModelInit) -> Self {
-        let ModelInit { policy, inputs, schedule, forecasts, blocks, selection, from, to } = init;
+        let ModelInit { policy, inputs, schedule, forecasts, blocks, selection, arrival, from, to } =
+            init;
         let mut simulator = inputs.simulator(&policy);
         let resumed = blocks.last().map(|block| block.start + BLOCK);
         simulator.restore(blocks);
@@ -134,6 +144,8 @@ impl WorkloadModel {
         Self {
             reader: BucketReader::new(bucket, policy.threshold.get()),
             forecaster,
+            schedule,
+            arrivals: Arrivals::new(&policy, &inputs, arrival),
             simulator,
             start: from,
             next: from,
@@ -183,6 +195,10 @@ impl WorkloadModel {
             let saturated =
                 minutes.within(self.next, bucket).any(|minute| self.is_saturated(minute));
             self.forecaster.push(demand.peak(), saturated);
+            if let Some(arrivals) = &mut self.arrivals {
+                let fits = self.next >= self.simulates_from;
+                arrivals.push(self.next, &demand, &self.schedule, fits);
+            }
             self.costs.observe(demand.peak());
             self.next += bucket;
             if self.next >= self.issues_from && self.forecaster.trained() {
@@ -210,7 +226,11 @@ impl WorkloadModel {
         let mut slot = self.next;
         while slot < self.next + bucket {
             let forecast = in_force(&self.previous, &self.issued, slot);
-            self.simulator.step(slot, demand.mean_at(slot), forecast);
+            let mean = demand.mean_at(slot);
+            if let Some(arrivals) = &mut self.arrivals {
+                self.simulator.await_arrival(arrivals.saved(slot, mean));
+            }
+            self.simulator.step(slot, mean, forecast);
             slot += SLOT;
         }
         if block_start(self.next) != block_start(self.next - bucket) {
@@ -278,6 +298,12 @@ impl WorkloadModel {
     /// The selection in force; `None` while nothing speaks for any policy.
     pub fn selection(&self) -> Option<&SelectionRecord> {
         self.selection.as_ref()
+    }
+
+    /// The probability of an arrival, as last fitted; `None` where a replica always runs, or too few
+    /// arrivals were seen.
+    pub fn arrival(&self) -> Option<&Arc<ArrivalModel>> {
+        self.arrivals.as_ref().and_then(Arrivals::fitted)
     }
 
     /// What it has said since the last call.

@@ -31,12 +31,15 @@ impl RefitSchedule {
     /// Refits an ensemble that has taken in `taken` buckets, up to `end`, if it is time.
     pub fn refit_if_due(&self, ensemble: &mut Ensemble, taken: usize, end: Timestamp) {
         let young = taken <= two_days(self.bucket);
-        let in_phase = (bucket_index(end, self.bucket) - self.phase)
-            .rem_euclid(buckets_a_day(self.bucket))
-            == 0;
-        if ensemble.due() && (young || in_phase) {
+        if ensemble.due() && (young || self.is_due(end)) {
             ensemble.refit();
         }
+    }
+
+    /// The bucket that ends at `end` is the one of the day.
+    pub(super) fn is_due(&self, end: Timestamp) -> bool {
+        let past = bucket_index(end, self.bucket) - self.phase;
+        past.rem_euclid(buckets_a_day(self.bucket)) == 0
     }
 }
 

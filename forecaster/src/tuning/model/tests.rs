@@ -2,7 +2,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::calendar::Calendar;
-use crate::decide::policy::Threshold;
+use crate::decide::policy::{ScaleToZero, Threshold};
 use crate::decide::selection::SelectionReason;
 use crate::decide::timing::LoopTiming;
 use crate::tuning::MINUTE;
@@ -48,6 +48,7 @@ fn model(blocks: Vec<Block>, to: Timestamp) -> WorkloadModel {
         forecasts: Forecasts::Fitted,
         blocks,
         selection: None,
+        arrival: None,
         from: start(),
         to,
     })
@@ -276,4 +277,47 @@ fn a_step_within_the_lead_is_not_smeared() {
     let forecast = after(&minutes).forecast().unwrap().clone();
     let at = |bucket: usize| forecast.values()[bucket][3];
     assert!(at(0) < 22.0 && at(1) > 38.0 && at(4) > 38.0, "{:?}", forecast.values());
+}
+
+/// Somebody comes at six fixed times a day, and nobody else.
+fn visits(days: i64) -> Vec<Minute> {
+    (0..days * 1440).map(|i| minute(i, if i % 240 == 100 { 3.0 } else { 0.0 })).collect()
+}
+
+#[test]
+fn the_probability_of_an_arrival_is_refitted_daily_alike_on_all_replicas() {
+    let minutes = visits(8);
+    let newest = |model: &WorkloadModel| model.arrival().expect("enough arrivals").clone();
+    let one = after(&minutes);
+    // Another one was restarted on the last morning.
+    let until = minutes.last().unwrap().start + MINUTE;
+    let mut other = model(Vec::new(), until);
+    for part in minutes.chunks(700) {
+        other.advance(part, part.last().unwrap().start + MINUTE);
+    }
+    assert_eq!(newest(&one), newest(&other));
+    let age = until.duration_since(newest(&one).fitted);
+    assert!(age < SignedDuration::from_hours(24), "{age:?}");
+    // Ten minutes before one comes, and in the middle of the pause.
+    let model = newest(&one);
+    let last = Some(until - SignedDuration::from_mins(139));
+    let after = |minutes: i64| {
+        let now = until + SignedDuration::from_mins(minutes);
+        model.probability(now, last, &TimeZone::UTC)
+    };
+    assert!(after(95) > 0.4 && after(40) < 0.1, "{} {}", after(95), after(40));
+}
+
+#[test]
+fn where_a_replica_always_runs_nobody_is_awaited() {
+    let policy = Policy {
+        scale_to_zero: ScaleToZero::Never,
+        ..Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC))
+    };
+    let inputs = SimulationInputs::new(&policy, LoopTiming::default(), None, None, None);
+    let simulator = inputs.simulator(&policy);
+    assert!(simulator.portfolio().iter().all(|policy| policy.stays_from().is_none()));
+    let auto = Policy { scale_to_zero: ScaleToZero::Auto, ..policy };
+    let simulator = inputs.simulator(&auto);
+    assert!(simulator.portfolio().iter().any(|policy| policy.stays_from().is_some()));
 }

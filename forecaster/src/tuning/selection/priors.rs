@@ -56,7 +56,9 @@ mod tests {
             ShadowPolicy::Forecast { quantile, forecast_utilization, hold, .. } => {
                 (quantile / forecast_utilization, hold)
             }
-            ShadowPolicy::Reactive { .. } => unreachable!("a default looks ahead"),
+            ShadowPolicy::Reactive { .. } | ShadowPolicy::Arrival { .. } => {
+                unreachable!("a default looks ahead")
+            }
         };
         for seconds in [60, 180, 600] {
             assert!(of(seconds, 10.0).0 < of(seconds, 30.0).0);

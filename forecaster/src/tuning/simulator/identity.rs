@@ -21,9 +21,11 @@ fn spec_text(spec: &SimulatorSpec) -> String {
     let shares = spec.cold_start.shares().iter();
     let shares: Vec<String> =
         shares.map(|(took, share)| format!("({}, {share:?})", span(*took))).collect();
+    // Older sums were simulated without it.
+    let fixed = if spec.keep_warm_fixed { ", keep_warm_fixed: true" } else { "" };
     format!(
         "BankSpec {{ threshold: {:?}, lead: {}, cold_start: ColdStart {{ shares: [{}] }}, min: {}, idle: {}, max: {}, \
-         keep_warm: {}, cooldown: {}, slot: {}, wait_limit: {}, hpa_window: {}, sees_queue: {}, plainly: {} }}",
+         keep_warm: {}, cooldown: {}, slot: {}, wait_limit: {}, hpa_window: {}, sees_queue: {}, plainly: {}{fixed} }}",
         spec.threshold,
         span(spec.lead),
         shares.join(", "),
@@ -62,6 +64,20 @@ fn policy_text(policy: &ShadowPolicy) -> String {
             span(stabilization),
             span(drain),
         ),
+        ShadowPolicy::Arrival { utilization, scale_down_window, from, ahead } => {
+            let ahead = ahead.map_or_else(String::new, |ahead| {
+                format!(
+                    ", quantile: {:?}, forecast_utilization: {:?}, hold: {}",
+                    ahead.quantile,
+                    ahead.utilization,
+                    span(ahead.hold)
+                )
+            });
+            format!(
+                "Arrival {{ utilization: {utilization:?}, scale_down_window: {}, from: {from:?}{ahead} }}",
+                span(scale_down_window)
+            )
+        }
     }
 }
 

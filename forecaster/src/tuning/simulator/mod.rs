@@ -109,6 +109,9 @@ pub struct PolicySimulator {
     view: Option<View>,
     /// Replicas that the forecast wants and would keep, by policy.
     ahead: Vec<Option<(u32, u32)>>,
+    /// What a replica that stays is expected to save, in what it costs ([`crate::arrival`]); `None`
+    /// while that is not known.
+    awaited: Option<f64>,
     states: Vec<PolicyState>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
@@ -147,6 +150,7 @@ impl PolicySimulator {
             outlooks: Vec::new(),
             view: None,
             ahead: Vec::new(),
+            awaited: None,
             states: Vec::new(),
             recent: VecDeque::new(),
             live: LiveWindow::default(),
@@ -177,23 +181,23 @@ impl PolicySimulator {
             // What an HPA wanted as long ago as the window it has forgotten; the planner has not.
             window: self.spec.slots(window).saturating_sub(u32::from(self.spec.plainly)),
         };
-        let look = match *policy {
-            ShadowPolicy::Reactive { .. } => {
-                rule.blind = rule.live;
-                None
-            }
-            ShadowPolicy::Forecast { quantile, forecast_utilization, hold, drain, .. } => {
+        match *policy {
+            ShadowPolicy::Forecast { drain, .. } => {
                 rule.drain = backlog_share / drain.as_secs_f64().max(1.0);
-                let span = self.spec.lead.saturating_add(BEYOND_LEAD);
-                let up = self.outlook(quantile, span, span);
-                let hold = self.outlook(quantile, span.saturating_add(hold), span);
-                let (per_replica, smear) = (
-                    1.0 / (self.spec.threshold * forecast_utilization),
-                    NOISE_FLOOR * self.spec.threshold,
-                );
-                Some(Look { up, hold, per_replica, smear })
             }
-        };
+            ShadowPolicy::Reactive { .. } => rule.blind = rule.live,
+            ShadowPolicy::Arrival { .. } => {}
+        }
+        let look = policy.ahead().map(|asked| {
+            let span = self.spec.lead.saturating_add(BEYOND_LEAD);
+            let up = self.outlook(asked.quantile, span, span);
+            let hold = self.outlook(asked.quantile, span.saturating_add(asked.hold), span);
+            let (per_replica, smear) = (
+                1.0 / (self.spec.threshold * asked.utilization),
+                NOISE_FLOOR * self.spec.threshold,
+            );
+            Look { up, hold, per_replica, smear }
+        });
         if !self.spec.sees_queue {
             rule.drain = 0.0;
         }
@@ -254,6 +258,12 @@ impl PolicySimulator {
         }
     }
 
+    /// From the next slot on: P(arrival within the lead) over its break-even; `None` while that is
+    /// not known.
+    pub fn await_arrival(&mut self, saved: Option<f64>) {
+        self.awaited = saved;
+    }
+
     /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where
     /// it was not seen: then nothing moves and nothing is counted; a minute far above all before it
     /// counts as the one before ([`Outliers`]). `forecast`: as issued at or before `now`.
@@ -269,8 +279,20 @@ impl PolicySimulator {
             self.states = vec![PolicyState::new(&self.params, ready); self.portfolio.len()];
         }
         self.look(now, forecast);
-        for ((state, rule), ahead) in self.states.iter_mut().zip(&self.rules).zip(&self.ahead) {
-            state.step(&self.params, rule, &slot, *ahead);
+        let ways = self.rules.iter().zip(&self.ahead).zip(&self.portfolio);
+        for (state, ((rule, ahead), policy)) in self.states.iter_mut().zip(ways) {
+            match (policy.stays_from(), self.awaited) {
+                (Some(from), Some(saved)) => {
+                    // One replica is wanted while somebody is awaited, and none is kept warm else.
+                    let one = u32::from(saved >= from);
+                    // Of the forecast what it wants beyond that one counts.
+                    let (up, hold) = ahead.unwrap_or_default();
+                    let ahead = (if up > 1 { up } else { one }, if hold > 1 { hold } else { 0 });
+                    let warm = slot.warm && self.spec.keep_warm_fixed;
+                    state.step(&self.params, rule, &Slot { warm, ..slot }, Some(ahead));
+                }
+                _ => state.step(&self.params, rule, &slot, *ahead),
+            }
         }
         if let Some(block) = &mut self.open {
             block.slots += 1;

@@ -23,6 +23,8 @@ pub struct SimulatorSpec {
     /// Where none may run: the last replica is wanted for so long after the last arrival, whatever
     /// the policy …
     pub keep_warm: SignedDuration,
+    /// The user has said so: the probability of an arrival shortens it not.
+    pub keep_warm_fixed: bool,
     /// … and goes so long after nothing was wanted (KEDA's `cooldownPeriod`).
     pub cooldown: SignedDuration,
     /// Distance between steps.
@@ -54,6 +56,7 @@ impl SimulatorSpec {
             idle: false,
             max: 10_000,
             keep_warm: SignedDuration::from_mins(10),
+            keep_warm_fixed: false,
             cooldown: SignedDuration::from_mins(5),
             slot,
             wait_limit: slot,

@@ -106,6 +106,13 @@ fn way(way: &ScalingPolicy) -> String {
         percent(way.utilization),
         span(way.scale_down_seconds)
     );
+    let live = match way.arrival_from {
+        Some(1.0) => format!("{live}, one replica while an arrival pays for it"),
+        Some(from) => {
+            format!("{live}, one replica from {} times an arrival's break-even on", number(from))
+        }
+        None => live,
+    };
     match (way.quantile, way.forecast_utilization) {
         (Some(quantile), Some(utilization)) => {
             format!(

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::{learned, replicas};
 use crate::cli::columns::{Align, aligned};
 use crate::http::api::{Decision, Explanation, Trigger};
-use crate::http::sentence::{answer, because};
+use crate::http::sentence::{answer, because, likely};
 use crate::http::words::{age, number, percentile, span};
 
 /// The output of every trigger.
@@ -113,6 +113,13 @@ fn parts(latest: &Decision, threshold: f64) -> String {
         None => (NONE.to_owned(), NONE.to_owned(), "none, or too old".to_owned()),
     };
     rows.push(row("forecast", forecast, replicas, note));
+    if let Some(arrival) = &parts.arrival {
+        let stays = arrival.break_even.is_some_and(|from| arrival.probability >= from);
+        let one = if stays { "1" } else { "0" }.to_owned();
+        let role = if arrival.acts { "" } else { ", recorded only" };
+        let note = format!("{}{role}", likely(arrival));
+        rows.push(row("arrival", NONE.to_owned(), one, note));
+    }
     let within = format!("windows, within {}", span(parts.lead_seconds));
     rows.push(row("floor", NONE.to_owned(), parts.floor_replicas.to_string(), within));
     rows.push(row("hold", NONE.to_owned(), parts.hold_replicas.to_string(), String::new()));

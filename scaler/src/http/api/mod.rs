@@ -327,6 +327,10 @@ pub struct ScalingPolicy {
     /// Forecast demand per replica as a share of the threshold.
     #[serde(rename = "forecastUtilisation")]
     pub forecast_utilization: Option<f64>,
+    /// One replica stays or starts from so many times the break-even probability of an arrival on;
+    /// null: that is not asked.
+    #[serde(default)]
+    pub arrival_from: Option<f64>,
     /// Live demand per replica as a share of the threshold.
     #[serde(rename = "utilisation")]
     pub utilization: f64,
@@ -405,6 +409,9 @@ pub struct Parts {
     pub forecast_replicas: u32,
     /// Whether mode and gate let it act.
     pub forecast_acts: bool,
+    /// How likely somebody is to come; absent while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
     /// What the value would have been had it acted (shadow mode).
     pub would_value: Option<f64>,
     /// Replicas that windows want at any time within the lead.
@@ -419,6 +426,20 @@ pub struct Parts {
     /// absent if nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
+}
+
+/// How likely somebody is to come, and from when on a replica for that pays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Arrival {
+    /// P(arrival within `withinSeconds`), in [0, 1].
+    pub probability: f64,
+    /// The lead.
+    pub within_seconds: f64,
+    /// From this probability on one replica stays or starts; null: it never pays.
+    pub break_even: Option<f64>,
+    /// Whether it decides between one replica and none.
+    pub acts: bool,
 }
 
 /// A sample that one slot alone does not count for.

@@ -1,12 +1,14 @@
 //! What is kept of a series besides its history: forecasts, sums of shadow policies, selections, what
 //! each day cost, start-ups.
 
+mod arrival;
 mod blocks;
 mod decisions;
 mod forecast;
 
 use jiff::Timestamp;
 
+pub use arrival::{pack_arrival, unpack_arrival};
 pub use blocks::{pack_blocks, unpack_blocks};
 pub use decisions::{DecisionRecord, pack_decisions, unpack_decisions};
 pub use forecast::{pack_forecast, unpack_forecast};
@@ -20,6 +22,9 @@ pub enum Kind {
     /// The latest forecast and the one before it, which is in force until the newer one acts, by
     /// origin: older ones go when a newer one is written.
     Forecast,
+    /// The latest fit of the probability of an arrival and the one before it, by the end of the
+    /// newest bucket in it: older ones go when a newer one is written.
+    Arrival,
     /// Sums of the shadow policies, by UTC day.
     Blocks,
     /// A change of the selection, by instant.
@@ -35,13 +40,21 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Forecast, Self::Blocks, Self::Selection, Self::Day, Self::Decision, Self::StartUps];
+    pub const ALL: [Self; 7] = [
+        Self::Forecast,
+        Self::Arrival,
+        Self::Blocks,
+        Self::Selection,
+        Self::Day,
+        Self::Decision,
+        Self::StartUps,
+    ];
 
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Forecast => "forecast",
+            Self::Arrival => "arrival",
             Self::Blocks => "blocks",
             Self::Selection => "choice",
             Self::Day => "day",
@@ -53,7 +66,7 @@ impl Kind {
     /// How many of them a series keeps; `None`: by age alone.
     pub(super) fn kept(self) -> Option<u32> {
         match self {
-            Self::Forecast => Some(2),
+            Self::Forecast | Self::Arrival => Some(2),
             Self::StartUps => Some(1),
             Self::Blocks | Self::Selection | Self::Day | Self::Decision => None,
         }
@@ -64,8 +77,9 @@ impl Kind {
         let days = match self {
             // Beyond every horizon.
             Self::Forecast => 3,
-            // 28 days of blocks, and the day that is under way.
-            Self::Blocks => 30,
+            // A day's fit acts until the next one; and 28 days of blocks, and the day that is under
+            // way.
+            Self::Arrival | Self::Blocks => 30,
             // 13 months: "why did it go to 7 on Monday?" is asked long after the Monday.
             Self::Decision | Self::Selection | Self::Day | Self::StartUps => 400,
         };

@@ -3,6 +3,7 @@
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
+mod arrivals;
 mod outages;
 mod properties;
 mod restore;
