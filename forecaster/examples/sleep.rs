@@ -5,7 +5,9 @@
 //! ```
 //!
 //! One replica carries the 99.5th percentile of demand, divided by REPLICAS (16). The last third
-//! counts.
+//! counts. Last it prints Brier scores of P(arrival within the lead) at the ends of quiet buckets:
+//! of the model, refitted daily on what came before; of the idle times so far (Shahrad et al.,
+//! ATC'20); of the share of such buckets so far.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,8 +17,10 @@
 
 use std::error::Error;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::Series;
+use prewarm_forecaster::arrival::ArrivalHistory;
 use prewarm_forecaster::decide::policy::Threshold;
 use prewarm_forecaster::replay::{Arm, Outcome, Scenario, replay, replay_prewarm};
 
@@ -60,7 +64,61 @@ fn main() -> Result<(), Box<dyn Error>> {
         outcome.gpu_hours,
         outcome.missed_replica_hours
     );
+    let [model, idle, share] = brier(&trace, high / replicas, cold_start);
+    println!("brier,{model:.4},{idle:.4},{share:.4}");
     Ok(())
+}
+
+/// Mean squared errors over the last third, on days with a model.
+fn brier(trace: &Series, threshold: f64, lead: SignedDuration) -> [f64; 3] {
+    let bucket = trace.step().max(SignedDuration::from_mins(5));
+    let per = (bucket.as_secs() / trace.step().as_secs()) as usize;
+    let mut history = ArrivalHistory::new(bucket, lead, TimeZone::UTC);
+    let ahead = (history.within().as_secs() / bucket.as_secs()) as usize;
+    let buckets: Vec<&[f64]> = trace.values().chunks_exact(per.max(1)).collect();
+    let came = |i: usize| buckets.get(i).is_some_and(|values| values.iter().any(|v| *v > 0.0));
+    let day = (86_400 / bucket.as_secs()) as usize;
+    let (mut idles, mut idle, mut seen, mut hits) = (Vec::new(), 0usize, 0.0, 0.0);
+    let (mut errors, mut n, mut model) = ([0.0; 3], 0.0, None);
+    for (i, values) in buckets.iter().enumerate() {
+        let start = trace.instant(i * per);
+        let minutes: Vec<_> = (0..)
+            .zip(values.iter())
+            .filter(|(_, value)| !value.is_nan())
+            .map(|(k, value)| (start + trace.step() * k, value / threshold))
+            .collect();
+        history.push(start, &minutes, 0.0);
+        let end = start + bucket;
+        if came(i) {
+            idles.push(std::mem::take(&mut idle));
+        } else {
+            idle += 1;
+        }
+        if i % day == day - 1 {
+            model = history.fit(end).ok();
+        }
+        if came(i) || minutes.is_empty() || i + ahead >= buckets.len() {
+            continue;
+        }
+        let truth = f64::from(u8::from((i + 1..=i + ahead).any(came)));
+        if let Some(model) = model.as_ref().filter(|_| i >= buckets.len() * 2 / 3) {
+            let longer = idles.iter().filter(|past| **past >= idle);
+            let soon = longer.clone().filter(|past| **past < idle + ahead).count() as f64;
+            let said = [
+                model.probability(end, history.last(), &TimeZone::UTC),
+                (soon + 0.5) / (longer.count() as f64 + 1.0),
+                hits / f64::max(seen, 1.0),
+            ];
+            for (error, said) in errors.iter_mut().zip(said) {
+                *error += (said - truth).powi(2);
+            }
+            n += 1.0;
+        }
+        // What was said of the last lead's buckets is known by now only of those before it; the
+        // share hardly differs.
+        (seen, hits) = (seen + 1.0, hits + truth);
+    }
+    errors.map(|error| error / f64::max(n, 1.0))
 }
 
 /// Rows `timestamp,value` in even steps; rows that are missing are gaps.

@@ -227,7 +227,7 @@ pub struct Parts {
     /// Replicas held although demand has gone.
     pub hold: u32,
     /// How likely somebody is to come; `None` while that is not known, or a replica always runs.
-    pub arrival: Option<Awaited>,
+    pub arrival: Option<ArrivalOdds>,
     /// The SLO guard's factor on live demand, ≥ 1.
     pub latency_factor: f64,
     /// The lead in force.
@@ -246,7 +246,7 @@ pub struct Parts {
 
 /// How likely somebody is to come, and from when on a replica for that pays.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Awaited {
+pub struct ArrivalOdds {
     /// Of an arrival within `within`, if nobody comes before; within [0, 1].
     pub probability: f64,
     /// The lead in whole buckets.
@@ -258,7 +258,7 @@ pub struct Awaited {
     pub acts: bool,
 }
 
-impl Awaited {
+impl ArrivalOdds {
     /// One replica is to be there.
     pub fn stays(&self) -> bool {
         self.probability >= self.break_even

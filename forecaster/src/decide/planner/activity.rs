@@ -15,7 +15,7 @@ pub(in crate::decide) struct ScaleDownTiming {
     /// One replica stays for so long after the last arrival.
     pub(super) keep_warm: SignedDuration,
     /// Somebody is awaited: one replica stays, or starts.
-    pub(super) awaited: bool,
+    pub(super) arrival_likely: bool,
     /// So long must one replica have been enough before none is.
     pub(super) step_down: SignedDuration,
     /// How long a replica takes to start.
@@ -75,7 +75,7 @@ impl Activity {
         if younger(self.last_arrival, timing.keep_warm) {
             return Some(Reason::KeepWarm);
         }
-        if timing.awaited {
+        if timing.arrival_likely {
             return Some(Reason::Arrival);
         }
         // Only what was seen in this slot vouches for the step to zero; a replica that was asked

@@ -59,7 +59,7 @@ impl Planner {
             self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
         // Where the probability of an arrival decides between one replica and none, the forecast
         // does not.
-        let by_arrival = self.awaited(now).is_some_and(|awaited| awaited.acts);
+        let by_arrival = self.arrival_odds(now).is_some_and(|awaited| awaited.acts);
         let beyond_one = |replicas: u32| if by_arrival && replicas == 1 { 0 } else { replicas };
         Lookahead {
             lead,

@@ -301,7 +301,7 @@ impl Planner {
             floor: lookahead.floor,
             ceiling: lookahead.bounds.ceiling,
             hold: requests.hold.max(stable).max(u32::from(requests.keep.is_some())),
-            arrival: self.awaited(slot.now),
+            arrival: self.arrival_odds(slot.now),
             latency_factor: slot.latency_factor,
             lead: lookahead.lead.total(),
             live_age: self.live.last(slot.now).map(|(age, _)| age),
@@ -330,7 +330,7 @@ impl Planner {
     }
 
     fn scale_down_timing(&self, now: Timestamp) -> ScaleDownTiming {
-        let awaited = self.awaited(now).filter(|awaited| awaited.acts);
+        let awaited = self.arrival_odds(now).filter(|awaited| awaited.acts);
         // What was not said by the user is for the probability of an arrival to say.
         let keep_warm = match awaited {
             Some(_) if !self.policy.keep_warm_fixed => SignedDuration::ZERO,
@@ -339,7 +339,7 @@ impl Planner {
         let LoopTiming { keda_poll, hpa_sync, hpa_window, .. } = self.timing;
         ScaleDownTiming {
             keep_warm,
-            awaited: awaited.is_some_and(|awaited| awaited.stays()),
+            arrival_likely: awaited.is_some_and(|awaited| awaited.stays()),
             // The HPA must have seen the need go, waited, and acted.
             step_down: hpa_window + keda_poll + hpa_sync * 2,
             cold_start: self.start_ups.cold_start().unwrap_or(self.policy.cold_start),

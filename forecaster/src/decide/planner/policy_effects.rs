@@ -13,7 +13,7 @@ use crate::decide::answer::Slot;
 use crate::decide::policy::{Mode, Quantile};
 use crate::decide::selection::{AskedAhead, Selection, ShadowPolicy};
 use crate::decide::target::ReplicaRequests;
-use crate::decide::{Awaited, later};
+use crate::decide::{ArrivalOdds, later};
 
 /// How far beyond the lead the forecast holds what runs, untuned (ten minutes was best on every
 /// trace that was measured).
@@ -82,11 +82,11 @@ impl Planner {
     }
 
     /// How likely somebody is to come, seen from a slot.
-    pub(super) fn awaited(&self, now: Timestamp) -> Option<Awaited> {
+    pub(super) fn arrival_odds(&self, now: Timestamp) -> Option<ArrivalOdds> {
         let arrival = self.arrival.as_ref().filter(|_| !self.policy.scaled_job)?;
         let from = self.selection.as_ref().and_then(|selection| selection.policy.stays_from());
         let zone = self.policy.calendar.zone();
-        Some(Awaited {
+        Some(ArrivalOdds {
             probability: arrival.probability(now, self.activity.last_arrival(), zone),
             within: arrival.within,
             break_even: arrival.break_even(self.policy.cost_ratio) * from.unwrap_or(1.0),

@@ -228,7 +228,7 @@ impl WorkloadModel {
             let forecast = in_force(&self.previous, &self.issued, slot);
             let mean = demand.mean_at(slot);
             if let Some(arrivals) = &mut self.arrivals {
-                self.simulator.await_arrival(arrivals.saved(slot, mean));
+                self.simulator.expect_arrival(arrivals.saved(slot, mean));
             }
             self.simulator.step(slot, mean, forecast);
             slot += SLOT;

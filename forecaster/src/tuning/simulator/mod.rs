@@ -111,7 +111,7 @@ pub struct PolicySimulator {
     ahead: Vec<Option<(u32, u32)>>,
     /// What a replica that stays is expected to save, in what it costs ([`crate::arrival`]); `None`
     /// while that is not known.
-    awaited: Option<f64>,
+    saved: Option<f64>,
     states: Vec<PolicyState>,
     /// Demand of the last slots in replicas, newest last.
     recent: VecDeque<f64>,
@@ -150,7 +150,7 @@ impl PolicySimulator {
             outlooks: Vec::new(),
             view: None,
             ahead: Vec::new(),
-            awaited: None,
+            saved: None,
             states: Vec::new(),
             recent: VecDeque::new(),
             live: LiveWindow::default(),
@@ -260,8 +260,8 @@ impl PolicySimulator {
 
     /// From the next slot on: P(arrival within the lead) over its break-even; `None` while that is
     /// not known.
-    pub fn await_arrival(&mut self, saved: Option<f64>) {
-        self.awaited = saved;
+    pub fn expect_arrival(&mut self, saved: Option<f64>) {
+        self.saved = saved;
     }
 
     /// One slot that starts at `now`, ascending. `demand` during it, in its own unit, `None` where
@@ -281,7 +281,7 @@ impl PolicySimulator {
         self.look(now, forecast);
         let ways = self.rules.iter().zip(&self.ahead).zip(&self.portfolio);
         for (state, ((rule, ahead), policy)) in self.states.iter_mut().zip(ways) {
-            match (policy.stays_from(), self.awaited) {
+            match (policy.stays_from(), self.saved) {
                 (Some(from), Some(saved)) => {
                     // One replica is wanted while somebody is awaited, and none is kept warm else.
                     let one = u32::from(saved >= from);

@@ -192,7 +192,11 @@ fn the_table_states_the_defaults_of_the_policy() {
         .filter_map(|key| Some((key.name, key.default?)))
         .collect();
     let threshold = Threshold::new(4.0).unwrap();
-    let bare = Policy::new(threshold, prewarm_forecaster::Calendar::empty(TimeZone::UTC));
+    // Who states the default of keepWarm means it.
+    let bare = Policy {
+        keep_warm_fixed: true,
+        ..Policy::new(threshold, prewarm_forecaster::Calendar::empty(TimeZone::UTC))
+    };
     assert_eq!(format!("{:?}", policy(&stated)), format!("{bare:?}"));
 }
 
