@@ -15,7 +15,7 @@ use prewarm_forecaster::decide::planner::Replicas;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::status::{Notices, ReplicaStatus, SourceTrouble, TrainingStatus};
+use crate::status::{Notices, ReplicaStatus, SignalTrouble, SourceTrouble, TrainingStatus};
 use crate::trigger::{self, MetricSpec, Parsed, Rules, Trigger};
 use crate::workload::SeriesKey;
 
@@ -82,6 +82,7 @@ pub struct Workload {
     status: Mutex<Arc<TrainingStatus>>,
     replica_status: Mutex<ReplicaStatus>,
     source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
+    signal_troubles: Mutex<Vec<SignalTrouble>>,
     capacity: Mutex<VecDeque<CapacityChange>>,
 }
 
@@ -106,6 +107,7 @@ impl Workload {
             replica_status: Mutex::default(),
             source_trouble: Mutex::default(),
             capacity: Mutex::default(),
+            signal_troubles: Mutex::default(),
         }
     }
 
@@ -224,6 +226,25 @@ impl Workload {
             }
             Arc::new(trouble)
         });
+    }
+
+    /// What is wrong with backlog and latency; empty where nothing is.
+    pub fn signal_troubles(&self) -> Vec<SignalTrouble> {
+        self.signal_troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what is wrong with backlog and latency; trouble of the same kind goes on since it
+    /// began. Called by the workload's collector alone.
+    pub fn set_signal_troubles(&self, mut troubles: Vec<SignalTrouble>) {
+        let mut last = self.signal_troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        for SignalTrouble { signal, trouble } in &mut troubles {
+            let same =
+                |old: &&SignalTrouble| old.signal == *signal && old.trouble.kind == trouble.kind;
+            if let Some(before) = last.iter().find(same) {
+                trouble.since = before.trouble.since;
+            }
+        }
+        *last = troubles;
     }
 
     /// When KEDA last asked (or held a stream open).

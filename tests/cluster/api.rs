@@ -83,6 +83,19 @@ impl Api {
         if status.is_success() { Ok(()) } else { Err(format!("{status}: {answer}")) }
     }
 
+    /// A strict creation that changes nothing, as `kubectl apply --dry-run=server` asks for it; the
+    /// server's words if it refuses.
+    pub(crate) async fn dry_run_create(&self, object: &Value, namespace: &str) -> Result<(), String> {
+        let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+        let path = format!(
+            "/apis/keda.sh/v1alpha1/namespaces/{namespace}/{kind}s?dryRun=All&fieldValidation=Strict"
+        );
+        let body = Some(("application/json", object.to_string()));
+        let (status, answer) =
+            self.send(Method::POST, &path, body).await.map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(()) } else { Err(format!("{status}: {answer}")) }
+    }
+
     /// Applies every document of a YAML text.
     pub(crate) async fn apply_yaml(&self, text: &str) {
         for document in text.split("\n---\n").filter(|document| document.contains("kind:")) {

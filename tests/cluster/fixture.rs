@@ -12,6 +12,7 @@ use prewarm_tests::prometheus::Prometheus;
 use prewarm_tests::serve::Serve;
 
 use crate::api::Api;
+use crate::control_plane::admission::Admission;
 use crate::control_plane::{Plane, Tools};
 use crate::demand::Gateway;
 use crate::history::now;
@@ -90,6 +91,16 @@ impl Fixture {
             left.as_secs_f64() > lead.as_secs_f64(),
             "{namespace}: learned {left:?} ahead, with a lead of {lead:?}"
         );
+    }
+
+    /// KEDA's admission webhook, for namespaces that ask for it.
+    pub(crate) async fn admission(&self) -> Admission {
+        Admission::start(&self.plane, &self.tools, &self.output).await
+    }
+
+    /// The folder with KEDA's custom resource definitions.
+    pub(crate) fn definitions(&self) -> &Path {
+        &self.tools.crds
     }
 
     /// Whether it is KEDA 2.21, whose polls read what the HPA has seen and whose calls to

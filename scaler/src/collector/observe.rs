@@ -9,8 +9,8 @@ use super::external_metrics::EXTERNAL_METRICS;
 use super::{Collector, Seen, WorkloadState};
 use crate::clock::floor;
 use crate::registry::Workload;
-use crate::source::{MetricSource, Query, Sample, SourceError, SourceRef};
-use crate::status::SourceTrouble;
+use crate::source::{MetricSource, Query, Sample, SignalFailure, SourceError, SourceRef};
+use crate::status::{SignalTrouble, SourceTrouble};
 use crate::trigger::Trigger;
 
 impl Collector {
@@ -115,6 +115,15 @@ impl Collector {
             Ok(_) => Some(nothing(&spec.signals.demand, at)),
             Err(error) => Some(trouble(error, at)),
         });
+        let failures = source.failures(&spec.signals);
+        for failure in &failures {
+            self.metrics.signal_failed(name, failure.signal, failure.kind);
+        }
+        let signal_trouble = |failure: SignalFailure| {
+            let SignalFailure { signal, kind, message } = failure;
+            SignalTrouble { signal, trouble: SourceTrouble { kind, message, since: at } }
+        };
+        workload.set_signal_troubles(failures.into_iter().map(signal_trouble).collect());
         let key = workload.key();
         if let Ok(Sample { caveat: Some(words), .. }) = result
             && !state.cautioned

@@ -36,6 +36,7 @@ pub struct Metrics {
     streams: Family<Method, Gauge>,
     decisions: Family<Because, Counter>,
     samples: Family<Sampled, Counter>,
+    signal_failures: Family<FailedSignal, Counter>,
     sample_seconds: Family<Source, Histogram, Buckets>,
     implausible: Family<Judged, Counter>,
     queue_rows: Gauge,
@@ -64,6 +65,7 @@ impl Default for Metrics {
             streams: Family::default(),
             decisions: Family::default(),
             samples: Family::default(),
+            signal_failures: Family::default(),
             implausible: Family::default(),
             sample_seconds: Family::new_with_constructor(Buckets(&SAMPLE_SECONDS)),
             queue_rows: Gauge::default(),
@@ -112,6 +114,8 @@ impl Metrics {
             self.decisions.clone(),
         );
         all.register("source_samples", "Samples asked for, by outcome", self.samples.clone());
+        let failures = "Backlog or latency that could not be read, by kind of failure";
+        all.register("source_signal_failures", failures, self.signal_failures.clone());
         all.register(
             "source_sample_seconds",
             "How long a source took to answer",
@@ -193,6 +197,13 @@ impl Metrics {
         self.sample_seconds
             .get_or_create(&Source { source: source.to_owned() })
             .observe(took.as_secs_f64());
+    }
+
+    /// Backlog or latency could not be read beside demand
+    /// (`prewarm_source_signal_failures_total{source,signal,outcome}`). `outcome` is an error kind.
+    pub fn signal_failed(&self, source: &str, signal: &'static str, outcome: &'static str) {
+        let source = if source.contains("://") { "address" } else { source }.to_owned();
+        self.signal_failures.get_or_create(&FailedSignal { source, signal, outcome }).inc();
     }
 
     /// A sample was held, confirmed, rejected, or no number
@@ -300,6 +311,13 @@ struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sampled {
     source: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailedSignal {
+    source: String,
+    signal: &'static str,
     outcome: &'static str,
 }
 

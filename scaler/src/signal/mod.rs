@@ -2,6 +2,7 @@
 //! metadata and sources.
 
 pub mod preset;
+pub(crate) mod promql;
 mod queue_visibility;
 pub mod selector;
 

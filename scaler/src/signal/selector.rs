@@ -1,4 +1,8 @@
 //! Label matchers: parsed, and rendered anew; never pasted into PromQL.
+//!
+//! The parser is our own although promql-parser reads matchers, too: its errors name no place in
+//! the text and nothing that is allowed there, and its matchers know `or` and metric names, which
+//! a preset brings itself. The tests hold both against each other.
 
 use std::fmt;
 

@@ -30,6 +30,17 @@ pub struct Sample {
     pub caveat: Option<&'static str>,
 }
 
+/// Why backlog or latency cannot be read, while demand may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalFailure {
+    /// `backlog` or `latency`.
+    pub signal: &'static str,
+    /// As of a source's error.
+    pub kind: &'static str,
+    /// Who said what to which query.
+    pub message: String,
+}
+
 /// A place where demand can be read.
 pub trait MetricSource: Debug + Send + Sync + 'static {
     /// Values as of `at`. `Ok` with `demand: None` is a missing observation; an error of backlog or
@@ -52,6 +63,10 @@ pub trait MetricSource: Debug + Send + Sync + 'static {
 
     /// Whether `range` is worth calling: the source remembers the past.
     fn has_history(&self) -> bool;
+
+    /// Why backlog or latency could not be read the last time they were asked; empty where they
+    /// could.
+    fn failures(&self, signals: &Signals) -> Vec<SignalFailure>;
 }
 
 /// What a number says of demand, backlog or latency. NaN and ±Inf are missing. A negative number

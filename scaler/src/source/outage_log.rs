@@ -1,7 +1,10 @@
 //! Failures of the lesser signals (backlog, latency): told once when they change, not at every
 //! slot.
 
-use super::{Query, SourceError};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Query, SignalFailure, Signals, SourceError};
 use crate::log_once::LogOnce;
 
 /// What was last complained about, by signal and query.
@@ -11,11 +14,17 @@ pub(super) struct OutageLog {
     told: LogOnce<(&'static str, String), &'static str>,
     /// By query, what the source remarked.
     remarks: LogOnce<String, String>,
+    /// By signal and query, what is wrong now.
+    failing: Mutex<HashMap<(&'static str, String), SignalFailure>>,
 }
 
 impl Default for OutageLog {
     fn default() -> Self {
-        Self { told: LogOnce::new(MAX_REMEMBERED), remarks: LogOnce::new(MAX_REMEMBERED) }
+        Self {
+            told: LogOnce::new(MAX_REMEMBERED),
+            remarks: LogOnce::new(MAX_REMEMBERED),
+            failing: Mutex::default(),
+        }
     }
 }
 
@@ -31,6 +40,7 @@ impl OutageLog {
         match answer {
             Ok(value) => {
                 if self.settled(signal, query) {
+                    self.failing().remove(&(signal, query.promql().to_owned()));
                     tracing::info!(
                         source.name = source,
                         source.signal = signal,
@@ -40,6 +50,14 @@ impl OutageLog {
                 value
             }
             Err(error) => {
+                let failure =
+                    SignalFailure { signal, kind: error.kind(), message: error.to_string() };
+                let mut failing = self.failing();
+                if failing.len() >= MAX_REMEMBERED {
+                    failing.clear();
+                }
+                failing.insert((signal, query.promql().to_owned()), failure);
+                drop(failing);
                 if self.is_news(signal, query, &error) {
                     tracing::warn!(
                         source.name = source,
@@ -53,6 +71,23 @@ impl OutageLog {
                 None
             }
         }
+    }
+
+    /// What is wrong with backlog and latency now, as of the last time that they were asked.
+    pub(super) fn failures(&self, signals: &Signals) -> Vec<SignalFailure> {
+        let failing = self.failing();
+        if failing.is_empty() {
+            return Vec::new();
+        }
+        let sides = [("backlog", &signals.backlog), ("latency", &signals.latency)];
+        let found = sides.into_iter().filter_map(|(signal, query)| {
+            failing.get(&(signal, query.as_ref()?.promql().to_owned())).cloned()
+        });
+        found.collect()
+    }
+
+    fn failing(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, String), SignalFailure>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A word in the log on what a source remarked beside its answer, once for each query and

@@ -83,6 +83,15 @@ pub struct SourceTrouble {
     pub since: Timestamp,
 }
 
+/// Why backlog or latency cannot be read: decisions go on without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalTrouble {
+    /// `backlog` or `latency`.
+    pub signal: &'static str,
+    /// What is wrong.
+    pub trouble: SourceTrouble,
+}
+
 impl SourceTrouble {
     /// Of a query that gives nothing.
     pub const MISSING: &str = "missing";

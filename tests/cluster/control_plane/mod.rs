@@ -2,6 +2,7 @@
 //! nodes and kubelet (KWOK), KEDA's operator and metrics adapter, all unmodified, as plain
 //! processes that end with ours.
 
+pub(crate) mod admission;
 mod kwok;
 pub(crate) mod nodes;
 pub(crate) mod pki;

@@ -1,6 +1,7 @@
 //! The scenarios, each a story of its own namespace.
 
 mod access;
+mod agreement;
 mod bad_input;
 mod chart;
 mod claim;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         named("cached-fallback", settled::cached_fallback),
         named("edit-streams", settled::c43_edit_streams),
         named("idle-replicas", forms::idle_replicas),
+        named("check-agrees", agreement::check_agrees),
         named("paused", forms::c40_paused),
         named("scaled-job", forms::c41_scaled_job),
     ]

@@ -105,7 +105,7 @@ mod tests {
     fn found(metadata: &str) -> String {
         let metadata = metadata.replace('\n', "\n      ");
         let text = format!(
-            "kind: ScaledObject\nmetadata: {{name: chat}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  triggers:\n  - type: external-push\n    metadata:\n      scalerAddress: prewarm:9090\n      query: sum(sessions)\n      threshold: \"4\"\n      {metadata}\n"
+            "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: chat}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  triggers:\n  - type: external-push\n    metadata:\n      scalerAddress: prewarm:9090\n      query: sum(sessions)\n      threshold: \"4\"\n      {metadata}\n"
         );
         told(&text)
     }
@@ -128,18 +128,18 @@ mod tests {
     #[test]
     fn words_that_yaml_takes_for_true_or_false_are_told_as_they_were_written() {
         insta::assert_snapshot!(found("mode: off\nholidays: NO\nscaleToZero: 0\nenableTLS: yes"), @r#"
-        Error 11 spec.triggers[0].metadata.mode: must be text: write mode: "off" (unquoted, off is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
-        Error 12 spec.triggers[0].metadata.holidays: must be text: write holidays: "NO" (unquoted, NO is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
-        Error 13 spec.triggers[0].metadata.scaleToZero: must be text: write scaleToZero: "0" (Kubernetes refuses metadata values that are not text)
-        Error 13 spec.triggers[0].metadata.scaleToZero: "0" is not "auto", "never" or "windows"
-        Error 14 spec.triggers[0].metadata.enableTLS: must be text: write enableTLS: "true" (unquoted, yes is true in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        Error 12 spec.triggers[0].metadata.mode: must be text: write mode: "off" (unquoted, off is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        Error 13 spec.triggers[0].metadata.holidays: must be text: write holidays: "NO" (unquoted, NO is false in YAML 1.1; Kubernetes refuses metadata values that are not text)
+        Error 14 spec.triggers[0].metadata.scaleToZero: must be text: write scaleToZero: "0" (Kubernetes refuses metadata values that are not text)
+        Error 14 spec.triggers[0].metadata.scaleToZero: "0" is not "auto", "never" or "windows"
+        Error 15 spec.triggers[0].metadata.enableTLS: must be text: write enableTLS: "true" (unquoted, yes is true in YAML 1.1; Kubernetes refuses metadata values that are not text)
         "#);
     }
 
     #[test]
     fn windows_for_all_days_that_do_not_say_what_holidays_are_to_them_are_told() {
         let windows = "windows: |\n  - {name: night, days: \"*\", from: \"22:00\", to: \"06:00\", maxReplicas: 2}\n  - {name: office, days: Mon-Fri, from: \"08:00\", to: \"18:00\", minReplicas: 2}";
-        insta::assert_snapshot!(found(&format!("holidays: DE-BY\n{windows}")), @r#"Note 12 spec.triggers[0].metadata.windows: window "night" is for all days and says nothing of holidays: it holds on them, too (it did not in earlier versions; write holidays: skip in it if it is not to hold then, or holidays: ignore if it is)"#);
+        insta::assert_snapshot!(found(&format!("holidays: DE-BY\n{windows}")), @r#"Note 13 spec.triggers[0].metadata.windows: window "night" is for all days and says nothing of holidays: it holds on them, too (it did not in earlier versions; write holidays: skip in it if it is not to hold then, or holidays: ignore if it is)"#);
         assert_eq!(found(windows), "");
         let said = windows.replace("name: night", "name: night, holidays: skip");
         assert_eq!(found(&format!("holidays: DE-BY\n{said}")), "");

@@ -1,10 +1,15 @@
 //! `prewarm check FILE.yaml…`: ScaledObjects, ScaledJobs and policies, before they are applied.
 
+mod address;
 mod days;
 mod finding;
+mod formula;
+mod neighbors;
 mod pace;
+mod query;
 mod ramp;
 mod resource;
+mod schema;
 mod sibling;
 mod traps;
 mod tree;
@@ -135,7 +140,7 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
                 unverified |= !rules.trust(&trigger.metadata).is_empty();
             }
         }
-        check_resource(&mut resource, &rules, &rhythm);
+        check_resource(&mut resource, &rules, &rhythm, &documents);
         resource.findings.sort_by_key(|finding| (finding.line, std::cmp::Reverse(finding.level)));
         report.resources.push(Checked {
             file: file.clone(),
@@ -193,7 +198,12 @@ fn unreadable(file: &str, line: u64, problem: String, text: &str) -> Checked {
     }
 }
 
-fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &LoopTiming) {
+fn check_resource(
+    resource: &mut Resource<'_>,
+    rules: &Rules,
+    rhythm: &LoopTiming,
+    documents: &[Document],
+) {
     let namespace = resource.namespace.unwrap_or("default");
     let ours = resource.triggers.iter().enumerate().filter(|(_, trigger)| trigger.ours);
     let read: Vec<Read> = ours
@@ -227,10 +237,14 @@ fn check_resource(resource: &mut Resource<'_>, rules: &Rules, rhythm: &LoopTimin
         }
     }
     webhook::find(resource);
+    formula::find(resource);
+    neighbors::find(resource, documents);
     sibling::find(resource);
     days::find(resource, &read);
     traps::find(resource, &read);
+    query::find(resource);
     pace::find(resource, &read, rhythm);
+    schema::find(resource);
 }
 
 /// The table of keys, for people.
@@ -258,5 +272,7 @@ fn keys_json() -> String {
     format!("{:#}\n", serde_json::Value::Array(keys.collect()))
 }
 
+#[cfg(test)]
+mod field_tests;
 #[cfg(test)]
 mod tests;

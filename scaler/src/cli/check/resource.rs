@@ -36,17 +36,21 @@ pub(super) struct Trigger<'t> {
     pub(super) metadata: HashMap<String, String>,
 }
 
-/// Keys that no other external scaler has.
-const DISTINCTIVE: [&str; 8] = [
-    "preset",
-    "triggerName",
-    "windows",
+/// Keys that no other external scaler has, whatever stands beside them.
+const DISTINCTIVE: [&str; 9] = [
     "policyRef",
     "leadTime",
     "coldStart",
     "costRatio",
     "historyWindow",
+    "maxPrewarmReplicas",
+    "scaledJob",
+    "onNoData",
+    "keepWarm",
 ];
+
+/// Keys that tell beside others of ours: another scaler may know windows or presets as well.
+const TELLING: [&str; 5] = ["windows", "preset", "backlogQuery", "latencyQuery", "scaleToZero"];
 
 /// Keys whose values are "true" or "false", and nothing else.
 const FLAGS: [&str; 3] = ["scaledJob", "enableTLS", "unsafeSsl"];
@@ -78,15 +82,8 @@ impl<'t> Resource<'t> {
 
     fn trigger(&mut self, index: usize, tree: &'t Tree) -> Trigger<'t> {
         let path = format!("spec.triggers[{index}]");
-        let external = matches!(tree.text("type"), Some("external" | "external-push"));
-        let address = tree.text("metadata.scalerAddress").unwrap_or_default();
         let entries = tree.at("metadata").map_or(&[][..], Tree::entries);
-        let telling = |key: &str| {
-            DISTINCTIVE.contains(&key)
-                || matches!(keys::judge(key), Name::NearMiss(near) if DISTINCTIVE.contains(&near.name))
-        };
-        let ours = external
-            && (address.contains("prewarm") || entries.iter().any(|(key, _)| telling(key)));
+        let ours = is_ours(tree);
         let mut metadata = HashMap::new();
         for (key, value) in entries {
             match &value.node {
@@ -141,6 +138,21 @@ impl<'t> Resource<'t> {
         });
     }
 
+    /// Notes a finding whose line is known.
+    pub(super) fn find_at(
+        &mut self,
+        line: u64,
+        level: Level,
+        path: &str,
+        problem: impl Into<String>,
+        advice: Option<&str>,
+    ) {
+        self.find(level, path, problem, advice);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.line = line;
+        }
+    }
+
     /// Notes an error.
     pub(super) fn error(&mut self, path: &str, problem: impl Into<String>, advice: Option<&str>) {
         self.find(Level::Error, path, problem, advice);
@@ -158,6 +170,34 @@ impl<'t> Resource<'t> {
         let quoted = || self.tree.text(&path).and_then(|text| text.trim().parse().ok());
         self.tree.whole(&path).or_else(quoted)
     }
+}
+
+/// Whether a trigger is answered by Prewarm, as far as can be told: by the name of the Service that
+/// it dials, or by keys that no other scaler has. The namespace of the Service says nothing: other
+/// scalers may live beside us.
+fn is_ours(trigger: &Tree) -> bool {
+    if !matches!(trigger.text("type"), Some("external" | "external-push")) {
+        return false;
+    }
+    let address = trigger.text("metadata.scalerAddress").unwrap_or_default();
+    // `dns:///host:port`, and what people write by mistake.
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest.trim_start_matches('/'));
+    let service = host.split(['.', ':', '/']).next().unwrap_or_default();
+    if service.to_ascii_lowercase().contains("prewarm") {
+        return true;
+    }
+    let keys: Vec<&str> = trigger
+        .at("metadata")
+        .map_or(&[][..], Tree::entries)
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let plain = |key: &str| key.replace(['-', '_'], "").to_ascii_lowercase();
+    let distinctive = |key: &&str| DISTINCTIVE.iter().any(|known| plain(known) == plain(key));
+    // A threshold and a query say little: many scalers have them.
+    let known = keys.iter().filter(|key| keys::judge(key) == Name::Known).count();
+    let telling = keys.iter().any(|key| TELLING.contains(key));
+    keys.iter().any(distinctive) || (telling && known >= 2)
 }
 
 fn scalar(node: &Node) -> Option<String> {

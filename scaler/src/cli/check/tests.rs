@@ -16,10 +16,17 @@ fn scaled_object(spec: &str, metadata: &str) -> String {
         text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect::<String>()
     };
     format!(
-        "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: llama, namespace: llm}}\nspec:\n{}  triggers:\n  - type: external-push\n    metadata:\n      scalerAddress: prewarm.prewarm:9090\n{}",
+        "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: llama, namespace: llm}}\nspec:\n{}  scaleTargetRef: {{name: llama}}\n  triggers:\n  - type: external-push\n    metadata:\n      scalerAddress: prewarm.prewarm:9090\n{}",
         indented(spec, 2),
         indented(metadata, 6)
     )
+}
+
+/// The ScaledJob with the same triggers.
+fn scaled_job(object: &str) -> String {
+    object
+        .replace("ScaledObject", "ScaledJob")
+        .replace("scaleTargetRef: {name: llama}", "jobTargetRef: {template: {}}")
 }
 
 const DEMAND: &str = "query: sum(demand)\nthreshold: \"4\"";
@@ -94,6 +101,7 @@ metadata:
   name: llama
   namespace: llm
 spec:
+  scaleTargetRef: {name: llama}
   minReplicaCount: 0
   maxReplicaCount: 4
   cooldownPeriod: 0
@@ -116,19 +124,19 @@ spec:
 ";
     assert_snapshot!(checked(text), @r#"
     so.yaml, document 2: ScaledObject llm/llama
-      14  error    spec.cooldownPeriod: is 0
+      15  error    spec.cooldownPeriod: is 0
                    a scaler that KEDA is just rebuilding counts as inactive for one poll: that poll would scale to zero; use 60 or more
-      15  error    spec.fallback.replicas: is 0
+      16  error    spec.fallback.replicas: is 0
                    in an outage KEDA would scale to zero instead of holding; use 1 or more, or no fallback at all (then it holds)
-      18  error    spec.triggers[0].metricType: is Value
+      19  error    spec.triggers[0].metricType: is Value
                    the HPA would multiply the ready pods, so replicas that are still loading make it overshoot; use AverageValue
-      20  error    spec.triggers[0].metadata.scalerAddress: must not have a scheme
+      21  error    spec.triggers[0].metadata.scalerAddress: must not have a scheme
                    KEDA takes host:port; TLS is enableTLS: "true"
-      22  error    spec.triggers[0].metadata.treshold: must be text: write treshold: "4"
+      23  error    spec.triggers[0].metadata.treshold: must be text: write treshold: "4"
                    Kubernetes refuses metadata values that are not text
-      22  error    spec.triggers[0].metadata.treshold: is not a key; did you mean threshold?
-      23  error    spec.triggers[0].metadata.timezone: "Europe/Berlim" is not a time zone; did you mean "Europe/Berlin"?
-      25  error    spec.triggers[0].metadata.windows[0].to: "25:00" is no local time: write it like "08:00", or "24:00"
+      23  error    spec.triggers[0].metadata.treshold: is not a key; did you mean threshold?
+      24  error    spec.triggers[0].metadata.timezone: "Europe/Berlim" is not a time zone; did you mean "Europe/Berlin"?
+      26  error    spec.triggers[0].metadata.windows[0].to: "25:00" is no local time: write it like "08:00", or "24:00"
 
     external triggers of other scalers, not checked: 1
     1 resource, 1 trigger of prewarm: 8 errors, 0 warnings
@@ -220,11 +228,11 @@ fn replica_traps() {
 
 #[test]
 fn trigger_traps() {
-    assert_snapshot!(found("", "caCert: /etc/ca.pem\nmetricType: Value"), @"
-    Warning spec.triggers[0].metadata.caCert: has no effect in metadata
-      KEDA reads it from a TriggerAuthentication only (authenticationRef), as PEM, and would else speak plain text
+    assert_snapshot!(found("", "caCert: /etc/ca.pem\nmetricType: Value"), @r#"
+    Error spec.triggers[0].metadata.caCert: has no effect in metadata
+      KEDA speaks plain text here: it reads caCert, tlsClientCert and tlsClientKey from a TriggerAuthentication only (authenticationRef), as PEM; enableTLS: "true" turns TLS on
     Warning spec.triggers[0].metadata.metricType: does nothing in metadata; it belongs in the trigger, beside `type`
-    ");
+    "#);
     let with = |line: &str| {
         let text = scaled_object(
             "fallback: {failureThreshold: 3, replicas: 2, behavior: currentReplicasIfHigher}",
@@ -256,7 +264,7 @@ fn trigger_traps() {
         .replace("      scalerAddress: prewarm.prewarm:9090\n", "      leadTime: auto\n");
     assert_snapshot!(checked(&nameless), @"
     so.yaml, document 1: ScaledObject llm/llama
-      7  error    spec.triggers[0].metadata.scalerAddress: is missing
+      8  error    spec.triggers[0].metadata.scalerAddress: is missing
                   write host:port of Prewarm's Service
 
     1 resource, 1 trigger of prewarm: 1 error, 0 warnings
@@ -271,7 +279,7 @@ fn triggers_of_one_name_collide() {
     );
     assert_snapshot!(checked(&twice), @"
     so.yaml, document 1: ScaledObject llm/llama
-      11  error    spec.triggers[1]: has the metric name of spec.triggers[0], prewarm-query-b04305d0
+      12  error    spec.triggers[1]: has the metric name of spec.triggers[0], prewarm-query-b04305d0
                    they would share one history and overwrite each other's settings; give one of them a metricName
 
     1 resource, 2 triggers of prewarm: 1 error, 0 warnings
@@ -280,22 +288,24 @@ fn triggers_of_one_name_collide() {
 
 #[test]
 fn modifiers_replace_our_target() {
-    assert_snapshot!(found("advanced:\n  scalingModifiers: {formula: max(a, b), target: \"3\"}", ""), @"
+    assert_snapshot!(found("advanced:\n  scalingModifiers: {formula: \"max(a, 2)\", target: \"3\"}", ""), @r#"
+    Error spec.advanced.scalingModifiers.formula: names "a", which no trigger is called; no trigger has a name
+      KEDA's webhook refuses it: each name of a formula is the name of a trigger
     Warning spec.advanced.scalingModifiers: replaces threshold by its own target, and our word on activity by its activationTarget
       keep-warm and start-up before a window then work with type external-push only; write the target in the unit of the demand
     Error spec.triggers[0].name: is missing
       KEDA wants a name for every trigger of a formula
-    ");
+    "#);
 }
 
 #[test]
 fn scaled_jobs_say_so() {
-    let job = scaled_object("", DEMAND).replace("ScaledObject", "ScaledJob");
+    let job = scaled_job(&scaled_object("", DEMAND));
     assert_snapshot!(checked(&job), @r#"
     so.yaml, document 1: ScaledJob llm/llama
-      6  warning  spec.triggers[0].type: is external-push
+      7  warning  spec.triggers[0].type: is external-push
                   KEDA ignores pushes for a ScaledJob; use external
-      7  error    spec.triggers[0].metadata.scaledJob: is missing: write scaledJob: "true"
+      8  error    spec.triggers[0].metadata.scaledJob: is missing: write scaledJob: "true"
                   each unit of a forecast or floor would start a real job, and a request does not tell us that it is for a ScaledJob
 
     1 resource, 1 trigger of prewarm: 1 error, 1 warning
@@ -303,27 +313,26 @@ fn scaled_jobs_say_so() {
     let flagged = scaled_object("", &format!("{DEMAND}\nscaledJob: \"true\""));
     assert_snapshot!(checked(&flagged), @"
     so.yaml, document 1: ScaledObject llm/llama
-      11  error    spec.triggers[0].metadata.scaledJob: is true in a ScaledObject
+      12  error    spec.triggers[0].metadata.scaledJob: is true in a ScaledObject
                    floors and forecasts are switched off by it; remove the key
 
     1 resource, 1 trigger of prewarm: 1 error, 0 warnings
     ");
-    let right = flagged.replace("ScaledObject", "ScaledJob").replace("external-push", "external");
+    let right = scaled_job(&flagged).replace("external-push", "external");
     assert_eq!(report(&right, None).resources[0].findings, []);
 }
 
 /// One typed trigger of any kind is enough for KEDA to refuse the whole ScaledJob.
 #[test]
 fn metric_types_stop_scaled_jobs() {
-    let job = scaled_object("", &format!("{DEMAND}\nscaledJob: \"true\""))
-        .replace("ScaledObject", "ScaledJob")
+    let job = scaled_job(&scaled_object("", &format!("{DEMAND}\nscaledJob: \"true\"")))
         .replace("type: external-push", "type: external\n    metricType: AverageValue");
     let two = job + "  - {type: prometheus, metricType: Value, metadata: {query: up}}\n";
     assert_snapshot!(checked(&two), @"
     so.yaml, document 1: ScaledJob llm/llama
-       7  error    spec.triggers[0].metricType: is set in a ScaledJob
+       8  error    spec.triggers[0].metricType: is set in a ScaledJob
                    KEDA refuses the whole ScaledJob then and starts no job; remove the line
-      13  error    spec.triggers[1].metricType: is set in a ScaledJob
+      14  error    spec.triggers[1].metricType: is set in a ScaledJob
                    KEDA refuses the whole ScaledJob then and starts no job; remove the line
 
     1 resource, 1 trigger of prewarm: 2 errors, 0 warnings
@@ -399,7 +408,7 @@ fn policies_are_checked_and_referred_to() {
     so.yaml, document 1: PrewarmPolicy office: ok
 
     so.yaml, document 2: ScaledObject llm/llama
-      18  error    spec.triggers[0].metadata.policyRef: window "a" wants 200 replicas, maxReplicaCount is 100
+      19  error    spec.triggers[0].metadata.policyRef: window "a" wants 200 replicas, maxReplicaCount is 100
                    the HPA never goes above maxReplicaCount; raise it or lower the floor
 
     2 resources, 1 trigger of prewarm: 1 error, 0 warnings
@@ -433,9 +442,9 @@ fn names_are_verified_against_the_configuration() {
     let config = Config::load_text("[sources.team-a]\nurl = \"http://a\"").unwrap();
     assert_snapshot!(report(&text, Some(&config)).text(false), @r#"
     so.yaml, document 1: ScaledObject llm/llama
-      11  error    spec.triggers[0].metadata.source: the server's configuration has no source "tean-a"; did you mean "team-a"?
-      12  error    spec.triggers[0].metadata.policyRef: the server's configuration has no policy "office"; add it there as policies.NAME
-      13  error    spec.triggers[0].metadata.holidays: the server's configuration has no calendar "bavaria"; add it there as holidays.NAME, or write dates (2026-12-24) or an ISO 3166 code (DE-BY)
+      12  error    spec.triggers[0].metadata.source: the server's configuration has no source "tean-a"; did you mean "team-a"?
+      13  error    spec.triggers[0].metadata.policyRef: the server's configuration has no policy "office"; add it there as policies.NAME
+      14  error    spec.triggers[0].metadata.holidays: the server's configuration has no calendar "bavaria"; add it there as holidays.NAME, or write dates (2026-12-24) or an ISO 3166 code (DE-BY)
 
     1 resource, 1 trigger of prewarm: 3 errors, 0 warnings
     "#);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use prewarm_forecaster::calendar::{Window, ZeroRule};
 
+use super::address;
 use super::finding::Level;
 use super::resource::{Kind, Resource, Trigger};
-use super::tree::Tree;
+use super::tree::{Node, Tree};
 use crate::trigger::Parsed;
 
 /// KEDA's default of `maxReplicaCount`.
@@ -23,7 +24,9 @@ pub(super) struct Read {
 
 /// Looks for traps in a resource that has at least one trigger of ours.
 pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
-    addresses_and_types(resource, read);
+    address::find(resource);
+    metric_types(resource, read);
+    paused(resource);
     kind_and_flag(resource, read);
     equal_names(resource, read);
     if resource.kind == Kind::ScaledJob {
@@ -33,37 +36,14 @@ pub(super) fn find(resource: &mut Resource<'_>, read: &[Read]) {
     hpa_name(resource);
     replicas(resource, read);
     fallback(resource);
-    modifiers(resource, read);
+    modifiers(resource);
     stabilization(resource);
 }
 
-fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
+fn metric_types(resource: &mut Resource<'_>, read: &[Read]) {
     for Read { index, .. } in read {
         let trigger = &resource.triggers[*index];
-        let (path, tree, metadata) = (trigger.path.clone(), trigger.tree, trigger.metadata.clone());
-        let address = format!("{path}.metadata.scalerAddress");
-        match metadata.get("scalerAddress").map(String::as_str) {
-            None | Some("") => {
-                resource.error(&address, "is missing", Some("write host:port of Prewarm's Service"))
-            }
-            Some(given) if given.contains("://") => {
-                resource.error(
-                    &address,
-                    "must not have a scheme",
-                    Some("KEDA takes host:port; TLS is enableTLS: \"true\""),
-                );
-            }
-            Some(_) => {}
-        }
-        for key in ["caCert", "tlsClientCert", "tlsClientKey"] {
-            if metadata.contains_key(key) {
-                resource.warn(
-                    &format!("{path}.metadata.{key}"),
-                    "has no effect in metadata",
-                    Some("KEDA reads it from a TriggerAuthentication only (authenticationRef), as PEM, and would else speak plain text"),
-                );
-            }
-        }
+        let (path, tree) = (trigger.path.clone(), trigger.tree);
         match tree.text("metricType").filter(|_| resource.kind == Kind::ScaledObject) {
             Some("Value") => resource.error(
                 &format!("{path}.metricType"),
@@ -77,9 +57,7 @@ fn addresses_and_types(resource: &mut Resource<'_>, read: &[Read]) {
             ),
             _ => {}
         }
-        if tree
-            .at("useCachedMetrics")
-            .is_some_and(|tree| tree.node == super::tree::Node::Flag(true))
+        if tree.at("useCachedMetrics").is_some_and(|tree| tree.node == Node::Flag(true))
             && resource.tree.at("spec.fallback").is_some()
         {
             resource.warn(
@@ -115,6 +93,47 @@ fn kind_and_flag(resource: &mut Resource<'_>, read: &[Read]) {
                 &format!("{path}.type"),
                 "is external-push",
                 Some("KEDA ignores pushes for a ScaledJob; use external"),
+            );
+        }
+    }
+}
+
+/// Annotations that stop KEDA, or keep a workload up, for as long as they are there. They are often
+/// left from an incident.
+fn paused(resource: &mut Resource<'_>) {
+    const PREFIX: &str = "autoscaling.keda.sh/";
+    let Some(annotations) = resource.tree.at("metadata.annotations") else { return };
+    for (key, value) in annotations.entries() {
+        let Some(name) = key.strip_prefix(PREFIX) else { continue };
+        let effect = match name {
+            "paused" => "KEDA scales nothing while it is there",
+            "paused-replicas" => "KEDA holds this number of replicas while it is there",
+            "paused-scale-in" => "KEDA never scales in while it is there",
+            "paused-scale-out" => "KEDA never scales out while it is there, no forecast acts",
+            "force-activation" => "the workload never goes to zero while it is there",
+            _ => continue,
+        };
+        let path = format!("metadata.annotations.{key}");
+        let text = if let Node::Text(text) = &value.node { text.as_str() } else { "" };
+        let off = ["false", "0", "f", "F", "FALSE", "False"].contains(&text);
+        if name == "paused-replicas" && text.parse::<i32>().is_err() {
+            let problem = format!("{text:?} is no number");
+            resource.find_at(
+                value.line,
+                Level::Error,
+                &path,
+                problem,
+                Some("KEDA pauses, at no number that it knows"),
+            );
+        } else if !off || name == "paused-replicas" {
+            let advice =
+                "left from an incident? Take the annotation out, or leave it if it is meant";
+            resource.find_at(
+                value.line,
+                Level::Warning,
+                &path,
+                format!("is set: {effect}"),
+                Some(advice),
             );
         }
     }
@@ -176,7 +195,7 @@ fn replicas(resource: &mut Resource<'_>, read: &[Read]) {
     let min = resource.whole("minReplicaCount").unwrap_or(0);
     let max = resource.whole("maxReplicaCount").unwrap_or(MAX_REPLICAS);
     let idle = resource.whole("idleReplicaCount");
-    if idle.is_some_and(|idle| idle != 0) {
+    if idle.is_some_and(|idle| idle > 0 && idle < min.max(1)) {
         resource.error(
             "spec.idleReplicaCount",
             "is not 0",
@@ -262,7 +281,7 @@ fn fallback(resource: &mut Resource<'_>) {
     }
 }
 
-fn modifiers(resource: &mut Resource<'_>, read: &[Read]) {
+fn modifiers(resource: &mut Resource<'_>) {
     const PATH: &str = "spec.advanced.scalingModifiers";
     if resource.tree.at(&format!("{PATH}.formula")).is_none() {
         return;
@@ -272,15 +291,6 @@ fn modifiers(resource: &mut Resource<'_>, read: &[Read]) {
         "replaces threshold by its own target, and our word on activity by its activationTarget",
         Some("keep-warm and start-up before a window then work with type external-push only; write the target in the unit of the demand"),
     );
-    for Read { index, .. } in read {
-        if resource.triggers[*index].tree.text("name").is_none() {
-            resource.error(
-                &format!("spec.triggers[{index}].name"),
-                "is missing",
-                Some("KEDA wants a name for every trigger of a formula"),
-            );
-        }
-    }
 }
 
 fn stabilization(resource: &mut Resource<'_>) {

@@ -1,49 +1,19 @@
-//! What the API server refuses by KEDA's schema, and KEDA's admission webhook by its rules, before
-//! anything is scaled. KEDA 2.21: config/crd/bases/keda.sh_scaledobjects.yaml,
-//! keda.sh_scaledjobs.yaml; apis/keda/v1alpha1/scaledobject_types.go
-//! `CheckReplicaCountBoundsAreValid`, scaletriggers_types.go `ValidateTriggers`.
+//! What KEDA's admission webhook refuses by rules that the schema does not have, before anything is
+//! scaled. KEDA 2.21: apis/keda/v1alpha1/scaledobject_types.go `CheckReplicaCountBoundsAreValid`,
+//! scaletriggers_types.go `ValidateTriggers`. Its rules for formulas and for what is there already
+//! have rooms of their own.
 
 use std::collections::HashMap;
 
-use super::resource::{Kind, Resource};
+use super::resource::{Kind, Resource, Trigger};
 use super::traps::MAX_REPLICAS;
 use super::tree::Node;
 
-/// Fields that are whole numbers in the schema.
-const WHOLE_NUMBERS: [&str; 14] = [
-    "pollingInterval",
-    "cooldownPeriod",
-    "initialCooldownPeriod",
-    "idleReplicaCount",
-    "minReplicaCount",
-    "maxReplicaCount",
-    "fallback.failureThreshold",
-    "fallback.replicas",
-    "advanced.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds",
-    "advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds",
-    "successfulJobsHistoryLimit",
-    "failedJobsHistoryLimit",
-    "envSourceContainerIndex",
-    "jobTargetRef.backoffLimit",
-];
-
 /// Looks for what would be refused.
 pub(super) fn find(resource: &mut Resource<'_>) {
-    numbers(resource);
     replica_bounds(resource);
     trigger_names(resource);
-}
-
-/// Numbers are numbers: Helm's `quote` and quotation marks make text of them.
-fn numbers(resource: &mut Resource<'_>) {
-    for field in WHOLE_NUMBERS {
-        let path = format!("spec.{field}");
-        let Some(tree) = resource.tree.at(&path) else { continue };
-        let Node::Text(text) = &tree.node else { continue };
-        let last = field.rsplit('.').next().unwrap_or(field);
-        let advice = format!("the API server refuses the whole resource: write {last}: {text}");
-        resource.error(&path, format!("must be a number, is the text {text:?}"), Some(&advice));
-    }
+    cached_metrics(resource);
 }
 
 /// `CheckReplicaCountBoundsAreValid`, and a maximum that the HPA refuses.
@@ -61,15 +31,30 @@ fn replica_bounds(resource: &mut Resource<'_>) {
         return;
     }
     if let Some(min) = min.filter(|min| *min > max) {
+        let is = format!("{min} is above maxReplicaCount {max}");
+        if resource.kind == Kind::ScaledJob {
+            let advice = "KEDA takes the maximum for both; lower the minimum or raise the maximum";
+            return resource.warn("spec.minReplicaCount", is, Some(advice));
+        }
         resource.error(
             "spec.minReplicaCount",
-            format!("{min} is above maxReplicaCount {max}"),
+            is,
             Some("KEDA's webhook refuses it: lower the minimum or raise the maximum"),
         );
     }
     let idle = resource.whole("idleReplicaCount");
     // KEDA reads a given minimum of 0 as 1 here, and one that is not given as 0.
-    if resource.kind == Kind::ScaledObject && idle.is_some() && min.is_none() {
+    let least = min.map_or(0, |min| min.max(1));
+    if let Some(idle) = idle.filter(|idle| *idle > 0 && *idle >= least)
+        && resource.kind == Kind::ScaledObject
+    {
+        resource.error(
+            "spec.idleReplicaCount",
+            format!("{idle} is not below minReplicaCount {least}"),
+            Some("KEDA's webhook refuses it: idle replicas must be fewer than the minimum"),
+        );
+    }
+    if resource.kind == Kind::ScaledObject && idle == Some(0) && min.is_none() {
         resource.error(
             "spec.idleReplicaCount",
             "needs minReplicaCount of 1 or more",
@@ -96,6 +81,23 @@ fn trigger_names(resource: &mut Resource<'_>) {
             &format!("spec.triggers[{index}].name"),
             format!("{name:?} is the name of triggers[{before}] as well"),
             Some("KEDA's webhook refuses it: each name must be unique, formulas refer to it"),
+        );
+    }
+}
+
+/// `ValidateTriggers`: triggers that the HPA or a calendar answers have nothing to keep.
+fn cached_metrics(resource: &mut Resource<'_>) {
+    let cached = |trigger: &&Trigger<'_>| {
+        matches!(trigger.tree.text("type"), Some("cpu" | "memory" | "cron"))
+            && trigger.tree.at("useCachedMetrics").is_some_and(|tree| tree.node == Node::Flag(true))
+    };
+    let paths: Vec<String> =
+        resource.triggers.iter().filter(cached).map(|trigger| trigger.path.clone()).collect();
+    for path in paths {
+        resource.error(
+            &format!("{path}.useCachedMetrics"),
+            "is not for triggers of type cpu, memory or cron",
+            Some("KEDA's webhook refuses it: take the line out"),
         );
     }
 }

@@ -11,7 +11,6 @@
 //! fixed addresses has no such excuse. A counter needs two scrapes for its first rate; until then
 //! it is missing.
 
-mod depth;
 mod evaluate;
 mod plan;
 mod scrape;
@@ -31,7 +30,9 @@ use self::plan::Plan;
 use self::scrape::Scraper;
 use self::window::{Labels, Window};
 use super::outage_log::OutageLog;
-use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
+use super::{
+    MetricSource, Query, Sample, SignalFailure, Signals, SourceError, observed, several, shorten,
+};
 use crate::config::SourceConfig;
 
 /// Endpoints that are scraped directly.
@@ -200,6 +201,10 @@ impl MetricSource for ExpositionSource {
 
     fn has_history(&self) -> bool {
         false
+    }
+
+    fn failures(&self, signals: &Signals) -> Vec<SignalFailure> {
+        self.outage_log.failures(signals)
     }
 }
 

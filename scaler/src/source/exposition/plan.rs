@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use super::depth::operators;
 use promql_parser::label::Matcher;
 use promql_parser::parser::token::{
     T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_LUNLESS, T_MAX, T_MIN, T_MUL, T_SUB, T_SUM, TokenId,
 };
 use promql_parser::parser::{
     AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector,
-    parse,
 };
+
+use crate::signal::promql;
 
 /// A question that can be evaluated.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,18 +100,7 @@ pub(super) enum Arithmetic {
 impl Plan {
     /// Reads PromQL; the error says what is not understood or not evaluated here.
     pub(super) fn parse(promql: &str) -> Result<Self, String> {
-        // The grammar's tree is walked recursively: a text that nests thousands of levels would end
-        // the process.
-        if promql.len() > MAX_LENGTH {
-            return Err(format!("it is longer than {MAX_LENGTH} bytes"));
-        }
-        if operators(promql) > MAX_OPERATORS {
-            return Err(format!("it has more than {MAX_OPERATORS} operators and parentheses"));
-        }
-        // The grammar panics at some durations (`x[1e30]`); nobody's query may take a worker along.
-        let tree = std::panic::catch_unwind(|| parse(promql))
-            .unwrap_or_else(|_| Err("it cannot be parsed".into()));
-        Self::of(&tree?)
+        Self::of(&promql::parse(promql)?)
     }
 
     /// Every metric it reads, with how far it looks back (zero: the newest scrape).
@@ -323,10 +312,6 @@ const FUNCTIONS: [(&str, Over); 7] = [
 
 /// Our scrapes live in memory; demand needs minutes, not hours.
 const MAX_RANGE: Duration = Duration::from_secs(600);
-/// No preset comes near, with a selector of ordinary length.
-const MAX_LENGTH: usize = 16 * 1024;
-/// A tree this deep takes a quarter of a worker's stack.
-const MAX_OPERATORS: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,9 @@ use self::answer::{Answer, Point, Refusal};
 use self::dialect::Dialect;
 use super::http::{Http, Reply, join};
 use super::outage_log::OutageLog;
-use super::{MetricSource, Query, Sample, Signals, SourceError, observed, several, shorten};
+use super::{
+    MetricSource, Query, Sample, SignalFailure, Signals, SourceError, observed, several, shorten,
+};
 use crate::config::{Secret, SourceConfig};
 
 /// A Prometheus server.
@@ -296,6 +298,10 @@ impl MetricSource for PrometheusSource {
 
     fn has_history(&self) -> bool {
         true
+    }
+
+    fn failures(&self, signals: &Signals) -> Vec<SignalFailure> {
+        self.outage_log.failures(signals)
     }
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::signal::promql::MAX_OPERATORS;
 
 fn near_promql() -> impl Strategy<Value = String> {
     let words = r##"sum | max by (a) | rate | deriv | clamp_min | histogram_quantile | vector | scalar | or | and | on(a) |
