@@ -10,8 +10,9 @@ use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::answer::Slot;
 use crate::decide::later;
 use crate::decide::lead::Lead;
-use crate::decide::policy::{Mode, ScaleToZero};
+use crate::decide::policy::Mode;
 use crate::decide::selection::NOISE_FLOOR;
+use crate::decide::window_limits::WindowLimits;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone, Copy)]
@@ -55,13 +56,12 @@ impl Planner {
         }
         let cap = self.prewarm_cap(slot);
         let may_act = policy.mode == Mode::Auto && self.gate == Gate::Open && !policy.scaled_job;
-        let denied =
-            self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
+        let limits = WindowLimits::at(&policy.calendar, policy.scale_to_zero, now, span);
         Lookahead {
             lead,
             bounds,
-            floor: if policy.scaled_job { 0 } else { policy.calendar.floor_within(now, span) },
-            never_zero: denied && !policy.scaled_job,
+            floor: if policy.scaled_job { 0 } else { limits.floor },
+            never_zero: limits.never_zero && !policy.scaled_job,
             quantile: rule.quantile,
             forecast,
             forecast_replicas: self.forecast_replicas(forecast, cap, &rule),
@@ -121,14 +121,5 @@ impl Planner {
             }
             _ => 0,
         }
-    }
-
-    fn zero_denied(&self, bounds: &Bounds) -> bool {
-        let by_policy = match self.policy.scale_to_zero {
-            ScaleToZero::Auto => false,
-            ScaleToZero::Never => true,
-            ScaleToZero::Windows => !bounds.zero_allowed,
-        };
-        bounds.zero_forbidden || by_policy
     }
 }
