@@ -58,7 +58,7 @@ pub struct Occurrence {
 }
 
 /// Windows and holidays in one time zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     zone: TimeZone,
     windows: Vec<Window>,

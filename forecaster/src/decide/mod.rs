@@ -9,6 +9,7 @@ pub mod policy;
 pub mod selection;
 mod target;
 pub mod timing;
+pub(crate) mod window_limits;
 
 use jiff::{SignedDuration, Timestamp};
 

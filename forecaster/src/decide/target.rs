@@ -33,6 +33,15 @@ pub(super) struct ReplicaRequests {
     pub(super) keep_one: bool,
 }
 
+impl ReplicaRequests {
+    /// The most replicas that the windows in force allow: floors win over a ceiling.
+    pub(super) fn most(&self) -> Option<u32> {
+        let most = self.ceiling?.max(self.floor).max(u32::from(self.never_zero));
+        let off = u32::from(self.backlog > 0.0 || self.keep_one);
+        Some(if most == 0 { off } else { most })
+    }
+}
+
 /// What the requests come to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Target {
@@ -108,11 +117,7 @@ fn live_reason(requests: &ReplicaRequests) -> Reason {
 /// Applies the ceiling. Floors win over it; a window that is hard off still lets the queue drain,
 /// and lets the fleet come down by way of one replica.
 fn cut(target: Target, requests: &ReplicaRequests, policy: &Policy) -> Target {
-    let Some(ceiling) = requests.ceiling else { return target };
-    let most = match ceiling.max(requests.floor).max(u32::from(requests.never_zero)) {
-        0 => u32::from(requests.backlog > 0.0 || requests.keep_one),
-        most => most,
-    };
+    let Some(most) = requests.most() else { return target };
     if replicas(target.value, policy.threshold) <= most {
         return target;
     }

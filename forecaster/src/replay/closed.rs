@@ -1,7 +1,8 @@
 //! The closed loop: demand → metric → KEDA → HPA → fleet → queue → metric.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::BEYOND_LEAD;
 use super::arm::knative::Knative;
 use super::arm::prewarm::PlannerArm;
 use super::demand::{Demand, Segment, steps};
@@ -11,6 +12,8 @@ use super::scenario::{STEP, Scenario};
 use super::signal::{Signal, shown};
 use crate::control::hpa::{Controller, whole};
 use crate::control::keda::ScaleLoop;
+use crate::decide::policy::ScaleToZero;
+use crate::decide::window_limits::WindowWatch;
 
 /// A step of the planner takes as long as so many of an HPA: its bank simulates some seventy.
 pub(super) const PLANNED: usize = 30;
@@ -18,8 +21,9 @@ pub(super) const PLANNED: usize = 30;
 /// Who decides.
 #[derive(Debug)]
 pub(super) enum Driver<'a> {
-    /// An HPA on live demand, and on a second metric if there is one.
-    Metrics(Option<Ahead<'a>>),
+    /// An HPA on live demand, and on a second metric if there is one; live demand at or below the
+    /// activation, in replicas, does not wake it.
+    Metrics(Option<Ahead<'a>>, f64),
     /// Knative's autoscaler.
     Knative(Knative),
     /// Prewarm's planner.
@@ -60,24 +64,31 @@ pub(super) fn run(
     let mut keda = ScaleLoop::new(scene.keda, 0);
     let mut hpa = Controller::new(&scene.hpa, min, max);
     let (polling, sync) = (beat(scene.keda.polling), beat(scene.hpa.sync));
+    let mut windows = Windows::new(scene);
     let mut run = Run::default();
     for (n, segment) in demand.segments.iter().enumerate() {
         let end = demand.segments.get(n + 1).map_or(demand.len(), |next| next.first);
         let settings = settings(n);
         hpa.set_down_window(settings.scale_down_window.as_secs());
-        let share = 1.0 / settings.utilization;
         for i in segment.first..end {
             fleet.complete_startups(i);
-            let signal = driver.signal(demand, i, &fleet, share);
+            let mut signal = driver.signal(demand, i, &fleet, &settings);
+            let (least, most) = windows.bounds(demand.instant(i));
             match driver {
                 Driver::Dictated(plan) => {
                     let (ready, starting) = plan.get(i).copied().unwrap_or_default();
                     fleet.set_replicas(ready, starting);
                 }
                 Driver::Knative(_) => {
-                    fleet.scale(i, whole(signal.wanted.unwrap_or(0.0)).clamp(min, max))
+                    // `min-scale` and `max-scale`, edited as windows begin and end.
+                    let least = min.max(least).min(max);
+                    let wanted = whole(signal.wanted.unwrap_or(0.0));
+                    fleet.scale(i, wanted.clamp(least, max.min(most).max(least)))
                 }
-                Driver::Metrics(_) | Driver::Planner(_) => {
+                Driver::Metrics(..) | Driver::Planner(_) => {
+                    if matches!(driver, Driver::Metrics(..)) {
+                        bind(&mut signal, &mut hpa, &fleet, (least, max.min(most)));
+                    }
                     scale(
                         &mut fleet,
                         &mut keda,
@@ -97,6 +108,52 @@ pub(super) fn run(
         scene.meter.add((end - segment.first) * driver.weight());
     }
     run
+}
+
+/// What windows ask of a way to scale that has no windows of its own.
+#[derive(Debug)]
+struct Windows<'a> {
+    scene: &'a Scenario,
+    watch: WindowWatch,
+    lead: SignedDuration,
+    zero: ScaleToZero,
+}
+
+impl<'a> Windows<'a> {
+    fn new(scene: &'a Scenario) -> Self {
+        let lead = scene.cold_start.lead() + STEP * BEYOND_LEAD as i32;
+        Self { scene, watch: WindowWatch::default(), lead, zero: scene.policy().scale_to_zero }
+    }
+
+    /// Replicas at the least and at the most from `now` on.
+    fn bounds(&mut self, now: Timestamp) -> (u32, u32) {
+        let calendar = &self.scene.calendar;
+        let keda = &self.scene.keda;
+        // Above zero KEDA's minimum sees to it.
+        let reaches_zero = keda.min == 0 || keda.idle == Some(0);
+        if calendar.windows().is_empty() && !(reaches_zero && self.zero != ScaleToZero::Auto) {
+            return (0, u32::MAX);
+        }
+        let limits = self.watch.at(calendar, self.zero, now, self.lead);
+        let least = limits.floor.max(u32::from(reaches_zero && limits.never_zero));
+        (least, limits.most().unwrap_or(u32::MAX))
+    }
+}
+
+/// Windows beside an HPA: a cron trigger asks for the floor, and the maximum is the ceiling. An off
+/// window says "inactive" but while a queue drains, and leaves the last replica to KEDA.
+fn bind(signal: &mut Signal, hpa: &mut Controller, fleet: &Fleet<'_>, (least, most): (u32, u32)) {
+    hpa.set_max(most);
+    if least > 0 {
+        if f64::from(least) > signal.ahead.max(signal.wanted.unwrap_or(0.0)) {
+            signal.reason = "window";
+        }
+        signal.ahead = signal.ahead.max(f64::from(least));
+        signal.active = Some(true);
+    }
+    if most == 0 && fleet.shown_queue().unwrap_or(0.0) <= 0.0 {
+        *signal = Signal { wanted: Some(0.0), ahead: 0.0, active: Some(false), ..*signal };
+    }
 }
 
 /// KEDA's poll and the HPA's sync, where they are due.
@@ -143,16 +200,25 @@ impl Driver<'_> {
         if matches!(self, Self::Planner(_)) { PLANNED } else { 1 }
     }
 
-    fn signal(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>, share: f64) -> Signal {
+    fn signal(
+        &mut self,
+        demand: &Demand,
+        i: usize,
+        fleet: &Fleet<'_>,
+        settings: &Settings,
+    ) -> Signal {
         match self {
-            Self::Metrics(ahead) => {
-                let live = shown(demand, i, fleet).map(|live| live * share);
+            Self::Metrics(ahead, activation) => {
+                let share = 1.0 / settings.utilization;
+                let shown = shown(demand, i, fleet, settings.panics);
+                let live = shown.map(|live| live * share);
                 let (more, reason) = ahead.map_or((0.0, "live"), |ahead| {
                     let replicas = ahead.replicas.get(i).copied().unwrap_or(0.0);
                     let more = if ahead.is_demand { replicas * share } else { replicas };
                     (more, if more > live.unwrap_or(0.0) { ahead.reason } else { "live" })
                 });
-                let active = if more > 0.0 { Some(true) } else { live.map(|live| live > 0.0) };
+                let awake = shown.map(|shown| shown > *activation);
+                let active = if more > 0.0 { Some(true) } else { awake };
                 Signal { wanted: live, ahead: more, active, reason, forecast: None }
             }
             Self::Knative(knative) => knative.signal(demand, i, fleet),

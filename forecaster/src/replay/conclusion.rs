@@ -86,8 +86,11 @@ mod tests {
     use super::*;
 
     fn outcomes(costs: [f64; 3]) -> Vec<(Arm, Outcome)> {
-        let settings =
-            Settings { utilization: 0.9, scale_down_window: SignedDuration::from_secs(60) };
+        let settings = Settings {
+            utilization: 0.9,
+            scale_down_window: SignedDuration::from_secs(60),
+            panics: false,
+        };
         let outcome =
             |gpu_hours| Outcome { gpu_hours, settings: Some(settings), ..Outcome::default() };
         [Arm::Hpa, Arm::ReactiveTuned, Arm::Prewarm].into_iter().zip(costs.map(outcome)).collect()

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::scenario::{STEP, Scenario};
 use crate::control::quantity::MAX_VALUE;
+use crate::decide::live::LiveWindow;
 use crate::series::Series;
 
 /// A metric is the mean of so long: `rate(…[1m])`.
@@ -27,6 +28,8 @@ pub(super) struct Demand {
     /// What a metric shows at each step: the mean of a minute, delayed; NaN where none of it was
     /// observed.
     pub(super) shown: Vec<f64>,
+    /// The same with the panic rule of our own live demand, which a query can state as well.
+    pub(super) shown_with_panic: Vec<f64>,
     /// First steps of local days, and of what counts, ascending.
     pub(super) segments: Vec<Segment>,
 }
@@ -62,8 +65,10 @@ impl Demand {
             sum += if value.is_nan() { 0.0 } else { *value };
             arrived.push(sum);
         }
-        let shown = shown(&values, steps(scene.metric_delay) as usize);
-        let mut demand = Self { start, values, arrived, shown, segments: Vec::new() };
+        let delay = steps(scene.metric_delay) as usize;
+        let (shown, shown_with_panic) = (shown(&values, delay), shown_with_panic(&values, delay));
+        let mut demand =
+            Self { start, values, arrived, shown, shown_with_panic, segments: Vec::new() };
         demand.segments = demand.days(scene);
         demand
     }
@@ -104,12 +109,12 @@ impl Demand {
     }
 }
 
-/// The mean of the minute that ended `delay` steps ago; before that much was seen, of what there
-/// is.
+/// The mean of the minute whose newest step began `delay` steps ago; before that much was seen, of
+/// what there is.
 fn shown(values: &[f64], delay: usize) -> Vec<f64> {
     let window = steps(METRIC_WINDOW).max(1) as usize;
     let mean = |i: usize| {
-        let end = if i == 0 { 1 } else { i.saturating_sub(delay).max(1) };
+        let end = i.saturating_sub(delay) + 1;
         let seen = values
             .get(end.saturating_sub(window)..end)
             .unwrap_or_default()
@@ -119,6 +124,20 @@ fn shown(values: &[f64], delay: usize) -> Vec<f64> {
         if n > 0 { sum / f64::from(n) } else { f64::NAN }
     };
     (0..values.len()).map(mean).collect()
+}
+
+/// The same, or the newest step where that is twice the mean or more, and then for a minute
+/// ([`LiveWindow`]).
+fn shown_with_panic(values: &[f64], delay: usize) -> Vec<f64> {
+    let mut window = LiveWindow::default();
+    let level = |i: usize| {
+        let at = i as i64 * STEP.as_secs();
+        let now = Timestamp::from_second(at).unwrap_or(Timestamp::MAX);
+        let newest = values.get(i.saturating_sub(delay)).copied().filter(|value| !value.is_nan());
+        newest.into_iter().for_each(|demand| window.push(now, demand));
+        window.fresh(now, STEP).map_or(f64::NAN, |level| level.value)
+    };
+    (0..values.len()).map(level).collect()
 }
 
 #[cfg(test)]
@@ -149,9 +168,18 @@ mod tests {
     #[test]
     fn a_metric_shows_the_mean_of_a_minute_that_is_half_a_minute_old() {
         let demand = demand((0..10).map(|i| f64::from(i) * 10.0).collect(), 15);
-        // At step 8 the newest that is shown is step 5's.
-        assert_eq!(demand.shown[8], (2.0 + 3.0 + 4.0 + 5.0) / 4.0);
-        assert_eq!((demand.shown[0], demand.shown[3]), (0.0, 0.0));
+        // At step 8 the newest that is shown is step 6's, which began half a minute ago.
+        assert_eq!(demand.shown[8], (3.0 + 4.0 + 5.0 + 6.0) / 4.0);
+        assert_eq!((demand.shown[0], demand.shown[2]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_metric_may_panic_as_ours_does() {
+        let mut values = vec![10.0; 12];
+        values[5] = 50.0;
+        let demand = demand(values, 15);
+        assert_eq!(demand.shown[7], 2.0);
+        assert_eq!(demand.shown_with_panic[6..12], [1.0, 5.0, 5.0, 5.0, 5.0, 1.0]);
     }
 
     #[test]

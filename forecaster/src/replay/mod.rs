@@ -31,8 +31,8 @@ use scenario::STEP;
 
 use crate::forecast::Forecast;
 use crate::series::Series;
+use crate::tuning::horizon;
 use crate::tuning::model::Forecasts;
-use crate::tuning::{horizon, portfolio};
 
 /// Steps of a day.
 const DAY: usize = 5760;
@@ -85,7 +85,7 @@ pub fn work(trace: &Series, arms: &[Arm]) -> usize {
     let steps = trace.end().duration_since(trace.start()).as_secs() / STEP.as_secs();
     let runs = |arm: &Arm| match arm {
         Arm::Hpa | Arm::Cron | Arm::Aws | Arm::Knative => 1,
-        Arm::ReactiveTuned | Arm::Yesterday => portfolio::reactive().len() + 1,
+        Arm::ReactiveTuned | Arm::Yesterday => tuned::grid().len() + 1,
         Arm::Prewarm => PLANNED,
         Arm::Oracle => oracle::DEARER.len() * 2,
     };
@@ -107,13 +107,25 @@ fn one(
     let plain = tuned::plain(scene);
     let lead = steps(scene.cold_start.lead());
     let hpa = |ahead: Option<Ahead<'_>>| {
-        let run = run(demand, scene, &mut Driver::Metrics(ahead), |_| plain, scene.timeline);
+        let run = run(
+            demand,
+            scene,
+            &mut Driver::Metrics(ahead, scene.activation_share()),
+            |_| plain,
+            scene.timeline,
+        );
         Outcome { settings: Some(plain), ..outcome(demand, run) }
     };
     let tuned = |ahead: Option<Ahead<'_>>| {
         let chosen = tuned::settings(demand, scene, ahead);
         let of = |n: usize| chosen.get(n).copied().unwrap_or(plain);
-        let run = run(demand, scene, &mut Driver::Metrics(ahead), of, scene.timeline);
+        let run = run(
+            demand,
+            scene,
+            &mut Driver::Metrics(ahead, scene.activation_share()),
+            of,
+            scene.timeline,
+        );
         Outcome { settings: chosen.last().copied(), ..outcome(demand, run) }
     };
     let scheduled = |habit: &Habit| {

@@ -49,6 +49,8 @@ pub struct Settings {
     pub utilization: f64,
     /// `scaleDown.stabilizationWindowSeconds`.
     pub scale_down_window: SignedDuration,
+    /// The metric has the panic rule of our own live demand.
+    pub panics: bool,
 }
 
 /// One local day of an arm.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use crate::calendar::Calendar;
 use crate::control::hpa::Hpa;
 use crate::control::keda::ScaledObject;
-use crate::decide::policy::{Objective, Policy, ScaleToZero, Threshold};
+use crate::decide::policy::{Objective, Policy, Quantile, ScaleToZero, Threshold};
 use crate::decide::selection::Selection;
 use crate::decide::timing::LoopTiming;
 pub use crate::tuning::cold_start::ColdStart;
@@ -30,7 +30,8 @@ pub struct Scenario {
     pub keda: ScaledObject,
     /// The HPA that KEDA makes of it.
     pub hpa: Hpa,
-    /// Age of the newest demand that a metric shows: scrape, query.
+    /// Age of the newest demand that a metric shows to who asks for it: scrape, query. KEDA's own
+    /// triggers ask when the HPA syncs, we ask at our slots ([`Service::answer_age`]).
     pub metric_delay: SignedDuration,
     /// Metrics show what waits: requests in flight do, or a backlog beside demand; a rate of
     /// arrivals does not, and an HPA on it knows of no queue.
@@ -41,8 +42,18 @@ pub struct Scenario {
     pub wait_limit: SignedDuration,
     /// Work that waits longer goes away; `None`: never.
     pub patience: Option<SignedDuration>,
-    /// Windows and zone, for the Prewarm arm; days are local days of its zone.
+    /// Windows, holidays and zone. Prewarm follows the windows; beside an HPA a cron trigger for
+    /// each floor asks for as much as early, and its maximum is edited for ceilings. Days are local
+    /// days of its zone.
     pub calendar: Calendar,
+    /// Whether zero is allowed, where the ScaledObject allows it.
+    pub scale_to_zero: ScaleToZero,
+    /// Live demand at or below this does not wake a workload from zero, in the demand's own unit.
+    pub activation: f64,
+    /// The quantile that Prewarm's user fixed.
+    pub quantile: Quantile,
+    /// Prewarm's forecast never asks for more than this many replicas beyond live demand.
+    pub max_prewarm_replicas: Option<u32>,
     /// What Prewarm's tuner minimizes.
     pub objective: Objective,
     /// Figures count from here; what is before is history to learn from. `None`: all counts.
@@ -73,6 +84,10 @@ impl Scenario {
             wait_limit: SignedDuration::from_secs(15),
             patience: None,
             calendar: Calendar::empty(TimeZone::UTC),
+            scale_to_zero: ScaleToZero::Auto,
+            activation: 0.0,
+            quantile: Quantile::Auto,
+            max_prewarm_replicas: None,
             objective: Objective::Cost,
             counted_from: None,
             timeline: false,
@@ -92,6 +107,11 @@ impl Scenario {
 
 /// The service behind the Prewarm arm.
 impl Scenario {
+    /// Live demand that does not wake a workload from zero, in replicas.
+    pub(super) fn activation_share(&self) -> f64 {
+        self.activation / self.threshold.get()
+    }
+
     /// What the workload's metadata would say.
     pub(super) fn policy(&self) -> Policy {
         // Zero is reached where KEDA may take the last replica.
@@ -101,7 +121,10 @@ impl Scenario {
             cost_ratio: self.cost_ratio,
             objective: self.objective,
             sees_queue: self.shows_queue,
-            scale_to_zero: if to_zero { ScaleToZero::Auto } else { ScaleToZero::Never },
+            scale_to_zero: if to_zero { self.scale_to_zero } else { ScaleToZero::Never },
+            activation: self.activation,
+            quantile: self.quantile,
+            max_prewarm_replicas: self.max_prewarm_replicas,
             ..Policy::new(self.threshold, self.calendar.clone())
         }
     }
@@ -134,6 +157,7 @@ impl Scenario {
         SimulationInputs::new(policy, self.timing(), None, Some(&cold_start), Some(limits))
             .in_buckets(bucket)
             .with_wait_limit(self.wait_limit)
+            .with_answer_age(self.service.answer_age)
     }
 }
 
@@ -143,6 +167,10 @@ pub struct Service {
     /// Scale-down stabilization of its HPA: 0 leaves that to the planner, which knows of it either
     /// way.
     pub hpa_window: SignedDuration,
+    /// Age of our answer when the HPA syncs. We sample at slots of 15 s on our own clock and answer
+    /// from the newest one; where in a slot the HPA asks is chance. 15 s, the most, is what the
+    /// rival may claim: KEDA's Prometheus trigger is asked at the sync itself.
+    pub answer_age: SignedDuration,
     /// Spreads the refits of many workloads over the day, each at a time of its own; `None`: at the
     /// time of day at which the history starts.
     pub refit_spread: Option<u64>,
@@ -156,6 +184,7 @@ impl Default for Service {
     fn default() -> Self {
         Self {
             hpa_window: SignedDuration::ZERO,
+            answer_age: STEP,
             refit_spread: None,
             sees_replicas: true,
             selection: None,

@@ -21,7 +21,8 @@ pub(super) struct Signal {
 }
 
 /// Live demand as a metric shows it, in replicas, the queue included where it shows.
-pub(super) fn shown(demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Option<f64> {
-    let shown = demand.shown.get(i).copied().filter(|shown| !shown.is_nan())?;
+pub(super) fn shown(demand: &Demand, i: usize, fleet: &Fleet<'_>, panics: bool) -> Option<f64> {
+    let metric = if panics { &demand.shown_with_panic } else { &demand.shown };
+    let shown = metric.get(i).copied().filter(|shown| !shown.is_nan())?;
     Some(shown + fleet.shown_queue().unwrap_or(0.0) / DRAIN)
 }

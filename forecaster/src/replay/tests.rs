@@ -87,7 +87,7 @@ fn what_a_forecast_knows_is_ready_in_time() {
     let forecasts = foresight(&trace);
     let of = |arm| replay(&trace, &forecasts, &scene, arm);
     let (tuned, prewarm) = (of(Arm::ReactiveTuned), of(Arm::Prewarm));
-    assert!(cost(&prewarm, &scene) < 0.95 * cost(&tuned, &scene), "{prewarm:?} {tuned:?}");
+    assert!(cost(&prewarm, &scene) < 0.97 * cost(&tuned, &scene), "{prewarm:?} {tuned:?}");
     assert!(prewarm.selection.is_some_and(|choice| choice.policy.forecasts()));
     assert_eq!(prewarm.days.len(), 3);
 }
@@ -190,6 +190,8 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
         PlannerArm::new(&scene, History::new(&trace), Forecasts::Issued(forecasts.clone()));
     let mut installed = 0;
     let mut queue = 0.0f64;
+    // What the slot before answered: the HPA is told that.
+    let mut answered = None;
     // What comes is known until an hour before the end.
     let known = forecasts.last().map_or(trace.start(), Forecast::origin);
     for (i, moment) in
@@ -215,7 +217,8 @@ fn the_planner_in_replay_and_the_planner_of_the_service_decide_alike() {
             installed += 1;
         }
         let seen = observe(&demand, i, steps(scene.metric_delay) as usize, &fleet, 10.0);
-        let recommendation = planner.tick(moment.time, &seen);
+        let newest = planner.tick(moment.time, &seen);
+        let recommendation = answered.replace(newest.clone()).unwrap_or(newest);
         assert_eq!(recommendation.decision.reason.as_str(), moment.reason, "step {i}");
         let value = moment.metric_value.unwrap();
         assert!(
@@ -255,11 +258,12 @@ fn daily_sums_stitched_are_the_closed_loop_within_a_thousandth() {
     let (trace, scene) = (noisy(15), scene(180));
     let demand = Demand::new(&trace, &scene);
     let played = |of: &dyn Fn(usize) -> Settings| {
-        run(&demand, &scene, &mut Driver::Metrics(None), of, false).tallies
+        run(&demand, &scene, &mut Driver::Metrics(None, 0.0), of, false).tallies
     };
     let tuned = |utilization, minutes| Settings {
         utilization,
         scale_down_window: SignedDuration::from_mins(minutes),
+        panics: false,
     };
     let changing = |day: usize| [tuned(0.8, 5), tuned(0.75, 5), tuned(0.75, 15)][day % 3];
     let closed = figures(&played(&changing));

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::cold_start::ColdStart;
 use super::horizon::{self, EXACT, QUANTILES};
 use super::portfolio;
-use super::simulator::{PolicySimulator, SimulatorSpec};
+use super::simulator::{PolicyLimits, PolicySimulator, SimulatorSpec};
 use super::{BUCKET, SLOT};
 use crate::decide::policy::{LeadTime, Objective, Policy, ScaleToZero};
 use crate::decide::selection::ShadowPolicy;
@@ -57,6 +57,8 @@ pub struct SimulationInputs {
     bucket: SignedDuration,
     /// Work that waits longer is missed.
     wait_limit: SignedDuration,
+    /// Age of our answer when the HPA syncs.
+    answer_age: SignedDuration,
 }
 
 impl SimulationInputs {
@@ -92,6 +94,7 @@ impl SimulationInputs {
             timing,
             bucket: BUCKET,
             wait_limit: SLOT,
+            answer_age: SLOT,
         }
     }
 
@@ -103,6 +106,11 @@ impl SimulationInputs {
     /// For work that may wait longer than a slot.
     pub fn with_wait_limit(self, wait_limit: SignedDuration) -> Self {
         Self { wait_limit, ..self }
+    }
+
+    /// For a loop in which the HPA asks for our answer sooner, or later, than a slot after it.
+    pub fn with_answer_age(self, answer_age: SignedDuration) -> Self {
+        Self { answer_age, ..self }
     }
 
     /// Resolution of the model.
@@ -130,10 +138,12 @@ impl SimulationInputs {
     /// A simulator that has seen nothing.
     pub fn simulator(&self, policy: &Policy) -> PolicySimulator {
         // One that we never let go of runs whatever KEDA would allow.
-        let ours = u32::from(policy.scale_to_zero != ScaleToZero::Auto);
+        let ours = u32::from(policy.scale_to_zero == ScaleToZero::Never);
         let mut spec = SimulatorSpec {
             slot: SLOT,
             wait_limit: self.wait_limit,
+            answer_age: self.answer_age,
+            limits: PolicyLimits::of(policy),
             hpa_window: self.timing.hpa_window,
             // KEDA's own minimum is zero unless somebody sets it.
             min: ours,

@@ -1,4 +1,4 @@
-//! The policies that are tried out: 45 reactive ones, 24 that look ahead, and where none may run 6
+//! The policies that are tried out: 54 reactive ones, 24 that look ahead, and where none may run 6
 //! that ask whether somebody will come.
 
 use jiff::SignedDuration;
@@ -9,9 +9,9 @@ use crate::decide::selection::{AskedAhead, ShadowPolicy};
 const UTILIZATIONS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0];
 
 /// Scale-down windows in seconds.
-const WINDOWS: [i64; 5] = [60, 300, 900, 1800, 3600];
+const WINDOWS: [i64; 6] = [15, 60, 300, 900, 1800, 3600];
 
-/// The 45 reactive policies: the rival.
+/// The 54 reactive policies: the rival.
 pub fn reactive() -> Vec<ShadowPolicy> {
     let pairs = UTILIZATIONS
         .iter()

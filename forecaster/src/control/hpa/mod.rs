@@ -88,6 +88,11 @@ impl Controller {
         self.down_window = window;
     }
 
+    /// Takes over another `maxReplicaCount`: KEDA edits its HPA.
+    pub fn set_max(&mut self, max: u32) {
+        self.max = max.max(self.min);
+    }
+
     /// Replicas for a metric of type AverageValue with this value in the demand's unit
     /// ([`average_value::desired_replicas`]).
     pub fn desired(&self, value: f64, threshold: Threshold, current: u32) -> u32 {

@@ -10,8 +10,9 @@ use crate::control::quantity::MAX_REPLICAS;
 use crate::decide::answer::Slot;
 use crate::decide::later;
 use crate::decide::lead::Lead;
-use crate::decide::policy::{Mode, ScaleToZero};
+use crate::decide::policy::Mode;
 use crate::decide::selection::NOISE_FLOOR;
+use crate::decide::window_limits::WindowLimits;
 
 /// What is to come, as seen at one slot.
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +56,16 @@ impl Planner {
         }
         let cap = self.prewarm_cap(slot);
         let may_act = policy.mode == Mode::Auto && self.gate == Gate::Open && !policy.scaled_job;
-        let denied =
-            self.zero_denied(&bounds) || self.zero_denied(&policy.calendar.at(later(now, span)));
         // Where the probability of an arrival decides between one replica and none, the forecast
         // does not.
         let by_arrival = self.arrival_odds(now).is_some_and(|awaited| awaited.acts);
         let beyond_one = |replicas: u32| if by_arrival && replicas == 1 { 0 } else { replicas };
+        let limits = WindowLimits::at(&policy.calendar, policy.scale_to_zero, now, span);
         Lookahead {
             lead,
             bounds,
-            floor: if policy.scaled_job { 0 } else { policy.calendar.floor_within(now, span) },
-            never_zero: denied && !policy.scaled_job,
+            floor: if policy.scaled_job { 0 } else { limits.floor },
+            never_zero: limits.never_zero && !policy.scaled_job,
             quantile: rule.quantile,
             forecast,
             forecast_replicas: beyond_one(self.forecast_replicas(forecast, cap, &rule)),
@@ -125,14 +125,5 @@ impl Planner {
             }
             _ => 0,
         }
-    }
-
-    fn zero_denied(&self, bounds: &Bounds) -> bool {
-        let by_policy = match self.policy.scale_to_zero {
-            ScaleToZero::Auto => false,
-            ScaleToZero::Never => true,
-            ScaleToZero::Windows => !bounds.zero_allowed,
-        };
-        bounds.zero_forbidden || by_policy
     }
 }

@@ -163,7 +163,9 @@ impl Planner {
             let own = whole_replicas(requests.forecast.max(requests.hold), self.policy.threshold);
             // A slot that comes twice says what it said last.
             self.wanted.forget_from(slot.now);
-            self.wanted.push(slot.now, live.max(own));
+            // What a ceiling cuts never runs: once it is over, it is not asked for again.
+            let most = requests.most().map(|most| whole_replicas(most, self.policy.threshold));
+            self.wanted.push(slot.now, live.max(own).min(most.unwrap_or(f64::INFINITY)));
             self.wanted.forget_before(later(slot.now, -LONGEST_WINDOW));
         }
         let stable = self.wanted.max_since(later(slot.now, -rule.window)).unwrap_or(0.0);

@@ -1,5 +1,6 @@
 //! Prewarm: the planner and the workload model of production.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -29,6 +30,9 @@ pub(in crate::replay) struct PlannerArm<'a> {
     /// Age of what a sample shows, in steps.
     delay: usize,
     service: &'a Service,
+    /// What the last slots answered, oldest first: as many as an answer is old when the HPA syncs.
+    answers: VecDeque<Signal>,
+    age: usize,
 }
 
 impl<'a> PlannerArm<'a> {
@@ -49,6 +53,8 @@ impl<'a> PlannerArm<'a> {
             threshold: scene.threshold.get(),
             delay: steps(scene.metric_delay) as usize,
             service: &scene.service,
+            answers: VecDeque::new(),
+            age: steps(scene.service.answer_age) as usize,
         }
     }
 
@@ -62,12 +68,23 @@ impl<'a> PlannerArm<'a> {
         &self.training.selections
     }
 
+    /// What KEDA and the HPA are told at a step: the answer of a slot that is as old as answers are.
     pub(in crate::replay) fn signal(
         &mut self,
         demand: &Demand,
         i: usize,
         fleet: &Fleet<'_>,
     ) -> Signal {
+        let newest = self.answer(demand, i, fleet);
+        self.answers.push_back(newest);
+        if self.answers.len() > self.age + 1 {
+            self.answers.pop_front();
+        }
+        self.answers.front().copied().unwrap_or(newest)
+    }
+
+    /// What the slot answers.
+    fn answer(&mut self, demand: &Demand, i: usize, fleet: &Fleet<'_>) -> Signal {
         let now = demand.instant(i);
         self.training.refresh(now);
         self.training.pending.install_due(now, &mut self.planner);

@@ -1,5 +1,5 @@
-//! The HPA that is tuned by what its settings would have cost: 9 utilizations × 5 scale-down
-//! windows, chosen anew each day.
+//! The HPA that is tuned by what its settings would have cost: 9 utilizations × 6 scale-down
+//! windows × with the panic rule or without, chosen anew each day.
 
 use jiff::SignedDuration;
 
@@ -19,11 +19,18 @@ pub(in crate::replay) fn settings(
     scene: &Scenario,
     ahead: Option<Ahead<'_>>,
 ) -> Vec<Settings> {
-    let grid: Vec<Settings> = portfolio::reactive().iter().map(of).collect();
+    let grid = grid();
     let runs: Vec<Vec<Totals>> = grid
         .iter()
         .map(|settings| {
-            run(demand, scene, &mut Driver::Metrics(ahead), |_| *settings, false).tallies
+            run(
+                demand,
+                scene,
+                &mut Driver::Metrics(ahead, scene.activation_share()),
+                |_| *settings,
+                false,
+            )
+            .tallies
         })
         .collect();
     let cost = |tally: &Totals| tally.replicas + scene.cost_ratio * tally.missed;
@@ -39,8 +46,19 @@ pub(in crate::replay) fn settings(
     chosen
 }
 
+/// What the tuned HPA may be set to.
+pub(in crate::replay) fn grid() -> Vec<Settings> {
+    let calm: Vec<Settings> = portfolio::reactive().iter().map(of).collect();
+    let panicking = calm.iter().map(|settings| Settings { panics: true, ..*settings });
+    panicking.chain(calm.iter().copied()).collect()
+}
+
 fn of(policy: &ShadowPolicy) -> Settings {
-    Settings { utilization: policy.utilization(), scale_down_window: policy.scale_down_window() }
+    Settings {
+        utilization: policy.utilization(),
+        scale_down_window: policy.scale_down_window(),
+        panics: false,
+    }
 }
 
 /// Demand a day ago, the most of it within the lead: what is needed by then if today is like
@@ -67,9 +85,10 @@ pub(in crate::replay) fn plain(scene: &Scenario) -> Settings {
     Settings {
         utilization: scene.hpa.utilization,
         scale_down_window: down.unwrap_or(scene.hpa.downscale_stabilization),
+        panics: false,
     }
 }
 
 /// An HPA that leaves stabilization to what it is told.
 pub(in crate::replay) const TRUSTING: Settings =
-    Settings { utilization: 1.0, scale_down_window: SignedDuration::ZERO };
+    Settings { utilization: 1.0, scale_down_window: SignedDuration::ZERO, panics: false };

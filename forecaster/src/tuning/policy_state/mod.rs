@@ -7,11 +7,13 @@
 //! what one replica sustains.
 
 use crate::control::hpa::fast::{filled_in_scale_up_limit, replicas};
+use crate::control::hpa::whole;
 use crate::control::keda::cooldown_is_over;
 use crate::control::queue::late;
 use crate::control::sliding_max::SlidingMax;
 use crate::decide::selection::Costs;
 use crate::tuning::cold_start::ColdStart;
+use crate::tuning::simulator::SlotLimits;
 
 /// What all policies see at a slot, in replicas.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,50 @@ pub(super) struct Slot {
     pub(super) metric: f64,
     /// Somebody came so short a time ago that the last replica is kept.
     pub(super) warm: bool,
+    /// What the windows ask.
+    pub(super) limits: SlotLimits,
+}
+
+/// What windows ask of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Replicas at the least.
+    pub(super) floor: u32,
+    /// Replicas at the most; `u32::MAX` without a ceiling, 0: off.
+    pub(super) most: u32,
+    /// At least one.
+    pub(super) never_zero: bool,
+}
+
+impl Default for Limits {
+    /// None.
+    fn default() -> Self {
+        Self { floor: 0, most: u32::MAX, never_zero: false }
+    }
+}
+
+impl Limits {
+    /// At least so many.
+    fn raise(&self, wanted: f64) -> f64 {
+        wanted.max(f64::from(self.floor.max(u32::from(self.never_zero))))
+    }
+
+    /// At most so many; one in place of none where replicas linger.
+    fn cut(&self, wanted: f64, lingers: bool) -> f64 {
+        let most = if self.most == 0 { u32::from(lingers) } else { self.most };
+        wanted.min(f64::from(most))
+    }
+}
+
+/// What a slot answers, in replicas.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    /// Without limits.
+    wanted: f64,
+    /// As much of it as the scale-down window keeps: what does not wake a workload does not keep it
+    /// awake.
+    kept: f64,
+    limits: Limits,
 }
 
 /// What never changes between slots.
@@ -48,6 +94,12 @@ pub(super) struct SimulationParams {
     /// … and while anything is wanted, ≥ 1.
     pub(super) awake: u32,
     pub(super) max: u32,
+    /// Live demand at or below this wakes nothing, in replicas.
+    pub(super) activation: f64,
+    /// What is answered at the least where anything is wanted, in replicas.
+    pub(super) active_value: f64,
+    /// Replicas that a forecast may ask for beyond live demand.
+    pub(super) beyond_live: Option<u32>,
 }
 
 impl SimulationParams {
@@ -62,6 +114,9 @@ impl SimulationParams {
 /// known.
 const SEED: u64 = 0x5eed_0f5e_ed5e_ed5e;
 
+/// `maxPrewarmReplicas` counts a queue as the demand that empties it within a minute.
+const QUEUE_DRAIN_S: f64 = 60.0;
+
 /// A policy's constants, as a slot needs them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
@@ -73,6 +128,10 @@ pub(super) struct Rule {
     pub(super) drain: f64,
     /// Stabilization window in slots.
     pub(super) window: u32,
+    /// The HPA syncs a slot after the answer that it is given.
+    pub(super) late: bool,
+    /// An HPA by itself, with a cron trigger for each floor and its maximum edited for ceilings.
+    pub(super) plain: bool,
 }
 
 /// The fleet and the queue of one policy.
@@ -81,6 +140,8 @@ pub(super) struct PolicyState {
     ready: u32,
     pending: u32,
     wanted: SlidingMax<u32, u32>,
+    /// What the last slot answered.
+    answer: Option<Answer>,
     /// Slot at which something was last wanted.
     awake: u32,
     /// Work that waits, in replica-seconds.
@@ -101,6 +162,7 @@ impl PolicyState {
             ready,
             pending: 0,
             wanted: SlidingMax::default(),
+            answer: None,
             awake: 0,
             queue: 0.0,
             ran: 0,
@@ -123,16 +185,22 @@ impl PolicyState {
         self.complete_startups(slot.place);
         let current = self.ready + self.pending;
         let share = if ahead.is_some() { rule.live } else { rule.blind };
-        let live = slot.metric * share + self.queue * rule.drain;
-        let (up, hold) = ahead.unwrap_or_default();
+        let queue = self.queue * rule.drain;
+        // Demand that wakes nothing gets no headroom.
+        let wakes = slot.metric > params.activation;
+        let live = if wakes { slot.metric * share } else { slot.metric };
+        let (up, hold) = self.cap(params, rule, slot, ahead.unwrap_or_default());
         // One metric carries it all: the HPA's tolerance swallows a replica that the forecast wants
         // as well.
-        let wanted = live.max(f64::from(up.max(hold.min(current))));
-        let desired = params.admits(replicas(wanted, current));
-        self.wanted.push(slot.index, desired);
-        self.wanted.forget_before(slot.index.saturating_sub(rule.window));
-        let stable = self.wanted.max().unwrap_or(desired);
-        let stable = self.apply_cooldown(params, slot, stable);
+        let own = f64::from(up.max(hold.min(current)));
+        let newest = Answer {
+            wanted: (live + queue).max(own),
+            kept: if wakes { live + queue } else { queue }.max(own),
+            limits: slot.limits.newest,
+        };
+        let before = self.answer.replace(newest).filter(|_| rule.late);
+        let answer = before.unwrap_or(newest);
+        let (desired, stable) = self.desired(params, rule, slot, &answer);
         if desired > current {
             // From zero KEDA goes to its minimum, and below its own the HPA goes there at once.
             let limit = if current == 0 { 1 } else { filled_in_scale_up_limit(current) };
@@ -141,6 +209,60 @@ impl PolicyState {
             self.stop(params, slot.place, current - stable);
         }
         self.serve(params, slot);
+    }
+
+    /// What is desired, and to what it scales down.
+    fn desired(
+        &mut self,
+        params: &SimulationParams,
+        rule: &Rule,
+        slot: &Slot,
+        answer: &Answer,
+    ) -> (u32, u32) {
+        let current = self.ready + self.pending;
+        let Answer { wanted, kept, limits } = *answer;
+        let held = slot.limits.held;
+        // An off window still lets the queue drain, and lets the fleet come down by way of one.
+        let lingers = self.queue > 0.0 || current > 1;
+        let within = |replicas: f64| limits.cut(limits.raise(replicas), lingers);
+        // What a ceiling cut is not kept: it never ran. Floors are not either, they end when their
+        // window does, but an HPA holds its cron trigger's replicas like all others.
+        let keeps = if rule.plain { within(kept) } else { limits.cut(kept, lingers) };
+        let keeps = params.admits(replicas(keeps, current));
+        self.wanted.push(slot.index, keeps);
+        self.wanted.forget_before(slot.index.saturating_sub(rule.window));
+        let stable = f64::from(self.wanted.max().unwrap_or(keeps));
+        // The HPA's own window holds whatever it was told. A maximum binds at once.
+        let stable = match rule.plain {
+            true => limits.cut(stable, lingers),
+            false => held.cut(held.raise(stable), lingers),
+        };
+        let warm = slot.warm && limits.most > 0;
+        if stable <= 0.0 && !warm {
+            // Nothing that is asked for wakes it, whatever the HPA reads.
+            let least = self.apply_cooldown(params, slot.index, false, 0);
+            return (0, least);
+        }
+        let stable = self.apply_cooldown(params, slot.index, warm, params.admits(stable as u32));
+        // Who is active says so in the value too: it is above the activation.
+        let told = if rule.plain { wanted } else { wanted.max(params.active_value) };
+        let desired = params.admits(replicas(within(told), current));
+        // What it is told goes through the tolerance: a few more may stay than a ceiling allows.
+        (desired, stable.max(desired))
+    }
+
+    /// What a forecast wants and would keep, at most so far beyond live demand.
+    fn cap(
+        &self,
+        params: &SimulationParams,
+        rule: &Rule,
+        slot: &Slot,
+        (up, hold): (u32, u32),
+    ) -> (u32, u32) {
+        let Some(beyond) = params.beyond_live else { return (up, hold) };
+        let queue = if rule.drain > 0.0 { self.queue / QUEUE_DRAIN_S } else { 0.0 };
+        let cap = whole(slot.metric + queue).saturating_add(beyond);
+        (up.min(cap), hold.min(cap))
     }
 
     /// What it came to since the last call.
@@ -162,12 +284,18 @@ impl PolicyState {
     }
 
     /// The last replicas are KEDA's to take: a cooldown after something was last wanted.
-    fn apply_cooldown(&mut self, params: &SimulationParams, slot: &Slot, stable: u32) -> u32 {
-        if stable > 0 || slot.warm {
-            self.awake = slot.index;
+    fn apply_cooldown(
+        &mut self,
+        params: &SimulationParams,
+        index: u32,
+        warm: bool,
+        stable: u32,
+    ) -> u32 {
+        if stable > 0 || warm {
+            self.awake = index;
             return stable.max(params.awake);
         }
-        let since_active = i64::from(slot.index - self.awake);
+        let since_active = i64::from(index - self.awake);
         if cooldown_is_over(since_active, i64::from(params.cooldown)) { 0 } else { params.awake }
     }
 

@@ -39,15 +39,27 @@ fn by_the_policy(object: ScaledObject, window: u32, metric: &[f64]) -> Vec<u32> 
         least,
         awake: object.min.max(1),
         max: object.max,
+        activation: 0.0,
+        active_value: 0.0,
+        beyond_live: None,
     };
     // What an HPA wanted as long ago as the window it has forgotten; a simulated policy has not.
-    let rule = Rule { live: 1.0, blind: 1.0, drain: 0.0, window: window - 1 };
+    let rule =
+        Rule { live: 1.0, blind: 1.0, drain: 0.0, window: window - 1, late: false, plain: false };
     let mut state = PolicyState::new(&params, least);
     let mut seen = Vec::new();
     for (index, metric) in (1..).zip(metric) {
         let place = index % params.longest;
-        let slot =
-            Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric: *metric, warm: false };
+        let slot = Slot {
+            index,
+            place,
+            demand: 0.0,
+            recent: 0.0,
+            due: 0.0,
+            metric: *metric,
+            warm: false,
+            limits: SlotLimits::default(),
+        };
         state.step(&params, &rule, &slot, None);
         seen.push(state.ready + state.pending);
     }

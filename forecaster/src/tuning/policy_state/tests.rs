@@ -13,8 +13,12 @@ const PARAMS: SimulationParams = SimulationParams {
     least: 1,
     awake: 1,
     max: 1000,
+    activation: 0.0,
+    active_value: 0.0,
+    beyond_live: None,
 };
-const PLAIN: Rule = Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0 };
+const PLAIN: Rule =
+    Rule { live: 1.0, blind: 1.0, drain: 1.0 / 60.0, window: 0, late: false, plain: false };
 
 /// Replicas ready and starting after each slot in which the metric shows `metric` and nothing
 /// waits.
@@ -35,6 +39,7 @@ fn follow(
             due: 0.0,
             metric: *metric,
             warm: false,
+            limits: SlotLimits::default(),
         };
         state.step(&PARAMS, rule, &slot, ahead);
         (state.ready, state.pending)
@@ -87,7 +92,16 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     let (mut state, mut ready) = (PolicyState::new(&params, 1), Vec::new());
     for (index, metric) in (1..).zip([5.0, 5.0, 5.0, 5.0, 5.0, 6.0, 5.0]) {
         let place = index % params.longest;
-        let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
+        let slot = Slot {
+            index,
+            place,
+            demand: 0.0,
+            recent: 0.0,
+            due: 0.0,
+            metric,
+            warm: false,
+            limits: SlotLimits::default(),
+        };
         state.step(&params, &PLAIN, &slot, None);
         ready.push(state.ready);
     }
@@ -139,6 +153,7 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
             due: 0.0,
             metric,
             warm,
+            limits: SlotLimits::default(),
         };
         state.step(&params, &PLAIN, &slot, None);
         state.ready + state.pending
@@ -155,7 +170,16 @@ fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
     let mut state = PolicyState::new(&params, 0);
     let mut total = |index: u32, metric: f64| {
         let place = index % params.longest;
-        let slot = Slot { index, place, demand: 0.0, recent: 0.0, due: 0.0, metric, warm: false };
+        let slot = Slot {
+            index,
+            place,
+            demand: 0.0,
+            recent: 0.0,
+            due: 0.0,
+            metric,
+            warm: false,
+            limits: SlotLimits::default(),
+        };
         state.step(&params, &PLAIN, &slot, None);
         state.ready + state.pending
     };
@@ -187,6 +211,7 @@ fn queue(demand: &[f64], ready: &[u32]) -> Costs {
             due: previous,
             metric: 0.0,
             warm: false,
+            limits: SlotLimits::default(),
         };
         state.serve(&PARAMS, &slot);
         previous = *demand;

@@ -39,7 +39,16 @@ fn spec_text(spec: &SimulatorSpec) -> String {
         span(spec.hpa_window),
         spec.sees_queue,
         spec.plainly,
-    )
+    ) + &later_fields(spec)
+}
+
+/// What older sums were all simulated without is named only where it differs from that.
+fn later_fields(spec: &SimulatorSpec) -> String {
+    let mut fields = String::new();
+    if !spec.answer_age.is_zero() {
+        fields += &format!(" answer_age: {}", span(spec.answer_age));
+    }
+    fields + &spec.limits.identity()
 }
 
 fn policy_text(policy: &ShadowPolicy) -> String {
@@ -125,6 +134,7 @@ mod tests {
             keep_warm: SignedDuration::from_secs(5400),
             hpa_window: SignedDuration::ZERO,
             plainly: true,
+            answer_age: SignedDuration::ZERO,
             ..SimulatorSpec::new(4.0, SignedDuration::from_millis(61_500))
         };
         let policies = [

@@ -1,6 +1,8 @@
 //! Some 70 simulated policies that run along with a workload, each with its own replicas and queue.
 
 mod identity;
+mod limits;
+mod outlook;
 mod spec;
 
 use std::collections::VecDeque;
@@ -13,9 +15,14 @@ use crate::control::quantity::MAX_VALUE;
 use crate::decide::later;
 use crate::decide::live::LiveWindow;
 use crate::decide::plausibility::Outliers;
+use crate::decide::policy::Quantile;
 use crate::decide::selection::{Costs, NOISE_FLOOR, ShadowPolicy, UNTUNED};
 use crate::forecast::Forecast;
+use limits::LimitWatch;
+use outlook::{Look, Outlook, View};
 
+pub use limits::PolicyLimits;
+pub(super) use limits::SlotLimits;
 pub use spec::SimulatorSpec;
 
 /// Length of a block of sums.
@@ -51,52 +58,6 @@ pub struct Block {
     pub sums: Vec<Costs>,
 }
 
-/// A look at the forecast that several policies share.
-#[derive(Debug, Clone)]
-struct Outlook {
-    quantile: f64,
-    span: SignedDuration,
-    /// So much of the span the forecast must cover; what it does not cover beyond is not looked at.
-    needed: SignedDuration,
-    /// In the demand's unit.
-    most: Option<f64>,
-}
-
-/// Which outlooks a forecast policy looks at.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    /// Within the lead.
-    up: usize,
-    /// Within lead and hold.
-    hold: usize,
-    /// 1 / (threshold × forecast utilization).
-    per_replica: f64,
-    /// Demand that is no arrival, in its own unit.
-    smear: f64,
-}
-
-impl Look {
-    /// Replicas that the forecast wants, and those that it would keep; `None` without a forecast
-    /// that covers the lead.
-    fn ahead(&self, outlooks: &[Outlook]) -> Option<(u32, u32)> {
-        let most = |i: usize| outlooks.get(i).and_then(|outlook: &Outlook| outlook.most);
-        let up = most(self.up)?;
-        let hold = most(self.hold).unwrap_or(up);
-        let replicas =
-            |most: f64| if most > self.smear { whole(most * self.per_replica) } else { 0 };
-        Some((replicas(up), replicas(hold)))
-    }
-}
-
-/// A look that is kept.
-#[derive(Debug, Clone, Copy)]
-struct View {
-    /// Of the forecast.
-    origin: Option<Timestamp>,
-    from: Timestamp,
-    until: Timestamp,
-}
-
 /// The simulated policies of one workload.
 #[derive(Debug, Clone)]
 pub struct PolicySimulator {
@@ -120,6 +81,8 @@ pub struct PolicySimulator {
     /// No choice rests on one bad minute.
     outliers: Outliers,
     index: u32,
+    /// What the windows ask.
+    limits: LimitWatch,
     /// Slots that the last replica is still kept for because somebody came.
     warm: u32,
     open: Option<Block>,
@@ -142,6 +105,12 @@ impl PolicySimulator {
             least,
             awake: spec.min.max(1),
             max: spec.max.max(spec.min),
+            activation: spec.limits.activation / spec.threshold,
+            active_value: match spec.limits.activation > 0.0 {
+                true => (spec.limits.activation + 0.001) / spec.threshold,
+                false => 0.0,
+            },
+            beyond_live: spec.limits.max_prewarm_replicas,
         };
         let mut simulator = Self {
             params,
@@ -156,6 +125,7 @@ impl PolicySimulator {
             live: LiveWindow::default(),
             outliers: Outliers::new(spec.threshold),
             index: 0,
+            limits: LimitWatch::default(),
             warm: 0,
             open: None,
             blocks: VecDeque::new(),
@@ -178,6 +148,8 @@ impl PolicySimulator {
             live: 1.0 / policy.utilization(),
             blind: 1.0 / policy.utilization().min(UNTUNED.utilization()),
             drain: backlog_share / DRAIN.as_secs_f64(),
+            late: self.spec.slots(self.spec.answer_age) > 0,
+            plain: false,
             // What an HPA wanted as long ago as the window it has forgotten; the planner has not.
             window: self.spec.slots(window).saturating_sub(u32::from(self.spec.plainly)),
         };
@@ -185,16 +157,25 @@ impl PolicySimulator {
             ShadowPolicy::Forecast { drain, .. } => {
                 rule.drain = backlog_share / drain.as_secs_f64().max(1.0);
             }
-            ShadowPolicy::Reactive { .. } => rule.blind = rule.live,
+            ShadowPolicy::Reactive { .. } => {
+                rule.blind = rule.live;
+                if self.spec.plainly {
+                    (rule.plain, rule.late) = (true, false);
+                }
+            }
             ShadowPolicy::Arrival { .. } => {}
         }
         let look = policy.ahead().map(|asked| {
             let span = self.spec.lead.saturating_add(BEYOND_LEAD);
-            let up = self.outlook(asked.quantile, span, span);
-            let hold = self.outlook(asked.quantile, span.saturating_add(asked.hold), span);
+            let quantile = match self.spec.limits.quantile {
+                Quantile::Fixed(fixed) => fixed,
+                Quantile::Auto => asked.quantile,
+            };
+            let up = self.outlook(quantile, span, span);
+            let hold = self.outlook(quantile, span.saturating_add(asked.hold), span);
             let (per_replica, smear) = (
                 1.0 / (self.spec.threshold * asked.utilization),
-                NOISE_FLOOR * self.spec.threshold,
+                self.spec.limits.activation.max(NOISE_FLOOR * self.spec.threshold),
             );
             Look { up, hold, per_replica, smear }
         });
@@ -334,11 +315,17 @@ impl PolicySimulator {
         let level = || self.live.fresh(now, self.spec.slot).map_or(sample, |level| level.value);
         let minute = self.spec.slots(METRIC_WINDOW).max(1) as usize;
         let metric = if self.spec.plainly {
-            self.minute(before.saturating_sub(lag), minute).unwrap_or(sample)
+            self.minute((before + 1).saturating_sub(lag), minute).unwrap_or(sample)
         } else {
             level()
         };
         self.index = self.index.wrapping_add(1);
+        let limits = self.limits.at(
+            &self.spec.limits,
+            now,
+            self.spec.lead.saturating_add(BEYOND_LEAD),
+            self.spec.slots(self.spec.hpa_window),
+        );
         let slot = Slot {
             index: self.index,
             place: self.index % self.params.longest,
@@ -351,8 +338,9 @@ impl PolicySimulator {
                 .unwrap_or(0.0),
             metric,
             warm: self.warm > 0,
+            limits,
         };
-        self.warm = if demand > 0.0 {
+        self.warm = if demand > self.params.activation {
             self.spec.slots(self.spec.keep_warm)
         } else {
             self.warm.saturating_sub(1)
@@ -392,30 +380,6 @@ impl PolicySimulator {
 
 fn add(totals: &mut [Costs], sums: &[Costs]) {
     totals.iter_mut().zip(sums).for_each(|(total, sums)| *total += *sums);
-}
-
-impl Outlook {
-    /// The most within the span, as far as the forecast goes; `None` where it does not cover what
-    /// is needed.
-    fn most(&self, now: Timestamp, forecast: &Forecast) -> Option<f64> {
-        let last = later(forecast.end(), SignedDuration::from_secs(-1));
-        let to = later(now, self.span).min(last).max(later(now, self.needed));
-        forecast.max_between(now, to, self.quantile)
-    }
-
-    /// Until then the same buckets are in view: the first ends, or the last one does.
-    fn unchanged_until(&self, now: Timestamp, forecast: &Forecast) -> Timestamp {
-        let step = forecast.step().as_secs();
-        let left = |at: Timestamp| {
-            step - (at.as_second() - forecast.origin().as_second()).rem_euclid(step)
-        };
-        later(
-            now,
-            SignedDuration::from_secs(
-                left(now).min(left(later(now, self.span))).min(left(later(now, self.needed))),
-            ),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::limits::PolicyLimits;
 use crate::tuning::cold_start::ColdStart;
 
 /// What the policies of one workload have in common.
@@ -36,10 +37,14 @@ pub struct SimulatorSpec {
     pub hpa_window: SignedDuration,
     /// What waits is seen (`backlogQuery`, or a demand that holds it): else no policy answers it.
     pub sees_queue: bool,
-    /// Live demand is seen as an HPA sees it, the mean of a whole minute: reactive policies then
-    /// are what an HPA does, instead of what the planner does, which is told 15 s earlier and
-    /// panics.
+    /// Live demand is seen as an HPA sees it, the mean of a whole minute, at its sync: reactive
+    /// policies then are what an HPA does, instead of what the planner does, which panics and
+    /// answers from a slot.
     pub plainly: bool,
+    /// Age of our answer when the HPA syncs: a slot, or none.
+    pub answer_age: SignedDuration,
+    /// Windows, caps and the like.
+    pub limits: PolicyLimits,
 }
 
 impl SimulatorSpec {
@@ -63,6 +68,8 @@ impl SimulatorSpec {
             hpa_window: SignedDuration::ZERO,
             sees_queue: true,
             plainly: false,
+            answer_age: slot,
+            limits: PolicyLimits::default(),
         }
     }
 

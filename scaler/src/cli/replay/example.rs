@@ -68,6 +68,6 @@ pub(crate) fn summary() -> Summary {
             sentences: vec!["Against the best settings that only react it saves 12 % of the total cost.".to_owned()],
             advice: Advice::UsePrewarm,
         },
-        tuned: Tuned { utilization: 0.6, scale_down_seconds: 900 },
+        tuned: Tuned { utilization: 0.6, scale_down_seconds: 900, panics: false },
     }
 }

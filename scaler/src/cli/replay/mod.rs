@@ -86,6 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tuned: Tuned {
             utilization: conclusion.settings.utilization,
             scale_down_seconds: conclusion.settings.scale_down_window.as_secs(),
+            panics: conclusion.settings.panics,
         },
     };
     if let Some(path) = timeline {

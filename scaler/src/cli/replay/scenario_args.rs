@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use prewarm_forecaster::decide::policy::Threshold;
+use prewarm_forecaster::calendar::{Window, ZeroRule};
+use prewarm_forecaster::decide::policy::{ScaleToZero, Threshold};
 use prewarm_forecaster::replay::Scenario as ColdStartModel;
 use prewarm_forecaster::replay::scenario::{ColdStart, Slots};
 use prewarm_forecaster::{Calendar, Series};
@@ -136,6 +137,11 @@ impl ScenarioArgs {
             .and_then(|at| next_midnight(at, calendar.zone()))
             .filter(|at| *at < series.end());
         assumed.counted_from = midnight.or(learned);
+        // As `scaleToZero: windows` has it: who names when zero is allowed means no other time.
+        let allows = |window: &Window| window.scale_to_zero == Some(ZeroRule::Allowed);
+        if calendar.windows().iter().any(allows) {
+            assumed.scale_to_zero = ScaleToZero::Windows;
+        }
         assumed.calendar = calendar;
         assumed
     }

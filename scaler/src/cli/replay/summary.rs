@@ -44,6 +44,8 @@ pub(crate) struct Tuned {
     pub(crate) utilization: f64,
     /// The HPA's stabilization window on the way down.
     pub(crate) scale_down_seconds: i64,
+    /// The query counts a jump to twice the minute's mean at once, and for a minute.
+    pub(crate) panics: bool,
 }
 
 /// What the figures stand on.

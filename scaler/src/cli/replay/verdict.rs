@@ -12,9 +12,10 @@ pub(crate) fn verdict(conclusion: &Conclusion, arms: &[Arm], assumed: &Assumptio
     let (hpa, tuned) = (of(replay::Arm::Hpa), of(replay::Arm::ReactiveTuned));
     let prewarm = of(replay::Arm::Prewarm);
     let settings = format!(
-        "{:.0} % utilization and a scale-down window of {}",
+        "{:.0} % utilization and a scale-down window of {}{}",
         conclusion.settings.utilization * 100.0,
-        written(conclusion.settings.scale_down_window)
+        written(conclusion.settings.scale_down_window),
+        if conclusion.settings.panics { ", on a query that sees jumps at once" } else { "" }
     );
     let limit = written(SignedDuration::from_secs_f64(assumed.wait_limit_seconds));
     let less = |ours: f64, theirs: f64| percent(1.0 - ours / theirs);
@@ -108,8 +109,11 @@ mod tests {
     use super::*;
 
     fn told(advice: Advice, gain: f64) -> String {
-        let settings =
-            Settings { utilization: 0.6, scale_down_window: SignedDuration::from_mins(15) };
+        let settings = Settings {
+            utilization: 0.6,
+            scale_down_window: SignedDuration::from_mins(15),
+            panics: false,
+        };
         let conclusion = Conclusion {
             advice,
             settings,

@@ -13,8 +13,12 @@ pub(crate) fn yaml(summary: &Summary) -> String {
     // A block: whatever the query is made of, it is text.
     let query =
         summary.query.as_deref().unwrap_or("sum(rate(http_requests_total{service=\"…\"}[1m]))");
-    let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
     let prewarm = summary.conclusion.advice == Advice::UsePrewarm;
+    let query = match tuned.panics && !prewarm {
+        true => sees_jumps(query),
+        false => query.to_owned(),
+    };
+    let query = query.lines().map(|line| format!("\n        {line}")).collect::<String>();
     // Prewarm decides itself when to let go, as it did in the replay.
     let window = if prewarm { 0 } else { tuned.scale_down_seconds };
     let trigger = if prewarm {
@@ -67,6 +71,13 @@ spec:
 {trigger}",
         assumed.min_replicas, assumed.max_replicas, window
     )
+}
+
+/// The query with the panic rule: what is twice the minute's mean or more counts at once, and for a
+/// minute.
+fn sees_jumps(query: &str) -> String {
+    let jump = format!("(\n{query}\n) >= 2 * avg_over_time((\n{query}\n)[1m:15s])");
+    format!("max_over_time((\n{jump}\n)[1m:15s]) or (\n{query}\n)")
 }
 
 /// Without digits that do not count.

@@ -1,6 +1,8 @@
 use super::super::example::summary;
 use super::*;
 use prewarm_forecaster::replay::Advice;
+
+use crate::cli::replay::summary::{Tuned, Verdict};
 use serde_json::json;
 
 /// Three weeks of working days; each arm follows the demand in its own way.
@@ -122,6 +124,16 @@ fn the_week_is_a_whole_one_and_the_day_the_hardest() {
 #[test]
 fn settings_are_yaml_that_our_own_check_takes() {
     let mut summary = summary();
+    let jumps = Tuned { panics: true, ..summary.tuned };
+    let keep = Summary { tuned: jumps, ..summary.clone() };
+    let keep =
+        Summary { conclusion: Verdict { advice: Advice::TuneHpa, ..keep.conclusion }, ..keep };
+    let tree: serde_json::Value = serde_saphyr::from_str(&settings::yaml(&keep)).unwrap();
+    let query = tree["spec"]["triggers"][0]["metadata"]["query"].as_str().unwrap();
+    assert!(
+        query.starts_with("max_over_time((") && query.contains(">= 2 * avg_over_time("),
+        "{query}"
+    );
     for use_prewarm in [true, false] {
         summary.conclusion.advice = if use_prewarm { Advice::UsePrewarm } else { Advice::TuneHpa };
         let text = settings::yaml(&summary);
