@@ -166,7 +166,7 @@ fn deployment(name: &str, asks: bool) -> Value {
 
 /// What the API server and the webhook say.
 async fn verdict(api: &Api, admission: &mut Admission, object: &Value) -> Result<(), String> {
-    api.dry_run(object, NAMESPACE).await?;
+    api.dry_run_create(object, NAMESPACE).await?;
     let triggers = object["spec"]["triggers"].as_array().cloned().unwrap_or_default();
     let on_pods =
         triggers.iter().any(|trigger| trigger["type"] == "cpu" || trigger["type"] == "memory");
