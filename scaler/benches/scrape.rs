@@ -47,7 +47,8 @@ fn registry(workloads: usize) -> Registry {
     let answer = Answer::Value { metric_value: 44.0, active: true };
     for i in 0..workloads {
         let name = format!("workload-{i}");
-        let reference = Reference { namespace: "some-namespace", name: &name, metadata: &metadata };
+        let reference =
+            Reference { namespace: "some-namespace", name: &name, metadata: &metadata, peer: None };
         let Found::Workload(workload) = registry.find(reference) else {
             panic!("{name} is refused")
         };

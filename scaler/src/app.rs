@@ -14,15 +14,16 @@ use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Watching};
 use crate::cold_starts::ColdStartSync;
-use crate::collector::Collector;
+use crate::collector::{Collector, Skews};
 use crate::config::{Config, SourceConfig, SourceKind};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, Workload};
 use crate::source::Sources;
 use crate::store::checkpoint::CheckpointQueue;
+use crate::store::ending::Ending;
 pub use crate::store::queue::FLUSH_EVERY;
 use crate::store::queue::HistoryQueue;
-use crate::store::spill::{Spill, Spilled};
+use crate::store::spill::Spill;
 use crate::store::{self, HistoryStore};
 use crate::training::Trainer;
 use crate::{grpc, http};
@@ -41,6 +42,10 @@ const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// So often what is wrong with the store is looked for.
 const STORE_WATCH: Duration = Duration::from_secs(1);
+
+/// So many seconds between looks at the database's clock, and what is no difference.
+const CLOCK_EVERY: u64 = 60;
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Readiness waits for first decisions so long, and looks so often.
 const FIRST_DECISIONS: Duration = Duration::from_secs(10);
@@ -148,12 +153,13 @@ impl App {
         ));
         let checkpoints = Arc::new(CheckpointQueue::new(store.clone(), metrics.clone()));
         let spill = Arc::new(Spill::new(&config.spill_directory));
-        let ending = Ending { queue: queue.clone(), checkpoints: checkpoints.clone(), spill };
+        let ending = Ending::new(queue.clone(), checkpoints.clone(), spill);
         ending.take_up();
         let watching_store = tokio::spawn(watch_store(
             store.clone(),
             registry.clone(),
             ending.clone(),
+            clock.clone(),
             shutdown.clone(),
         ));
         let refitter =
@@ -169,6 +175,7 @@ impl App {
             cold_start_sync: ColdStartSync::new(store.clone(), metrics.clone(), clock.clone()),
             metrics: metrics.clone(),
             clock: clock.clone(),
+            skews: Skews::default(),
             rhythm: config.rhythm,
             evict_after: config.evict_after,
         };
@@ -243,76 +250,20 @@ impl App {
     }
 }
 
-/// What the store has not taken: handed on over the end of the process.
-#[derive(Debug, Clone)]
-struct Ending {
-    queue: Arc<HistoryQueue>,
-    checkpoints: Arc<CheckpointQueue>,
-    spill: Arc<Spill>,
-}
-
-impl Ending {
-    /// Takes up what an earlier process has left.
-    fn take_up(&self) {
-        let Spilled { rows, checkpoints } = self.spill.read();
-        if !rows.is_empty() || !checkpoints.is_empty() {
-            let directory = self.spill.directory().display();
-            tracing::info!(
-                rows = rows.len(),
-                checkpoints = checkpoints.len(),
-                "history that an earlier process left in {directory} is taken up"
-            );
-        }
-        self.checkpoints.take_up(&checkpoints);
-        rows.into_iter().for_each(|row| self.queue.push(row));
-    }
-
-    /// Once everything is written, files that were taken up are of no use.
-    fn settle(&self) {
-        if self.spill.is_unsettled() && self.queue.is_empty() && self.checkpoints.is_empty() {
-            self.spill.settled();
-        }
-    }
-
-    /// Writes what is left to a local file, for the next start.
-    fn spill(&self, metrics: &Metrics) {
-        let rows = self.queue.leftover();
-        let left = Spilled { rows, checkpoints: self.checkpoints.leftover() };
-        if left.is_empty() {
-            return self.spill.settled();
-        }
-        let rows = left.rows.len();
-        match self.spill.write(&left) {
-            Ok(file) => tracing::warn!(
-                rows,
-                checkpoints = left.checkpoints.len(),
-                "the database did not take it before the end: waits in {} for the next start",
-                file.display()
-            ),
-            Err(error) => {
-                metrics.store_dropped(rows);
-                tracing::error!(
-                    rows,
-                    %error,
-                    "history lost: the database did not take it before the end, and it cannot be \
-                     kept in {} (spillDirectory)",
-                    self.spill.directory().display()
-                );
-            }
-        }
-    }
-}
-
 /// Says what is wrong with the store, and forgets spilled files once they are written.
 async fn watch_store(
     store: Arc<dyn HistoryStore>,
     registry: Arc<Registry>,
     ending: Ending,
+    clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 ) {
-    loop {
+    for second in 0_u64.. {
         registry.notices().set("store", store.trouble());
         ending.settle();
+        if clock.is_wall() && second.is_multiple_of(CLOCK_EVERY) {
+            look_at_clock(&*store, &*clock, &registry).await;
+        }
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(STORE_WATCH) => {}
@@ -331,6 +282,27 @@ fn known_sources(config: &Config) -> http::Sources {
         Some((name.clone(), http::KnownSource { exposition, address: url.into() }))
     };
     config.sources.iter().filter_map(shown).collect()
+}
+
+/// Says how far the database's clock is from ours: replicas decide slot by slot, and agree only
+/// where their clocks do.
+async fn look_at_clock(store: &dyn HistoryStore, clock: &dyn Clock, registry: &Registry) {
+    let asked = clock.now();
+    let Ok(Some(theirs)) = store.clock().await else { return };
+    let way = clock.now().duration_since(asked);
+    let offset = theirs.duration_since(asked + way / 2);
+    let apart = offset.abs() > CLOCK_TOLERANCE + way;
+    let text = apart.then(|| {
+        let seconds = offset.as_secs_f64();
+        format!(
+            "the database's clock is {seconds:+.1} s from ours: replicas whose clocks differ answer \
+             differently; set the clocks"
+        )
+    });
+    if let Some(text) = text.as_ref().filter(|_| !registry.notices().holds("database_clock")) {
+        tracing::warn!("{text}");
+    }
+    registry.notices().set("database_clock", text);
 }
 
 /// Ready once the store has answered and every workload that has been asked about by then has its

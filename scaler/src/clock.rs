@@ -13,6 +13,11 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
 
+    /// Whether it is the machine's: then others' clocks should agree with it.
+    fn is_wall(&self) -> bool {
+        false
+    }
+
     /// Completes once `now() >= deadline`.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
 }
@@ -25,6 +30,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn is_wall(&self) -> bool {
+        true
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {

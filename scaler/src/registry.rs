@@ -6,6 +6,7 @@
 //! the only message against the stream of data.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::status::{Notices, ReplicaStatus, SignalTrouble, SourceTrouble, TrainingStatus};
 use crate::trigger::{self, MetricSpec, Parsed, Rules, Trigger};
-use crate::workload::SeriesKey;
+use crate::workload::{Edit, Owner, SeriesKey};
 
 /// Transitions that a workload remembers for `explain`.
 const TRANSITIONS: usize = 20;
@@ -40,6 +41,8 @@ pub struct Reference<'a> {
     pub name: &'a str,
     /// The trigger's metadata.
     pub metadata: &'a HashMap<String, String>,
+    /// Who says so; `None` where that cannot be told.
+    pub peer: Option<IpAddr>,
 }
 
 /// Metadata as last seen and what it means.
@@ -84,6 +87,7 @@ pub struct Workload {
     source_trouble: Mutex<Option<Arc<SourceTrouble>>>,
     signal_troubles: Mutex<Vec<SignalTrouble>>,
     capacity: Mutex<VecDeque<CapacityChange>>,
+    owner: Owner,
 }
 
 /// From when on there were so many replicas; `None`: the cluster did not say.
@@ -96,7 +100,12 @@ pub struct CapacityChange {
 }
 
 impl Workload {
-    fn new(key: Arc<SeriesKey>, registration: Registration, now: Timestamp) -> Self {
+    fn new(
+        key: Arc<SeriesKey>,
+        registration: Registration,
+        peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             key,
             registration: watch::Sender::new(Arc::new(registration)),
@@ -108,6 +117,25 @@ impl Workload {
             source_trouble: Mutex::default(),
             capacity: Mutex::default(),
             signal_troubles: Mutex::default(),
+            owner: Owner::new(peer, now),
+        }
+    }
+
+    /// Whether other metadata counts; said once where it does not.
+    fn may_be_edited(&self, peer: Option<IpAddr>, now: Timestamp) -> bool {
+        match self.owner.edit(peer, now) {
+            Edit::Taken => true,
+            Edit::Held { owner, news } => {
+                if news {
+                    tracing::warn!(
+                        workload.namespace = self.key.namespace,
+                        workload.name = self.key.name,
+                        peer.address = ?peer,
+                        "other metadata is not taken from there while {owner} sends what is in force"
+                    );
+                }
+                false
+            }
         }
     }
 
@@ -349,7 +377,10 @@ impl Registry {
     /// Finds the workload, registering it or its edited metadata first where need be.
     pub fn find(&self, reference: Reference<'_>) -> Found {
         let workload = match self.unchanged(reference) {
-            Some(workload) => workload,
+            Some(workload) => {
+                workload.owner.heard(reference.peer, self.clock.now());
+                workload
+            }
             None => match self.register(reference) {
                 Ok(workload) => workload,
                 Err(found) => return found,
@@ -383,7 +414,9 @@ impl Registry {
         if let Some(known) =
             triggers.and_then(|all| all.iter().find(|w| w.key.metric == key.metric))
         {
-            if known.registration.borrow().metadata != registration.metadata {
+            if known.registration.borrow().metadata != registration.metadata
+                && known.may_be_edited(reference.peer, self.clock.now())
+            {
                 tracing::info!(
                     workload.namespace = key.namespace,
                     workload.name = key.name,
@@ -403,7 +436,8 @@ impl Registry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&(key.namespace.clone(), key.name.clone()));
-        let workload = Arc::new(Workload::new(Arc::new(key), registration, self.clock.now()));
+        let workload =
+            Arc::new(Workload::new(Arc::new(key), registration, reference.peer, self.clock.now()));
         let triggers = index.entry(reference.namespace.to_owned()).or_default();
         triggers.entry(reference.name.to_owned()).or_default().push(workload.clone());
         self.count.fetch_add(1, Ordering::Relaxed);

@@ -51,12 +51,18 @@
 {{- $_ := set $config "database" .Values.database.url -}}
 {{- $_ := set $config "databasePasswordFile" "/var/run/secrets/prewarm/password" -}}
 {{- end -}}
+{{- if not (hasKey $config "spillDirectory") -}}
+{{- $_ := set $config "spillDirectory" "/data/spill" -}}
+{{- end -}}
 {{- $_ := set $config "sources" .Values.sources -}}
 {{- $_ := set $config "allow" .Values.allow -}}
 {{- if include "prewarm.tlsSecret" . -}}
 {{- $tls := dict "cert" "/etc/prewarm-tls/tls.crt" "key" "/etc/prewarm-tls/tls.key" -}}
 {{- if include "prewarm.mutual" . -}}
 {{- $_ := set $tls "clientCa" (ternary "/etc/prewarm-client-ca/ca.crt" "/etc/prewarm-tls/ca.crt" (ne .Values.tls.clientCaSecret "")) -}}
+{{- with .Values.tls.clientNames -}}
+{{- $_ := set $tls "clientNames" . -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set $config "tls" $tls -}}
 {{- end -}}

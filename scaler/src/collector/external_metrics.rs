@@ -73,4 +73,9 @@ impl MetricSource for SiblingSource {
     fn has_history(&self) -> bool {
         false
     }
+
+    // A trigger gives demand alone.
+    fn failures(&self, _: &Signals) -> Vec<SignalFailure> {
+        Vec::new()
+    }
 }

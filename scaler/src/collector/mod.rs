@@ -8,6 +8,7 @@ mod external_metrics;
 mod minute;
 mod observe;
 mod recall;
+mod skew;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,7 +38,8 @@ use crate::trigger::Trigger;
 
 use doubt::Doubt;
 use minute::OpenMinute;
-use observe::trouble;
+use observe::{Seen, trouble};
+pub use skew::Skews;
 
 /// Silence is looked for this often.
 const EVICTION_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -65,6 +67,8 @@ pub struct Collector {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Others' time.
+    pub skews: Skews,
     /// The beats.
     pub rhythm: LoopTiming,
     /// A workload of which nothing was heard for so long is forgotten.
@@ -353,15 +357,6 @@ impl WorkloadState {
     fn is_unsaved(&self, recommendation: &Recommendation) -> bool {
         self.saved.as_ref() != Some(&Saved::of(recommendation))
     }
-}
-
-/// A slot and what the source said of it.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    slot: Timestamp,
-    sample: Sample,
-    /// The source answered, and there was nothing.
-    absent: bool,
 }
 
 impl Seen {

@@ -2,16 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prewarm_forecaster::{Observation, Planner};
 
 use super::external_metrics::EXTERNAL_METRICS;
-use super::{Collector, Seen, WorkloadState};
+use super::{Collector, WorkloadState};
 use crate::clock::floor;
 use crate::registry::Workload;
 use crate::source::{MetricSource, Query, Sample, SignalFailure, SourceError, SourceRef};
 use crate::status::{SignalTrouble, SourceTrouble};
 use crate::trigger::Trigger;
+
+/// A slot and what the source said of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) slot: Timestamp,
+    pub(super) sample: Sample,
+    /// The source answered, and there was nothing.
+    pub(super) absent: bool,
+}
 
 impl Collector {
     /// Waits for the next slot and samples as of it.
@@ -63,14 +72,31 @@ impl Collector {
             return;
         }
         let before = seen.slot - self.rhythm.slot;
+        let asked_for = before + self.skew(&spec.at, source);
         let limit = self.clock.sleep_until(self.clock.now().max(seen.slot) + self.rhythm.slot / 4);
         let asked = tokio::select! {
-            asked = source.sample(&spec.signals, before) => asked,
+            asked = source.sample(&spec.signals, asked_for) => asked,
             () = limit => return,
         };
         if let Ok(Sample { demand, backlog, .. }) = asked {
             planner.witness(before, &Observation { demand, backlog, ..Observation::default() });
         }
+    }
+
+    /// By how much later than a slot the source is to be asked for it.
+    fn skew(&self, at: &SourceRef, source: &dyn MetricSource) -> SignedDuration {
+        let address;
+        let name = match at {
+            SourceRef::Named(name) => name.as_str(),
+            SourceRef::Address(url) => {
+                address = url.to_string();
+                &address
+            }
+            // Read as it is now, whatever the time.
+            SourceRef::ExternalMetrics => return SignedDuration::ZERO,
+        };
+        let notices = self.registry.notices();
+        self.skews.of(name, source, &*self.clock, &self.metrics, notices)
     }
 
     /// Asks the source; a failure is `None`, told once per outage.
@@ -94,11 +120,12 @@ impl Collector {
             SourceRef::Address(_) => "address",
             SourceRef::ExternalMetrics => EXTERNAL_METRICS,
         };
+        let asked_for = at + self.skew(&spec.at, source);
         let started = Instant::now();
         // Half a slot is left for the tick: floors and ceilings move on time whatever hangs.
         let limit = self.clock.sleep_until(self.clock.now().max(at) + self.rhythm.slot / 2);
         let result = tokio::select! {
-            result = source.sample(&spec.signals, at) => result,
+            result = source.sample(&spec.signals, asked_for) => result,
             () = limit => Err(SourceError::Unreachable {
                 source_name: name.to_owned(),
                 cause: "no answer within half a slot".to_owned(),

@@ -1,6 +1,7 @@
 //! Between what we know and what KEDA reads: references, specs, values, errors.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use prewarm_forecaster::control::quantity::sanitise;
@@ -25,7 +26,10 @@ pub(super) struct ScalerValue {
 }
 
 /// Reads a reference; name and namespace are needed.
-pub(super) fn reference(sent: &proto::ScaledObjectRef) -> Result<Reference<'_>, Status> {
+pub(super) fn reference(
+    sent: &proto::ScaledObjectRef,
+    peer: Option<IpAddr>,
+) -> Result<Reference<'_>, Status> {
     let missing =
         |what| Status::invalid_argument(format!("scaledObjectRef.{what}: must not be empty"));
     if sent.namespace.is_empty() {
@@ -34,13 +38,18 @@ pub(super) fn reference(sent: &proto::ScaledObjectRef) -> Result<Reference<'_>, 
     if sent.name.is_empty() {
         return Err(missing("name"));
     }
-    Ok(Reference { namespace: &sent.namespace, name: &sent.name, metadata: &sent.scaler_metadata })
+    let proto::ScaledObjectRef { namespace, name, scaler_metadata: metadata } = sent;
+    Ok(Reference { namespace, name, metadata, peer })
 }
 
 /// Reads the reference within a metrics request.
-pub(super) fn metrics_reference(sent: &proto::GetMetricsRequest) -> Result<Reference<'_>, Status> {
+pub(super) fn metrics_reference(
+    sent: &proto::GetMetricsRequest,
+    peer: Option<IpAddr>,
+) -> Result<Reference<'_>, Status> {
     let inner = sent.scaled_object_ref.as_ref();
-    reference(inner.ok_or_else(|| Status::invalid_argument("scaledObjectRef: must be set"))?)
+    let inner = inner.ok_or_else(|| Status::invalid_argument("scaledObjectRef: must be set"))?;
+    reference(inner, peer)
 }
 
 /// Checks that the metric asked for is this trigger's: as in our spec, or as KEDA names it in the
@@ -352,11 +361,11 @@ pub(super) mod tests {
             name: name.into(),
             scaler_metadata: HashMap::new(),
         };
-        assert!(reference(&sent("ns", "so")).is_ok());
-        assert!(reference(&sent("", "so")).unwrap_err().message().contains("namespace"));
-        assert!(reference(&sent("ns", "")).unwrap_err().message().contains("name"));
+        assert!(reference(&sent("ns", "so"), None).is_ok());
+        assert!(reference(&sent("", "so"), None).unwrap_err().message().contains("namespace"));
+        assert!(reference(&sent("ns", ""), None).unwrap_err().message().contains("name"));
         assert_eq!(
-            metrics_reference(&proto::GetMetricsRequest::default()).unwrap_err().code(),
+            metrics_reference(&proto::GetMetricsRequest::default(), None).unwrap_err().code(),
             Code::InvalidArgument
         );
     }

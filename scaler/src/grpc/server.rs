@@ -2,7 +2,7 @@
 //! waits for another.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +123,10 @@ impl Accepting {
     }
 }
 
+/// Whose connection a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 struct Server {
     routes: Routes,
     calls: Calls,
@@ -202,7 +206,8 @@ impl Server {
             .max_pending_accept_reset_streams(PENDING_RESETS)
             .keep_alive_interval(self.timing.keepalive_interval)
             .keep_alive_timeout(self.timing.keepalive_timeout);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: http::Request<_>| {
+            request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
             let server = self.clone();
             async move { server.calls.answer(server.routes.clone(), request).await }
         });

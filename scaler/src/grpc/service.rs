@@ -1,6 +1,7 @@
 //! The five RPCs: reference → workload → its latest recommendation → answer. Nothing here waits for
 //! network or database.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::proto::external_scaler_server::ExternalScaler;
 use super::proto::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, ScaledObjectRef,
 };
+use super::server::Peer;
 use super::streams::{self, Messages};
 use crate::log_once::LogOnce;
 use crate::registry::{Found, Reference, Registration, Registry, Workload};
@@ -83,7 +85,8 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<IsActiveResponse>, Status> {
-        let (workload, registration) = self.workload(convert::reference(request.get_ref())?)?;
+        let (workload, registration) =
+            self.workload(convert::reference(request.get_ref(), peer(&request))?)?;
         let ScalerValue { active, .. } = self.vouched(&workload, &registration).await?;
         Ok(Response::new(IsActiveResponse { result: active }))
     }
@@ -94,7 +97,7 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<GetMetricSpecResponse>, Status> {
-        let reference = convert::reference(request.get_ref())?;
+        let reference = convert::reference(request.get_ref(), peer(&request))?;
         let spec = match self.registry.find(reference) {
             Found::Workload(workload) => convert::metric_spec(&workload.registration().spec),
             Found::Refused(errors) => {
@@ -115,7 +118,7 @@ impl ExternalScaler for Scaler {
         request: Request<GetMetricsRequest>,
     ) -> Result<Response<GetMetricsResponse>, Status> {
         let (workload, registration) =
-            self.workload(convert::metrics_reference(request.get_ref())?)?;
+            self.workload(convert::metrics_reference(request.get_ref(), peer(&request))?)?;
         convert::metric_name(&request.get_ref().metric_name, &registration.spec)?;
         let ScalerValue { value, .. } = self.vouched(&workload, &registration).await?;
         Ok(Response::new(convert::metric_value(request.into_inner().metric_name, value)))
@@ -127,8 +130,9 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<Self::StreamIsActiveStream>, Status> {
-        convert::reference(request.get_ref())?;
-        Ok(Response::new(streams::activity(self.registry.clone(), request.into_inner())))
+        let from = peer(&request);
+        convert::reference(request.get_ref(), from)?;
+        Ok(Response::new(streams::activity(self.registry.clone(), request.into_inner(), from)))
     }
 
     type StreamMetricSpecStream = Messages<GetMetricSpecResponse>;
@@ -137,9 +141,15 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<Self::StreamMetricSpecStream>, Status> {
-        convert::reference(request.get_ref())?;
-        Ok(Response::new(streams::metric_specs(self.registry.clone(), request.into_inner())))
+        let from = peer(&request);
+        convert::reference(request.get_ref(), from)?;
+        Ok(Response::new(streams::metric_specs(self.registry.clone(), request.into_inner(), from)))
     }
+}
+
+/// Who asks.
+fn peer<T>(request: &Request<T>) -> Option<IpAddr> {
+    request.extensions().get::<Peer>().map(|Peer(address)| *address)
 }
 
 /// Triggers that could not even be registered, each logged when its problem is new: KEDA repeats

@@ -3,6 +3,7 @@
 //! with silence.
 
 use std::future::pending;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,9 @@ pub(super) type Messages<T> = Pin<Box<dyn futures::Stream<Item = Result<T, Statu
 pub(super) fn activity(
     registry: Arc<Registry>,
     reference: ScaledObjectRef,
+    peer: Option<IpAddr>,
 ) -> Messages<IsActiveResponse> {
-    let stream = Activity { attachment: Attachment::new(registry, reference), last: None };
+    let stream = Activity { attachment: Attachment::new(registry, reference, peer), last: None };
     Box::pin(futures::stream::unfold(stream, async |mut stream| {
         let result = stream.next().await;
         Some((Ok(IsActiveResponse { result }), stream))
@@ -38,8 +40,9 @@ pub(super) fn activity(
 pub(super) fn metric_specs(
     registry: Arc<Registry>,
     reference: ScaledObjectRef,
+    peer: Option<IpAddr>,
 ) -> Messages<GetMetricSpecResponse> {
-    let stream = Specs { attachment: Attachment::new(registry, reference), last: None };
+    let stream = Specs { attachment: Attachment::new(registry, reference, peer), last: None };
     Box::pin(futures::stream::unfold(stream, async |mut stream| {
         let spec = stream.next().await;
         Some((Ok(convert::metric_spec(&spec)), stream))
@@ -109,6 +112,7 @@ impl Specs {
 struct Attachment {
     registry: Arc<Registry>,
     reference: ScaledObjectRef,
+    peer: Option<IpAddr>,
     attached: Option<Attached>,
     renewed: Instant,
 }
@@ -120,8 +124,9 @@ struct Attached {
 }
 
 impl Attachment {
-    fn new(registry: Arc<Registry>, reference: ScaledObjectRef) -> Self {
-        let mut attachment = Self { registry, reference, attached: None, renewed: Instant::now() };
+    fn new(registry: Arc<Registry>, reference: ScaledObjectRef, peer: Option<IpAddr>) -> Self {
+        let renewed = Instant::now();
+        let mut attachment = Self { registry, reference, peer, attached: None, renewed };
         attachment.renew();
         attachment
     }
@@ -197,7 +202,7 @@ impl Attachment {
 
     fn reference(&self) -> Reference<'_> {
         let ScaledObjectRef { name, namespace, scaler_metadata: metadata } = &self.reference;
-        Reference { namespace, name, metadata }
+        Reference { namespace, name, metadata, peer: self.peer }
     }
 }
 

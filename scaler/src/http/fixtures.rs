@@ -130,6 +130,7 @@ fn edit(registry: &Registry, name: &str, more: &[(&str, &str)]) -> Arc<Workload>
         namespace: "llm",
         name,
         metadata: &all.collect::<HashMap<_, _>>(),
+        peer: None,
     }) {
         Found::Workload(workload) => workload,
         refused => panic!("{refused:?}"),

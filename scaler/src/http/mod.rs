@@ -11,6 +11,7 @@ mod moment;
 mod openapi;
 mod past;
 pub(crate) mod sentence;
+mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -97,16 +97,7 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let cut = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => served,
-        () = cut => Ok(()),
-    }
+    server::serve(listener, router, server::Limits::default(), shutdown).await
 }
 
 #[derive(Debug, Clone)]
@@ -238,9 +229,6 @@ fn failed(error: &str) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log says more\n")
         .into_response()
 }
-
-/// Requests under way at shutdown.
-const DRAIN: Duration = Duration::from_secs(5);
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";

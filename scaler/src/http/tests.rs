@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
@@ -109,7 +111,11 @@ async fn serving_ends_at_shutdown_although_a_client_keeps_its_connection() {
     let serving = tokio::spawn(serve(listener, router, shutdown.clone()));
     let _idle = tokio::net::TcpStream::connect(address).await.unwrap();
     shutdown.cancel();
-    tokio::time::timeout(DRAIN * 2, serving).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(server::Limits::default().drain * 2, serving)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[test]
@@ -199,8 +205,12 @@ async fn the_list_is_filtered_and_paged() {
 async fn the_status_says_what_is_wrong_and_who_is_refused() {
     let registry = fixtures::morning();
     let no_threshold = [("query".to_owned(), "up".to_owned())].into();
-    let refused =
-        crate::registry::Reference { namespace: "llm", name: "lost", metadata: &no_threshold };
+    let refused = crate::registry::Reference {
+        namespace: "llm",
+        name: "lost",
+        metadata: &no_threshold,
+        peer: None,
+    };
     assert!(matches!(registry.find(refused), crate::registry::Found::Refused(_)));
     let (_ready, readiness) = watch::channel(true);
     let router = router(fixtures::shown(registry.clone(), readiness).await);

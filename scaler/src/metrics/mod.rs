@@ -8,8 +8,10 @@ mod tests;
 mod training;
 mod workloads;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use prewarm_forecaster::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -38,6 +40,7 @@ pub struct Metrics {
     samples: Family<Sampled, Counter>,
     signal_failures: Family<FailedSignal, Counter>,
     sample_seconds: Family<Source, Histogram, Buckets>,
+    source_clock: Family<Source, Gauge<f64, AtomicU64>>,
     implausible: Family<Judged, Counter>,
     queue_rows: Gauge,
     rows_written: Counter,
@@ -66,6 +69,7 @@ impl Default for Metrics {
             decisions: Family::default(),
             samples: Family::default(),
             signal_failures: Family::default(),
+            source_clock: Family::default(),
             implausible: Family::default(),
             sample_seconds: Family::new_with_constructor(Buckets(&SAMPLE_SECONDS)),
             queue_rows: Gauge::default(),
@@ -120,6 +124,11 @@ impl Metrics {
             "source_sample_seconds",
             "How long a source took to answer",
             self.sample_seconds.clone(),
+        );
+        all.register(
+            "source_clock_offset_seconds",
+            "How far a source's clock is ahead of ours",
+            self.source_clock.clone(),
         );
         let implausible =
             "Samples that one slot alone does not count for, by signal and what became of them";
@@ -204,6 +213,12 @@ impl Metrics {
     pub fn signal_failed(&self, source: &str, signal: &'static str, outcome: &'static str) {
         let source = if source.contains("://") { "address" } else { source }.to_owned();
         self.signal_failures.get_or_create(&FailedSignal { source, signal, outcome }).inc();
+    }
+
+    /// How far a source's clock is ahead of ours (`prewarm_source_clock_offset_seconds{source}`).
+    pub fn source_clock(&self, source: &str, ahead: SignedDuration) {
+        let source = if source.contains("://") { "address" } else { source }.to_owned();
+        self.source_clock.get_or_create(&Source { source }).set(ahead.as_secs_f64());
     }
 
     /// A sample was held, confirmed, rejected, or no number

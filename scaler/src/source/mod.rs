@@ -13,6 +13,7 @@ pub use error::SourceError;
 pub use sources::Sources;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -60,6 +61,12 @@ pub trait MetricSource: Debug + Send + Sync + 'static {
         to: Timestamp,
         step: SignedDuration,
     ) -> BoxFuture<'a, Result<Vec<(Timestamp, f64)>, SourceError>>;
+
+    /// What the server's clock said last, and how long ago that was; `None` where it does not say,
+    /// or where samples bear our own time.
+    fn server_time(&self) -> Option<(Timestamp, Duration)> {
+        None
+    }
 
     /// Whether `range` is worth calling: the source remembers the past.
     fn has_history(&self) -> bool;

@@ -138,6 +138,10 @@ impl MetricSource for SqlSource {
     fn has_history(&self) -> bool {
         false
     }
+
+    fn failures(&self, signals: &Signals) -> Vec<SignalFailure> {
+        self.outage_log.failures(signals)
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ impl Notices {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(what, text);
     }
 
+    /// Whether something is wrong with it now.
+    pub fn holds(&self, what: &str) -> bool {
+        self.all().get(what).is_some_and(Option::is_some)
+    }
+
     /// All that was ever set.
     pub fn all(&self) -> BTreeMap<&'static str, Option<String>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -4,6 +4,7 @@ pub mod checkpoint;
 mod compaction;
 mod day;
 pub mod document;
+pub mod ending;
 mod failure;
 pub mod postgres;
 pub mod queue;
@@ -158,6 +159,11 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
 
     /// Whether the database answers.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The database's clock, where it is another machine's.
+    fn clock(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// What is wrong with the place where history is kept, in words for operators; `None` while all
     /// is well.

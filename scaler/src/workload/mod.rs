@@ -1,7 +1,9 @@
 //! What names a workload, and where it stands. Stands below registry, store and metrics.
 
+mod owner;
 mod status;
 
+pub use owner::{Edit, Owner};
 pub use status::WorkloadStatus;
 
 /// Identity of a series: the trigger, not its source's address.

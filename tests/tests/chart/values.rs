@@ -87,7 +87,7 @@ fn a_password_is_in_a_secret_and_nowhere_else() {
     let all = rendered(&["--set", POSTGRES, "--set", "database.existingSecret=mine"]);
     assert!(pod(&all)["containers"][0]["env"].is_null());
     assert!(toml(&all).contains("databasePasswordFile = \"/var/run/secrets/prewarm/password\""));
-    assert_eq!(pod(&all)["volumes"][1]["secret"]["secretName"], "mine");
+    assert_eq!(pod(&all)["volumes"][2]["secret"]["secretName"], "mine");
 }
 
 #[test]

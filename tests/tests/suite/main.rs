@@ -21,5 +21,6 @@ mod restart;
 mod spikes;
 mod store_faults;
 mod story;
+mod strangers;
 mod windows;
 mod zero;

@@ -67,7 +67,7 @@ async fn second(fixture: &Fixture, second: u64) {
 #[tokio::test(start_paused = true)]
 async fn c26_true_at_once_and_again_every_twenty_seconds() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.tell(true);
     for expected in [(true, 0), (true, 20), (true, 40), (true, 60)] {
         fixture.expect(&mut stream, expected).await;
@@ -77,7 +77,7 @@ async fn c26_true_at_once_and_again_every_twenty_seconds() {
 #[tokio::test(start_paused = true)]
 async fn c26_waking_up_is_told_at_once_and_sleep_is_silent() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.tell(false);
     fixture.expect(&mut stream, None).await;
     fixture.tell(true);
@@ -90,7 +90,7 @@ async fn c26_waking_up_is_told_at_once_and_sleep_is_silent() {
 #[tokio::test(start_paused = true)]
 async fn c26_news_interrupts_the_wait() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     let publishing = async {
         second(&fixture, 7).await;
         fixture.tell(true);
@@ -101,7 +101,7 @@ async fn c26_news_interrupts_the_wait() {
 #[tokio::test(start_paused = true)]
 async fn c26_flapping_is_told_at_most_every_five_seconds_and_the_latest_wins() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.tell(true);
     fixture.expect(&mut stream, (true, 0)).await;
     let flapping = async {
@@ -126,7 +126,7 @@ async fn c26_flapping_is_told_at_most_every_five_seconds_and_the_latest_wins() {
 #[tokio::test(start_paused = true)]
 async fn c26_a_slow_reader_finds_the_latest_state_and_no_queue() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     for round in 0..1001 {
         fixture.tell(round % 2 == 0);
     }
@@ -140,7 +140,7 @@ async fn c26_a_slow_reader_finds_the_latest_state_and_no_queue() {
 #[tokio::test(start_paused = true)]
 async fn c26_a_lapsed_answer_is_not_repeated() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.tell(true);
     fixture.expect(&mut stream, (true, 0)).await;
     fixture.clock.advance(SignedDuration::from_secs(61));
@@ -152,12 +152,13 @@ async fn c26_a_lapsed_answer_is_not_repeated() {
 #[tokio::test(start_paused = true)]
 async fn c28_no_data_and_bad_metadata_are_met_with_silence() {
     let fixture = Fixture::new();
-    let mut refused = activity(fixture.registry.clone(), reference(&[("threshold", "none")]));
-    let mut no_spec = metric_specs(fixture.registry.clone(), reference(&[("threshold", "none")]));
+    let mut refused = activity(fixture.registry.clone(), reference(&[("threshold", "none")]), None);
+    let mut no_spec =
+        metric_specs(fixture.registry.clone(), reference(&[("threshold", "none")]), None);
     fixture.expect(&mut refused, None).await;
     assert!(fixture.next(&mut no_spec, 3600).await.is_none());
 
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.publish(Answer::NoData);
     fixture.expect(&mut stream, None).await;
     let now = fixture.started.elapsed().as_secs();
@@ -168,7 +169,7 @@ async fn c28_no_data_and_bad_metadata_are_met_with_silence() {
 #[tokio::test(start_paused = true)]
 async fn c44_an_open_stream_is_a_sign_of_life() {
     let fixture = Fixture::new();
-    let mut streams = [activity(fixture.registry.clone(), reference(&[]))];
+    let mut streams = [activity(fixture.registry.clone(), reference(&[]), None)];
     let workload = fixture.registry.workloads().remove(0);
     for _ in 0..3 {
         fixture.clock.advance(SignedDuration::from_hours(1));
@@ -176,7 +177,7 @@ async fn c44_an_open_stream_is_a_sign_of_life() {
         assert!(fixture.next(&mut streams[0], 31).await.is_none());
         assert_eq!(workload.last_seen(), now(&fixture));
     }
-    let mut specs = metric_specs(fixture.registry.clone(), reference(&[]));
+    let mut specs = metric_specs(fixture.registry.clone(), reference(&[]), None);
     assert!(fixture.next(&mut specs, 1).await.is_some());
     drop(streams);
     fixture.clock.advance(SignedDuration::from_hours(1));
@@ -187,7 +188,7 @@ async fn c44_an_open_stream_is_a_sign_of_life() {
 #[tokio::test(start_paused = true)]
 async fn an_evicted_workload_comes_back_while_a_stream_is_open() {
     let fixture = Fixture::new();
-    let mut stream = activity(fixture.registry.clone(), reference(&[]));
+    let mut stream = activity(fixture.registry.clone(), reference(&[]), None);
     fixture.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(fixture.registry.evict(SignedDuration::from_mins(1)).len(), 1);
     assert!(fixture.next(&mut stream, 31).await.is_none());
@@ -200,7 +201,7 @@ async fn an_evicted_workload_comes_back_while_a_stream_is_open() {
 #[tokio::test(start_paused = true)]
 async fn c03_a_spec_is_sent_at_once_and_then_when_it_has_changed() {
     let fixture = Fixture::new();
-    let mut stream = metric_specs(fixture.registry.clone(), reference(&[]));
+    let mut stream = metric_specs(fixture.registry.clone(), reference(&[]), None);
     let target = |message: GetMetricSpecResponse| {
         assert_eq!(message.metric_specs.len(), 1);
         message.metric_specs[0].target_size
@@ -211,7 +212,7 @@ async fn c03_a_spec_is_sent_at_once_and_then_when_it_has_changed() {
     assert!(fixture.next(&mut stream, 3600).await.is_none());
 
     let edited = reference(&[("threshold", "8")]);
-    let mut reopened = metric_specs(fixture.registry.clone(), edited);
+    let mut reopened = metric_specs(fixture.registry.clone(), edited, None);
     for stream in [&mut stream, &mut reopened] {
         let (message, at) = fixture.next(stream, 1).await.unwrap();
         assert_eq!((target(message), at), (8, 3600));

@@ -7,10 +7,12 @@ mod resolve;
 pub(super) mod words;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -32,6 +34,8 @@ pub(super) struct Http {
     parameters: Vec<Secret>,
     timeout: Duration,
     permits: Semaphore,
+    /// The last `Date`, and when it came.
+    date: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 /// What came back, after decompression; never a redirect. A refusal's body holds no secret of ours.
@@ -72,6 +76,7 @@ impl Http {
             parameters: config.parameters.values().cloned().collect(),
             timeout,
             permits: Semaphore::new(config.concurrency),
+            date: Mutex::default(),
         })
     }
 
@@ -115,6 +120,7 @@ impl Http {
         let request =
             self.credentials.apply(request).await.map_err(|cause| self.misconfigured(cause))?;
         let mut response = request.send().await.map_err(|error| self.unreachable(chain(error)))?;
+        self.note_date(response.headers());
         let status = response.status();
         if status.is_redirection() {
             return Err(self.garbage(format!(
@@ -150,6 +156,22 @@ impl Http {
             self.credentials.forget().await;
         }
         Ok(reply)
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| rfc2822::parse(date.to_str().ok()?).ok());
+        // What comes out of a cache bears the time at which it went in.
+        let date = date.filter(|_| !headers.contains_key(AGE));
+        if let Some(date) = date {
+            let mut latest = self.date.lock().unwrap_or_else(PoisonError::into_inner);
+            *latest = Some((date.timestamp(), Instant::now()));
+        }
+    }
+
+    /// What the server's clock said last, and how long ago.
+    pub(super) fn server_time(&self) -> Option<(Timestamp, Duration)> {
+        let latest = *self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.map(|(date, came)| (date, came.elapsed()))
     }
 
     /// Takes what is secret out of a refusal that repeats what it was sent.

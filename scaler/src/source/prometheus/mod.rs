@@ -296,6 +296,10 @@ impl MetricSource for PrometheusSource {
         Box::pin(self.values(query, from, to, step))
     }
 
+    fn server_time(&self) -> Option<(Timestamp, Duration)> {
+        self.http.server_time()
+    }
+
     fn has_history(&self) -> bool {
         true
     }

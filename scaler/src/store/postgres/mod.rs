@@ -241,6 +241,19 @@ impl HistoryStore for PostgresStore {
         Box::pin(compaction::compact(self, now))
     }
 
+    fn clock(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        Box::pin(async {
+            let mut lease = self.connections.lease().await?;
+            let now = within(ANSWER, async {
+                let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+                Ok(sqlx::query_scalar::<_, i64>(text).fetch_one(lease.connection()?).await?)
+            });
+            let now = now.await?;
+            lease.give_back();
+            Ok(Timestamp::from_millisecond(now).ok())
+        })
+    }
+
     fn trouble(&self) -> Option<String> {
         self.connections.loss.trouble()
     }

@@ -114,6 +114,11 @@ fn windows(tree: &Value, path: &str) -> Result<Vec<Window>, Vec<MetadataError>> 
     if errors.is_empty() { Ok(found) } else { Err(errors) }
 }
 
+/// Names reach terminals, pages and labels.
+fn is_window_name(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
 fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<MetadataError>> {
     let Value::Object(fields) = item else {
         return Err(vec![error(
@@ -131,7 +136,7 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
         });
         let near = near.copied().unwrap_or_default();
         errors.push(error(
-            format!("{path}.{}", shortened(unknown)),
+            format!("{path}.{}", shortened(unknown).escape_debug()),
             format!(
                 "is no field of a window; did you mean {near}? There are {}",
                 FIELDS.join(", ")
@@ -141,7 +146,7 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
     let at = |field: &str| format!("{path}.{field}");
     let name = match fields.get("name") {
         None => format!("window-{}", index + 1),
-        Some(Value::String(name)) if !name.is_empty() && name.len() <= 63 => name.clone(),
+        Some(Value::String(name)) if is_window_name(name) => name.clone(),
         Some(other) => {
             let fix = if other.is_boolean() || other.is_number() {
                 format!(": write \"{other}\"")
@@ -150,7 +155,10 @@ fn window(item: &Value, path: &str, index: usize) -> Result<Window, Vec<Metadata
             };
             errors.push(error(
                 at("name"),
-                format!("{} must be text of 1 to 63 bytes{fix}", shown(other)),
+                format!(
+                    "{} must be text of 1 to 63 bytes without control characters{fix}",
+                    shown(other)
+                ),
             ));
             String::new()
         }

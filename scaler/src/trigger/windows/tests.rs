@@ -163,9 +163,12 @@ fn off_on_yes_and_no_are_text() {
     };
     assert_eq!(
         told("name: true"),
-        "windows[0].name: true must be text of 1 to 63 bytes: write \"true\""
+        "windows[0].name: true must be text of 1 to 63 bytes without control characters: write \"true\""
     );
-    assert_eq!(told("name: 12"), "windows[0].name: 12 must be text of 1 to 63 bytes: write \"12\"");
+    assert_eq!(
+        told("name: 12"),
+        "windows[0].name: 12 must be text of 1 to 63 bytes without control characters: write \"12\""
+    );
     assert!(told("scaleToZero: off").contains("\"off\" must be allowed or never"));
 }
 
