@@ -85,7 +85,11 @@ impl Api {
 
     /// A strict creation that changes nothing, as `kubectl apply --dry-run=server` asks for it; the
     /// server's words if it refuses.
-    pub(crate) async fn dry_run_create(&self, object: &Value, namespace: &str) -> Result<(), String> {
+    pub(crate) async fn dry_run_create(
+        &self,
+        object: &Value,
+        namespace: &str,
+    ) -> Result<(), String> {
         let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
         let path = format!(
             "/apis/keda.sh/v1alpha1/namespaces/{namespace}/{kind}s?dryRun=All&fieldValidation=Strict"

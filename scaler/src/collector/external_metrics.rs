@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Collector;
 use crate::cluster::{ExternalMetric, NoValue};
 use crate::registry::Workload;
-use crate::source::{MetricSource, Query, Sample, Signals, SourceError, SourceRef, SourceSpec};
+use crate::source::{
+    MetricSource, Query, Sample, SignalFailure, Signals, SourceError, SourceRef, SourceSpec,
+};
 
 /// What it is called in metrics and logs.
 pub(super) const EXTERNAL_METRICS: &str = "external metrics";

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::outage_log::OutageLog;
-use super::{MetricSource, Query, Sample, Signals, SourceError, observed, shorten};
+use super::{MetricSource, Query, Sample, SignalFailure, Signals, SourceError, observed, shorten};
 use crate::config::SourceConfig;
 use database::Database;
 
