@@ -255,6 +255,8 @@ pub(super) fn past_decision(kept: &DecisionRecord) -> api::PastDecision {
         active: kept.active,
         desired_replicas: kept.desired_replicas,
         parts: api::Parts {
+            // Not recorded of the past.
+            arrival: None,
             observed: kept.observed,
             live: kept.live,
             live_age_seconds: None,
