@@ -273,7 +273,6 @@ pub(super) fn past_decision(kept: &DecisionRecord) -> api::PastDecision {
             hold_replicas: kept.hold_replicas,
             lead_seconds: kept.lead_seconds as f64,
             doubts: Vec::new(),
-            arrival: None,
         },
     };
     api::PastDecision { decision, replicas }
