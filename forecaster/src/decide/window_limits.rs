@@ -106,7 +106,7 @@ mod tests {
             ..window((22, 0), (6, 0), [true; 7])
         };
         let holiday = jiff::civil::date(2026, 3, 31);
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         Calendar::new(zone, vec![office, night], vec![holiday])
     }
 

@@ -107,8 +107,8 @@ impl Spill {
 
 fn write(file: File, spilled: &Spilled) -> io::Result<()> {
     let mut out = BufWriter::new(file);
-    let rows = spilled.rows.iter().map(|row| Line::of_row(row));
-    let checkpoints = spilled.checkpoints.iter().map(|checkpoint| Line::of_checkpoint(checkpoint));
+    let rows = spilled.rows.iter().map(Line::of_row);
+    let checkpoints = spilled.checkpoints.iter().map(Line::of_checkpoint);
     for line in rows.chain(checkpoints) {
         serde_json::to_writer(&mut out, &line)?;
         out.write_all(b"\n")?;

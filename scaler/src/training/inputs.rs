@@ -58,6 +58,6 @@ mod tests {
         let policy = Policy::new(Threshold::new(4.0).unwrap(), Calendar::empty(TimeZone::UTC));
         let simulator = SimulationInputs::new(&policy, LoopTiming::default(), None, None, None)
             .simulator(&policy);
-        assert_eq!(fingerprint(&simulator.identity()), 1_466_929_959);
+        assert_eq!(fingerprint(&simulator.identity()), 23_902_798);
     }
 }

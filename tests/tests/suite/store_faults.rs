@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prewarm::clock::{Clock as _, SystemClock};
 use prewarm::config::Secret;
 use prewarm::store::{HistoryStore, Resolution, Row, SeriesKey};
 use prewarm_forecaster::Minute;
@@ -129,7 +130,7 @@ async fn filled(url: &str) -> (Arc<SeriesKey>, Vec<Row>) {
 }
 
 async fn kept(store: &dyn HistoryStore, key: &SeriesKey) -> usize {
-    let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::now());
+    let (from, to) = (Timestamp::UNIX_EPOCH, SystemClock.now());
     store.load(key, from, to, Resolution::Minute).await.map_or(0, |rows| rows.len())
 }
 

@@ -11,7 +11,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
+use prewarm::clock::{Clock as _, SystemClock};
 use prewarm_tests::eventually;
 use prewarm_tests::keda::{Keda, Trigger};
 use prewarm_tests::prometheus::Prometheus;
@@ -128,7 +129,7 @@ async fn pass(State(skewed): State<Skewed>, uri: Uri, headers: HeaderMap, body: 
     }
     let answer = request.send().await.unwrap();
     let (status, content) = (answer.status(), answer.headers()[header::CONTENT_TYPE].clone());
-    let date = Timestamp::now() + SignedDuration::from_secs(ahead);
+    let date = SystemClock.now() + SignedDuration::from_secs(ahead);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date);
     let headers = [(header::CONTENT_TYPE, content), (header::DATE, date.unwrap().parse().unwrap())];
     (status, headers, answer.bytes().await.unwrap()).into_response()

@@ -28,11 +28,20 @@ pub(super) fn find(resource: &mut Resource<'_>) {
             let Some(text) = metadata.get(key).filter(|text| !text.trim().is_empty()) else {
                 continue;
             };
+            // In a source of the configuration that is SQL, this is the name of a query.
+            if metadata.contains_key("source") && is_bare_name(text) {
+                continue;
+            }
             for (level, problem, advice) in judge(key, text) {
                 resource.find(level, &format!("{path}.metadata.{key}"), problem, Some(&advice));
             }
         }
     }
+}
+
+/// Whether a query is one word, as names of SQL queries are, and metrics without a selector.
+fn is_bare_name(text: &str) -> bool {
+    text.trim().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 /// What is to be said of a query of this key.
@@ -190,7 +199,7 @@ fn no_demand(tree: &Expr, selects: &[&str]) -> Option<Found> {
     }
     if let Expr::Binary(binary) = core
         && binary.op.id() == T_DIV
-        && !matches!(core_number(&binary.rhs), Some(_))
+        && core_number(&binary.rhs).is_none()
     {
         let (above, below) = (selectors(&binary.lhs), selectors(&binary.rhs));
         let base = |name: &str, end: &str| name.strip_suffix(end).map(str::to_owned);

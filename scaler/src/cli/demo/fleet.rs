@@ -131,7 +131,9 @@ impl Fleet {
 
     /// What vLLM servers would expose, summed over each fleet.
     pub(crate) fn exposition(fleets: &[MutexGuard<'_, Self>]) -> String {
-        let families: [(&str, &str, fn(&Self) -> u64); 4] = [
+        // Name, kind, and what it counts.
+        type Family = (&'static str, &'static str, fn(&Fleet) -> u64);
+        let families: [Family; 4] = [
             ("vllm:num_requests_running", "gauge", |fleet| fleet.running.len() as u64),
             ("vllm:num_requests_waiting", "gauge", |fleet| fleet.line.len() as u64),
             ("vllm:time_to_first_token_seconds_count", "counter", |fleet| {
