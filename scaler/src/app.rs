@@ -26,6 +26,7 @@ use crate::store::queue::HistoryQueue;
 use crate::store::spill::Spill;
 use crate::store::{self, HistoryStore};
 use crate::training::Trainer;
+use crate::trial::Trials;
 use crate::{grpc, http};
 
 /// Rows that wait for an absent store: an hour of 10,000 workloads.
@@ -166,7 +167,7 @@ impl App {
             Arc::new(Trainer::new(store.clone(), metrics.clone(), clock.clone(), config.rhythm));
         let collector = Collector {
             registry: registry.clone(),
-            sources,
+            sources: sources.clone(),
             store: store.clone(),
             queue: queue.clone(),
             checkpoints: checkpoints.clone(),
@@ -182,6 +183,9 @@ impl App {
 
         // Probes and metrics outlive the rest, so that a shutdown can be watched.
         let probes_end = CancellationToken::new();
+        let trials = config.trials.then(|| -> Arc<dyn http::TryTrigger> {
+            Arc::new(Trials::new(registry.clone(), sources.clone(), config.rhythm.slot))
+        });
         let router = http::router(http::Shown {
             registry: registry.clone(),
             archive: Archive::new(store.clone()),
@@ -189,6 +193,7 @@ impl App {
             readiness: readiness.clone(),
             sources: known_sources(&config),
             token_file: config.http_token_file.clone(),
+            trials,
         });
         let http = tokio::spawn(http::serve(environment.http, router, probes_end.clone()));
         let rpc = tokio::spawn(grpc::serve(

@@ -25,5 +25,6 @@ pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod training;
+mod trial;
 pub mod trigger;
 pub mod workload;

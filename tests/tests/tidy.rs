@@ -8,7 +8,7 @@ use source::{Source, root, sources};
 /// Which module of the service may import which; whoever is not listed is not known yet. Arrows
 /// point down: `main → cli → app → {grpc, http, collector, training} → {registry, metadata, source,
 /// store, cluster, …}`.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -45,8 +45,11 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "source",
             "cold_starts",
             "store",
+            "trial",
         ],
     ),
+    // Tries by the registry's rules what HTTP hands on.
+    ("trial", &["clock", "http", "registry", "source", "trigger"]),
     // Answers come from the registry: neither source, store nor collector.
     ("grpc", &["config", "log_once", "trigger", "metrics", "registry"]),
     // What is kept is read through the archive, which writes nothing.

@@ -75,7 +75,7 @@ impl Cli {
             Command::Forecast(args) => forecast::run(*args).await,
             Command::Replay(args) => replay::run(*args).await,
             Command::Windows(args) => windows::run(args),
-            Command::Check(args) => check::run(args),
+            Command::Check(args) => check::run(args).await,
             Command::Init(args) => init::run(&args),
             Command::Presets(args) => presets::run(&args),
             Command::Explain(args) => explain::run(args).await,

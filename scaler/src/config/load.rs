@@ -108,6 +108,7 @@ fn read(mut root: Section<'_>) -> Config {
             Err(problem) => allow.problem("serverAddresses", problem),
         }
     }
+    config.trials = allow.flag("trials").unwrap_or(config.trials);
     allow.finish();
     config.tls = read_tls(root.section("tls"));
 

@@ -269,6 +269,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// What metadata may name.
     pub allow: Allow,
+    /// Whether triggers that are not applied yet may be tried over HTTP.
+    pub trials: bool,
     /// TLS of the gRPC server.
     pub tls: Option<TlsFiles>,
     /// Workloads at once; one more is refused with RESOURCE_EXHAUSTED.
@@ -303,6 +305,7 @@ impl Default for Config {
             rhythm: LoopTiming::default(),
             sources: BTreeMap::new(),
             allow: Allow::default(),
+            trials: false,
             tls: None,
             max_workloads: 20_000,
             evict_after: SignedDuration::from_hours(7 * 24),

@@ -96,6 +96,7 @@ pub(crate) async fn shown_with(
         readiness,
         sources: sources.into(),
         token_file: None,
+        trials: None,
     }
 }
 

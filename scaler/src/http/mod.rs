@@ -15,6 +15,7 @@ mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod trouble;
 mod view;
 pub(crate) mod words;
@@ -43,6 +44,7 @@ use crate::registry::Registry;
 
 pub use openapi::document as openapi;
 pub use settings::KnownSource;
+pub use trial::{Refusal, TryTrigger};
 
 /// Sources of the configuration by name, as people may see them.
 pub type Sources = BTreeMap<String, KnownSource>;
@@ -63,11 +65,13 @@ pub struct Shown {
     /// A file with the token that page and API ask for; without one they are open to whoever
     /// reaches the port. Metrics and probes never ask.
     pub token_file: Option<PathBuf>,
+    /// Who tries triggers that are not applied yet, if anybody may.
+    pub trials: Option<Arc<dyn TryTrigger>>,
 }
 
 /// The routes.
 pub fn router(shown: Shown) -> Router {
-    let Shown { registry, archive, metrics, readiness, sources, token_file } = shown;
+    let Shown { registry, archive, metrics, readiness, sources, token_file, trials } = shown;
     let was_ready = Arc::default();
     let sources = Arc::new(sources);
     let shared = Shared { registry, archive, metrics, readiness, sources, was_ready };
@@ -79,15 +83,17 @@ pub fn router(shown: Shown) -> Router {
         .route("/api/v1/workloads/{namespace}/{name}/forecast", get(past::forecast))
         .route("/api/v1/workloads/{namespace}/{name}/decisions", get(past::decisions))
         .route("/api/v1/workloads/{namespace}/{name}/windows", get(past::windows))
+        .with_state(shared.clone())
+        .merge(trial::route(trials))
         .layer(axum::middleware::from_fn_with_state(token_file.map(Arc::new), guard::token));
     Router::new()
-        .merge(guarded)
-        .merge(assets::routes())
         .route("/api/v1/openapi.json", get(async || Json(openapi::document())))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(exposition))
         .with_state(shared)
+        .merge(guarded)
+        .merge(assets::routes())
         .layer(axum::middleware::from_fn(guard::headers))
 }
 

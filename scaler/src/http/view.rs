@@ -167,6 +167,14 @@ fn trigger(workload: &Workload, sources: &Sources, now: Timestamp) -> api::Trigg
         policy: valid.map(|trigger| policy(&trigger.policy, now)),
         metadata: shown(&registration),
         warnings: valid.map(|trigger| trigger.warnings.clone()).unwrap_or_default(),
+        signal_troubles: workload
+            .signal_troubles()
+            .iter()
+            .map(|found| api::SignalTrouble {
+                signal: found.signal.to_owned(),
+                trouble: source_trouble(&found.trouble),
+            })
+            .collect(),
         questions: valid
             .map(|trigger| settings::questions(trigger, sources, latest.as_deref()))
             .unwrap_or_default(),

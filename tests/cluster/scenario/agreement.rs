@@ -111,6 +111,7 @@ fn examples() -> Vec<Value> {
         found.extend(documents.into_iter().filter(|object| object["kind"] == "ScaledObject"));
     }
     assert!(found.len() >= 2, "examples");
+    found.iter_mut().for_each(stand_on_what_is_there);
     found.sort_by_key(|object| object["metadata"]["name"].to_string());
     let mut job = found[0].clone();
     job["kind"] = json!("ScaledJob");
@@ -125,6 +126,17 @@ fn examples() -> Vec<Value> {
     });
     found.push(job);
     found
+}
+
+/// The webhook looks targets up where a trigger is on cpu, and asks what kinds there are: those of
+/// other operators are not here.
+fn stand_on_what_is_there(object: &mut Value) {
+    let triggers = object["spec"]["triggers"].as_array().cloned().unwrap_or_default();
+    let on_pods =
+        triggers.iter().any(|trigger| trigger["type"] == "cpu" || trigger["type"] == "memory");
+    let given = object["spec"]["scaleTargetRef"]["name"].clone();
+    let name = if on_pods { json!("with-requests") } else { given };
+    object["spec"]["scaleTargetRef"] = json!({"name": name});
 }
 
 /// A name, a namespace and a target of its own, unless the mutation was about them.

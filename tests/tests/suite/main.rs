@@ -22,5 +22,6 @@ mod spikes;
 mod store_faults;
 mod story;
 mod strangers;
+mod trials;
 mod windows;
 mod zero;

@@ -4,6 +4,7 @@ mod address;
 mod days;
 mod finding;
 mod formula;
+mod live;
 mod neighbors;
 mod pace;
 mod query;
@@ -21,10 +22,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use prewarm_forecaster::decide::timing::LoopTiming;
+use url::Url;
 
 use crate::config::{self, Config};
+use crate::http::api::TrialRequest;
 use crate::trigger::{self, Rules, keys};
 use finding::{Checked, Finding, Level, Report};
+use live::Attempt;
 use resource::Resource;
 use traps::Read;
 use tree::Tree;
@@ -38,16 +42,23 @@ pub struct Args {
     /// The server's configuration, to check sources, addresses and shared policies as well
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// HTTP address of a running server, through whose sources the triggers are tried; its
+    /// configuration must have allow.trials = true
+    #[arg(long, value_name = "URL")]
+    server: Option<Url>,
+    /// A file with that server's token, where its httpTokenFile asks for one
+    #[arg(long, value_name = "FILE", env = "PREWARM_TOKEN_FILE", requires = "server")]
+    token_file: Option<PathBuf>,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
     /// List the keys of trigger metadata instead
-    #[arg(long, conflicts_with_all = ["files", "config"])]
+    #[arg(long, conflicts_with_all = ["files", "config", "server"])]
     keys: bool,
 }
 
 /// Runs the command; fails if there is an error, or nothing to check.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.keys {
         super::print(&if args.json { keys_json() } else { keys_text() })?;
         return Ok(ExitCode::SUCCESS);
@@ -68,7 +79,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             texts.push((file.display().to_string(), text));
         }
     }
-    let report = check(&texts, config.as_ref());
+    let (mut report, attempts) = examine(&texts, config.as_ref());
+    if let Some(server) = &args.server {
+        let token = args.token_file.as_deref();
+        live::try_all(server, token, attempts, &mut report).await?;
+    }
     let colored = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = if args.json {
         serde_json::to_string_pretty(&report)? + "\n"
@@ -95,7 +110,14 @@ struct Document {
 }
 
 /// Checks texts by their file names.
+#[cfg(test)]
 fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
+    examine(texts, config).0
+}
+
+/// Checks texts by their file names; and what could be tried at a server.
+fn examine(texts: &[(String, String)], config: Option<&Config>) -> (Report, Vec<Attempt>) {
+    let mut attempts = Vec::new();
     let mut report = Report::default();
     let mut documents = Vec::new();
     for (file, text) in texts {
@@ -142,6 +164,17 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
         }
         check_resource(&mut resource, &rules, &rhythm, &documents);
         resource.findings.sort_by_key(|finding| (finding.line, std::cmp::Reverse(finding.level)));
+        let tried = resource.triggers.iter().enumerate().filter(|(_, trigger)| trigger.ours);
+        attempts.extend(tried.map(|(index, trigger)| Attempt {
+            resource: report.resources.len(),
+            trigger: index,
+            line: trigger.tree.line,
+            request: TrialRequest {
+                namespace: resource.namespace.unwrap_or("default").to_owned(),
+                name: resource.name.to_owned(),
+                metadata: trigger.metadata.clone(),
+            },
+        }));
         report.resources.push(Checked {
             file: file.clone(),
             document: *number,
@@ -164,7 +197,7 @@ fn check(texts: &[(String, String)], config: Option<&Config>) -> Report {
             .notes
             .push("nothing to check: no ScaledObject or ScaledJob with a trigger of prewarm, and no policy".to_owned());
     }
-    report
+    (report, attempts)
 }
 
 /// The items of a `List` (`kubectl get -o yaml`), or the document itself.

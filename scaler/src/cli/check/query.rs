@@ -5,6 +5,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use promql_parser::parser::Expr;
 use promql_parser::parser::token::{T_ADD, T_AVG, T_COUNT, T_DIV, T_LOR, T_MUL};
 use promql_parser::parser::value::ValueType;
@@ -13,7 +15,7 @@ use self::shape::{Shape, is_there_without_data, selectors, shape};
 use super::finding::Level;
 use super::resource::Resource;
 use crate::signal::promql;
-use crate::trigger::keys::{BACKLOG_QUERY, LATENCY_QUERY, QUERY, nearest};
+use crate::trigger::keys::{BACKLOG_QUERY, LATENCY_QUERY, PRESET, QUERY, nearest};
 
 /// What is found of a query: level, problem, advice.
 type Found = (Level, String, String);
@@ -36,6 +38,16 @@ pub(super) fn find(resource: &mut Resource<'_>) {
                 resource.find(level, &format!("{path}.metadata.{key}"), problem, Some(&advice));
             }
         }
+    }
+}
+
+/// The key whose query a signal comes from.
+pub(super) fn key_of(signal: &str, metadata: &HashMap<String, String>) -> &'static str {
+    match signal {
+        "backlog" if metadata.contains_key(BACKLOG_QUERY.name) => BACKLOG_QUERY.name,
+        "latency" if metadata.contains_key(LATENCY_QUERY.name) => LATENCY_QUERY.name,
+        _ if metadata.contains_key(QUERY.name) => QUERY.name,
+        _ => PRESET.name,
     }
 }
 

@@ -32,6 +32,14 @@ fn trigger_story(trigger: &Trigger, now: Timestamp) -> String {
     for warning in &trigger.warnings {
         paragraph(&mut output, &format!("warning  {warning}"));
     }
+    for found in &trigger.signal_troubles {
+        let (signal, trouble) = (&found.signal, &found.trouble);
+        let lasted = age(now, trouble.since);
+        paragraph(
+            &mut output,
+            &format!("{signal:<8} {}, for {lasted}: going on without it", trouble.message),
+        );
+    }
     if let Some(policy) = trigger.policy.as_ref().filter(|policy| policy.holidays.dates > 0) {
         let next = if policy.holidays.next.is_empty() {
             "none to come".to_owned()

@@ -7,6 +7,7 @@
 mod past;
 mod policy;
 mod status;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 pub use past::{Capacity, Decisions, Forecast, PastDecision, Series, WindowSpan, WindowSpans};
 pub use policy::{Holidays, Policy, Window};
 pub use status::{Notice, Question, Refused, Setting, Status};
+pub use trial::{SignalProblem, Trial, TrialRequest};
 
 /// `GET /api/v1/workloads`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -128,6 +130,9 @@ pub struct Trigger {
     pub metadata: BTreeMap<String, String>,
     /// Accepted, yet worth a word.
     pub warnings: Vec<String>,
+    /// Why backlog or latency cannot be read, in the source's words; decisions go on without them.
+    #[serde(default)]
+    pub signal_troubles: Vec<SignalTrouble>,
     /// What its source is asked.
     #[serde(default)]
     pub questions: Vec<Question>,
@@ -158,6 +163,17 @@ pub struct SourceTrouble {
     pub message: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Why backlog or latency cannot be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignalTrouble {
+    /// `backlog` or `latency`.
+    pub signal: String,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub trouble: SourceTrouble,
 }
 
 /// Replicas and their start-ups.
