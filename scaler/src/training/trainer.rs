@@ -16,7 +16,7 @@ use prewarm_forecaster::{Forecast, Minute, NoForecast, Policy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::inputs::{fingerprint, simulation_inputs};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, tell_no_forecast};
 use super::{LOOKED_FOR, READ, decisions, records, refit_spread};
 use crate::clock::floor;
 use crate::cold_starts;
@@ -337,34 +337,12 @@ impl<'a> WorkloadTrainer<'a> {
     /// Says once why no forecast may act, and once that one may again. `provisional`: there is one
     /// to record.
     fn tell_no_forecast(&mut self, provisional: bool, reason: Option<NoForecast>) {
-        let key = self.workload.key();
-        let known = self.status.no_forecast.as_ref().map(NoForecast::as_str);
-        match &reason {
-            Some(reason) if known == Some(reason.as_str()) => {}
-            // Every workload begins so.
-            Some(reason @ NoForecast::TooYoung { .. }) => tracing::info!(
-                workload.namespace = key.namespace,
-                workload.name = key.name,
-                reason = reason.as_str(),
-                provisional,
-                "no forecast may act yet: {reason}"
-            ),
-            Some(reason) => tracing::warn!(
-                workload.namespace = key.namespace,
-                workload.name = key.name,
-                reason = reason.as_str(),
-                provisional,
-                "no forecast may act: {reason}"
-            ),
-            None if known.is_some() => {
-                tracing::info!(
-                    workload.namespace = key.namespace,
-                    workload.name = key.name,
-                    "a forecast may act"
-                )
-            }
-            None => {}
-        }
+        tell_no_forecast(
+            self.key(),
+            self.status.no_forecast.as_ref(),
+            reason.as_ref(),
+            provisional,
+        );
         self.status.no_forecast = reason;
     }
 

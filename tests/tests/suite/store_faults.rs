@@ -1,5 +1,4 @@
-//! What is done to a database from outside, while the service runs or before it starts: it is
-//! noticed, said, mended where that can be, and answers go on.
+//! What is done to a database from outside: it is noticed, said, mended, and answers go on.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! History in PostgreSQL (15 or newer), shared by all replicas.
 
 mod checkpoints;
+mod columns;
 mod connections;
 mod documents;
 mod loss;
+mod repack;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -16,15 +18,15 @@ use prewarm_forecaster::Minute;
 use sqlx::{Connection, PgConnection};
 
 use super::checkpoint::{PackedCheckpoint, SeriesCheckpoint};
-use super::compaction::{self, CompactionBackend, FirstHot, Horizon, PackResult};
+use super::compaction::{self, CompactionBackend, FirstHot, Horizon};
 use super::day::PackedDay;
 use super::document::{Document, Kind};
 use super::failure::within;
 use super::records::{self, DAY_S};
-use super::{
-    Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, report, sql,
-};
+use super::{Compacted, HistoryStore, Resolution, Row, SeriesKey, StoreError, assemble, sql};
+use columns::Columns;
 use connections::Connections;
+use repack::repack;
 
 /// History in PostgreSQL.
 #[derive(Debug)]
@@ -345,58 +347,6 @@ impl CompactionBackend for PostgresStore {
     }
 }
 
-async fn repack(
-    connection: &mut PgConnection,
-    series: i64,
-    day: i64,
-    horizon: Horizon,
-) -> Result<Compacted, StoreError> {
-    let mut tx = connection.begin().await?;
-    // One replica packs a series at a time: two that took different late rows would each write a
-    // day without the other's. NO KEY: appends, which only look at the key, go on meanwhile.
-    let key = sqlx::query_as(
-        "SELECT namespace, name, metric FROM series WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED",
-    );
-    let Some((namespace, name, metric)) = key.bind(series).fetch_optional(&mut *tx).await? else {
-        return Ok(Compacted::default());
-    };
-    // Takes what is there: a row that changes in this moment is waited for, one that comes later
-    // stays for the next run.
-    let taken = "DELETE FROM minutes WHERE series_id = $1 AND minute >= $2 AND minute < $3 \
-                 RETURNING minute, mean, max, backlog, samples";
-    let mut hot: Vec<sql::HotRow> =
-        sqlx::query_as(taken).bind(series).bind(day).bind(day + DAY_S).fetch_all(&mut *tx).await?;
-    hot.sort_by_key(|row| row.0);
-    let packed: Option<PackedDay> = sqlx::query_as(sql::DAYS)
-        .bind(series)
-        .bind(day)
-        .bind(day + 1)
-        .fetch_optional(&mut *tx)
-        .await?;
-    let hot = hot.into_iter().map(sql::record).collect();
-    let (pack_result, done) = match compaction::pack_result(day, packed.as_ref(), hot, horizon) {
-        Ok(pack_result) => pack_result,
-        Err(error) => {
-            report(&SeriesKey { namespace, name, metric }, day, &error);
-            tx.rollback().await?;
-            return Ok(Compacted::default());
-        }
-    };
-    if let PackResult::Packed(packed) = pack_result {
-        let PackedDay { day, step_s, n, codec, data } = packed;
-        let put = sqlx::query(sql::PUT_DAY)
-            .bind(series)
-            .bind(day)
-            .bind(step_s)
-            .bind(n)
-            .bind(codec)
-            .bind(data);
-        put.execute(&mut *tx).await?;
-    }
-    tx.commit().await?;
-    Ok(done)
-}
-
 /// Ids of series, assigned where they have none yet. Ordered, so that two replicas do not wait for
 /// each other crosswise.
 async fn assign(
@@ -431,43 +381,6 @@ async fn assign(
         .into_iter()
         .map(|(namespace, name, metric, id)| (SeriesKey { namespace, name, metric }, id))
         .collect())
-}
-
-/// Rows as one array a column: a batch is one statement, and so one transaction.
-#[derive(Debug, Default)]
-struct Columns {
-    series: Vec<i64>,
-    minute: Vec<i64>,
-    mean: Vec<f64>,
-    max: Vec<f64>,
-    backlog: Vec<Option<f64>>,
-    samples: Vec<i32>,
-}
-
-impl Columns {
-    fn push(&mut self, series: i64, record: &Minute) {
-        self.series.push(series);
-        self.minute.push(record.start.as_second());
-        self.mean.push(record.mean);
-        self.max.push(record.max);
-        self.backlog.push(record.backlog);
-        self.samples.push(record.samples.into());
-    }
-
-    async fn write(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let insert = "INSERT INTO minutes (series_id, minute, mean, max, backlog, samples) \
-             SELECT * FROM UNNEST($1::int8[], $2::int8[], $3::float8[], $4::float8[], $5::float8[], $6::int4[])";
-        sqlx::query(sqlx::AssertSqlSafe(format!("{insert}{}", sql::FULLER_STAYS)))
-            .bind(&self.series)
-            .bind(&self.minute)
-            .bind(&self.mean)
-            .bind(&self.max)
-            .bind(&self.backlog)
-            .bind(&self.samples)
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
 }
 
 /// One operation on a connection; with the time to connect, ten seconds at most.
