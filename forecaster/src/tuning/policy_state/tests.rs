@@ -31,20 +31,25 @@ fn follow(
     let from = state.wanted.newest_at().map_or(1, |at| at + 1);
     let step = |(i, metric): (usize, &f64)| {
         let index = from + i as u32;
-        let slot = Slot {
-            index,
-            place: index % PARAMS.longest,
-            demand: 0.0,
-            recent: 0.0,
-            due: 0.0,
-            metric: *metric,
-            warm: false,
-            limits: SlotLimits::default(),
-        };
+        let slot = idle(&PARAMS, index, *metric);
         state.step(&PARAMS, rule, &slot, ahead);
         (state.ready, state.pending)
     };
     metric.iter().enumerate().map(step).collect()
+}
+
+/// A slot without demand at which `metric` is seen.
+fn idle(params: &SimulationParams, index: u32, metric: f64) -> Slot {
+    Slot {
+        index,
+        place: index % params.longest,
+        demand: 0.0,
+        recent: 0.0,
+        due: 0.0,
+        metric,
+        warm: false,
+        limits: SlotLimits::default(),
+    }
 }
 
 #[test]
@@ -91,17 +96,7 @@ fn start_ups_take_as_long_as_is_drawn_and_the_longest_go_first() {
     let params = SimulationParams { drawn: Some(drawn), ..PARAMS };
     let (mut state, mut ready) = (PolicyState::new(&params, 1), Vec::new());
     for (index, metric) in (1..).zip([5.0, 5.0, 5.0, 5.0, 5.0, 6.0, 5.0]) {
-        let place = index % params.longest;
-        let slot = Slot {
-            index,
-            place,
-            demand: 0.0,
-            recent: 0.0,
-            due: 0.0,
-            metric,
-            warm: false,
-            limits: SlotLimits::default(),
-        };
+        let slot = idle(&params, index, metric);
         state.step(&params, &PLAIN, &slot, None);
         ready.push(state.ready);
     }
@@ -145,16 +140,7 @@ fn the_last_replica_stays_while_warm_and_for_the_cooldown_and_the_first_comes_al
     let params = SimulationParams { least: 0, cooldown: 2, ..PARAMS };
     let mut state = PolicyState::new(&params, 3);
     let mut total = |index: u32, metric: f64, warm: bool| {
-        let slot = Slot {
-            index,
-            place: index % params.longest,
-            demand: 0.0,
-            recent: 0.0,
-            due: 0.0,
-            metric,
-            warm,
-            limits: SlotLimits::default(),
-        };
+        let slot = Slot { warm, ..idle(&params, index, metric) };
         state.step(&params, &PLAIN, &slot, None);
         state.ready + state.pending
     };
@@ -169,17 +155,7 @@ fn with_none_while_idle_the_minimum_comes_at_once_and_goes_at_once() {
     let params = SimulationParams { least: 0, awake: 3, cooldown: 2, ..PARAMS };
     let mut state = PolicyState::new(&params, 0);
     let mut total = |index: u32, metric: f64| {
-        let place = index % params.longest;
-        let slot = Slot {
-            index,
-            place,
-            demand: 0.0,
-            recent: 0.0,
-            due: 0.0,
-            metric,
-            warm: false,
-            limits: SlotLimits::default(),
-        };
+        let slot = idle(&params, index, metric);
         state.step(&params, &PLAIN, &slot, None);
         state.ready + state.pending
     };
