@@ -73,10 +73,22 @@ export function chartOf(root, change) {
   };
 }
 
-/** Colors as the theme has them. */
+const COLORS = [
+  "text", "muted", "grid", "demand", "demand-area", "demand-mean", "forecast", "fan-inner", "fan-outer", "then", "wanted", "ready",
+  "starting", "floor", "ceiling", "lead", "backlog", "backlog-area",
+];
+
+/** Colors as the theme has them. A canvas knows no variables: an element's computed color is one of both themes. */
 function palette() {
-  const style = getComputedStyle(document.documentElement);
-  return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const colors = {};
+  for (const name of COLORS) {
+    probe.style.color = `var(--${name})`;
+    colors[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return colors;
 }
 
 function lines(colors, hidden) {
